@@ -1,0 +1,70 @@
+# Two commands do everything: `make demo` shows Twinrow at work, `make test` proves it.
+# Each installs what it lacks, and can be run again at once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TEST_WORKERS ?= 2
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint servers venv faults bench bench-quick aws-contract docs clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: venv servers ## the main job on servers of its own: 10,000 items, a live writer, the proof (60 s)
+	@$(BIN)/twinrow demo
+
+test: venv servers lint ## every check and every test, on MySQL, MariaDB and DynamoDB Local
+	@echo "== pytest"
+	@$(BIN)/pytest -n $(TEST_WORKERS) --durations=15 $(PYTEST_ARGS)
+
+lint: venv ## ruff, mypy --strict, import-linter
+	@echo "== ruff check"
+	@$(BIN)/ruff check .
+	@echo "== ruff format"
+	@$(BIN)/ruff format --check .
+	@echo "== mypy --strict"
+	@$(BIN)/mypy --strict src tests
+	@echo "== import-linter"
+	@$(BIN)/lint-imports
+
+servers: python-version ## DynamoDB Local, MariaDB, MySQL 9.7 and Chromium, where missing
+	@$(PYTHON) tools/install_servers.py
+
+venv: $(VENV)/.stamp ## the virtual environment, with everything a developer needs
+
+$(VENV)/.stamp: pyproject.toml | python-version
+	@echo "== virtual environment in $(VENV) (from the package index, about a minute; no root needed)"
+	@$(PYTHON) -m venv $(VENV) || { \
+	    rm -rf $(VENV); \
+	    echo "error: $(PYTHON) cannot make a virtual environment. On Debian: sudo apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.PHONY: python-version
+python-version:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	    echo "error: $(PYTHON) is not there. Install Python 3.11 or newer, or say which: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "error: $(PYTHON) is older than 3.11. Say which to take: make PYTHON=python3.12 …" >&2; exit 1; }
+
+faults: venv servers ## the long tests: crashes at every step, servers killed, answers delayed
+	@$(BIN)/pytest -n $(TEST_WORKERS) --durations=15 -m faults $(PYTEST_ARGS) tests
+
+bench: venv servers ## how fast, beside the nearest peer
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	@$(BIN)/python -m bench
+
+bench-quick: venv servers ## how fast, in two minutes
+	@$(BIN)/python -m bench --quick
+
+aws-contract: venv ## what DynamoDB Local cannot show: runs against a real AWS account (costs cents; needs credentials)
+	@$(BIN)/pytest -m aws_contract $(PYTEST_ARGS) tests
+
+docs: venv ## writes the pages that are made from the code
+	@$(BIN)/python tools/write_docs.py
+
+clean: ## forgets the virtual environment and the servers
+	rm -rf $(VENV) .servers build dist

@@ -1,0 +1,1 @@
+"""What people touch: the command line, the page, the demo, and the wiring that constructs everything else."""

@@ -1,0 +1,1 @@
+"""How changes are read from DynamoDB: scan, pending index, stream."""

@@ -1,0 +1,1 @@
+"""DynamoDB's typed values to Python values and rows, and back."""

@@ -1,0 +1,1 @@
+"""Which attribute lives in which column: pure decisions, no I/O."""

