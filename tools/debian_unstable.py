@@ -1,8 +1,8 @@
 """Unpacks a package of Debian unstable with all it depends on into a folder, beside a stable system.
 
-apt does the work, with a configuration, a package list and an (empty) record of installed packages of its own: so it wants
-the whole closure, down to the C library, and the system's own state is neither read nor changed. The mirror and the keys
-are those the system already trusts. No root is needed.
+apt does the work, with a configuration, a package list and an (empty) record of installed packages of its own: so it
+wants the whole closure, down to the C library, and the system's own state is neither read nor changed. The mirror and
+the keys are those the system already trusts. No root is needed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class DebianError(Exception):
 
 
 def unpack_closure(package: str, scratch: Path, target: Path) -> int:
-    """Downloads `package` and its dependencies by way of `scratch`, unpacks them into `target`, returns their number."""
+    """Downloads `package` and its dependencies into `scratch`, unpacks them into `target`, returns their number."""
     config = _private_apt(scratch)
     _apt(config, "update")
     _apt(config, "install", "--download-only", "--yes", "--no-install-recommends", package)

@@ -1,8 +1,8 @@
 """Installs the servers of demo and tests, where they are missing; `make servers` runs this.
 
-DynamoDB Local and MySQL go into `.servers` (or the folder `TWINROW_SERVERS` names) and need no root; MariaDB and Chromium
-are the system's own packages and do. Standard library only: it runs before the virtual environment exists. What is there
-is left alone, so a second run is over at once.
+DynamoDB Local and MySQL go into `.servers` (or the folder `TWINROW_SERVERS` names) and need no root; MariaDB and
+Chromium are the system's own packages and do. Standard library only: it runs before the virtual environment exists.
+What is there is left alone, so a second run is over at once.
 """
 
 from __future__ import annotations

@@ -60,8 +60,8 @@ class ReservedPort:
 def _mark(number: int) -> socket.socket | None:
     """Returns a socket that holds the number for this process, None if another holds it.
 
-    Between choosing a port and the server's bind a second or more goes by (a JVM starts), in which a parallel test worker
-    could choose the same. A name in Linux' abstract socket space is a lock that no crash leaves behind.
+    Between choosing a port and the server's bind a second or more goes by (a JVM starts), in which a parallel test
+    worker could choose the same. A name in Linux' abstract socket space is a lock that no crash leaves behind.
     """
     mark = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     if sys.platform == "linux":
@@ -109,7 +109,7 @@ class ServerProcess:
         )
 
     def start(self, answers: Callable[[], bool]) -> int:
-        """Starts the program and returns its pid once `answers()` is true. Raises ServerError with the end of its log."""
+        """Starts the program; returns its pid once `answers()` is true. Raises ServerError with the end of its log."""
         state = self._ask(server_watchdog.START)
         deadline = time.monotonic() + START_TIMEOUT_S
         while state.startswith("running"):

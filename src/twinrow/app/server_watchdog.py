@@ -1,9 +1,9 @@
 """Keeps one server on a leash: when whoever started it is gone, the server goes too, and its folder with it.
 
 Runs as a program of its own, in its own session (so that Ctrl-C in a terminal reaches only Twinrow), with the standard
-library alone and no site packages (so that it is up in 20 ms). It takes one-letter commands on stdin and answers each with
-one line on stdout. A closed stdin, which is what even `kill -9` of the parent leaves, ends everything. PR_SET_PDEATHSIG in
-the parent would not do: it fires when the *thread* that forked ends.
+library alone and no site packages (so that it is up in 20 ms). It takes one-letter commands on stdin and answers each
+with one line on stdout. A closed stdin, which is what even `kill -9` of the parent leaves, ends everything.
+PR_SET_PDEATHSIG in the parent would not do: it fires when the *thread* that forked ends.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 
 def main(settings: dict[str, Any]) -> None:
-    """Serves until stdin closes or the process `parent` is gone, then kills the server and removes the folder `remove`."""
+    """Serves until stdin closes or the process `parent` is gone; then kills the server, removes the folder `remove`."""
     signal.signal(signal.SIGTERM, _leave)
     leash = _Leash(settings["command"], settings["log"])
     try:

@@ -14,7 +14,6 @@ import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
 
@@ -29,7 +28,7 @@ _HANDSHAKE_VERSION: Final = 10
 
 
 class DynamoDBLocal:
-    """Amazon's own DynamoDB engine on this machine. Any credentials do; all regions and accounts share one set of tables.
+    """Amazon's own DynamoDB engine on this machine. Any credentials do; all regions and accounts share the tables.
 
     Its endpoint is plain HTTP on `port`. DynamoDB Local has no option for the interface: it listens on all of them.
     """
@@ -49,10 +48,10 @@ class DynamoDBLocal:
 
     @classmethod
     def start(cls, folder: Path | None = None) -> Self:
-        """Starts a server and returns it when it answers (0.9 s here).
+        """Starts a server and returns it when it answers (1.2 s here).
 
-        Tables live in memory, or in `folder`, which is made if need be and kept. Raises ServerError with the remedy when
-        Java or DynamoDB Local is missing, or with the end of the log when it does not start.
+        Tables live in memory, or in `folder`, which is made if need be and kept. Raises ServerError with the remedy
+        when Java or DynamoDB Local is missing, or with the end of the log when it does not start.
         """
         server = cls(folder)
         try:
@@ -88,9 +87,7 @@ class DynamoDBLocal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.stop()
 
     def _answers(self) -> bool:
@@ -152,11 +149,11 @@ class MySQLServer:
         password: str = "twinrow",  # noqa: S107 - guards nothing: the server is on the loopback interface, its data are made up
         local_infile: bool = True,
     ) -> Self:
-        """Starts a server and returns it when it answers.
+        """Starts a server and returns it when it answers (here: MySQL 1.1 s, MariaDB 0.3 s; the first ever, 3 s more).
 
-        `options` are the server's own (`--max-connections=5`). Data live in a temporary folder that goes with the server,
-        or in `folder`, which is made if need be, kept, and taken up again by a later start. Raises ServerError with the
-        remedy when the server is missing, or with the end of its log when it does not start.
+        `options` are the server's own (`--max-connections=5`). Data live in a temporary folder that goes with the
+        server, or in `folder`, which is made if need be, kept, and taken up again by a later start. Raises ServerError
+        with the remedy when the server is missing, or with the end of its log when it does not start.
         """
         server = cls(flavour, options=options, folder=folder, password=password, local_infile=local_infile)
         try:
@@ -177,7 +174,8 @@ class MySQLServer:
     def url(self, database: str = "", user: str = "root", password: str | None = None) -> str:
         """Returns `mysql://user:password@host:port/database`, each part quoted; the password is root's unless given."""
         secret = self.password if password is None else password
-        return f"mysql://{quote(user, safe='')}:{quote(secret, safe='')}@{self.host}:{self.port}/{quote(database, safe='')}"
+        who, word, what = (quote(part, safe="") for part in (user, secret, database))
+        return f"mysql://{who}:{word}@{self.host}:{self.port}/{what}"
 
     @property
     def pid(self) -> int | None:
@@ -211,9 +209,7 @@ class MySQLServer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self.stop()
 
     def _answers(self) -> bool:
