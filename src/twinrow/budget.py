@@ -1,0 +1,68 @@
+"""The capacity budget: a token bucket in DynamoDB capacity units, halved while DynamoDB throttles."""
+
+from __future__ import annotations
+
+import threading
+
+from twinrow.clock import Stop, monotonic
+
+BURST_S = 1.0
+HALVE_EVERY_S = 1.0
+RECOVER_PER_S = 0.05
+RATE_SHARE_MIN = 1 / 64
+WAIT_S_MAX = 1.0
+
+
+class Budget:
+    """Units per second over all threads that share it; None is no bound.
+
+    Units are paid after the answer tells what it cost, so that one page may overdraw; the next caller waits it off.
+    """
+
+    def __init__(self, units_per_s: float | None) -> None:
+        self.units_per_s = units_per_s
+        self.used = 0.0
+        self._lock = threading.Lock()
+        self._share = 1.0
+        self._tokens = (units_per_s or 0.0) * BURST_S
+        self._at = monotonic()
+        self._halved_at = 0.0
+
+    def _refill(self) -> None:
+        moment = monotonic()
+        passed, self._at = moment - self._at, moment
+        self._share = min(1.0, self._share + passed * RECOVER_PER_S)
+        if self.units_per_s is not None:
+            rate = self.units_per_s * self._share
+            self._tokens = min(rate * BURST_S, self._tokens + passed * rate)
+
+    def wait(self, stop: Stop) -> None:
+        """Block until the bucket is not overdrawn, or until `stop`."""
+        while not stop:
+            with self._lock:
+                self._refill()
+                if self.units_per_s is None or self._tokens >= 0:
+                    return
+                seconds = -self._tokens / (self.units_per_s * self._share)
+            stop.wait(min(seconds, WAIT_S_MAX))
+
+    def pay(self, units: float) -> None:
+        """Take `units` (capacity units that an answer says it consumed)."""
+        with self._lock:
+            self._refill()
+            self.used += units
+            if self.units_per_s is not None:
+                self._tokens -= units
+
+    def throttled(self) -> None:
+        """DynamoDB throttled: halve the rate (at most once a second); it recovers by 5 % a second."""
+        with self._lock:
+            self._refill()
+            if monotonic() - self._halved_at >= HALVE_EVERY_S:
+                self._halved_at = monotonic()
+                self._share = max(RATE_SHARE_MIN, self._share / 2)
+
+    @property
+    def share(self) -> float:
+        """The share of the full rate in force now (1.0 = not throttled)."""
+        return self._share

@@ -1,0 +1,352 @@
+"""`twinrow.toml`, read strictly: unknown keys, wrong types and unset variables are errors that name key and place."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import msgspec
+
+from twinrow.errors import ConfigError
+
+Capture = Literal["pending-index", "stream", "scan"]
+Deletes = Literal["hard", "soft"]
+Mark = str | int | float
+
+RECONCILE_EVERY_DEFAULT = "15m"
+ON_DEMAND_READ_UNITS = 1000.0
+ON_DEMAND_WRITE_UNITS = 200.0
+PROVISIONED_SHARE = 0.25
+REBUILD_ROWS_MAX = 1_000_000
+TLS_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
+URL_OPTIONS = ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key", "connect_timeout_s", "unix_socket")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class DynamoDBConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[dynamodb]`: where the tables are."""
+
+    region: str = "us-east-1"
+    endpoint_url: str | None = None
+
+
+class _MySQLTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    url: str
+
+
+class PendingIndexConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[tables.pending_index]`: the sparse index on the mark that the app writes."""
+
+    index: str
+    attribute: str
+    pending: list[Mark] = msgspec.field(default_factory=lambda: ["false"])
+    done: Mark = ""
+    deleted: str | None = None
+
+
+class ColumnConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[tables.columns.ATTRIBUTE]`: an override of what would be learned."""
+
+    column: str | None = None
+    type: str | None = None
+    source: Literal["epoch_s", "epoch_ms", "iso8601"] | None = msgspec.field(default=None, name="from")
+    ignore: bool = False
+
+
+class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[tables]]`: one DynamoDB table and its copy. The `*_or_default` properties resolve what was left out."""
+
+    name: Annotated[str, msgspec.Meta(min_length=3, max_length=255, pattern=r"^[A-Za-z0-9_.-]+$")]
+    capture: Capture
+    into: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+    link: bool | None = None
+    link_attribute: Annotated[str, msgspec.Meta(min_length=1)] = "mysql_id"
+    deletes: Deletes = "hard"
+    ttl_deletes: Deletes | None = None
+    reconcile_every: str | None = None
+    read_capacity_max: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    write_capacity_max: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    allow_global_table_writes: bool = False
+    rebuild_rows_max: Annotated[int, msgspec.Meta(ge=0)] = REBUILD_ROWS_MAX
+    segments: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
+    pending_index: PendingIndexConfig | None = None
+    columns: dict[str, ColumnConfig] = msgspec.field(default_factory=dict)
+
+    @property
+    def into_name(self) -> str:
+        """The MySQL table: `into`, or the same name."""
+        return self.into or self.name
+
+    @property
+    def linked(self) -> bool:
+        """Whether row ids are written back: `link`, by default only with a pending index."""
+        return self.link if self.link is not None else self.capture == "pending-index"
+
+    @property
+    def ttl_kind(self) -> Deletes:
+        """`ttl_deletes`, by default the same as `deletes`."""
+        return self.ttl_deletes or self.deletes
+
+    @property
+    def soft(self) -> bool:
+        """Whether any delete keeps its row."""
+        return "soft" in (self.deletes, self.ttl_kind)
+
+    @property
+    def reconcile_s(self) -> float | None:
+        """Seconds between reconciles; None is off."""
+        text = self.reconcile_every or (RECONCILE_EVERY_DEFAULT if self.capture == "scan" else None)
+        return duration_s(text) if text else None
+
+    @property
+    def own(self) -> frozenset[str]:
+        """The attributes that are Twinrow's: no columns and no differences, in every capture that names them."""
+        names = {self.link_attribute} if self.linked or self.link is not None else set()
+        if self.pending_index is not None:
+            names.add(self.pending_index.attribute)
+        return frozenset(names | {self.link_attribute})
+
+
+@dataclass(frozen=True)
+class MySQLConfig:
+    """Where the copy lives. The password is never shown, not by `repr` either."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    database: str
+    ssl_mode: str = "PREFERRED"
+    ssl_ca: str | None = None
+    ssl_cert: str | None = None
+    ssl_key: str | None = None
+    connect_timeout_s: float = 10.0
+    unix_socket: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Server and database, for messages."""
+        return f"{self.unix_socket or f'{self.host}:{self.port}'}/{self.database}"
+
+
+class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[sync]`: how the process works."""
+
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
+    lease_s: Annotated[float, msgspec.Meta(ge=2, le=600)] = 8.0
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    mysql: _MySQLTable
+    tables: list[TableConfig]
+    dynamodb: DynamoDBConfig = DynamoDBConfig()
+    sync: SyncConfig = SyncConfig()
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole configuration, checked."""
+
+    dynamodb: DynamoDBConfig
+    mysql: MySQLConfig
+    tables: tuple[TableConfig, ...]
+    sync: SyncConfig
+    path: str = "twinrow.toml"
+
+    def chosen(self, names: list[str] | tuple[str, ...]) -> tuple[TableConfig, ...]:
+        """The tables of those names, all when there are none. Raises ConfigError for a name that is not configured."""
+        known = {table.name: table for table in self.tables}
+        for name in names:
+            if name not in known:
+                raise ConfigError(
+                    f"table {name!r} is not in the configuration", where=self.path,
+                    remedy=f"it has: {', '.join(known)}",
+                )  # fmt: skip
+        return tuple(known[name] for name in names) if names else self.tables
+
+
+def duration_s(text: str) -> float:
+    """Seconds of `"15m"`, `"2h"`, `"30s"`, `"1d"`. Raises ValueError."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise ValueError(f"{text!r} is no duration: write a number and s, m, h or d, for example 15m")
+    return float(match[1]) * _UNIT_S[match[2]]
+
+
+def mark_value(mark: Mark) -> dict[str, Any]:
+    """A mark from the configuration as a DynamoDB value: text is S, numbers are N."""
+    return {"S": mark} if isinstance(mark, str) else {"N": str(mark)}
+
+
+def load(path: str | Path, environment: Mapping[str, str] | None = None) -> Config:
+    """Read and check a configuration file. Raises ConfigError that names the key and the place."""
+    place = str(path)
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            "no such file", where=place, remedy="write one with `twinrow init`, or name it with -c FILE"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", where=place) from error
+    return parse(text, place, environment)
+
+
+def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str] | None = None) -> Config:
+    """Check the text of a configuration file. Raises ConfigError."""
+    variables = os.environ if environment is None else environment
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"is not TOML: {error}", where=place) from error
+    url = raw.get("mysql", {}).get("url") if isinstance(raw.get("mysql"), dict) else None
+    filled = _fill(raw, variables, place, "$")
+    if isinstance(url, str) and not _VARIABLE.fullmatch(url):
+        filled["mysql"]["url"] = url
+    try:
+        file = msgspec.convert(filled, _File)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_readable(str(error)), where=place, remedy="see docs/config.md") from error
+    _check_tables(file.tables, place)
+    mysql = mysql_config(file.mysql.url, place, variables)
+    return Config(file.dynamodb, mysql, tuple(file.tables), file.sync, place)
+
+
+def _fill(value: Any, variables: Mapping[str, str], place: str, key: str) -> Any:
+    """Every `${NAME}` in every text, replaced by the environment's variable."""
+    if isinstance(value, dict):
+        return {
+            name: inner if (key, name) == ("$.mysql", "url") and not _VARIABLE.fullmatch(str(inner))
+            else _fill(inner, variables, place, f"{key}.{name}")
+            for name, inner in value.items()
+        }  # fmt: skip
+    if isinstance(value, list):
+        return [_fill(inner, variables, place, f"{key}[{n}]") for n, inner in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def variable(match: re.Match[str]) -> str:
+        if match[1] not in variables:
+            raise ConfigError(
+                f"the variable {match[1]} in `{key.removeprefix('$.')}` is not set", where=place,
+                remedy=f"export {match[1]}=…",
+            )  # fmt: skip
+        return variables[match[1]]
+
+    return _VARIABLE.sub(variable, value)
+
+
+def _readable(message: str) -> str:
+    """msgspec's message with the place in the file's own terms: `tables[0].into` instead of `$.tables[0].into`."""
+    return message.replace("`$.", "`").replace(" - at `$`", "").replace("Object ", "the file ", 1)
+
+
+def mysql_config(url: str, place: str, variables: Mapping[str, str]) -> MySQLConfig:
+    """The parts of `mysql://user:password@host:port/database?options`; variables are put in after it is parsed."""
+
+    def bad(what: str) -> ConfigError:
+        return ConfigError(
+            f"`mysql.url` {what}", where=place, remedy="write mysql://USER:${MYSQL_PASSWORD}@HOST:3306/DATABASE"
+        )
+
+    def part(text: str, key: str) -> str:
+        return str(_fill(unquote(text), variables, place, f"$.mysql.url {key}"))
+
+    parts = urlsplit(url)
+    if parts.scheme not in ("mysql", "mariadb", "mysql+pymysql"):
+        raise bad(f"has the scheme {parts.scheme!r}, not mysql")
+    login, _, server = parts.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    host, port = server, ""
+    if not server.endswith("]") and ":" in server:
+        host, _, port = server.rpartition(":")
+    options = {name: part(value, name) for name, value in parse_qsl(parts.query, keep_blank_values=True)}
+    for name in options:
+        if name not in URL_OPTIONS:
+            raise bad(f"has the unknown option {name!r} (known: {', '.join(URL_OPTIONS)})")
+    port_text = part(port, "port") or "3306"
+    database = part(parts.path.removeprefix("/"), "database")
+    if not port_text.isdigit() or not 0 < int(port_text) < 65536:
+        raise bad(f"has the port {port_text!r}")
+    if not user:
+        raise bad("names no user")
+    if not database:
+        raise bad("names no database")
+    mode = options.get("ssl_mode", "VERIFY_CA" if "ssl_ca" in options else "PREFERRED").upper()
+    if mode not in TLS_MODES:
+        raise bad(f"has ssl_mode {mode!r} (one of {', '.join(TLS_MODES)})")
+    if mode.startswith("VERIFY") and "ssl_ca" not in options:
+        raise bad(f"asks for {mode} without ssl_ca=FILE")
+    try:
+        connect_timeout_s = float(options.get("connect_timeout_s", "10"))
+    except ValueError:
+        raise bad("has a connect_timeout_s that is no number") from None
+    return MySQLConfig(
+        host=part(host, "host").strip("[]") or "127.0.0.1", port=int(port_text), user=part(user, "user"),
+        password=part(password, "password"), database=database, ssl_mode=mode, ssl_ca=options.get("ssl_ca"),
+        ssl_cert=options.get("ssl_cert"), ssl_key=options.get("ssl_key"), connect_timeout_s=connect_timeout_s,
+        unix_socket=options.get("unix_socket"),
+    )  # fmt: skip
+
+
+def _check_tables(tables: list[TableConfig], place: str) -> None:
+    if not tables:
+        raise ConfigError("names no table", where=place, remedy="add a [[tables]] part")
+    seen_names: set[str] = set()
+    seen_into: dict[str, str] = {}
+    for n, table in enumerate(tables):
+        where = f"{place}: tables[{n}] ({table.name})"
+        if table.name in seen_names:
+            raise ConfigError("the same table is named twice", where=where)
+        seen_names.add(table.name)
+        folded = table.into_name.casefold()
+        if folded in seen_into:
+            raise ConfigError(f"goes into the same MySQL table as {seen_into[folded]}", where=where, remedy="set `into`")
+        seen_into[folded] = table.name
+        if folded.startswith("_twinrow_"):
+            raise ConfigError("`into` may not begin with _twinrow_", where=where)
+        if table.reconcile_every is not None:
+            try:
+                duration_s(table.reconcile_every)
+            except ValueError as error:
+                raise ConfigError(f"`reconcile_every`: {error}", where=where) from error
+        _check_pending_index(table, where)
+        for attribute, column in table.columns.items():
+            _check_column(table, attribute, column, where)
+
+
+def _check_pending_index(table: TableConfig, where: str) -> None:
+    index = table.pending_index
+    if index is None:
+        if table.capture == "pending-index":
+            raise ConfigError("`capture` is pending-index, but there is no [tables.pending_index]", where=where)
+        return
+    if not index.pending:
+        raise ConfigError("`pending_index.pending` is empty", where=where, remedy='write pending = ["false"]')
+    if len({isinstance(one, str) for one in index.pending}) > 1:
+        raise ConfigError("`pending_index.pending` mixes texts and numbers; an index key has one type", where=where)
+    if "" in index.pending:
+        raise ConfigError("`pending_index.pending` holds an empty text, which no index key can be", where=where)
+    if index.done != "" and isinstance(index.done, str) != isinstance(index.pending[0], str):
+        raise ConfigError("`pending_index.done` is of another type than `pending`", where=where)
+    if index.done in index.pending:
+        raise ConfigError("`pending_index.done` is also one of `pending`", where=where)
+    if index.attribute == table.link_attribute:
+        raise ConfigError("`link_attribute` and `pending_index.attribute` are the same", where=where)
+
+
+def _check_column(table: TableConfig, attribute: str, column: ColumnConfig, where: str) -> None:
+    if attribute in table.own:
+        raise ConfigError(f"`columns.{attribute}`: that attribute is Twinrow's own and is no column", where=where)
+    if column.ignore and (column.column or column.type):
+        raise ConfigError(f"`columns.{attribute}`: ignored and described at once", where=where)
+    if column.column is not None and not 0 < len(column.column) <= 64:
+        raise ConfigError(f"`columns.{attribute}.column` has more than 64 characters or none", where=where)

@@ -1,0 +1,402 @@
+"""The only door to DynamoDB: botocore signs, sends and finds credentials; items stay in wire form.
+
+botocore's response parser takes 65 µs an item and turns binary into bytes, so answers below 300 are decoded by
+msgspec instead (`response_parser_factory` is a hook, not a public contract: `_stock_to_wire` is the fallback).
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import botocore.exceptions
+import botocore.parsers
+import botocore.session
+import msgspec
+from botocore.config import Config as BotoConfig
+
+from twinrow.budget import Budget
+from twinrow.change import Item
+from twinrow.clock import Stop
+from twinrow.errors import Throttled, Transient, TwinrowError
+from twinrow.retry import back_off_s
+
+CONNECT_TIMEOUT_S = 3
+READ_TIMEOUT_S = 20
+LINK_TIMEOUT_S = 4
+CONNECTIONS_MAX = 32
+GET_ITEMS_MAX = 100
+"""BatchGetItem takes at most 100 keys (AWS API reference, BatchGetItem)."""
+STATEMENTS_MAX = 25
+"""BatchExecuteStatement takes at most 25 statements (AWS API reference, BatchExecuteStatement)."""
+UNPROCESSED_TRIES_MAX = 12
+
+THROTTLE_CODES = frozenset({
+    "ProvisionedThroughputExceededException", "ProvisionedThroughputExceeded", "ThrottlingException", "ThrottlingError",
+    "Throttling", "RequestLimitExceeded", "LimitExceededException", "TooManyRequestsException",
+})  # fmt: skip
+TRANSIENT_CODES = frozenset({
+    "InternalServerError", "InternalServerErrorException", "InternalFailure", "ServiceUnavailable",
+    "ServiceUnavailableException", "RequestTimeout", "RequestTimeoutException", "TransactionInProgressException",
+    "TransactionConflictException", "TransactionConflict", "ReplicatedWriteConflictException", "DuplicateItem",
+})  # fmt: skip
+REMEDIES = {
+    "ResourceNotFoundException": "check the table's name, `region` and `endpoint_url` in [dynamodb]",
+    "AccessDeniedException": "grant the rights that `twinrow iam-policy` prints",
+    "UnrecognizedClientException": "check the AWS credentials (environment, profile or role)",
+    "InvalidSignatureException": "check the AWS secret key and this machine's clock",
+    "ExpiredTokenException": "renew the AWS session credentials",
+}
+
+
+class _WireParser:
+    """Decodes good answers with msgspec, unchanged; errors are parsed by botocore's own parser."""
+
+    def __init__(self, stock: Any) -> None:
+        self._stock = stock
+        self._decode = msgspec.json.Decoder().decode
+
+    def parse(self, response: dict[str, Any], shape: Any) -> Any:
+        if response["status_code"] >= 300 or not response["body"]:
+            return self._stock.parse(response, shape)
+        parsed = self._decode(response["body"])
+        parsed["ResponseMetadata"] = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": response["headers"]}
+        return parsed
+
+
+class _WireParserFactory(botocore.parsers.ResponseParserFactory):  # type: ignore[misc]
+    def create_parser(self, protocol_name: str) -> Any:
+        stock = super().create_parser(protocol_name)
+        return _WireParser(stock) if protocol_name == "json" else stock
+
+
+def _stock_to_wire(value: Any) -> Any:
+    """What botocore's stock parser gives (bytes, datetimes) in wire form."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, dict):
+        return {name: _stock_to_wire(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_stock_to_wire(inner) for inner in value]
+    if hasattr(value, "timestamp"):
+        return value.timestamp()
+    return value
+
+
+def _to_request(value: dict[str, Any]) -> dict[str, Any]:
+    """One attribute value for a request: botocore encodes binary itself, so base64 text becomes bytes."""
+    kind, inner = next(iter(value.items()))
+    if kind == "B":
+        return {"B": base64.b64decode(inner)}
+    if kind == "BS":
+        return {"BS": [base64.b64decode(one) for one in inner]}
+    if kind == "M":
+        return {"M": {name: _to_request(one) for name, one in inner.items()}}
+    if kind == "L":
+        return {"L": [_to_request(one) for one in inner]}
+    return value
+
+
+def request_item(item: Item) -> Item:
+    """A whole item or key in the form in which botocore takes it."""
+    return {name: _to_request(value) for name, value in item.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of a Scan or Query: items in wire form, the position after it (None at the end), units consumed."""
+
+    items: list[Item]
+    next_key: Item | None
+    units: float
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDescription:
+    """A global secondary index, as DescribeTable tells it."""
+
+    name: str
+    keys: tuple[tuple[str, str], ...]
+    projection: str
+    included: tuple[str, ...]
+    status: str
+
+
+@dataclass(frozen=True)
+class TableDescription:
+    """What DescribeTable and DescribeTimeToLive tell: keys as (name, S|N|B), item count and bytes (6 hours old)."""
+
+    name: str
+    arn: str
+    table_id: str
+    status: str
+    keys: tuple[tuple[str, str], ...]
+    items: int
+    bytes: int
+    indexes: tuple[IndexDescription, ...]
+    stream_arn: str | None
+    stream_view: str | None
+    provisioned_read: float | None
+    provisioned_write: float | None
+    replicas: tuple[str, ...]
+    ttl_attribute: str | None = None
+    raw: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def index(self, name: str) -> IndexDescription | None:
+        """The index of that name, or None."""
+        return next((one for one in self.indexes if one.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One PartiQL statement and its parameters in wire form."""
+
+    text: str
+    parameters: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatementAnswer:
+    """What one statement of a batch came to: `code` is None on success, `old` the image before it."""
+
+    code: str | None
+    message: str
+    old: Item | None
+
+
+class DynamoDB:
+    """A client for one region or endpoint, shared by threads (botocore clients are thread-safe)."""
+
+    def __init__(self, region: str, endpoint_url: str | None) -> None:
+        self.region = region
+        self.endpoint_url = endpoint_url
+        self._lock = threading.Lock()
+        self._session: Any = None
+        self._clients: dict[tuple[str, int], Any] = {}
+        self.wire = True
+        self.requests: dict[str, int] = {}
+
+    def _client(self, service: Literal["dynamodb", "dynamodbstreams"], timeout_s: int = READ_TIMEOUT_S) -> Any:
+        with self._lock:
+            client = self._clients.get((service, timeout_s))
+            if client is None:
+                if self._session is None:
+                    self._session = botocore.session.Session()
+                    self._session.register_component("response_parser_factory", _WireParserFactory())
+                config = BotoConfig(
+                    connect_timeout=min(CONNECT_TIMEOUT_S, timeout_s), read_timeout=timeout_s,
+                    max_pool_connections=CONNECTIONS_MAX, retries={"total_max_attempts": 1}, tcp_keepalive=True,
+                    parameter_validation=False,
+                )  # fmt: skip
+                client = self._session.create_client(
+                    service, region_name=self.region, endpoint_url=self.endpoint_url, config=config
+                )
+                self._clients[(service, timeout_s)] = client
+            return client
+
+    def call(
+        self,
+        operation: str,
+        *,
+        where: str = "",
+        service: Literal["dynamodb", "dynamodbstreams"] = "dynamodb",
+        timeout_s: int = READ_TIMEOUT_S,
+        **parameters: Any,
+    ) -> dict[str, Any]:
+        """One request, sent once. Raises Throttled or Transient (try again) or TwinrowError with `code` and a remedy."""
+        self.requests[operation] = self.requests.get(operation, 0) + 1
+        try:
+            answer = getattr(self._client(service, timeout_s), operation)(**parameters)
+        except botocore.exceptions.ClientError as error:
+            raise _client_error(error, where or operation) from error
+        except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError) as error:
+            raise TwinrowError(
+                "no AWS credentials found", where="DynamoDB", remedy="set them by environment, profile or role"
+            ) from error
+        except (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError) as error:
+            raise Transient(
+                f"DynamoDB does not answer: {error}", where=where, remedy="check `endpoint_url`, `region`, the network"
+            ) from error
+        except (botocore.exceptions.BotoCoreError, ValueError) as error:
+            raise TwinrowError(f"DynamoDB request failed: {error}", where=where or operation) from error
+        if isinstance(answer.get("ResponseMetadata"), dict) and "RequestId" in answer["ResponseMetadata"]:
+            return _stock_to_wire(answer)  # type: ignore[no-any-return]
+        return answer  # type: ignore[no-any-return]
+
+    def tables(self) -> Iterator[str]:
+        """The names of all tables, page after page."""
+        start: dict[str, Any] = {}
+        while True:
+            answer = self.call("list_tables", **start)
+            yield from answer.get("TableNames", [])
+            if not answer.get("LastEvaluatedTableName"):
+                return
+            start = {"ExclusiveStartTableName": answer["LastEvaluatedTableName"]}
+
+    def describe(self, table: str) -> TableDescription:
+        """DescribeTable. Raises TwinrowError when there is no such table."""
+        return _description(self.call("describe_table", where=f"table {table}", TableName=table)["Table"])
+
+    def ttl_attribute(self, table: str) -> str | None:
+        """The attribute of DynamoDB's TTL where it is enabled, else None."""
+        answer = self.call("describe_time_to_live", where=f"table {table}", TableName=table)
+        told = answer.get("TimeToLiveDescription", {})
+        return told.get("AttributeName") if told.get("TimeToLiveStatus") in ("ENABLED", "ENABLING") else None
+
+    def scan_page(
+        self, table: str, segment: int, segments: int, start_key: Item | None, *, limit: int | None = None
+    ) -> Page:
+        """One page (at most 1 MB) of a parallel scan; eventually consistent, 0.5 units per 4 KB."""
+        parameters: dict[str, Any] = {
+            "TableName": table, "Segment": segment, "TotalSegments": segments, "ReturnConsumedCapacity": "TOTAL",
+        }  # fmt: skip
+        if start_key is not None:
+            parameters["ExclusiveStartKey"] = request_item(start_key)
+        if limit is not None:
+            parameters["Limit"] = limit
+        return _page(self.call("scan", where=f"table {table}", **parameters))
+
+    def query_page(
+        self, table: str, index: str, attribute: str, value: dict[str, Any], start_key: Item | None, limit: int | None
+    ) -> Page:
+        """One page of the index's items whose `attribute` equals `value`."""
+        parameters: dict[str, Any] = {
+            "TableName": table, "IndexName": index, "KeyConditionExpression": "#m = :m",
+            "ExpressionAttributeNames": {"#m": attribute}, "ExpressionAttributeValues": {":m": value},
+            "ReturnConsumedCapacity": "TOTAL",
+        }  # fmt: skip
+        if start_key is not None:
+            parameters["ExclusiveStartKey"] = request_item(start_key)
+        if limit is not None:
+            parameters["Limit"] = limit
+        return _page(self.call("query", where=f"index {index} of table {table}", **parameters))
+
+    def get_items(self, table: str, keys: Sequence[Item], budget: Budget, stop: Stop) -> list[Item]:
+        """Consistent read of any number of distinct keys; items that are gone are left out of the answer.
+
+        UnprocessedKeys are asked again with back-off, at most UNPROCESSED_TRIES_MAX times, then Throttled is raised.
+        """
+        found: list[Item] = []
+        for first in range(0, len(keys), GET_ITEMS_MAX):
+            asked = [request_item(key) for key in keys[first : first + GET_ITEMS_MAX]]
+            tries = 0
+            while asked:
+                budget.wait(stop)
+                answer = self.call(
+                    "batch_get_item", where=f"table {table}", ReturnConsumedCapacity="TOTAL",
+                    RequestItems={table: {"Keys": asked, "ConsistentRead": True}},
+                )  # fmt: skip
+                budget.pay(sum(one.get("CapacityUnits", 0.0) for one in answer.get("ConsumedCapacity") or ()))
+                found += answer.get("Responses", {}).get(table, [])
+                left = (answer.get("UnprocessedKeys") or {}).get(table, {}).get("Keys", [])
+                asked = [request_item(key) for key in left]
+                if asked:
+                    tries += 1
+                    budget.throttled()
+                    if tries >= UNPROCESSED_TRIES_MAX or stop.wait(back_off_s(tries)):
+                        raise Throttled("DynamoDB leaves keys of a batch read unanswered", where=f"table {table}")
+        return found
+
+    def execute_statements(self, table: str, statements: Sequence[Statement]) -> tuple[list[StatementAnswer], float]:
+        """BatchExecuteStatement of at most 25 statements for different keys; an answer each, and the units consumed."""
+        answer = self.call(
+            "batch_execute_statement", where=f"table {table}", timeout_s=LINK_TIMEOUT_S, ReturnConsumedCapacity="TOTAL",
+            Statements=[
+                {"Statement": one.text, "Parameters": [_to_request(value) for value in one.parameters]}
+                for one in statements
+            ],
+        )  # fmt: skip
+        units = sum(one.get("CapacityUnits", 0.0) for one in answer.get("ConsumedCapacity") or ())
+        return [_statement_answer(one) for one in answer["Responses"]], units
+
+    def update_item(self, table: str, key: Item, **parameters: Any) -> tuple[StatementAnswer, float]:
+        """UpdateItem with ReturnValues ALL_OLD; a failed condition and other refusals come back as the answer's code."""
+        try:
+            answer = self.call(
+                "update_item", where=f"table {table}", timeout_s=LINK_TIMEOUT_S, TableName=table, Key=request_item(key),
+                ReturnValues="ALL_OLD", ReturnConsumedCapacity="TOTAL", **parameters,
+            )  # fmt: skip
+        except DynamoDBError as error:
+            return StatementAnswer(error.code, error.what, None), 1.0
+        units = float((answer.get("ConsumedCapacity") or {}).get("CapacityUnits", 0.0))
+        return StatementAnswer(None, "", answer.get("Attributes")), units
+
+
+class DynamoDBError(TwinrowError):
+    """DynamoDB refused a request for good; `code` is its error code."""
+
+    def __init__(self, code: str, what: str, *, where: str, remedy: str) -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.code = code
+
+
+def _client_error(error: Any, where: str) -> TwinrowError:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    message = str(error.response.get("Error", {}).get("Message", ""))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) or 0)
+    if code in THROTTLE_CODES:
+        return Throttled(f"DynamoDB throttles ({code})", where=where)
+    if code in TRANSIENT_CODES or status >= 500:
+        return Transient(f"DynamoDB has trouble ({code or status}: {message})", where=where)
+    return DynamoDBError(code, f"DynamoDB refuses: {code}: {message}", where=where, remedy=REMEDIES.get(code, ""))
+
+
+def _page(answer: dict[str, Any]) -> Page:
+    units = float((answer.get("ConsumedCapacity") or {}).get("CapacityUnits", 0.0))
+    return Page(answer.get("Items", []), answer.get("LastEvaluatedKey") or None, units)
+
+
+def _statement_answer(answer: dict[str, Any]) -> StatementAnswer:
+    error = answer.get("Error")
+    if error:
+        return StatementAnswer(str(error.get("Code", "Unknown")), str(error.get("Message", "")), error.get("Item"))
+    return StatementAnswer(None, "", answer.get("Item"))
+
+
+def _description(told: dict[str, Any]) -> TableDescription:
+    kinds = {one["AttributeName"]: one["AttributeType"] for one in told.get("AttributeDefinitions", [])}
+
+    def keys(schema: list[dict[str, str]]) -> tuple[tuple[str, str], ...]:
+        ordered = sorted(schema, key=lambda one: one["KeyType"] != "HASH")
+        return tuple((one["AttributeName"], kinds[one["AttributeName"]]) for one in ordered)
+
+    on_demand = told.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
+    throughput = told.get("ProvisionedThroughput") or {}
+    stream = told.get("StreamSpecification") or {}
+    return TableDescription(
+        name=told["TableName"],
+        arn=told.get("TableArn", ""),
+        table_id=told.get("TableId", ""),
+        status=told.get("TableStatus", ""),
+        keys=keys(told["KeySchema"]),
+        items=int(told.get("ItemCount", 0)),
+        bytes=int(told.get("TableSizeBytes", 0)),
+        indexes=tuple(
+            IndexDescription(
+                one["IndexName"], keys(one["KeySchema"]), one["Projection"].get("ProjectionType", "ALL"),
+                tuple(one["Projection"].get("NonKeyAttributes", ())), one.get("IndexStatus", ""),
+            )
+            for one in told.get("GlobalSecondaryIndexes", [])
+        ),
+        stream_arn=told.get("LatestStreamArn") if stream.get("StreamEnabled") else None,
+        stream_view=stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
+        provisioned_read=None if on_demand else float(throughput.get("ReadCapacityUnits", 0)) or None,
+        provisioned_write=None if on_demand else float(throughput.get("WriteCapacityUnits", 0)) or None,
+        replicas=tuple(one.get("RegionName", "") for one in told.get("Replicas", [])),
+        raw=told,
+    )  # fmt: skip
+
+
+def budgeted(work: Callable[[], Page], budget: Budget, stop: Stop) -> Page:
+    """Run one read within the budget: wait for units, pay what it cost, halve on throttling (which is raised on)."""
+    budget.wait(stop)
+    try:
+        page = work()
+    except Throttled:
+        budget.throttled()
+        raise
+    budget.pay(page.units)
+    return page

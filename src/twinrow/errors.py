@@ -1,0 +1,66 @@
+"""What can go wrong, said so that a person can mend it: what, where, remedy."""
+
+from __future__ import annotations
+
+
+class TwinrowError(Exception):
+    """An error with a remedy; the command line prints it in one line and exits with `exit_code`.
+
+    `what` says what is wrong, `where` names the table, key, file or server, `remedy` how to mend it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text} ({self.remedy})" if self.remedy else text
+
+
+class ConfigError(TwinrowError):
+    """The configuration or the command's use is wrong; nothing was done."""
+
+    exit_code = 2
+
+
+class StartRefused(TwinrowError):
+    """Going on would harm something; nothing was done, the remedy names the command that helps."""
+
+    exit_code = 2
+
+
+class Transient(TwinrowError):
+    """A trouble that passes: tried again with back-off for as long as it takes, shown in `status`."""
+
+
+class Throttled(Transient):
+    """DynamoDB asked us to slow down; the budget is halved meanwhile."""
+
+
+class ConnectionLost(Transient):
+    """The connection to MySQL broke; what the server did with the last statement is unknown."""
+
+
+class TransactionRetry(Transient):
+    """Deadlock (1213) or lock wait (1205): the whole transaction is run again."""
+
+
+class LeaseLost(TwinrowError):
+    """Another process holds the table's lease now; this one must not write one row more."""
+
+
+class SchemaMoved(TwinrowError):
+    """The table's schema was changed since the rows were built; they are built anew."""
+
+
+class RowRefused(TwinrowError):
+    """The server refuses this one row (its content, size or a trigger), not rows as such."""
+
+
+class Broken(TwinrowError):
+    """This table stops (phase BROKEN) until a person acts; the other tables go on."""

@@ -1,0 +1,348 @@
+"""The only door to MySQL and MariaDB: connections whose session says everything that a server default could bend."""
+
+from __future__ import annotations
+
+import io
+import re
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+import pymysql
+import pymysql.connections
+import pymysql.converters
+import pymysql.err
+from pymysql.constants import FIELD_TYPE
+
+from twinrow.errors import ConnectionLost, RowRefused, TransactionRetry, Transient, TwinrowError
+from twinrow.failpoint import fail_point
+
+Flavour = Literal["mysql", "mariadb"]
+SqlValue = None | int | float | str | bytes | Decimal
+
+LOCK_WAIT_S = 5
+"""InnoDB row locks: bounded, so that a blocked transaction is retried and `status` can say why."""
+DDL_LOCK_WAIT_S = 3
+"""Metadata locks: the server's default is a year, and every reader queues behind a waiting ALTER."""
+READ_TIMEOUT_S = 120
+SQL_MODE = "STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
+STATEMENT_BYTES_MAX = 4_000_000
+VERSION_MIN: dict[str, tuple[int, int, int]] = {"mysql": (8, 0, 23), "mariadb": (10, 6, 0)}
+
+LOST_CODES = frozenset({2006, 2013, 2014, 2055, 1053, 1927, 3024, 4031, 1159, 1160, 1161, 1158, 1152, 1317, 1184})
+WAIT_CODES = {
+    1040: "MySQL has no connection free (max_connections)", 1203: "this user has no connection free",
+    1226: "this user's resource limit is reached", 1290: "MySQL is read-only", 1836: "MySQL is read-only",
+    1792: "MySQL's transaction is read-only", 1021: "MySQL's disk is full", 1114: "MySQL's table or disk is full",
+    3: "MySQL cannot write a file", 1041: "MySQL is out of memory", 1037: "MySQL is out of memory", 28: "MySQL's disk is full",
+    1030: "MySQL's storage engine has trouble", 1026: "MySQL cannot write a file", 3675: "MySQL is read-only", 1197: "MySQL's binlog cache is full",
+    1205: "a lock in MySQL is held by another session", 1412: "the table is being changed", 1180: "MySQL cannot commit",
+    2002: "MySQL does not answer", 2003: "MySQL does not answer", 2005: "MySQL's host name cannot be found", 1927: "connection killed",
+}  # fmt: skip
+LOGIN_REMEDIES = {
+    1044: "grant the rights that `twinrow grants` prints",
+    1045: "check user and password in `mysql.url`",
+    1049: "create the database, or name another one in `mysql.url`",
+    1142: "grant the rights that `twinrow grants` prints",
+    1143: "grant the rights that `twinrow grants` prints",
+    1227: "grant the rights that `twinrow grants` prints",
+    1130: "allow this host in MySQL's user table",
+    1698: "check user and password in `mysql.url`",
+    3159: "the server wants TLS: add ?ssl_mode=REQUIRED to `mysql.url`",
+}
+WHOLE_SERVER_CODES = frozenset({1044, 1045, 1049, 1142, 1143, 1227, 1130, 1698, 1146, 1054, 1064, 1051, 1046})
+
+
+class Settings(Protocol):
+    """What a connection needs to know (config.MySQLConfig has it)."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+    ssl_mode: str
+    ssl_ca: str | None
+    ssl_cert: str | None
+    ssl_key: str | None
+    connect_timeout_s: float
+    unix_socket: str | None
+
+
+class MySQLError(TwinrowError):
+    """The server refused a statement for good; `code` is its error number."""
+
+    def __init__(self, code: int, what: str, *, where: str = "", remedy: str = "") -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.code = code
+
+
+class _Driver(pymysql.connections.Connection):  # type: ignore[type-arg]
+    """PyMySQL that serves LOAD DATA LOCAL only from the buffer in hand, whatever file name the server asks for."""
+
+    buffer: bytes | None = None
+
+    def take_buffer(self) -> io.BytesIO:
+        buffer, self.buffer = self.buffer, None
+        if buffer is None:
+            raise pymysql.err.OperationalError(2068, "the server asked for a file that nobody offered")
+        return io.BytesIO(buffer)
+
+
+class _BufferLoad(pymysql.connections.LoadLocalFile):
+    """The LOCAL part of LOAD DATA, reading the connection's buffer (PyMySQL's own opens the name the server gives)."""
+
+    def send_data(self) -> None:
+        connection: Any = self.connection
+        if not connection._sock:
+            raise pymysql.err.InterfaceError(0, "")
+        packet_size = min(connection.max_allowed_packet, 256 * 1024)
+        try:
+            source = connection.take_buffer()
+            while chunk := source.read(packet_size):
+                connection.write_packet(chunk)
+        finally:
+            if not connection._closed:
+                connection.write_packet(b"")
+
+
+pymysql.connections.LoadLocalFile = _BufferLoad  # type: ignore[misc]
+
+
+def _decoders() -> dict[int, Any]:
+    """PyMySQL's decoders without those that bend: dates and times stay the server's text."""
+    kept = dict(pymysql.converters.decoders)
+    for code in (FIELD_TYPE.DATETIME, FIELD_TYPE.TIMESTAMP, FIELD_TYPE.DATE, FIELD_TYPE.TIME):
+        kept.pop(code, None)
+    return kept
+
+
+_CONV: dict[Any, Any] = {**pymysql.converters.encoders, **_decoders()}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerVersion:
+    """Flavour and version of a server, as it tells them."""
+
+    flavour: Flavour
+    number: tuple[int, int, int]
+    text: str
+
+    @property
+    def supported(self) -> bool:
+        """Whether Twinrow works with it."""
+        return self.number >= VERSION_MIN[self.flavour]
+
+
+def version_of(text: str) -> ServerVersion:
+    """Parse `SELECT VERSION()`: `9.7.1-debian`, `10.11.6-MariaDB`, `5.5.5-10.6.1-MariaDB`."""
+    flavour: Flavour = "mariadb" if "mariadb" in text.lower() else "mysql"
+    found = re.search(r"(\d+)\.(\d+)\.(\d+)", text.removeprefix("5.5.5-") if flavour == "mariadb" else text)
+    number = (int(found[1]), int(found[2]), int(found[3])) if found else (0, 0, 0)
+    return ServerVersion(flavour, number, text)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.ssl_mode == "DISABLED" or (settings.unix_socket and settings.ssl_mode == "PREFERRED"):
+        return None
+    verify = settings.ssl_mode.startswith("VERIFY")
+    try:
+        context = ssl.create_default_context(cafile=settings.ssl_ca) if verify else ssl.create_default_context()
+        context.check_hostname = settings.ssl_mode == "VERIFY_IDENTITY"
+        context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+        if settings.ssl_cert:
+            context.load_cert_chain(settings.ssl_cert, settings.ssl_key)
+    except (OSError, ssl.SSLError) as error:
+        raise TwinrowError(f"a TLS file cannot be used: {error}", where="mysql.url", remedy="check ssl_ca, ssl_cert, ssl_key") from error  # fmt: skip
+    return context
+
+
+def translate(error: Exception, where: str) -> TwinrowError:
+    """A driver's error as ours: ConnectionLost, TransactionRetry, Transient, RowRefused or MySQLError."""
+    code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    text = str(error.args[1]) if len(error.args) > 1 else str(error)
+    if code == 1213 or code == 1020:
+        return TransactionRetry(f"MySQL: {text}", where=where)
+    if code == 1205:
+        return TransactionRetry(f"{WAIT_CODES[1205]}: {text}", where=where)
+    if isinstance(error, pymysql.err.InterfaceError) or code in LOST_CODES or isinstance(error, OSError | ssl.SSLError):
+        return ConnectionLost(f"the connection to MySQL was lost: {text or error!r}", where=where)
+    if code in WAIT_CODES:
+        return Transient(f"{WAIT_CODES[code]}: {text}", where=where)
+    return MySQLError(code, f"MySQL refuses ({code}): {text}", where=where, remedy=LOGIN_REMEDIES.get(code, ""))
+
+
+def row_refused(error: MySQLError) -> bool:
+    """Whether an error speaks of the row's content rather than of rights, names or the statement."""
+    return error.code not in WHOLE_SERVER_CODES
+
+
+class Connection:
+    """One session, used by one thread at a time; autocommit outside `transaction()`."""
+
+    def __init__(self, driver: _Driver, version: ServerVersion, place: str, local_infile: bool) -> None:
+        self._driver = driver
+        self.version = version
+        self.flavour: Flavour = version.flavour
+        self.place = place
+        self.local_infile = local_infile
+        self.id = int(driver.thread_id())  # type: ignore[no-untyped-call]
+        self.packet_bytes_max = STATEMENT_BYTES_MAX
+        self.in_transaction = False
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the session runs over TLS."""
+        return isinstance(self._driver._sock, ssl.SSLSocket)
+
+    def _run(self, sql: str, args: Sequence[SqlValue]) -> Any:
+        cursor = self._driver.cursor()
+        try:
+            cursor.execute(sql, tuple(args) or None)
+        except (pymysql.err.Error, OSError) as error:
+            translated = translate(error, self.place)
+            if isinstance(translated, ConnectionLost):
+                self.drop()
+            raise translated from error
+        return cursor
+
+    def query(self, sql: str, args: Sequence[SqlValue] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a statement (`%s` parameters). Raises as `translate` says."""
+        return list(self._run(sql, args).fetchall())
+
+    def execute(self, sql: str, args: Sequence[SqlValue] = ()) -> int:
+        """Run a statement; the number of affected rows as the server counts them."""
+        return int(self._run(sql, args).rowcount)
+
+    def literal(self, value: SqlValue) -> str:
+        """A value as an SQL literal, escaped for this session."""
+        return str(self._driver.literal(value))
+
+    def load(self, sql: str, data: bytes) -> tuple[int, int]:
+        """LOAD DATA LOCAL from `data`; (affected rows, warnings). Raises RowRefused-like MySQLError as `query` does."""
+        self._driver.buffer = data
+        cursor = self._run(sql, ())
+        result = cursor._result
+        return int(cursor.rowcount), int(getattr(result, "warning_count", 0) or 0)
+
+    def warnings(self) -> list[tuple[Any, ...]]:
+        """What the server noted on the last statement."""
+        return self.query("SHOW WARNINGS")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """BEGIN … COMMIT; any error rolls back and passes on. ConnectionLost at COMMIT: the outcome is unknown."""
+        self.execute("START TRANSACTION")
+        self.in_transaction = True
+        try:
+            yield self
+            fail_point("before-commit")
+            self.execute("COMMIT")
+            fail_point("after-commit")
+        except BaseException:
+            self._roll_back()
+            raise
+        finally:
+            self.in_transaction = False
+
+    def _roll_back(self) -> None:
+        if not self._driver.open:
+            return
+        try:
+            self._driver.rollback()
+        except (pymysql.err.Error, OSError):
+            self.drop()  # the server rolls back what a lost session left open
+
+    @property
+    def open(self) -> bool:
+        """Whether the session is still usable as far as this side knows."""
+        return bool(self._driver.open)
+
+    def drop(self) -> None:
+        """Close without a farewell; never raises."""
+        self._driver._force_close()  # type: ignore[no-untyped-call]
+
+    close = drop
+
+
+class MySQL:
+    """A server and database, from which connections are opened."""
+
+    def __init__(self, settings: Settings, lease_s: float = 8.0) -> None:
+        self.settings = settings
+        self.lease_s = lease_s
+        place = settings.unix_socket or f"{settings.host}:{settings.port}"
+        self.place = f"MySQL {place}/{settings.database}"
+
+    def connect(self, *, idle_s: float | None = None, read_timeout_s: float = READ_TIMEOUT_S) -> Connection:
+        """A new session. `idle_s`: the server ends it, and rolls back, after so long without a statement.
+
+        Raises Transient when the server does not answer or has no connection free, MySQLError with a remedy when it
+        refuses the login, TwinrowError when its TLS is not what `ssl_mode` asks for.
+        """
+        settings = self.settings
+        context = _tls(settings)
+        try:
+            driver = self._open(settings, context, read_timeout_s)
+        except (pymysql.err.Error, OSError, ssl.SSLError) as error:
+            raise self._connect_error(error, context) from error
+        except RuntimeError as error:
+            raise TwinrowError(str(error), where=self.place) from error
+        if settings.ssl_mode not in ("DISABLED", "PREFERRED") and not isinstance(driver._sock, ssl.SSLSocket):
+            driver._force_close()
+            raise TwinrowError("the server offers no TLS", where=self.place, remedy="set up TLS there, or ssl_mode=PREFERRED")
+        connection = Connection(driver, version_of(str(driver.server_version)), self.place, False)
+        idle = int(idle_s) if idle_s else 28800
+        packet, infile, text = connection.query("SELECT @@max_allowed_packet, @@local_infile, VERSION()")[0]
+        connection.version = version_of(str(text))
+        connection.flavour = connection.version.flavour
+        connection.execute(
+            f"SET SESSION wait_timeout={max(1, idle)}, innodb_lock_wait_timeout={LOCK_WAIT_S}, "
+            f"lock_wait_timeout={DDL_LOCK_WAIT_S}, time_zone='+00:00', sql_mode='{SQL_MODE}', "
+            "group_concat_max_len=1048576"
+        )
+        connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        connection.packet_bytes_max = int(packet)
+        connection.local_infile = bool(infile)
+        return connection
+
+    def _open(self, settings: Settings, context: ssl.SSLContext | None, read_timeout_s: float) -> _Driver:
+        def attempt(tls: ssl.SSLContext | None) -> _Driver:
+            return _Driver(
+                host=settings.host, port=settings.port, user=settings.user, password=settings.password,
+                database=settings.database, unix_socket=settings.unix_socket, charset="utf8mb4",
+                connect_timeout=max(1, int(settings.connect_timeout_s)), read_timeout=read_timeout_s,
+                write_timeout=read_timeout_s, autocommit=True, local_infile=True, conv=_CONV, ssl=tls,
+                ssl_disabled=tls is None, program_name="twinrow",
+                use_unicode=True, binary_prefix=True, max_allowed_packet=64 * 1024 * 1024,
+            )  # fmt: skip
+
+        try:
+            return attempt(context)
+        except pymysql.err.OperationalError as error:
+            no_tls = error.args and error.args[0] in (2026, 2012)
+            if no_tls and settings.ssl_mode == "PREFERRED":
+                return attempt(None)
+            raise
+
+    def _connect_error(self, error: Exception, context: ssl.SSLContext | None) -> TwinrowError:
+        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+        if code in (2026, 2012) or isinstance(error, ssl.SSLError) or "certificate" in str(error):
+            return TwinrowError(
+                f"TLS to MySQL failed: {error.args[-1]}", where=self.place, remedy="check ssl_mode and ssl_ca in `mysql.url`"
+            )
+        if code in (2002, 2003, 2005, 2006, 2013):
+            return Transient(
+                f"MySQL does not answer: {error.args[-1]}", where=self.place, remedy="check host and port in `mysql.url`, and that the server runs"
+            )  # fmt: skip
+        return translate(error, self.place)
+
+
+def raise_row_refused(error: MySQLError) -> None:
+    """Raise RowRefused for an error that speaks of the row itself, else the error."""
+    if row_refused(error):
+        raise RowRefused(error.what, where=error.where) from error
+    raise error

@@ -1,0 +1,78 @@
+"""Dead letters: items that no row can hold, one per key, with the raw item and the reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from twinrow.change import Item
+from twinrow.mysql import Connection
+
+ROWS_A_STATEMENT_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One parked item; times are epoch seconds."""
+
+    id: int
+    table: str
+    key_hash: bytes
+    key: Item
+    item: Item
+    reason: str
+    first_at: float
+    last_at: float
+    attempts: int
+
+
+def park(tx: Connection, table: str, key_hash: bytes, key: Item, item: Item, reason: str, at: float) -> None:
+    """Park an item, or replace the older image parked for its key. ASCII JSON: lone surrogates stay themselves."""
+    tx.execute(
+        "INSERT INTO _twinrow_dead_letter (table_name, key_hash, item_key, item, reason, first_at, last_at) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s) ON DUPLICATE KEY UPDATE item = VALUES(item), reason = VALUES(reason), "
+        "last_at = VALUES(last_at), attempts = attempts + 1",
+        (table, key_hash, json.dumps(key), json.dumps(item), reason, at, at),
+    )
+
+
+def resolve(tx: Connection, table: str, hashes: Iterable[bytes]) -> None:
+    """A newer image became a row, or the item is gone: nothing is parked for these keys any more."""
+    wanted = list(hashes)
+    for first in range(0, len(wanted), ROWS_A_STATEMENT_MAX):
+        part = wanted[first : first + ROWS_A_STATEMENT_MAX]
+        tx.execute(
+            f"DELETE FROM _twinrow_dead_letter WHERE table_name = %s AND key_hash IN ({', '.join(['%s'] * len(part))})",
+            (table, *part),
+        )
+
+
+def load(connection: Connection, tables: Sequence[str], ids: Sequence[int] = (), limit: int = 1_000_000) -> list[DeadLetter]:
+    """The dead letters of these tables (all with no ids given), oldest first."""
+    if not tables:
+        return []
+    where = f"table_name IN ({', '.join(['%s'] * len(tables))})"
+    args: list[str | int] = list(tables)
+    if ids:
+        where += f" AND id IN ({', '.join(['%s'] * len(ids))})"
+        args += ids
+    found = connection.query(
+        "SELECT id, table_name, key_hash, item_key, item, reason, first_at, last_at, attempts "
+        f"FROM _twinrow_dead_letter WHERE {where} ORDER BY id LIMIT %s",
+        (*args, limit),
+    )
+    return [
+        DeadLetter(number, table, key_hash, json.loads(key), json.loads(item), reason, first, last, attempts)
+        for number, table, key_hash, key, item, reason, first, last, attempts in found
+    ]
+
+
+def parked(connection: Connection, table: str) -> set[bytes]:
+    """The key hashes of every dead letter of a table."""
+    return {row[0] for row in connection.query("SELECT key_hash FROM _twinrow_dead_letter WHERE table_name = %s", (table,))}
+
+
+def count(connection: Connection, table: str) -> int:
+    """How many dead letters a table has."""
+    return int(connection.query("SELECT COUNT(*) FROM _twinrow_dead_letter WHERE table_name = %s", (table,))[0][0])

@@ -1,0 +1,58 @@
+"""Gaps: spans in which changes may have been missed; each is closed by a reconcile, never by a log line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twinrow.mysql import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A gap of a table; times are epoch seconds, None where unknown."""
+
+    id: int
+    table: str
+    shard: str
+    cause: str
+    from_at: float | None
+    to_at: float | None
+    found_at: float
+    closed_at: float | None
+
+
+_COLUMNS = "id, table_name, shard, cause, from_at, to_at, found_at, closed_at"
+
+
+def record(
+    connection: Connection, table: str, cause: str, *, at: float, shard: str = "", from_at: float | None = None, to_at: float | None = None
+) -> None:
+    """Record a gap; one that is open already for the same shard and cause is not doubled."""
+    connection.execute(
+        "INSERT INTO _twinrow_gap (table_name, shard, cause, from_at, to_at, found_at) "
+        "SELECT %s, %s, %s, %s, %s, %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM _twinrow_gap g WHERE g.table_name = %s "
+        "AND g.shard = %s AND g.cause = %s AND g.closed_at IS NULL)",
+        (table, shard, cause, from_at, to_at, at, table, shard, cause),
+    )
+
+
+def open_gaps(connection: Connection, table: str) -> list[Gap]:
+    """The gaps of a table that no reconcile has closed yet."""
+    found = connection.query(
+        f"SELECT {_COLUMNS} FROM _twinrow_gap WHERE table_name = %s AND closed_at IS NULL ORDER BY id", (table,)
+    )
+    return [Gap(*row) for row in found]
+
+
+def last_found(connection: Connection, table: str, cause: str) -> float | None:
+    """When a gap of that cause was last found (epoch seconds)."""
+    found = connection.query("SELECT MAX(found_at) FROM _twinrow_gap WHERE table_name = %s AND cause = %s", (table, cause))
+    return None if found[0][0] is None else float(found[0][0])
+
+
+def close(tx: Connection, table: str, found_before: float, at: float) -> None:
+    """A reconcile that began at `found_before` is through: every gap found until then is mended."""
+    tx.execute(
+        "UPDATE _twinrow_gap SET closed_at = %s WHERE table_name = %s AND closed_at IS NULL AND found_at <= %s",
+        (at, table, found_before),
+    )

@@ -1,0 +1,156 @@
+"""The lease: who may write a table's rows. Safety rests on the fence alone, the heartbeat only says who is alive.
+
+The heartbeat is a row of its own, because the lease's row stays locked during every writing transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from twinrow.errors import LeaseLost, SchemaMoved
+from twinrow.mysql import Connection, MySQLError
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write a table's rows, as long as the fence in MySQL is still this one.
+
+    `taken_over`: the holder before did not let go by itself, so requests of it may still be under way.
+    """
+
+    table: str
+    fence: int
+    holder: str
+    lease_s: float
+    taken_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """The lease's row under its lock: `generation` is this transaction's own number, never given twice."""
+
+    generation: int
+    schema_version: int
+    row_count: int
+
+
+def holder_of(connection: Connection, table: str) -> str | None:
+    """The holder whose heartbeat is fresh, or None."""
+    found = connection.query(
+        "SELECT l.holder FROM _twinrow_lease l JOIN _twinrow_heartbeat h USING (table_name) "
+        "WHERE l.table_name = %s AND h.fence = l.fence AND l.holder <> '' AND h.deadline > UTC_TIMESTAMP(6)",
+        (table,),
+    )
+    return str(found[0][0]) if found else None
+
+
+def acquire(connection: Connection, table: str, holder: str, lease_s: float) -> Lease | None:
+    """Take the lease when nobody alive holds it; None when somebody does.
+
+    The connections of a holder whose heartbeat stopped are killed first: paused inside a transaction it would keep
+    the lease's row locked until the server ends its session (`wait_timeout` = the lease time).
+    """
+    if holder_of(connection, table) is not None:
+        return None
+    found = connection.query("SELECT connection_id, holder FROM _twinrow_lease WHERE table_name = %s", (table,))
+    if found and found[0][1] and found[0][0]:
+        kill(connection, int(found[0][0]))
+    with connection.transaction() as tx:
+        row = tx.query("SELECT fence, holder FROM _twinrow_lease WHERE table_name = %s FOR UPDATE", (table,))
+        if not row or holder_of(tx, table) is not None:
+            return None
+        fence, before = int(row[0][0]) + 1, str(row[0][1])
+        tx.execute(
+            "UPDATE _twinrow_lease SET fence = %s, holder = %s, connection_id = 0 WHERE table_name = %s",
+            (fence, holder, table),
+        )
+        tx.execute(
+            "INSERT INTO _twinrow_heartbeat (table_name, fence, deadline) "
+            "VALUES (%s, %s, UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND) "
+            "ON DUPLICATE KEY UPDATE fence = VALUES(fence), deadline = VALUES(deadline)",
+            (table, fence, int(lease_s * 1e6)),
+        )
+    return Lease(table, fence, holder, lease_s, taken_over=before != "")
+
+
+def kill(connection: Connection, connection_id: int) -> None:
+    """End another session of this user; one that is gone already is fine."""
+    try:
+        connection.execute(f"KILL {int(connection_id)}")
+    except MySQLError as error:
+        if error.code not in (1094, 1095):  # no such thread; a thread of another user, which wait_timeout will end
+            raise
+
+
+def note_connection(connection: Connection, lease: Lease, connection_id: int) -> None:
+    """Tell which session writes, so that a successor can end it."""
+    connection.execute(
+        "UPDATE _twinrow_lease SET connection_id = %s WHERE table_name = %s AND fence = %s",
+        (connection_id, lease.table, lease.fence),
+    )
+
+
+def heartbeat(connection: Connection, leases: Sequence[Lease]) -> set[str]:
+    """Prolong the leases; the tables whose lease is lost."""
+    lost = set()
+    for lease in leases:
+        connection.execute(
+            "UPDATE _twinrow_heartbeat SET deadline = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND "
+            "WHERE table_name = %s AND fence = %s",
+            (int(lease.lease_s * 1e6), lease.table, lease.fence),
+        )
+        found = connection.query("SELECT fence FROM _twinrow_heartbeat WHERE table_name = %s", (lease.table,))
+        if not found or int(found[0][0]) != lease.fence:
+            lost.add(lease.table)
+    return lost
+
+
+def release(connection: Connection, leases: Iterable[Lease]) -> None:
+    """Let go, so that a successor starts at once and knows that nothing is under way."""
+    for lease in leases:
+        changed = connection.execute(
+            "UPDATE _twinrow_lease SET holder = '', connection_id = 0 WHERE table_name = %s AND fence = %s",
+            (lease.table, lease.fence),
+        )
+        if changed:
+            connection.execute(
+                "UPDATE _twinrow_heartbeat SET deadline = UTC_TIMESTAMP(6) WHERE table_name = %s AND fence = %s",
+                (lease.table, lease.fence),
+            )
+
+
+def lock(tx: Connection, lease: Lease, schema_version: int | None) -> Locked:
+    """Lock the lease's row inside a writing transaction; every transaction that changes rows begins with this.
+
+    Raises LeaseLost when the fence moved on, SchemaMoved when rows were built under another schema version.
+    """
+    found = tx.query(
+        "SELECT fence, generation, schema_version, row_count FROM _twinrow_lease WHERE table_name = %s FOR UPDATE",
+        (lease.table,),
+    )
+    if not found or int(found[0][0]) != lease.fence:
+        raise LeaseLost("another process took over", where=f"table {lease.table}")
+    _, generation, version, rows = (int(one) for one in found[0])
+    if schema_version is not None and version != schema_version:
+        raise SchemaMoved("the schema moved on", where=f"table {lease.table}")
+    return Locked(generation + 1, version, rows)
+
+
+def leave(tx: Connection, lease: Lease, locked: Locked, *, rows_delta: int) -> None:
+    """Store the transaction's generation and the new number of rows, before the commit."""
+    tx.execute(
+        "UPDATE _twinrow_lease SET generation = %s, row_count = %s WHERE table_name = %s",
+        (locked.generation, locked.row_count + rows_delta, lease.table),
+    )
+
+
+def raise_schema_version(tx: Connection, lease: Lease, version: int) -> None:
+    """Make `version` the schema under which rows are written from now on."""
+    tx.execute("UPDATE _twinrow_lease SET schema_version = %s WHERE table_name = %s", (version, lease.table))
+
+
+def row_count(connection: Connection, table: str) -> int:
+    """The number of rows, as the last writing transaction left it."""
+    found = connection.query("SELECT row_count FROM _twinrow_lease WHERE table_name = %s", (table,))
+    return int(found[0][0]) if found else 0

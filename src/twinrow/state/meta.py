@@ -1,0 +1,82 @@
+"""The tables in which Twinrow keeps its state, beside the rows they speak of, and their version."""
+
+from __future__ import annotations
+
+from twinrow.errors import StartRefused
+from twinrow.mysql import Connection, Flavour
+
+VERSION = 1
+
+COLLATION: dict[Flavour, str] = {"mysql": "utf8mb4_0900_bin", "mariadb": "utf8mb4_nopad_bin"}
+
+_NAME = "table_name VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL"
+_HASH = "key_hash BINARY(16) NOT NULL"
+_TIME = "DATETIME(6)"
+
+DEFINITIONS = {
+    "_twinrow_meta": "name VARCHAR(64) NOT NULL PRIMARY KEY, value VARCHAR(255) NOT NULL",
+    "_twinrow_table": f"""{_NAME} PRIMARY KEY, into_table VARCHAR(64) NOT NULL, source_id VARCHAR(255) NOT NULL,
+        config LONGTEXT NOT NULL, table_schema LONGTEXT NOT NULL, phase VARCHAR(16) NOT NULL, reason TEXT NOT NULL,
+        started_at DOUBLE NOT NULL DEFAULT 0, snapshot_done_at DOUBLE NULL, caught_up_at DOUBLE NOT NULL DEFAULT 0,
+        read_at DOUBLE NOT NULL DEFAULT 0, oldest_at DOUBLE NULL, backlog BIGINT NULL, retention_left_s DOUBLE NULL,
+        reconciled_at DOUBLE NULL, items BIGINT NULL, verified LONGTEXT NULL, counters LONGTEXT NULL""",
+    "_twinrow_lease": f"""{_NAME} PRIMARY KEY, fence BIGINT NOT NULL DEFAULT 0, holder VARCHAR(64) NOT NULL DEFAULT '',
+        connection_id BIGINT NOT NULL DEFAULT 0, generation BIGINT NOT NULL DEFAULT 0,
+        schema_version BIGINT NOT NULL DEFAULT 0, row_count BIGINT NOT NULL DEFAULT 0""",
+    "_twinrow_heartbeat": f"{_NAME} PRIMARY KEY, fence BIGINT NOT NULL, deadline {_TIME} NOT NULL",
+    "_twinrow_checkpoint": f"""{_NAME}, part VARCHAR(190) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+        position LONGTEXT NULL, done TINYINT NOT NULL DEFAULT 0, read_at DOUBLE NOT NULL DEFAULT 0, info LONGTEXT NULL,
+        PRIMARY KEY (table_name, part)""",
+    "_twinrow_link": f"""{_NAME}, {_HASH}, item_key LONGTEXT NOT NULL, generation BIGINT NOT NULL, digest BINARY(16) NOT NULL,
+        row_id BIGINT UNSIGNED NULL, mark TEXT NULL, attempts INT NOT NULL DEFAULT 0, due_at DOUBLE NOT NULL DEFAULT 0,
+        refused TEXT NULL, PRIMARY KEY (table_name, key_hash)""",
+    "_twinrow_recheck": f"""{_NAME}, {_HASH}, late TINYINT NOT NULL DEFAULT 0, item_key LONGTEXT NOT NULL,
+        cause VARCHAR(190) NOT NULL, seq BIGINT NOT NULL DEFAULT 0, attempts INT NOT NULL DEFAULT 0,
+        due_at DOUBLE NOT NULL DEFAULT 0, PRIMARY KEY (table_name, key_hash, late), KEY due (table_name, due_at)""",
+    "_twinrow_foreign_link": f"""{_NAME}, {_HASH}, seen_id VARCHAR(190) NOT NULL, met INT NOT NULL DEFAULT 0,
+        armed TINYINT NOT NULL DEFAULT 0, PRIMARY KEY (table_name, key_hash)""",
+    "_twinrow_tombstone": f"""{_NAME}, {_HASH}, row_id BIGINT UNSIGNED NULL, at DOUBLE NOT NULL,
+        PRIMARY KEY (table_name, key_hash)""",
+    "_twinrow_dead_letter": f"""id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, {_NAME}, {_HASH},
+        item_key LONGTEXT NOT NULL, item LONGTEXT NOT NULL, reason TEXT NOT NULL, first_at DOUBLE NOT NULL,
+        last_at DOUBLE NOT NULL, attempts INT NOT NULL DEFAULT 1, UNIQUE KEY one_per_key (table_name, key_hash)""",
+    "_twinrow_gap": f"""id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, {_NAME}, shard VARCHAR(190) NOT NULL,
+        cause VARCHAR(64) NOT NULL, from_at DOUBLE NULL, to_at DOUBLE NULL, found_at DOUBLE NOT NULL,
+        closed_at DOUBLE NULL, KEY open_gaps (table_name, closed_at)""",
+    "_twinrow_schema_log": f"""id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, {_NAME}, version BIGINT NOT NULL,
+        attribute LONGTEXT NOT NULL, column_name VARCHAR(64) NOT NULL, column_type VARCHAR(190) NOT NULL,
+        before_type VARCHAR(190) NOT NULL, why TEXT NOT NULL, at DOUBLE NOT NULL, KEY of_table (table_name, id)""",
+    "_twinrow_seen": f"""{_NAME}, pass_at DOUBLE NOT NULL, block BIGINT NOT NULL, bits BLOB NOT NULL,
+        PRIMARY KEY (table_name, pass_at, block)""",
+}  # fmt: skip
+
+
+def create_statements(flavour: Flavour) -> list[str]:
+    """The CREATE TABLE statements of the state, for `schema` and for installing."""
+    ending = f"ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {COLLATION[flavour]}"
+    return [f"CREATE TABLE IF NOT EXISTS `{name}` ({body}) {ending}" for name, body in DEFINITIONS.items()]
+
+
+def installed(connection: Connection) -> bool:
+    """Whether this database has Twinrow's state."""
+    return bool(
+        connection.query(
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '_twinrow_meta'"
+        )
+    )
+
+
+def install(connection: Connection) -> None:
+    """Create what is missing. Raises StartRefused when a newer Twinrow has written this state."""
+    if installed(connection):
+        found = connection.query("SELECT value FROM _twinrow_meta WHERE name = 'version'")
+        if found and int(found[0][0]) > VERSION:
+            raise StartRefused(
+                f"its state is of version {found[0][0]}, this Twinrow knows {VERSION}", where=connection.place,
+                remedy="use the newer Twinrow that wrote it",
+            )  # fmt: skip
+        if found and int(found[0][0]) == VERSION:
+            return
+    for statement in create_statements(connection.flavour):
+        connection.execute(statement)
+    connection.execute("INSERT IGNORE INTO _twinrow_meta (name, value) VALUES ('version', %s)", (str(VERSION),))

@@ -1,0 +1,149 @@
+"""The outbox `_twinrow_link`: what is owed to DynamoDB, written in the transaction of the rows it belongs to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twinrow.change import Item
+from twinrow.mysql import Connection
+
+ROWS_A_STATEMENT_MAX = 500
+_COLUMNS = "key_hash, item_key, generation, digest, row_id, mark, attempts"
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """One link write that is owed: set `row_id` (None: none) and clear `mark` (None: the item had none).
+
+    `generation` is the number of the transaction that wrote the row, `digest` that of the item it wrote.
+    """
+
+    key_hash: bytes
+    key: Item
+    generation: int
+    digest: bytes
+    row_id: int | None
+    mark: dict[str, Any] | None
+    attempts: int = 0
+
+
+def owe(tx: Connection, table: str, debts: Sequence[Debt]) -> None:
+    """Enter debts; one that stands already for the key is replaced (its generation moves on)."""
+    for first in range(0, len(debts), ROWS_A_STATEMENT_MAX):
+        part = debts[first : first + ROWS_A_STATEMENT_MAX]
+        args: list[Any] = []
+        for debt in part:
+            mark = json.dumps(debt.mark) if debt.mark is not None else None
+            args += (table, debt.key_hash, json.dumps(debt.key), debt.generation, debt.digest, debt.row_id, mark)
+        tx.execute(
+            "INSERT INTO _twinrow_link (table_name, key_hash, item_key, generation, digest, row_id, mark) VALUES "
+            + ", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(part))
+            + " ON DUPLICATE KEY UPDATE generation = VALUES(generation), digest = VALUES(digest), "
+            "row_id = VALUES(row_id), mark = VALUES(mark), attempts = 0, due_at = 0, refused = NULL",
+            args,
+        )
+
+
+def forgive(tx: Connection, table: str, hashes: Iterable[bytes]) -> None:
+    """Drop the debts of keys that owe nothing any more."""
+    wanted = list(hashes)
+    for first in range(0, len(wanted), ROWS_A_STATEMENT_MAX):
+        part = wanted[first : first + ROWS_A_STATEMENT_MAX]
+        tx.execute(
+            f"DELETE FROM _twinrow_link WHERE table_name = %s AND key_hash IN ({', '.join(['%s'] * len(part))})",
+            (table, *part),
+        )
+
+
+def pay(connection: Connection, table: str, debts: Sequence[Debt]) -> list[Debt]:
+    """Remove paid debts whose generation is still the one sent; those whose generation moved on come back."""
+    if not debts:
+        return []
+    with connection.transaction() as tx:
+        pairs = ", ".join(["%s"] * len(debts))
+        found = dict(
+            tx.query(
+                f"SELECT key_hash, generation FROM _twinrow_link WHERE table_name = %s AND key_hash IN ({pairs}) FOR UPDATE",
+                (table, *(debt.key_hash for debt in debts)),
+            )
+        )
+        current = [debt for debt in debts if found.get(debt.key_hash) == debt.generation]
+        forgive(tx, table, (debt.key_hash for debt in current))
+    return [debt for debt in debts if found.get(debt.key_hash) != debt.generation]
+
+
+def standing(connection: Connection, table: str, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The digests of the debts that stand for these keys (key hash → digest)."""
+    found: dict[bytes, bytes] = {}
+    for first in range(0, len(hashes), ROWS_A_STATEMENT_MAX):
+        part = hashes[first : first + ROWS_A_STATEMENT_MAX]
+        found.update(
+            connection.query(
+                "SELECT key_hash, digest FROM _twinrow_link WHERE table_name = %s AND refused IS NULL "
+                f"AND key_hash IN ({', '.join(['%s'] * len(part))})",
+                (table, *part),
+            )
+        )
+    return found
+
+
+def postpone(connection: Connection, table: str, debts: Sequence[Debt], due_at: float) -> None:
+    """A retryable answer: the debts stay, to be tried again at `due_at` (epoch seconds)."""
+    for debt in debts:
+        connection.execute(
+            "UPDATE _twinrow_link SET attempts = attempts + 1, due_at = %s "
+            "WHERE table_name = %s AND key_hash = %s AND generation = %s",
+            (due_at, table, debt.key_hash, debt.generation),
+        )
+
+
+def refuse(connection: Connection, table: str, debt: Debt, reason: str) -> None:
+    """DynamoDB refuses this link for good: it stays as unlinked, with the reason, and is not tried again."""
+    connection.execute(
+        "UPDATE _twinrow_link SET refused = %s WHERE table_name = %s AND key_hash = %s AND generation = %s",
+        (reason, table, debt.key_hash, debt.generation),
+    )
+
+
+def due(connection: Connection, table: str, now: float, limit: int) -> list[Debt]:
+    """Debts to be tried now, at most `limit`."""
+    found = connection.query(
+        f"SELECT {_COLUMNS} FROM _twinrow_link WHERE table_name = %s AND due_at <= %s AND refused IS NULL LIMIT %s",
+        (table, now, limit),
+    )
+    return [_debt(row) for row in found]
+
+
+def to_recheck(tx: Connection, table: str, cause: str, *, late: bool, due_at: float) -> int:
+    """Put the key of every debt into recheck (after a restart nobody knows what became of the calls)."""
+    return tx.execute(
+        "INSERT INTO _twinrow_recheck (table_name, key_hash, late, item_key, cause, due_at) "
+        "SELECT table_name, key_hash, %s, item_key, %s, %s FROM _twinrow_link o WHERE o.table_name = %s "
+        "AND o.refused IS NULL ON DUPLICATE KEY UPDATE seq = seq + 1, due_at = VALUES(due_at)",
+        (int(late), cause, due_at, table),
+    )
+
+
+def count(connection: Connection, table: str) -> tuple[int, int]:
+    """(debts that will be tried, refused for good)."""
+    found = connection.query(
+        "SELECT COUNT(*), COALESCE(SUM(refused IS NOT NULL), 0) FROM _twinrow_link WHERE table_name = %s", (table,)
+    )[0]
+    return int(found[0]) - int(found[1]), int(found[1])
+
+
+def refusals(connection: Connection, table: str, limit: int) -> list[tuple[Item, str]]:
+    """Keys that cannot be linked, with the reason."""
+    found = connection.query(
+        "SELECT item_key, refused FROM _twinrow_link WHERE table_name = %s AND refused IS NOT NULL LIMIT %s",
+        (table, limit),
+    )
+    return [(json.loads(key), str(reason)) for key, reason in found]
+
+
+def _debt(row: tuple[Any, ...]) -> Debt:
+    key_hash, key, generation, digest, row_id, mark, attempts = row
+    return Debt(key_hash, json.loads(key), generation, digest, row_id, json.loads(mark) if mark else None, attempts)

@@ -1,0 +1,68 @@
+"""`_twinrow_recheck`: keys whose truth is unknown. Adding needs no fence, any process may."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from twinrow.change import Item
+from twinrow.mysql import Connection
+
+ROWS_A_STATEMENT_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A key to look at. `seq` tells whether it was added again while it was worked on; `late` is the second look."""
+
+    key_hash: bytes
+    key: Item
+    cause: str
+    seq: int
+    late: bool
+    attempts: int
+
+
+def add(
+    connection: Connection, table: str, keys: Sequence[tuple[bytes, Item]], cause: str, *, due_at: float = 0.0, late: bool = False
+) -> None:
+    """Enter keys, to be read consistently and written (or their rows deleted) from `due_at` (epoch seconds) on."""
+    for first in range(0, len(keys), ROWS_A_STATEMENT_MAX):
+        part = keys[first : first + ROWS_A_STATEMENT_MAX]
+        connection.execute(
+            "INSERT INTO _twinrow_recheck (table_name, key_hash, late, item_key, cause, due_at) VALUES "
+            + ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(part))
+            + " ON DUPLICATE KEY UPDATE seq = seq + 1, cause = VALUES(cause), due_at = LEAST(due_at, VALUES(due_at))",
+            [one for key_hash, key in part for one in (table, key_hash, int(late), json.dumps(key), cause, due_at)],
+        )
+
+
+def due(connection: Connection, table: str, now: float, limit: int) -> list[Suspect]:
+    """Keys to look at now, at most `limit`, longest due first."""
+    found = connection.query(
+        "SELECT key_hash, item_key, cause, seq, late, attempts FROM _twinrow_recheck "
+        "WHERE table_name = %s AND due_at <= %s ORDER BY due_at LIMIT %s",
+        (table, now, limit),
+    )
+    return [
+        Suspect(key_hash, json.loads(key), cause, seq, bool(late), attempts)
+        for key_hash, key, cause, seq, late, attempts in found
+    ]
+
+
+def done(tx: Connection, table: str, suspects: Sequence[Suspect]) -> None:
+    """Drop those that were not added again meanwhile."""
+    for first in range(0, len(suspects), ROWS_A_STATEMENT_MAX):
+        part = suspects[first : first + ROWS_A_STATEMENT_MAX]
+        tx.execute(
+            "DELETE FROM _twinrow_recheck WHERE table_name = %s AND (key_hash, late, seq) IN ("
+            + ", ".join(["(%s, %s, %s)"] * len(part))
+            + ")",
+            [table, *(one for suspect in part for one in (suspect.key_hash, int(suspect.late), suspect.seq))],
+        )
+
+
+def count(connection: Connection, table: str) -> int:
+    """Keys that wait for their first look."""
+    return int(connection.query("SELECT COUNT(*) FROM _twinrow_recheck WHERE table_name = %s AND late = 0", (table,))[0][0])

@@ -1,0 +1,86 @@
+"""The register of copied tables: one row each, with the configuration it was copied under, schema, phase and lag."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from twinrow.mysql import Connection
+
+Phase = Literal["NEW", "SNAPSHOT", "CATCH_UP", "LIVE", "BROKEN"]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A row of `_twinrow_table`; times are epoch seconds."""
+
+    table_name: str
+    into_table: str
+    source_id: str
+    config: str
+    table_schema: str
+    phase: Phase
+    reason: str
+    started_at: float
+    snapshot_done_at: float | None
+    caught_up_at: float
+    read_at: float
+    oldest_at: float | None
+    backlog: int | None
+    retention_left_s: float | None
+    reconciled_at: float | None
+    items: int | None
+    verified: str | None
+    counters: str | None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The configuration it was copied under."""
+        return dict(json.loads(self.config))
+
+
+_COLUMNS = tuple(one.name for one in fields(Registered))
+
+
+def load(connection: Connection, table: str) -> Registered | None:
+    """The registered table, or None when it was never copied into this database."""
+    found = connection.query(f"SELECT {', '.join(_COLUMNS)} FROM _twinrow_table WHERE table_name = %s", (table,))
+    return Registered(*found[0]) if found else None
+
+
+def load_all(connection: Connection) -> list[Registered]:
+    """Every registered table."""
+    return [Registered(*row) for row in connection.query(f"SELECT {', '.join(_COLUMNS)} FROM _twinrow_table")]
+
+
+def register(connection: Connection, table: str, into: str, source_id: str, config: str, schema: str, at: float) -> None:
+    """Enter a new table with its lease row; phase NEW."""
+    connection.execute(
+        "INSERT IGNORE INTO _twinrow_table (table_name, into_table, source_id, config, table_schema, phase, reason, "
+        "started_at) VALUES (%s, %s, %s, %s, %s, 'NEW', '', %s)",
+        (table, into, source_id, config, schema, at),
+    )
+    connection.execute("INSERT IGNORE INTO _twinrow_lease (table_name) VALUES (%s)", (table,))
+
+
+def update(connection: Connection, table: str, **values: Any) -> None:
+    """Set columns of the register (names as in Registered)."""
+    unknown = set(values) - set(_COLUMNS)
+    if unknown:
+        raise ValueError(f"no such column of _twinrow_table: {unknown}")
+    sets = ", ".join(f"{name} = %s" for name in values)
+    connection.execute(f"UPDATE _twinrow_table SET {sets} WHERE table_name = %s", (*values.values(), table))
+
+
+STATE_OF_A_TABLE = (
+    "_twinrow_checkpoint", "_twinrow_link", "_twinrow_recheck", "_twinrow_foreign_link", "_twinrow_tombstone",
+    "_twinrow_dead_letter", "_twinrow_gap", "_twinrow_schema_log", "_twinrow_seen", "_twinrow_heartbeat", "_twinrow_table",
+)  # fmt: skip
+
+
+def forget(tx: Connection, table: str, parts: Iterable[str] = STATE_OF_A_TABLE) -> None:
+    """Delete all state of a table, but for its lease row: the fence goes on counting, so an old holder stays out."""
+    for part in parts:
+        tx.execute(f"DELETE FROM {part} WHERE table_name = %s", (table,))
