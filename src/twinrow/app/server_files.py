@@ -37,7 +37,7 @@ _MARIADB_SYSTEM_TABLES: Final = (
 
 
 def servers_folder() -> Path:
-    """Returns where servers are installed: what TWINROW_SERVERS names, or the checkout's folder, or the user's cache."""
+    """Returns where servers are installed: what TWINROW_SERVERS names, the checkout's folder, or the user's cache."""
     named = os.environ.get(SERVERS_VARIABLE)
     if named:
         return Path(named)

@@ -24,7 +24,7 @@ START_TIMEOUT_S: Final = 90.0
 _POLL_INTERVAL_S: Final = 0.02
 # Must outlast the watchdog's own patience with a polite end.
 _ANSWER_TIMEOUT_S: Final = server_watchdog.TERMINATE_TIMEOUT_S + 15.0
-_LOG_LINES_SHOWN: Final = 12
+_LOG_LINES_SHOWN: Final = 3
 
 # Below the range from which the system takes ports for outgoing connections (32768 up on Linux): else such a connection
 # could sit on a server's port while that server restarts.
@@ -105,11 +105,12 @@ class ServerProcess:
             [sys.executable, "-I", "-S", server_watchdog.__file__, json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,
             start_new_session=True,
         )
 
     def start(self, answers: Callable[[], bool]) -> int:
-        """Starts the program; returns its pid once `answers()` is true. Raises ServerError with the end of its log."""
+        """Starts the program; returns its pid once `answers()` is true. Raises ServerError with what its log says."""
         state = self._ask(server_watchdog.START)
         deadline = time.monotonic() + START_TIMEOUT_S
         while state.startswith("running"):
@@ -122,7 +123,7 @@ class ServerProcess:
                 break
             time.sleep(_POLL_INTERVAL_S)
             state = self._ask(server_watchdog.ASK)
-        raise ServerError(f"{self.name} did not start ({state}). The end of its log:\n{self._log_end()}")
+        raise ServerError(f"{self.name} did not start ({state}): {self._complaint()}")
 
     def pid(self) -> int | None:
         """Returns the pid of the running server, None when it does not run."""
@@ -158,6 +159,8 @@ class ServerProcess:
                 answer = ""
         return answer or "exited with its watchdog"
 
-    def _log_end(self) -> str:
+    def _complaint(self) -> str:
+        """What the log says is wrong, else how it ends, in one line."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.is_file() else []
-        return "\n".join(f"  {line}" for line in lines[-_LOG_LINES_SHOWN:]) or "  (empty)"
+        errors = [line for line in lines if "ERROR" in line]
+        return " | ".join((errors or lines)[-_LOG_LINES_SHOWN:]) or "its log is empty"

@@ -51,7 +51,7 @@ class DynamoDBLocal:
         """Starts a server and returns it when it answers (1.2 s here).
 
         Tables live in memory, or in `folder`, which is made if need be and kept. Raises ServerError with the remedy
-        when Java or DynamoDB Local is missing, or with the end of the log when it does not start.
+        when Java or DynamoDB Local is missing, or with what the log says when it does not start.
         """
         server = cls(folder)
         try:
@@ -153,7 +153,7 @@ class MySQLServer:
 
         `options` are the server's own (`--max-connections=5`). Data live in a temporary folder that goes with the
         server, or in `folder`, which is made if need be, kept, and taken up again by a later start. Raises ServerError
-        with the remedy when the server is missing, or with the end of its log when it does not start.
+        with the remedy when the server is missing, or with what its log says when it does not start.
         """
         server = cls(flavour, options=options, folder=folder, password=password, local_infile=local_infile)
         try:

@@ -1,0 +1,138 @@
+"""Servers for tests: started when first asked for, once for each test process, gone with it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, Protocol
+
+import pytest
+from tests.fixtures import tables
+from tests.fixtures.databases import Database
+
+from twinrow.app.servers import DynamoDBLocal, Flavour, MySQLServer
+
+FLAVOURS: tuple[Flavour, ...] = ("mysql", "mariadb")
+
+# Every character that means something in a URL, in TOML, in SQL or to a shell: whoever pastes it together fails here.
+ROOT_PASSWORD = "o'dd p@ss:w/o?r#d%20&+\\\"$x`"
+
+
+class MakeTable(Protocol):
+    """Creates a table as `tables.create_table` does and returns its name; it is deleted after the test."""
+
+    def __call__(
+        self,
+        name: str | None = None,
+        *,
+        hash: str = "username:S",
+        range: str | None = "reviewed_at:S",
+        index: tables.Index | None = None,
+        stream: str | None = None,
+        client: Any = None,
+    ) -> str: ...
+
+
+@pytest.fixture(scope="session")
+def _mysql_servers() -> Iterator[dict[Flavour, MySQLServer]]:
+    # A parametrised session fixture ends whenever its parameter changes; the servers outlive that here.
+    servers: dict[Flavour, MySQLServer] = {}
+    yield servers
+    for server in servers.values():
+        server.stop()
+
+
+@pytest.fixture(scope="session", params=FLAVOURS)
+def mysql_server(request: pytest.FixtureRequest, _mysql_servers: dict[Flavour, MySQLServer]) -> MySQLServer:
+    """A running server that tests share, once MySQL and once MariaDB. To stop one, take `fresh_mysql_server`."""
+    flavour: Flavour = request.param
+    if flavour not in _mysql_servers:
+        _mysql_servers[flavour] = MySQLServer.start(flavour, password=ROOT_PASSWORD)
+    return _mysql_servers[flavour]
+
+
+@pytest.fixture(params=FLAVOURS)
+def fresh_mysql_server(request: pytest.FixtureRequest) -> Iterator[MySQLServer]:
+    """A server for one test alone, to be killed and restarted, once MySQL and once MariaDB."""
+    with MySQLServer.start(request.param, password=ROOT_PASSWORD) as server:
+        yield server
+
+
+@pytest.fixture
+def database(mysql_server: MySQLServer) -> Iterator[Database]:
+    """An empty database, once on MySQL and once on MariaDB."""
+    made = Database(mysql_server, f"test_{uuid.uuid4().hex[:12]}")
+    made.create()
+    yield made
+    made.drop()
+
+
+@pytest.fixture(scope="session")
+def local_credentials() -> Iterator[None]:
+    """Credentials and region for DynamoDB Local in the environment, whatever the developer's own are."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            environment.delenv(name)
+        for name, value in tables.CREDENTIALS.items():
+            environment.setenv(name, value)
+        environment.setenv("AWS_DEFAULT_REGION", tables.REGION)
+        environment.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            environment.setenv(name, os.devnull)
+        yield
+
+
+@pytest.fixture(scope="session")
+def dynamodb(local_credentials: None) -> Iterator[DynamoDBLocal]:
+    """DynamoDB Local, in memory, shared by tests."""
+    with DynamoDBLocal.start() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dynamodb_client(dynamodb: DynamoDBLocal) -> Iterator[Any]:
+    """A botocore client of the shared DynamoDB Local."""
+    client = tables.client(dynamodb.endpoint_url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def fresh_dynamodb(local_credentials: None) -> Iterator[DynamoDBLocal]:
+    """A DynamoDB Local for one test alone (1.2 s): to be killed, or where streams of others would be in the way."""
+    with DynamoDBLocal.start() as server:
+        yield server
+
+
+@pytest.fixture
+def make_table(request: pytest.FixtureRequest) -> Iterator[MakeTable]:
+    """A function that creates tables: on the shared DynamoDB Local, or on that of the `client` given."""
+    with ExitStack() as clean_up:
+
+        def make(
+            name: str | None = None,
+            *,
+            hash: str = "username:S",
+            range: str | None = "reviewed_at:S",
+            index: tables.Index | None = None,
+            stream: str | None = None,
+            client: Any = None,
+        ) -> str:
+            # Asked for here, so that a test with a DynamoDB of its own does not start the shared one.
+            on = client if client is not None else request.getfixturevalue("dynamodb_client")
+            table = tables.create_table(on, name, hash=hash, range=range, index=index, stream=stream)
+            if client is None:
+                clean_up.callback(_delete_table, on, table)
+            return table
+
+        yield make
+
+
+def _delete_table(client: Any, table: str) -> None:
+    try:
+        client.delete_table(TableName=table)
+    except client.exceptions.ResourceNotFoundException:
+        # The test has deleted it itself.
+        return
