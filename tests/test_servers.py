@@ -133,9 +133,11 @@ def test_a_server_ends_with_a_killed_watchdog() -> None:
         pid = server.pid
         assert pid is not None
         watchdog = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        folder = Path(str(_one(server, "SELECT @@datadir"))).parent
         os.kill(watchdog, signal.SIGKILL)
         wait_until(lambda: not is_running(pid), _GONE_TIMEOUT_S, what="server gone")
         assert server.pid is None
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("piece", ["DynamoDB Local", "MySQL"])

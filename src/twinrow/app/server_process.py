@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -145,6 +146,9 @@ class ServerProcess:
                 self._watchdog.stdin.close()
                 self._watchdog.wait(_ANSWER_TIMEOUT_S)
                 self._watchdog.stdout.close()
+        if self.removes_folder:
+            # The watchdog has done it, unless it was itself killed.
+            shutil.rmtree(self.log.parent, ignore_errors=True)
 
     def _ask(self, command: bytes) -> str:
         with self._lock:
