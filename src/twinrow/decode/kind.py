@@ -1,0 +1,29 @@
+"""The ten kinds of DynamoDB values, and how to tell which one a value is."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, cast
+
+from twinrow.change import AttributeValue
+
+Kind = Literal["S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"]
+
+KINDS: Final[frozenset[str]] = frozenset({"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"})
+
+LEVELS_MAX: Final = 64
+"""Levels of maps and lists that are followed. DynamoDB takes 32 (AWS: "Nested attributes can be up to 32 levels deep");
+the rest is room for another way of counting, well below Python's recursion limit."""
+
+
+def kind_of(value: AttributeValue) -> Kind:
+    """Return the kind of a value in wire form. Raises ValueError unless it has exactly one known kind."""
+    if len(value) == 1:
+        (kind,) = value
+        if kind in KINDS:
+            return cast(Kind, kind)
+    raise ValueError(f"not a DynamoDB value: its kinds are {sorted(value)!r}")
+
+
+def too_deep() -> ValueError:
+    """The error for a value nested deeper than DynamoDB allows."""
+    return ValueError(f"nested deeper than {LEVELS_MAX} levels, which DynamoDB does not allow")

@@ -1,0 +1,177 @@
+"""Learning columns from items: what is new becomes a column, what is wider widens one, within what a row can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
+
+from twinrow.change import AttributeValue, Item
+from twinrow.decode.kind import Kind, kind_of
+from twinrow.schema.column_type import NUMBER_TOP, ColumnType, join, least, record_bytes, render, row_bytes
+from twinrow.schema.naming import column_name
+from twinrow.schema.table import Column, Override, TableSchema
+
+COLUMNS_MAX: Final = 1_000
+"""Attributes' columns; InnoDB takes 1,017 in all, generated ones and ours included (MySQL manual, "InnoDB Limits")."""
+ROW_BYTES_MAX: Final = 8_126
+"""What InnoDB keeps of one row in a page of 16 KB (its error 1118 names the number)."""
+ROW_BYTES_OWN: Final = 150
+"""row_id, fingerprint, extra, two times, the record's header, InnoDB's own two columns, room for instant columns."""
+RECORD_BYTES_MAX: Final = 65_535
+RECORD_BYTES_OWN: Final = 100
+
+_NUMBER_PAYLOAD_CHARACTERS_SHORT: Final = 18
+"""Digits that always fit BIGINT."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddColumn:
+    """A new column, and why it came."""
+
+    column: Column
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WidenColumn:
+    """A column whose type grows, and why."""
+
+    before: Column
+    after: Column
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evolution:
+    """The schema after these steps; the same one, unchanged, when there are none."""
+
+    schema: TableSchema
+    steps: tuple[AddColumn | WidenColumn, ...]
+
+
+def evolve(schema: TableSchema, items: Iterable[Item]) -> Evolution:
+    """Return the schema that these items ask for and the steps to it.
+
+    A new attribute takes the kind of the first value seen that is not NULL, and of that kind's values the least type
+    that holds all; further values of other kinds go to extra. Attributes that only ever are NULL, and those for which a
+    row has no room, get no column. Raises ValueError for an item that is none.
+    """
+    known = _known(schema)
+    found: dict[str, tuple[Kind, ColumnType]] = {}
+    for item in items:
+        for name in sorted(item.keys() - known):
+            _observe(schema, found, name, item[name])
+    widened = _widened(schema, found)
+    added = _added(schema, [(name, *one) for name, one in found.items() if name not in schema.by_attribute])
+    if not widened and not added:
+        return Evolution(schema, ())
+    after = {step.before.attribute: step.after for step in widened}
+    columns = tuple(after.get(column.attribute, column) for column in schema.columns)
+    grown = replace(schema, version=schema.version + 1, columns=columns + tuple(step.column for step in added))
+    return Evolution(grown, (*added, *widened))
+
+
+@lru_cache(maxsize=256)
+def _known(schema: TableSchema) -> frozenset[str]:
+    """Attributes that no value teaches anything new: left out, overridden, or at the top of their ladder."""
+    settled = {column.attribute for column in schema.columns if not _grows(column)}
+    return schema.left_out | settled
+
+
+def _grows(column: Column) -> bool:
+    return column.kind == "N" and not column.overridden and column.type != NUMBER_TOP
+
+
+def _observe(schema: TableSchema, found: dict[str, tuple[Kind, ColumnType]], name: str, value: AttributeValue) -> None:
+    before = found.get(name)
+    if before is None:
+        column = schema.by_attribute.get(name)
+        if column is not None:
+            before = column.kind, column.type
+    if before is None:
+        kind = kind_of(value)
+        if kind != "NULL":
+            found[name] = kind, least(kind, value)
+        return
+    kind, known_type = before
+    if kind != "N" or kind not in value or known_type == NUMBER_TOP:
+        return
+    text = value["N"]
+    if len(text) <= _NUMBER_PAYLOAD_CHARACTERS_SHORT and text.isdigit():
+        return
+    wider = join(known_type, least(kind, value))
+    if wider != known_type:
+        found[name] = kind, wider
+
+
+def _widened(schema: TableSchema, found: dict[str, tuple[Kind, ColumnType]]) -> list[WidenColumn]:
+    steps = []
+    for name, (_, wider) in sorted(found.items()):
+        before = schema.by_attribute.get(name)
+        if before is not None and before.type != wider:
+            why = f"a number needs {render(wider, 'mysql')}, more than {render(before.type, 'mysql')}"
+            steps.append(WidenColumn(before, replace(before, type=wider), why))
+    return steps
+
+
+def _added(schema: TableSchema, candidates: Sequence[tuple[str, Kind, ColumnType]]) -> list[AddColumn]:
+    """The columns of new attributes, in the order seen, as far as rows have room."""
+    if not candidates:
+        return []
+    room = _Room(schema.columns)
+    taken = set(schema.names_taken)
+    steps = []
+    for name, kind, learned in candidates:
+        override = schema.override_of.get(name, Override(name))
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            # No row holds an attribute of that name, so it needs no column: `to_row` says so.
+            continue
+        column = Column(name, "", kind, override.type or learned, False, override.type is not None)
+        if not room.take(column):
+            continue
+        column = replace(column, column=override.column or column_name(name, taken))
+        taken.add(column.column)
+        steps.append(AddColumn(column, f"first seen, as {kind}" + (", type by override" if column.overridden else "")))
+    return steps
+
+
+class _Room:
+    """What is left of a row, counting every number's column as wide as it may become."""
+
+    def __init__(self, columns: Iterable[Column]) -> None:
+        self._row_bytes = ROW_BYTES_MAX - ROW_BYTES_OWN
+        self._record_bytes = RECORD_BYTES_MAX - RECORD_BYTES_OWN
+        self._bits = COLUMNS_MAX
+        for column in columns:
+            self._subtract(column)
+
+    def _subtract(self, column: Column) -> None:
+        widest = NUMBER_TOP if column.kind == "N" and not column.overridden else column.type
+        self._row_bytes -= row_bytes(widest)
+        self._record_bytes -= record_bytes(widest)
+        self._bits -= 1
+
+    def take(self, column: Column) -> bool:
+        """Reserve a column's room; False, and nothing reserved, where there is none."""
+        before = self._row_bytes, self._record_bytes, self._bits
+        self._subtract(column)
+        null_bytes = (COLUMNS_MAX - self._bits + 7) // 8
+        if self._row_bytes >= null_bytes and self._record_bytes >= null_bytes and self._bits >= 0:
+            return True
+        self._row_bytes, self._record_bytes, self._bits = before
+        return False
+
+
+def without_widening(evolution: Evolution) -> Evolution:
+    """Return the same evolution with its new columns only, for whom may not rebuild a table; values wait in extra."""
+    before = {step.before.attribute: step.before for step in evolution.steps if isinstance(step, WidenColumn)}
+    if not before:
+        return evolution
+    added = tuple(step for step in evolution.steps if isinstance(step, AddColumn))
+    columns = tuple(before.get(column.attribute, column) for column in evolution.schema.columns)
+    version = evolution.schema.version if added else evolution.schema.version - 1
+    return Evolution(replace(evolution.schema, columns=columns, version=version), added)

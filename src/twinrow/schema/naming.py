@@ -1,0 +1,83 @@
+"""Names of columns: the attribute's own where MySQL can tell it from all others, else a readable form with a suffix."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final
+
+NAME_CHARACTERS_MAX: Final = 64
+"""MySQL manual, "Identifier Length Limits"; MariaDB has the same."""
+OWN_PREFIX: Final = "_twinrow_"
+_SUFFIX_DIGITS_MIN: Final = 6
+_SUFFIX_DIGITS_MAX: Final = 32
+_CHARACTER_MAX: Final = "\uffff"
+
+RESERVED: Final = frozenset({"row_id", "db_row_id", "db_trx_id", "db_roll_ptr", "fts_doc_id"})
+"""`row_id` is ours; InnoDB keeps the others to itself (it refuses a column of that name in whatever case)."""
+
+
+@lru_cache(maxsize=8192)
+def fold(name: str) -> str:
+    """Return the form under which names count as equal: wider than any that MySQL or MariaDB compares names with.
+
+    Compatibility decomposition, marks stripped, case folded, and what the servers' utf8mb3_general_ci takes for one.
+    Every step works character by character, so that equal characters make equal names.
+    """
+    decomposed = unicodedata.normalize("NFKD", name)
+    bare = "".join(one for one in decomposed if unicodedata.category(one)[0] != "M")
+    again = unicodedata.normalize("NFKD", bare.casefold())
+    return "".join(one for one in again if unicodedata.category(one)[0] != "M").translate(_SERVER_EQUALS)
+
+
+_SERVER_EQUALS: Final[dict[int, str]] = {}
+
+
+def column_name(attribute: str, taken: Collection[str]) -> str:
+    """Return the column of an attribute, unequal under `fold` to every name in `taken` and to Twinrow's own names.
+
+    The same attribute and the same names taken give the same column. Raises ValueError for an empty attribute name.
+    """
+    if not attribute:
+        raise ValueError("an attribute name is never empty")
+    folded = {fold(name) for name in taken}
+    if valid_name(attribute) and not is_reserved(attribute) and fold(attribute) not in folded:
+        return attribute
+    readable = "".join("_" if _unfit(one) else one for one in attribute).rstrip()
+    if is_reserved(readable) and fold(readable) not in RESERVED:
+        readable = f"attribute{readable}"
+    digits = blake2b(attribute.encode("utf-8", "surrogatepass"), digest_size=_SUFFIX_DIGITS_MAX // 2).hexdigest()
+    for length in range(_SUFFIX_DIGITS_MIN, _SUFFIX_DIGITS_MAX + 1):
+        name = f"{readable[: NAME_CHARACTERS_MAX - length - 1]}_{digits[:length]}"
+        if fold(name) not in folded:
+            return name
+    raise ValueError(f"no column name is left for attribute {attribute!r}")
+
+
+def valid_name(name: str) -> bool:
+    """Whether both servers take a column of this name, quoted, and keep it as it is."""
+    return (
+        0 < len(name) <= NAME_CHARACTERS_MAX
+        and not any(map(_unfit, name))
+        and name == name.rstrip()
+    )  # fmt: skip
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a name is Twinrow's own or InnoDB's."""
+    folded = fold(name)
+    return folded in RESERVED or folded.startswith(OWN_PREFIX)
+
+
+def _unfit(character: str) -> bool:
+    """NUL ends a name, names are utf8mb3 (nothing above U+FFFF), and a surrogate is no character."""
+    return character == "\0" or character > _CHARACTER_MAX or "\ud800" <= character <= "\udfff"
+
+
+def quote(identifier: str) -> str:
+    """Return an identifier in backticks. Raises ValueError for what MySQL cannot have as a name."""
+    if not identifier or any(map(_unfit, identifier)):
+        raise ValueError(f"not a MySQL name: {identifier!r}")
+    return "`" + identifier.replace("`", "``") + "`"

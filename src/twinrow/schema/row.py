@@ -1,0 +1,169 @@
+"""Items as rows and rows as items: columns for what they hold exactly, extra for all else, nothing lost between."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, Final
+
+from twinrow.change import AttributeValue, Item
+from twinrow.decode.kind import Kind
+from twinrow.decode.number import canonical_number
+from twinrow.decode.plain import settled
+from twinrow.schema.cell import (
+    PayloadDecoder,
+    PayloadEncoder,
+    check_text,
+    payload_decoder,
+    payload_encoder,
+    same_stored,
+)
+from twinrow.schema.json_cell import COMPACT
+from twinrow.schema.sql_type import Flavour, SqlValue
+from twinrow.schema.table import KeyAttribute, TableSchema
+
+FINGERPRINT_BYTES: Final = 16
+EXTRA: Final = "_twinrow_extra"
+
+
+class Unrepresentable(ValueError):  # noqa: N818  it names what the item is, as the whole project says it
+    """No row can hold this item; the message says why. It is parked as a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row to write: its fingerprint, the cells in the order of the schema's columns, and extra."""
+
+    key: bytes
+    values: tuple[SqlValue, ...]
+    extra: str | None
+
+
+def key_of(keys: tuple[KeyAttribute, ...], item: Item) -> Item:
+    """Return the key attributes of an item. Raises ValueError when one is missing."""
+    try:
+        return {key.name: item[key.name] for key in keys}
+    except KeyError as error:
+        raise ValueError(f"the item has no key attribute {error.args[0]!r}") from None
+
+
+def fingerprint(keys: tuple[KeyAttribute, ...], item: Item) -> bytes:
+    """Return the 16-byte BLAKE2b of an item's key: each part tagged, length-prefixed, numbers by value.
+
+    It is the UNIQUE key of the row, so it must never change. Lone surrogates are hashed too, so that a dead letter has
+    a key. Raises ValueError when a key attribute is missing, of another kind, or malformed.
+    """
+    hashed = blake2b(digest_size=FINGERPRINT_BYTES)
+    for key in keys:
+        payload = item.get(key.name, {}).get(key.kind)
+        if not isinstance(payload, str):
+            raise ValueError(f"the item has no key attribute {key.name!r} of kind {key.kind}")
+        if key.kind == "B":
+            raw = b64decode(payload, validate=True)
+        else:
+            raw = (payload if key.kind == "S" else canonical_number(payload)).encode("utf-8", "surrogatepass")
+        hashed.update(b"%b%d:%b" % (key.kind.encode(), len(raw), raw))
+    return hashed.digest()
+
+
+@lru_cache(maxsize=256)
+def _encoders(schema: TableSchema, flavour: Flavour) -> tuple[tuple[str, Kind, PayloadEncoder], ...]:
+    return tuple((one.attribute, one.kind, payload_encoder(one.type, one.kind, flavour)) for one in schema.columns)
+
+
+@lru_cache(maxsize=256)
+def _decoders(schema: TableSchema) -> tuple[tuple[str, PayloadDecoder], ...]:
+    return tuple((one.attribute, payload_decoder(one.type, one.kind)) for one in schema.columns)
+
+
+def to_row(schema: TableSchema, item: Item, flavour: Flavour) -> Row:
+    """Return the row of an item, from which `to_item` rebuilds it. Raises Unrepresentable."""
+    try:
+        return _to_row(schema, item, flavour)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Unrepresentable(str(error)) from error
+
+
+def _to_row(schema: TableSchema, item: Item, flavour: Flavour) -> Row:
+    values: list[SqlValue] = []
+    inexact: list[str] = []
+    held = 0
+    for name, kind, encode_payload in _encoders(schema, flavour):
+        value = item.get(name)
+        if value is None:
+            values.append(None)
+            continue
+        held += 1
+        payload = value.get(kind)
+        if payload is None:
+            values.append(None)
+            inexact.append(name)
+            continue
+        sql, exact = encode_payload(payload)
+        values.append(sql)
+        if not exact:
+            inexact.append(name)
+    if held < len(item):
+        inexact += item.keys() - schema.by_attribute.keys() - schema.left_out
+    return Row(fingerprint(schema.keys, item), tuple(values), _extra(item, inexact) if inexact else None)
+
+
+def _extra(item: Item, names: list[str]) -> str:
+    text = COMPACT.encode({name: settled(item[name]) for name in names})
+    check_text(text)
+    return text
+
+
+def to_item(schema: TableSchema, values: Sequence[SqlValue], extra: str | None) -> Item:
+    """Return the item that a row stands for, less Twinrow's own and the ignored attributes.
+
+    Raises ValueError when extra is not what Twinrow writes.
+    """
+    apart = _parse_extra(extra)
+    item: Item = {}
+    for (name, decode_stored), stored in zip(_decoders(schema), values, strict=True):
+        if stored is None or name in apart:
+            continue
+        value = decode_stored(stored)
+        if value is not None:
+            item[name] = value
+    item.update(apart)
+    return {name: value for name, value in item.items() if name not in schema.left_out}
+
+
+def _parse_extra(extra: str | None) -> dict[str, AttributeValue]:
+    if extra is None:
+        return {}
+    parsed: Any = json.loads(extra)
+    if not isinstance(parsed, dict) or not all(isinstance(value, dict) for value in parsed.values()):
+        raise ValueError(f"{EXTRA} is not an object of DynamoDB values")
+    return parsed
+
+
+def differing(
+    schema: TableSchema, expected: Row, values: Sequence[SqlValue], extra: str | None, flavour: Flavour
+) -> tuple[str, ...]:
+    """Return the attributes in which a stored row is not the expected one, sorted; `_twinrow_extra` for its text alone.
+
+    A cell changed by hand is found even where extra holds the exact value.
+    """
+    differing_names = {
+        column.attribute
+        for column, ours, stored in zip(schema.columns, expected.values, values, strict=True)
+        if not same_stored(column.type, ours, stored, flavour)
+    }
+    if extra != expected.extra:
+        differing_names |= _differing_extra(expected.extra, extra)
+    return tuple(sorted(differing_names))
+
+
+def _differing_extra(expected: str | None, stored: str | None) -> set[str]:
+    try:
+        ours, theirs = _parse_extra(expected), _parse_extra(stored)
+    except ValueError:
+        return {EXTRA}
+    return {name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)} or {EXTRA}

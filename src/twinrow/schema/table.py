@@ -1,0 +1,169 @@
+"""Which attribute lives in which column of a copied table: the data, and its JSON form that is kept in MySQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Literal
+
+import msgspec
+
+from twinrow.decode.kind import Kind
+from twinrow.schema.column_type import ColumnType
+from twinrow.schema.naming import column_name, fold, is_reserved, valid_name
+
+HASH_KEY_BYTES_MAX: Final = 2048
+RANGE_KEY_BYTES_MAX: Final = 1024
+"""AWS, "Constraints in Amazon DynamoDB": the longest partition key and sort key. A character takes a byte or more."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAttribute:
+    """A key attribute of a DynamoDB table."""
+
+    name: str
+    kind: Literal["S", "N", "B"]
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What the configuration says of one attribute: another column name, a type, or that it is left out."""
+
+    attribute: str
+    column: str | None = None
+    type: ColumnType | None = None
+    ignore: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column and the attribute and kind of value that it belongs to, for good; only its type may grow."""
+
+    attribute: str
+    column: str
+    kind: Kind
+    type: ColumnType
+    key: bool
+    overridden: bool
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """How the items of one DynamoDB table become rows.
+
+    `own` are Twinrow's attributes (mark and link): never columns, never in extra, never a difference.
+    """
+
+    table: str
+    into: str
+    version: int
+    keys: tuple[KeyAttribute, ...]
+    columns: tuple[Column, ...]
+    own: frozenset[str]
+    overrides: tuple[Override, ...]
+    soft_deletes: bool
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.table, self.into, self.version, self.keys, self.columns, self.own, self.overrides))
+
+    @cached_property
+    def by_attribute(self) -> dict[str, Column]:
+        """The columns, by attribute."""
+        return {column.attribute: column for column in self.columns}
+
+    @cached_property
+    def override_of(self) -> dict[str, Override]:
+        """The overrides, by attribute."""
+        return {override.attribute: override for override in self.overrides}
+
+    @cached_property
+    def left_out(self) -> frozenset[str]:
+        """Attributes that no row holds: Twinrow's own and the ignored ones."""
+        return self.own | {override.attribute for override in self.overrides if override.ignore}
+
+    @cached_property
+    def names_taken(self) -> frozenset[str]:
+        """Column names that no new attribute may have: those in use and those the overrides give to others."""
+        return frozenset(column.column for column in self.columns) | {
+            override.column for override in self.overrides if override.column is not None
+        }
+
+
+def empty_schema(
+    table: str,
+    into: str,
+    keys: tuple[KeyAttribute, ...],
+    own: frozenset[str],
+    overrides: tuple[Override, ...],
+    soft_deletes: bool,
+) -> TableSchema:
+    """Return the schema before the first item: version 1, with the key attributes' columns.
+
+    Raises ValueError, with a message for the configuration's author, when a key attribute is Twinrow's own or ignored,
+    or when overrides contradict one another or MySQL.
+    """
+    if not 1 <= len(keys) <= 2 or len({key.name for key in keys}) != len(keys):
+        raise ValueError("a DynamoDB table has one or two key attributes")
+    check_overrides(keys, own, overrides)
+    bare = TableSchema(table, into, 1, keys, (), own, overrides, soft_deletes)
+    columns: list[Column] = []
+    for key, bytes_max in zip(keys, (HASH_KEY_BYTES_MAX, RANGE_KEY_BYTES_MAX), strict=False):
+        override = bare.override_of.get(key.name, Override(key.name))
+        name = override.column or column_name(key.name, bare.names_taken | {column.column for column in columns})
+        kind_type = _key_type(key, bytes_max)
+        columns.append(Column(key.name, name, key.kind, override.type or kind_type, True, override.type is not None))
+    return TableSchema(table, into, 1, keys, tuple(columns), own, overrides, soft_deletes)
+
+
+def _key_type(key: KeyAttribute, bytes_max: int) -> ColumnType:
+    if key.kind == "N":
+        return ColumnType("BIGINT")
+    return ColumnType("VARCHAR" if key.kind == "S" else "VARBINARY", bytes_max)
+
+
+def check_overrides(keys: tuple[KeyAttribute, ...], own: frozenset[str], overrides: tuple[Override, ...]) -> None:
+    """Raise ValueError when overrides contradict one another, the key, Twinrow's own attributes or MySQL's names."""
+    key_names = {key.name for key in keys}
+    for name in sorted(key_names & own):
+        raise ValueError(f"attribute {name!r} is part of the key and cannot be Twinrow's own")
+    attributes: set[str] = set()
+    columns: dict[str, str] = {}
+    for override in overrides:
+        if override.attribute in attributes:
+            raise ValueError(f"attribute {override.attribute!r} is overridden twice")
+        attributes.add(override.attribute)
+        if override.ignore and override.attribute in key_names:
+            raise ValueError(f"attribute {override.attribute!r} is part of the key and cannot be ignored")
+        if override.attribute in own and not override.ignore:
+            raise ValueError(f"attribute {override.attribute!r} is Twinrow's own and has no column")
+        if override.column is None:
+            continue
+        if not valid_name(override.column):
+            raise ValueError(
+                f"column {override.column!r}: MySQL takes 1 to 64 characters, none of them NUL or above U+FFFF, "
+                "and no white space at the end"
+            )
+        if is_reserved(override.column):
+            raise ValueError(f"column {override.column!r}: the name is reserved")
+        other = columns.setdefault(fold(override.column), override.attribute)
+        if other != override.attribute:
+            raise ValueError(
+                f"attributes {other!r} and {override.attribute!r} would share the column {override.column!r}"
+            )
+
+
+def to_json(schema: TableSchema) -> str:
+    """Return the schema as JSON; equal schemas give equal text."""
+    return msgspec.json.encode(schema, order="deterministic").decode()
+
+
+def from_json(text: str) -> TableSchema:
+    """Return the schema that `to_json` wrote. Raises ValueError for anything else."""
+    try:
+        return msgspec.json.decode(text, type=TableSchema)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"not a table's schema: {error}") from error
