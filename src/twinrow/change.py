@@ -19,8 +19,9 @@ Origin = Literal["SCAN", "STREAM", "PENDING", "RECHECK"]
 class Change:
     """One item put or deleted.
 
-    `item` is the whole new item (PUT) or None; `old` the image before it where the source gives one;
-    `at` the epoch second at which DynamoDB took it, as far as the source tells; `ttl` marks an expiry by DynamoDB's TTL.
+    `item` is the whole new item (PUT) or None; `old` the image before it where the source gives one; `at` the epoch
+    second at which DynamoDB took it, as far as the source tells; `ttl` marks an expiry by DynamoDB's TTL.
+    `needs_recheck`: a PUT whose source gives no new image (streams of KEYS_ONLY or OLD_IMAGE); only a read tells it.
     """
 
     kind: ChangeKind
@@ -30,3 +31,4 @@ class Change:
     old: Item | None = None
     at: float = 0.0
     ttl: bool = False
+    needs_recheck: bool = False

@@ -115,6 +115,24 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamPage:
+    """One page of DescribeStream: shards in wire form; the next page begins after `last_shard` (None: no more)."""
+
+    status: str
+    view: str
+    shards: list[dict[str, Any]]
+    last_shard: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsPage:
+    """One answer of GetRecords: records in wire form, and the next iterator (None: the shard has ended)."""
+
+    records: list[dict[str, Any]]
+    next_iterator: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class IndexDescription:
     """A global secondary index, as DescribeTable tells it."""
 
@@ -273,6 +291,30 @@ class DynamoDB:
         if limit is not None:
             parameters["Limit"] = limit
         return _page(self.call("query", where=f"index {index} of table {table}", **parameters))
+
+    def describe_stream(self, arn: str, after_shard: str | None = None) -> StreamPage:
+        """One page of a stream's shards. Raises DynamoDBError with code ResourceNotFoundException: no such stream."""
+        start: dict[str, Any] = {} if after_shard is None else {"ExclusiveStartShardId": after_shard}
+        told = self.call("describe_stream", service="dynamodbstreams", where=f"stream {arn}", StreamArn=arn, **start)
+        told = told["StreamDescription"]
+        return StreamPage(
+            told.get("StreamStatus", ""), told.get("StreamViewType", ""), told.get("Shards", []),
+            told.get("LastEvaluatedShardId") or None,
+        )  # fmt: skip
+
+    def shard_iterator(self, arn: str, shard: str, kind: str, sequence: str | None = None) -> str:
+        """An iterator, valid for 15 minutes. Raises DynamoDBError (TrimmedDataAccessException, ResourceNotFound…)."""
+        start: dict[str, Any] = {} if sequence is None else {"SequenceNumber": sequence}
+        told = self.call(
+            "get_shard_iterator", service="dynamodbstreams", where=f"shard {shard}", StreamArn=arn, ShardId=shard,
+            ShardIteratorType=kind, **start,
+        )  # fmt: skip
+        return str(told["ShardIterator"])
+
+    def records(self, iterator: str, where: str = "") -> RecordsPage:
+        """Up to 1,000 records or 1 MB. Raises DynamoDBError: ExpiredIteratorException, TrimmedDataAccessException."""
+        told = self.call("get_records", service="dynamodbstreams", where=where, ShardIterator=iterator)
+        return RecordsPage(told.get("Records", []), told.get("NextShardIterator") or None)
 
     def get_items(self, table: str, keys: Sequence[Item], budget: Budget, stop: Stop) -> list[Item]:
         """Consistent read of any number of distinct keys; items that are gone are left out of the answer.

@@ -28,6 +28,7 @@ LOCK_WAIT_S = 5
 DDL_LOCK_WAIT_S = 3
 """Metadata locks: the server's default is a year, and every reader queues behind a waiting ALTER."""
 READ_TIMEOUT_S = 120
+LOAD_PACKET_BYTES = 1_048_576
 SQL_MODE = "STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 STATEMENT_BYTES_MAX = 4_000_000
 VERSION_MIN: dict[str, tuple[int, int, int]] = {"mysql": (8, 0, 23), "mariadb": (10, 6, 0)}
@@ -92,24 +93,14 @@ class _Driver(pymysql.connections.Connection):  # type: ignore[type-arg]
         return io.BytesIO(buffer)
 
 
-class _BufferLoad(pymysql.connections.LoadLocalFile):
-    """The LOCAL part of LOAD DATA, reading the connection's buffer (PyMySQL's own opens the name the server gives)."""
-
-    def send_data(self) -> None:
-        connection: Any = self.connection
-        if not connection._sock:
-            raise pymysql.err.InterfaceError(0, "")
-        packet_size = min(connection.max_allowed_packet, 256 * 1024)
-        try:
-            source = connection.take_buffer()
-            while chunk := source.read(packet_size):
-                connection.write_packet(chunk)
-        finally:
-            if not connection._closed:
-                connection.write_packet(b"")
+def _send_buffer(filename: str, connection: Any) -> None:
+    """The LOCAL part of LOAD DATA: send the connection's buffer, never the file that the server names."""
+    source = connection.take_buffer()
+    while chunk := source.read(LOAD_PACKET_BYTES):
+        connection.write_packet(chunk)
 
 
-pymysql.connections.LoadLocalFile = _BufferLoad  # type: ignore[misc]
+pymysql.connections._send_local_file = _send_buffer  # type: ignore[attr-defined]
 
 
 def _decoders() -> dict[int, Any]:
@@ -217,6 +208,11 @@ class Connection:
         """Run a statement; the number of affected rows as the server counts them."""
         return int(self._run(sql, args).rowcount)
 
+    def write(self, sql: str) -> tuple[int, int]:
+        """Run a finished statement (no parameters); (affected rows, warnings and notes of the server)."""
+        cursor = self._run(sql, ())
+        return int(cursor.rowcount), int(getattr(cursor._result, "warning_count", 0) or 0)
+
     def literal(self, value: SqlValue) -> str:
         """A value as an SQL literal, escaped for this session."""
         return str(self._driver.literal(value))
@@ -312,7 +308,7 @@ class MySQL:
     def _open(self, settings: Settings, context: ssl.SSLContext | None, read_timeout_s: float) -> _Driver:
         def attempt(tls: ssl.SSLContext | None) -> _Driver:
             return _Driver(
-                host=settings.host, port=settings.port, user=settings.user, password=settings.password,
+                host=settings.host, port=settings.port, user=settings.user, password=settings.password.encode(),  # as text the driver would send it as latin-1
                 database=settings.database, unix_socket=settings.unix_socket, charset="utf8mb4",
                 connect_timeout=max(1, int(settings.connect_timeout_s)), read_timeout=read_timeout_s,
                 write_timeout=read_timeout_s, autocommit=True, local_infile=True, conv=_CONV, ssl=tls,

@@ -61,6 +61,17 @@ def decode(ct: ColumnType, kind: Kind, stored: SqlValue) -> AttributeValue | Non
     return None if stored is None else payload_decoder(ct, kind)(stored)
 
 
+def holds(ct: ColumnType, kind: Kind) -> bool:
+    """Whether a column of this type can hold values of this kind at all, so that it may belong to that kind."""
+    if ct.name in ("DATE", "DATETIME"):
+        return kind == "S" or (kind == "N" and ct.source != "iso8601")
+    if ct.name in INTEGER_RANGES or ct.name in ("DECIMAL", "DOUBLE", "BOOLEAN"):
+        return kind in ("N", "S", "BOOL")
+    if ct.name == "VARBINARY" or ct.name in BLOB_BYTES_MAX:
+        return kind in ("B", "S", "N")
+    return kind != "NULL"
+
+
 @lru_cache(maxsize=1024)
 def payload_encoder(ct: ColumnType, kind: Kind, flavour: Flavour) -> PayloadEncoder:
     """Return the function that encodes payloads (what stands behind the kind) for a column."""

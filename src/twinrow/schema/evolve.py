@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.kind import Kind, kind_of
+from twinrow.schema.cell import holds
 from twinrow.schema.column_type import NUMBER_TOP, ColumnType, join, least, record_bytes, render, row_bytes
 from twinrow.schema.naming import column_name
 from twinrow.schema.table import Column, Override, TableSchema
@@ -51,12 +52,12 @@ class Evolution:
     steps: tuple[AddColumn | WidenColumn, ...]
 
 
-def evolve(schema: TableSchema, items: Iterable[Item]) -> Evolution:
-    """Return the schema that these items ask for and the steps to it.
+def evolve(schema: TableSchema, items: Iterable[Item], taken: Collection[str] = ()) -> Evolution:
+    """Return the schema that these items ask for and the steps to it; `taken` are column names that others gave.
 
-    A new attribute takes the kind of the first value seen that is not NULL, and of that kind's values the least type
-    that holds all; further values of other kinds go to extra. Attributes that only ever are NULL, and those for which a
-    row has no room, get no column. Raises ValueError for an item that is none.
+    A new attribute takes the kind of the first value seen that is not NULL (and that its override's type can hold), and
+    of that kind's values the least type that holds all; values of other kinds go to extra. Attributes that only ever
+    are NULL, and those for which a row has no room, get no column. Raises ValueError for an item that is none.
     """
     known = _known(schema)
     found: dict[str, tuple[Kind, ColumnType]] = {}
@@ -64,7 +65,7 @@ def evolve(schema: TableSchema, items: Iterable[Item]) -> Evolution:
         for name in sorted(item.keys() - known):
             _observe(schema, found, name, item[name])
     widened = _widened(schema, found)
-    added = _added(schema, [(name, *one) for name, one in found.items() if name not in schema.by_attribute])
+    added = _added(schema, [(name, *one) for name, one in found.items() if name not in schema.by_attribute], taken)
     if not widened and not added:
         return Evolution(schema, ())
     after = {step.before.attribute: step.after for step in widened}
@@ -92,7 +93,9 @@ def _observe(schema: TableSchema, found: dict[str, tuple[Kind, ColumnType]], nam
             before = column.kind, column.type
     if before is None:
         kind = kind_of(value)
-        if kind != "NULL":
+        override = schema.override_of.get(name)
+        fits = override is None or override.type is None or holds(override.type, kind)
+        if kind != "NULL" and fits:
             found[name] = kind, least(kind, value)
         return
     kind, known_type = before
@@ -116,12 +119,14 @@ def _widened(schema: TableSchema, found: dict[str, tuple[Kind, ColumnType]]) -> 
     return steps
 
 
-def _added(schema: TableSchema, candidates: Sequence[tuple[str, Kind, ColumnType]]) -> list[AddColumn]:
+def _added(
+    schema: TableSchema, candidates: Sequence[tuple[str, Kind, ColumnType]], others: Collection[str]
+) -> list[AddColumn]:
     """The columns of new attributes, in the order seen, as far as rows have room."""
     if not candidates:
         return []
     room = _Room(schema.columns)
-    taken = set(schema.names_taken)
+    taken = {*schema.names_taken, *others}
     steps = []
     for name, kind, learned in candidates:
         override = schema.override_of.get(name, Override(name))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, cast
 
 from twinrow.change import AttributeValue
 from twinrow.decode.kind import Kind
 from twinrow.decode.number import INT64_MAX, INT64_MIN
 from twinrow.decode.plain import plain_and_reversible, typed
+from twinrow.schema.sql_type import BYTES_A_CHARACTER
 
 JSON_LEVELS_MAX: Final = 31
-"""Arrays and objects inside one another that a JSON cell may have (measured: MariaDB 10.11 refuses 32)."""
+"""Arrays and objects inside one another that a JSON cell may have.
+
+Measured: MariaDB 10.11 refuses 32, empty ones too; MySQL 9.7 refuses 101."""
+JSON_KEY_BYTES_MAX: Final = 65_535
+"""Measured: MySQL 9.7 refuses an object's key of 65,536 bytes (error 3151); MariaDB takes it."""
 
 COMPACT: Final = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
@@ -29,7 +34,7 @@ def _encode_plain(kind: Kind, payload: Any) -> tuple[str | None, bool]:
     value, exact = plain_and_reversible({kind: payload})
     text = COMPACT.encode(value)
     _check_utf8(text)
-    return (text, exact) if shallow(text, value) else (None, False)
+    return (text, exact) if fits_json(text, value) else (None, False)
 
 
 def _encode_document(payload: Any) -> tuple[str | None, bool]:
@@ -60,7 +65,7 @@ def _document(text: str) -> object | None:
         _check_utf8(compact)
     except (ValueError, RecursionError):
         return None
-    return document if shallow(compact, document) else None
+    return document if fits_json(compact, document) else None
 
 
 def _column_integer(text: str) -> int | float:
@@ -72,22 +77,20 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
-def shallow(text: str, value: object) -> bool:
-    """Whether a JSON text, of this value, is nested no deeper than a JSON cell may be."""
-    if text.count("[") + text.count("{") <= JSON_LEVELS_MAX:
+def fits_json(text: str, value: object) -> bool:
+    """Whether both servers take this JSON text, of this value: neither nested too deep nor with too long a key."""
+    if len(text) * BYTES_A_CHARACTER <= JSON_KEY_BYTES_MAX and text.count("[") + text.count("{") <= JSON_LEVELS_MAX:
         return True
-    level: list[object] = [value]
-    for _ in range(JSON_LEVELS_MAX + 1):
-        level = [one for node in level for one in _children(node)]
-        if not level:
-            return True
-    return not any(isinstance(one, dict | list) for one in level)
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(JSON_LEVELS_MAX):
+        if not all(len(key.encode()) <= JSON_KEY_BYTES_MAX for node in level if isinstance(node, dict) for key in node):
+            return False
+        level = [child for node in level for child in _children(node) if isinstance(child, dict | list)]
+    return not level
 
 
-def _children(node: object) -> list[object]:
-    if isinstance(node, dict):
-        return list(node.values())
-    return node if isinstance(node, list) else []
+def _children(node: object) -> Iterable[object]:
+    return node.values() if isinstance(node, dict) else cast(list[object], node)
 
 
 def decode_json(kind: Kind) -> Callable[[Any], AttributeValue | None]:

@@ -1,0 +1,152 @@
+"""Parallel scan: segments read by a few threads into a bounded queue, each resumable at its LastEvaluatedKey."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from twinrow import clock
+from twinrow.budget import Budget
+from twinrow.change import Item
+from twinrow.clock import Stop
+from twinrow.dynamodb import DynamoDB, Page, budgeted
+from twinrow.errors import Transient
+from twinrow.failpoint import fail_point
+from twinrow.retry import back_off_s
+
+READERS_MAX = 4
+PAGES_QUEUED_MAX = 6
+"""A page is at most 1 MB on the wire, some 5 MB as Python objects: the queue bounds memory."""
+PUT_WAIT_S = 0.5
+SEGMENT_BYTES = 32_000_000
+SEGMENTS_MIN = 4
+SEGMENTS_MAX = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedPage:
+    """A page of one segment, asked for at `at` (epoch seconds); `next_key` None ends the segment."""
+
+    segment: int
+    items: list[Item]
+    next_key: Item | None
+    at: float
+
+
+def segments_for(table_bytes: int) -> int:
+    """How many segments a table of that size is cut into."""
+    return max(SEGMENTS_MIN, min(SEGMENTS_MAX, table_bytes // SEGMENT_BYTES))
+
+
+class ParallelScan:
+    """Reads the segments from their positions (None: the beginning). Troubles that pass are retried and shown in `trouble`."""
+
+    def __init__(
+        self, dynamodb: DynamoDB, table: str, segments: int, positions: Mapping[int, Item | None], budget: Budget, stop: Stop
+    ) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+        self._segments = segments
+        self._budget = budget
+        self._stop = stop
+        self._over = Stop()
+        self._todo: queue.SimpleQueue[tuple[int, Item | None]] = queue.SimpleQueue()
+        for segment, position in positions.items():
+            self._todo.put((segment, position))
+        self._pages: queue.Queue[ScannedPage | Exception] = queue.Queue(PAGES_QUEUED_MAX)
+        self._left = len(positions)
+        self.trouble = ""
+        self._threads = [
+            threading.Thread(target=self._read, name=f"scan-{table}-{n}", daemon=True)
+            for n in range(min(READERS_MAX, len(positions)))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def done(self) -> bool:
+        """Whether every segment's last page was taken."""
+        return self._left == 0
+
+    def take(self, wait_s: float) -> ScannedPage | None:
+        """The next page of any segment, in order within a segment; None when none came in `wait_s` or all is read."""
+        if self.done:
+            return None
+        try:
+            page = self._pages.get(timeout=wait_s) if wait_s > 0 else self._pages.get_nowait()
+        except queue.Empty:
+            return None
+        if isinstance(page, Exception):
+            raise page
+        if page.next_key is None:
+            self._left -= 1
+        return page
+
+    def close(self) -> None:
+        """Stop reading; pages not taken are dropped (their positions were never made durable)."""
+        self._over.set()
+        while any(thread.is_alive() for thread in self._threads):
+            try:
+                self._pages.get(timeout=0.05)
+            except queue.Empty:
+                continue
+
+    def _read(self) -> None:
+        try:
+            while not (self._stop or self._over):
+                try:
+                    segment, position = self._todo.get_nowait()
+                except queue.Empty:
+                    return
+                self._read_segment(segment, position)
+        except Exception as error:  # noqa: BLE001 - handed to the thread that takes pages, which raises it
+            self._put(error)
+
+    def _read_segment(self, segment: int, start_key: Item | None) -> None:
+        attempt = 0
+        while not (self._stop or self._over):
+            at = clock.now()
+            try:
+                page = self._page(segment, start_key)
+            except Transient as trouble:
+                attempt += 1
+                self.trouble = str(trouble)
+                self._over.wait(back_off_s(attempt))
+                continue
+            if self._stop:
+                return
+            attempt, self.trouble = 0, ""
+            fail_point("after-scan-page")
+            self._put(ScannedPage(segment, page.items, page.next_key, at))
+            start_key = page.next_key
+            if start_key is None:
+                return
+
+    def _page(self, segment: int, start_key: Item | None) -> Page:
+        return budgeted(
+            lambda: self._dynamodb.scan_page(self._table, segment, self._segments, start_key), self._budget, self._stop
+        )
+
+    def _put(self, page: ScannedPage | Exception) -> None:
+        while not (self._stop or self._over):
+            try:
+                self._pages.put(page, timeout=PUT_WAIT_S)
+            except queue.Full:
+                continue
+            return
+
+
+def first_pages(dynamodb: DynamoDB, table: str, segments: int, budget: Budget, stop: Stop) -> Sequence[ScannedPage]:
+    """One page of every segment: what the first table is made from, and what shows ids that were there before."""
+    pages = []
+    for segment in range(segments):
+        at = clock.now()
+        page = budgeted(
+            lambda segment=segment: dynamodb.scan_page(table, segment, segments, None),  # type: ignore[misc]
+            budget,
+            stop,
+        )
+        pages.append(ScannedPage(segment, page.items, page.next_key, at))
+    return pages

@@ -1,0 +1,152 @@
+"""Listing a stream's shards, and when to do it again: soon while something is unsure, else now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from twinrow.capture.shard_reader import NOT_FOUND, StreamSource
+from twinrow.capture.shard_tree import PARENT_ABSENT_S, Listing, Shard
+from twinrow.dynamodb import DynamoDBError
+from twinrow.errors import Transient
+
+LIST_EVERY_S = 15.0
+LIST_SOON_S = 0.25
+LIST_SOON_GROWTH = 1.5
+LIST_PAGE_S = 0.2
+"""DescribeStream takes 10 calls a second and account (AWS service quotas): each page is paid for with this pause."""
+LIST_PAGES_MAX = 10_000
+CHILDLESS_S = 30.0
+"""A shard that ended and whose children no complete listing shows for so long has none."""
+GONE = "GONE"
+
+
+@dataclass(frozen=True, slots=True)
+class ListJob:
+    """A listing to be made; `began_at` in epoch seconds."""
+
+    began_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a listing came to: `status` as DescribeStream tells it, or GONE; the `trouble` that cut it short."""
+
+    listing: Listing
+    status: str
+    pages: int
+    trouble: Transient | None = None
+
+
+def list_shards(source: StreamSource, arn: str, job: ListJob) -> Listed:
+    """All pages of DescribeStream. Raises DynamoDBError for refusals other than that the stream is gone."""
+    shards: dict[str, Shard] = {}
+    after, status = None, ""
+    for pages in range(1, LIST_PAGES_MAX + 1):
+        try:
+            page = source.describe_stream(arn, after)
+        except Transient as trouble:
+            return Listed(Listing(shards, complete=False, began_at=job.began_at), status, pages, trouble)
+        except DynamoDBError as error:
+            if error.code != NOT_FOUND:
+                raise
+            gone = after is None
+            return Listed(Listing(shards, complete=gone, began_at=job.began_at), GONE if gone else status, pages)
+        status = page.status
+        shards.update((one["ShardId"], _shard(one)) for one in page.shards)
+        after = page.last_shard
+        if after is None:
+            return Listed(Listing(shards, complete=True, began_at=job.began_at), status, pages)
+    return Listed(Listing(shards, complete=False, began_at=job.began_at), status, LIST_PAGES_MAX)
+
+
+def _shard(told: dict[str, object]) -> Shard:
+    span = told.get("SequenceNumberRange")
+    span = span if isinstance(span, dict) else {}
+    parent = told.get("ParentShardId")
+    return Shard(
+        str(told["ShardId"]),
+        None if parent is None else str(parent),
+        str(span.get("StartingSequenceNumber", "")),
+        span.get("EndingSequenceNumber"),
+    )
+
+
+@dataclass(slots=True)
+class ListingPace:
+    """When the next listing is due (monotonic clock), and what is expected of it (epoch seconds).
+
+    `expected`: shards that ended, with the time from which their children are looked for.
+    """
+
+    busy: bool = False
+    due_at: float = 0.0
+    listed: bool = False
+    trouble: str = ""
+    expected: dict[str, float] = field(default_factory=dict)
+    given_up: set[str] = field(default_factory=set)
+    closed_since: float | None = None
+    is_over: bool = False
+    _soon: int = 0
+    _tries: int = 0
+
+    @property
+    def expects_children(self) -> bool:
+        """Whether some shard ended a moment ago and its children are not listed yet."""
+        return bool(self.expected)
+
+    def is_due(self, at: float) -> bool:
+        """Whether to list now."""
+        return not self.busy and self.due_at <= at
+
+    def expect_children(self, shard: str, now: float, at: float) -> None:
+        """A shard has ended: its children are looked for at once."""
+        if self.closed_since is None:
+            self.expected[shard] = now
+        self._soon = 0
+        self.due_at = at
+
+    def hurry(self, at: float) -> None:
+        """Something does not fit the last listing: make the next one soon."""
+        self.due_at = min(self.due_at, at + LIST_SOON_S)
+
+    def take_in(
+        self, listed: Listed, childless: Collection[str], *, unsure: bool, at: float, back_off: Callable[[int], float]
+    ) -> None:
+        """Note a listing and set the time of the next. `unsure`: some shard or parent is absent without proof."""
+        self.busy = False
+        self.trouble = "" if listed.trouble is None else str(listed.trouble)
+        if listed.trouble is not None:
+            self._tries += 1
+            self.due_at = at + back_off(self._tries)
+            return
+        self._tries = 0
+        if listed.listing.complete:
+            self.listed = True
+            self._note_status(listed)
+            self._note_childless(childless, listed.listing.began_at)
+        unsure = unsure or self.expects_children or not self.listed
+        unsure = unsure or (self.closed_since is not None and not self.is_over)
+        pause = min(LIST_EVERY_S, LIST_SOON_S * LIST_SOON_GROWTH ** min(self._soon, 32)) if unsure else LIST_EVERY_S
+        self._soon = self._soon + 1 if unsure else 0
+        self.due_at = at + max(pause, listed.pages * LIST_PAGE_S if listed.pages > 1 else 0.0)
+
+    def _note_status(self, listed: Listed) -> None:
+        """A stream is over when listings some time apart say so: a single answer may be old."""
+        if listed.status not in ("DISABLED", GONE):
+            self.closed_since, self.is_over = None, False
+            return
+        if self.closed_since is None:
+            self.closed_since = listed.listing.began_at
+        self.is_over = listed.listing.began_at - self.closed_since >= PARENT_ABSENT_S
+
+    def _note_childless(self, childless: Collection[str], began_at: float) -> None:
+        self.given_up &= set(childless)
+        if self.closed_since is not None:
+            self.expected = {}
+            return
+        since = {shard: self.expected.get(shard, began_at) for shard in childless if shard not in self.given_up}
+        self.given_up |= {shard for shard, at in since.items() if began_at - at >= CHILDLESS_S}
+        # An end that came while this listing was under way could not show in it.
+        ended_since = {shard: at for shard, at in self.expected.items() if at > began_at}
+        self.expected = {shard: at for shard, at in since.items() if shard not in self.given_up} | ended_since

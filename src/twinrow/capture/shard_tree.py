@@ -1,0 +1,322 @@
+"""Which shards of a stream may be read now, and from where (pure: no clock, no I/O).
+
+Facts, from the AWS page "Change data capture for DynamoDB Streams" and the API reference: a shard lives some four
+hours, then it is closed and its children take over; records may be trimmed when they are 24 hours old, never before; a
+shard disappears when its last record does. DescribeStream is paged and eventually consistent: a listing may lack shards
+that exist, show children before their parents, and show a shard again that it lacked before. So nothing is concluded
+from one listing: `Seen` keeps since when each shard has been absent from complete listings in a row.
+
+Iterators. Children are read AT their StartingSequenceNumber, because that raises TrimmedDataAccessException where
+TRIM_HORIZON would silently begin at what is left. TRIM_HORIZON is right only while nothing that is wanted can have been
+trimmed: for the shards met at the start of a new copy (older records are not wanted), and after a gap (what was lost is
+owed by the reconcile). LATEST is never used: it has no position that could be made durable before the first record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+RETENTION_S = 24 * 3600.0
+"""Records are kept so long (AWS, "Change data capture for DynamoDB Streams")."""
+RETENTION_MARGIN_S = 3600.0
+"""A shard not read for the retention less this is a gap: records that are about to go cannot be read in time."""
+START_MARGIN_S = 300.0
+"""A scan is eventually consistent: records that much older than the start of a copy are in every scanned image."""
+PARENT_ABSENT_S = 5.0
+"""A parent never met is taken for trimmed long ago when complete listings over this time lack it."""
+VANISHED_S = 60.0
+"""A shard that nobody can read is taken for gone when complete listings over this time lack it."""
+FORGET_S = 48 * 3600.0
+"""Finished shards are remembered so long: around their expiry listings show them again (also measured by Flink)."""
+
+StartKind = Literal["AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "TRIM_HORIZON"]
+GapCause = Literal["TRIMMED", "SHARD_LOST", "NOT_READ", "PARENT_LATE"]
+
+# Since 2014 ids are "shardId-" and the creation time in ms; not documented, but Amazon's Flink connector relies on it.
+_ID_TIME = re.compile(r"shardId-0*(\d{13})-")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A shard as DescribeStream lists it: sequence numbers, `ends` is None while it is open."""
+
+    id: str
+    parent: str | None
+    starts: str
+    ends: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All pages of one DescribeStream; `complete` only when the last page was reached. `began_at`: epoch seconds."""
+
+    shards: Mapping[str, Shard]
+    complete: bool
+    began_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPosition:
+    """How far a shard was read; what a checkpoint `shard:<id>` keeps.
+
+    `position` is the sequence number of the last record taken, None before the first. `read_at` is when it was last
+    read with success (before that: when it was met). `horizon_at`: records older than this are not wanted from it,
+    so that TRIM_HORIZON may do; None: it must be complete from `starts` on.
+    """
+
+    position: str | None
+    finished: bool
+    read_at: float
+    parent: str | None
+    starts: str
+    horizon_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where the next shard iterator begins."""
+
+    kind: StartKind
+    sequence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GapFound:
+    """Changes may have been missed between two epoch seconds; `shard` is "" when it concerns the whole stream."""
+
+    shard: str
+    cause: str
+    from_at: float | None
+    to_at: float | None
+
+
+GapAndPositions = tuple[GapFound, Mapping[str, ShardPosition]]
+"""A gap, and the positions that become durable with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What all listings of this process have shown: shards, and since when each known one is absent from them."""
+
+    shards: Mapping[str, Shard] = field(default_factory=dict)
+    absent_since: Mapping[str, float] = field(default_factory=dict)
+    listed_at: float = float("-inf")
+
+    def absent(self, shard: str, for_s: float) -> bool:
+        """Whether two complete listings at least `for_s` apart, and all between them, lack the shard."""
+        since = self.absent_since.get(shard)
+        return since is not None and self.listed_at - since >= for_s
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What follows from the listings.
+
+    `register`: shards met for the first time, to be made durable. `readable`: the shards to be read, and from where.
+    `waiting`: unfinished ones that may not be read yet. `forget`: checkpoints that nobody needs any more.
+    """
+
+    register: Mapping[str, ShardPosition]
+    gaps: tuple[GapAndPositions, ...]
+    readable: Mapping[str, Start]
+    waiting: frozenset[str]
+    forget: frozenset[str]
+
+
+def look(seen: Seen, listing: Listing, known: Collection[str]) -> Seen:
+    """Add a listing. One that was cut short tells what is there, never what is not."""
+    shards = {**seen.shards, **listing.shards}
+    absent = {shard: at for shard, at in seen.absent_since.items() if shard not in listing.shards}
+    if not listing.complete:
+        return Seen(shards, absent, seen.listed_at)
+    parents = {one.parent for one in shards.values() if one.parent is not None}
+    named = parents | set(known) | set(shards)
+    for shard in named - set(listing.shards):
+        absent.setdefault(shard, listing.began_at)
+    absent = {shard: at for shard, at in absent.items() if shard in named}
+    looked = Seen(shards, absent, listing.began_at)
+    kept = {shard: one for shard, one in shards.items() if not looked.absent(shard, VANISHED_S)}
+    return replace(looked, shards=kept)
+
+
+def start_of(one: ShardPosition, at: float, retention_s: float = RETENTION_S) -> Start:
+    """Where to begin, or go on, reading a shard at this moment."""
+    if one.position is not None:
+        return Start("AFTER_SEQUENCE_NUMBER", one.position)
+    if one.horizon_at is not None and at < one.horizon_at + _unread_s_max(retention_s):
+        return Start("TRIM_HORIZON", None)
+    return Start("AT_SEQUENCE_NUMBER", one.starts)
+
+
+def trim_loses(position: ShardPosition, started_at: float, at: float, retention_s: float = RETENTION_S) -> bool:
+    """Whether records trimmed by now may have been wanted: they are older than the retention, that is all we know."""
+    return at - _unread_s_max(retention_s) >= max(started_at, position.horizon_at or 0.0)
+
+
+def plan(
+    seen: Seen, known: Mapping[str, ShardPosition], *, started_at: float, at: float, retention_s: float = RETENTION_S
+) -> Plan:
+    """What to read now. `known`: every shard met before; `started_at`: when the copy began (both epoch seconds)."""
+    children = _children(seen, known)
+    register, gaps = _meet(seen, known, children, started_at, at)
+    gaps += _not_read(seen, known, at, retention_s) or _lost(seen, known, at)
+    after = dict(known) | register
+    for _, positions in gaps:
+        after |= positions
+    readable, waiting = {}, set()
+    for shard, one in after.items():
+        if one.finished:
+            continue
+        if _is_free(shard, after, seen):
+            readable[shard] = start_of(one, at, retention_s)
+        else:
+            waiting.add(shard)
+    return Plan(register, tuple(gaps), readable, frozenset(waiting), _forgettable(seen, after, children, at))
+
+
+def childless(seen: Seen, known: Mapping[str, ShardPosition]) -> set[str]:
+    """Finished shards that no other names as its parent: their children are expected in the next listings."""
+    parents = {one.parent for one in known.values()} | {one.parent for one in seen.shards.values()}
+    return {shard for shard, one in known.items() if one.finished and shard not in parents and shard in seen.shards}
+
+
+def _unread_s_max(retention_s: float) -> float:
+    return retention_s - RETENTION_MARGIN_S
+
+
+def _children(seen: Seen, known: Mapping[str, ShardPosition]) -> dict[str, set[str]]:
+    children: dict[str, set[str]] = defaultdict(set)
+    pairs = [(one.parent, shard) for shard, one in seen.shards.items()]
+    pairs += [(one.parent, shard) for shard, one in known.items()]
+    for parent, shard in pairs:
+        if parent is not None:
+            children[parent].add(shard)
+    return children
+
+
+def _created_at(shard: str) -> float | None:
+    found = _ID_TIME.match(shard)
+    return int(found[1]) / 1000 if found else None
+
+
+def _is_unwanted(shard: Shard, children: Collection[str], started_at: float) -> bool:
+    """Closed well before the copy began: a child of it is older than that."""
+    if shard.ends is None:
+        return False
+    created = [at for at in map(_created_at, children) if at is not None]
+    return bool(created) and min(created) < started_at - START_MARGIN_S
+
+
+def _meet(
+    seen: Seen,
+    known: Mapping[str, ShardPosition],
+    children: Mapping[str, Collection[str]],
+    started_at: float,
+    at: float,
+) -> tuple[dict[str, ShardPosition], list[GapAndPositions]]:
+    """Shards listed for the first time. A parent that shows up after its children were read comes too late: a gap."""
+    register: dict[str, ShardPosition] = {}
+    gaps: list[GapAndPositions] = []
+    for shard, listed in seen.shards.items():
+        if shard in known:
+            continue
+        met = ShardPosition(None, False, at, listed.parent, listed.starts, None if known else started_at)
+        if _is_unwanted(listed, children.get(shard, ()), started_at):
+            register[shard] = replace(met, finished=True)
+        elif _read_below(shard, known, children):
+            gaps.append((GapFound(shard, "PARENT_LATE", None, at), {shard: replace(met, finished=True)}))
+        else:
+            register[shard] = met
+    return register, gaps
+
+
+def _read_below(shard: str, known: Mapping[str, ShardPosition], children: Mapping[str, Collection[str]]) -> bool:
+    """Whether a record of any descendant was taken already."""
+    below = list(children.get(shard, ()))
+    while below:
+        one = below.pop()
+        if one in known and known[one].position is not None:
+            return True
+        below += children.get(one, ())
+    return False
+
+
+def _is_free(shard: str, known: Mapping[str, ShardPosition], seen: Seen) -> bool:
+    """Whether every ancestor is read to its end, was lost, or was trimmed long ago."""
+    parent = known[shard].parent
+    if parent is not None and parent not in known:
+        return known[shard].position is not None or seen.absent(parent, PARENT_ABSENT_S)
+    while parent is not None and parent in known:
+        if not known[parent].finished:
+            return False
+        parent = known[parent].parent
+    return True
+
+
+def _not_read(seen: Seen, known: Mapping[str, ShardPosition], at: float, retention_s: float) -> list[GapAndPositions]:
+    """Nothing read for too long: one gap for the stream, or one for each shard that was left alone.
+
+    A child that was never begun is no such case: AT its beginning tells by itself whether something is gone.
+    """
+    limit = at - _unread_s_max(retention_s)
+    last = max(known, key=lambda shard: _looked_after_at(known[shard]), default=None)
+    if last is None:
+        return []
+    if _looked_after_at(known[last]) < limit:
+        positions = {
+            shard: replace(one, horizon_at=at)
+            for shard, one in known.items()
+            if shard == last or (not one.finished and _was_begun(one))
+        }
+        return [(GapFound("", "NOT_READ", known[last].read_at, at), positions)]
+    return [
+        (GapFound(shard, "NOT_READ", one.read_at, at), {shard: replace(one, horizon_at=at)})
+        for shard, one in known.items()
+        if not one.finished and _looked_after_at(one) < limit and _was_begun(one) and _is_free(shard, known, seen)
+    ]
+
+
+def _looked_after_at(one: ShardPosition) -> float:
+    """When it was last read, or last reported as a gap."""
+    return max(one.read_at, one.horizon_at or 0.0)
+
+
+def _was_begun(one: ShardPosition) -> bool:
+    return one.position is not None or one.horizon_at is not None
+
+
+def _lost(seen: Seen, known: Mapping[str, ShardPosition], at: float) -> list[GapAndPositions]:
+    """Unfinished shards that are gone: no listing shows them, no reading has succeeded since the first that did not.
+
+    One that still waits for its parents is not given up before its turn, so that all before the gap is applied first.
+    """
+    return [
+        (GapFound(shard, "SHARD_LOST", one.read_at, at), {shard: replace(one, finished=True)})
+        for shard, one in known.items()
+        if not one.finished
+        and seen.absent(shard, VANISHED_S)
+        and one.read_at < seen.absent_since[shard]
+        and _is_free(shard, known, seen)
+    ]
+
+
+def _forgettable(
+    seen: Seen, known: Mapping[str, ShardPosition], children: Mapping[str, Collection[str]], at: float
+) -> frozenset[str]:
+    return frozenset(
+        shard
+        for shard, one in known.items()
+        if one.finished
+        and at - one.read_at > FORGET_S
+        and seen.absent(shard, VANISHED_S)
+        and _is_free(shard, known, seen)
+        and all(child in known and _is_past(known[child]) for child in children.get(shard, ()))
+    )
+
+
+def _is_past(one: ShardPosition) -> bool:
+    return one.finished or one.position is not None

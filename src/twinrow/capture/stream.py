@@ -1,0 +1,422 @@
+"""Following a DynamoDB stream: many shards read side by side, delivered in one order to the one writer of the table.
+
+All that was read goes through one first-in-first-out queue, and a child shard is read only after the end of its parent
+is in that queue; so whoever takes from it gets the changes of a key in their order, and positions that belong to them.
+Nothing here sleeps or starts a thread: `next_job` tells what is due, `run` does it, `take` waits (see reader_threads).
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from twinrow import clock
+from twinrow.capture import shard_tree
+from twinrow.capture.shard_listing import Listed, ListingPace, ListJob, list_shards
+from twinrow.capture.shard_reader import (
+    EXPIRED,
+    NOT_FOUND,
+    TRIMMED,
+    Fetched,
+    ReadJob,
+    ShardReader,
+    StreamSource,
+    fetch,
+    pause_s,
+)
+from twinrow.capture.shard_tree import GapFound, Seen, ShardPosition
+from twinrow.capture.stream_record import StreamRecord
+from twinrow.change import Change
+from twinrow.retry import back_off_s
+
+RECORDS_QUEUED_MAX = 20_000
+BYTES_QUEUED_MAX = 32 * 1024 * 1024
+"""Readers pause at these; each may add the page (1 MB) that it was just reading."""
+READ_AT_EVERY_S = 60.0
+"""How often the time of the last reading of an idle shard becomes durable."""
+EMPTY_S = 5.0
+"""A shard whose answers are empty over this time has given all that it has."""
+RECORD_TIME_GRAIN_S = 1.0
+"""Record times are cut to the second (AWS API reference, StreamRecord)."""
+
+Job = ListJob | ReadJob
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBatch:
+    """What was taken: to be made durable together, `gaps` before or with the rest.
+
+    `positions`: shards met, read further, ended, or idle but looked at. `forgotten`: checkpoints nobody needs any more.
+    `listed`: every shard of a complete listing is among the positions given so far. `read_through`: nothing is left to
+    take and the last answer of every shard was empty. `oldest_at`: time of the oldest record read and not yet taken.
+    `unread_since`: no unread record is older. `ended`: the stream is disabled or gone, and all of it was taken.
+    `waits`: the trouble that some shard or the listing is in, or "".
+    """
+
+    changes: list[Change]
+    positions: dict[str, ShardPosition]
+    gaps: list[GapFound]
+    forgotten: frozenset[str]
+    listed: bool
+    read_through: bool
+    oldest_at: float | None
+    unread_since: float | None
+    ended: bool
+    waits: str
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A piece of the queue: records of one shard and its position after them, or a gap found at this place."""
+
+    shard: str
+    after: ShardPosition
+    records: tuple[StreamRecord, ...] = ()
+    gap: GapFound | None = None
+    taken: int = 0
+
+
+@dataclass(slots=True)
+class _Taken:
+    changes: list[Change] = field(default_factory=list)
+    positions: dict[str, ShardPosition] = field(default_factory=dict)
+    gaps: list[GapFound] = field(default_factory=list)
+
+
+class StreamReader:
+    """One stream of a table, from durable positions on. `lock` guards everything; `work` tells that a job may be due.
+
+    `known` are the durable positions (none: a new copy), `started_at` when the copy began: older records are not
+    wanted. `now` and `monotonic` are clocks in seconds, `back_off` the pause before try number n.
+    """
+
+    def __init__(
+        self,
+        source: StreamSource,
+        arn: str,
+        known: Mapping[str, ShardPosition],
+        *,
+        started_at: float,
+        retention_s: float = shard_tree.RETENTION_S,
+        now: Callable[[], float] = clock.now,
+        monotonic: Callable[[], float] = clock.monotonic,
+        back_off: Callable[[int], float] = back_off_s,
+        records_queued_max: int = RECORDS_QUEUED_MAX,
+        bytes_queued_max: int = BYTES_QUEUED_MAX,
+    ) -> None:
+        self.lock = threading.RLock()
+        self.work = threading.Condition(self.lock)
+        self.arn = arn
+        self._filled = threading.Condition(self.lock)
+        self._source = source
+        self._started_at = started_at
+        self._retention_s = retention_s
+        self._now, self._monotonic, self._back_off = now, monotonic, back_off
+        self._records_max, self._bytes_max = records_queued_max, bytes_queued_max
+        self._read: dict[str, ShardPosition] = dict(known)
+        self._given: dict[str, ShardPosition] = dict(known)
+        self._newest_given_at: dict[str, float] = {}
+        self._readers: dict[str, ShardReader] = {}
+        self._waiting: frozenset[str] = frozenset()
+        self._forget: set[str] = set()
+        self._due: list[tuple[float, str]] = []
+        self._epochs = itertools.count()
+        self._queue: deque[_Entry] = deque()
+        self._entries: Counter[str] = Counter()
+        self._queued_records = self._queued_bytes = 0
+        self._seen = Seen()
+        self._pace = ListingPace()
+        self._refresh_at = monotonic() + READ_AT_EVERY_S
+        self._failure: BaseException | None = None
+
+    def next_job(self) -> Job | None:
+        """The next thing to do that is due, or None; call it with `lock` held, then `run` the job without."""
+        at = self._monotonic()
+        if self._pace.is_due(at):
+            self._pace.busy = True
+            return ListJob(self._now())
+        if self._is_full():
+            return None
+        while self._due and self._due[0][0] <= at:
+            due_at, shard = heapq.heappop(self._due)
+            reader = self._readers.get(shard)
+            if reader is None or reader.busy or reader.due_at != due_at:
+                continue
+            reader.busy = True
+            start = shard_tree.start_of(self._read[shard], self._now(), self._retention_s)
+            return ReadJob(shard, start, reader.iterator, reader.epoch, self._now())
+        return None
+
+    def due_in_s(self) -> float:
+        """Seconds until `next_job` has something to do, as far as it is known; call it with `lock` held."""
+        moments = [self._pace.due_at] if not self._pace.busy else []
+        if self._due and not self._is_full():
+            moments.append(self._due[0][0])
+        return max(0.0, min(moments, default=self._monotonic() + READ_AT_EVERY_S) - self._monotonic())
+
+    def run(self, job: Job) -> None:
+        """Do a job: one request (a listing: its pages), then take the answer in. Raises what no retry mends."""
+        if isinstance(job, ListJob):
+            listed = list_shards(self._source, self.arn, job)
+            with self.lock:
+                self._take_in_listing(listed)
+        else:
+            fetched = fetch(self._source, self.arn, job)
+            with self.lock:
+                self._take_in(job, fetched)
+
+    def step(self) -> float:
+        """Do one job that is due in this thread; 0 when there was one, else the seconds until there is."""
+        with self.lock:
+            job = self.next_job()
+            if job is None:
+                return self.due_in_s()
+        self.run(job)
+        return 0.0
+
+    def fail(self, error: BaseException) -> None:
+        """A reading thread ended by an error: `take` raises it."""
+        with self.lock:
+            self._failure = error
+            self._filled.notify_all()
+
+    def take(self, records_max: int, wait_s: float) -> StreamBatch:
+        """Up to `records_max` changes with all that belongs to them; waits up to `wait_s` for something to come.
+
+        What was taken before must be durable by now: no change is given twice. Raises the error of a reading thread.
+        """
+        with self.lock:
+            self._filled.wait_for(self._has_news, wait_s)
+            if self._failure is not None:
+                raise self._failure
+            taken = _Taken()
+            while self._queue and self._take_entry(taken, records_max):
+                pass
+            self._refresh(taken)
+            forgotten, self._forget = frozenset(self._forget), set()
+            self.work.notify()
+            return StreamBatch(
+                taken.changes, taken.positions, taken.gaps, forgotten, self._is_listed(), self._is_read_through(),
+                self._oldest_at(), self._unread_since(), self._is_ended(), self._trouble(),
+            )  # fmt: skip
+
+    def caught_up_since(self, start_at: float) -> bool:
+        """Whether all that was written until `start_at` (epoch seconds) has been taken.
+
+        Each shard shows it by its end, by a record newer than that, or by empty answers over EMPTY_S since then.
+        """
+        with self.lock:
+            if self._seen.listed_at < start_at or self._pace.expects_children or not self._is_listed():
+                return False
+            unfinished = [shard for shard, one in self._given.items() if not one.finished]
+            return all(self._is_past(shard, start_at) for shard in unfinished)
+
+    def _is_past(self, shard: str, start_at: float) -> bool:
+        if self._gave_newer(shard, start_at):
+            return True
+        if shard in self._waiting:
+            # What a child holds is newer than all that its parents held.
+            return any(self._gave_newer(above, start_at) for above in self._unfinished_above(shard))
+        reader = self._readers.get(shard)
+        if reader is None or shard in self._entries or not reader.empties or self._is_closed(shard):
+            return False
+        return reader.empty_since >= start_at and reader.asked_at - reader.empty_since >= EMPTY_S
+
+    def _gave_newer(self, shard: str, start_at: float) -> bool:
+        return self._newest_given_at.get(shard, 0.0) >= start_at + RECORD_TIME_GRAIN_S
+
+    def _unfinished_above(self, shard: str) -> Iterator[str]:
+        parent = self._given[shard].parent
+        while parent is not None and parent in self._given and not self._given[parent].finished:
+            yield parent
+            parent = self._given[parent].parent
+
+    def _is_full(self) -> bool:
+        return self._queued_records >= self._records_max or self._queued_bytes >= self._bytes_max
+
+    def _is_closed(self, shard: str) -> bool:
+        listed = self._seen.shards.get(shard)
+        return listed is not None and listed.ends is not None
+
+    def _schedule(self, reader: ShardReader, seconds: float) -> None:
+        reader.due_at = self._monotonic() + seconds
+        heapq.heappush(self._due, (reader.due_at, reader.shard))
+        self.work.notify()
+
+    def _take_in_listing(self, listed: Listed) -> None:
+        self._seen = shard_tree.look(self._seen, listed.listing, self._read)
+        self._replan()
+        unsure = (self._waiting | self._readers.keys()) & self._seen.absent_since.keys()
+        unsure |= {shard for shard in self._waiting if self._read[shard].parent in self._seen.absent_since}
+        childless = shard_tree.childless(self._seen, self._read)
+        self._pace.take_in(listed, childless, unsure=bool(unsure), at=self._monotonic(), back_off=self._back_off)
+        self._filled.notify_all()
+
+    def _replan(self) -> None:
+        """Do what follows from the listings and from what was read, until nothing more follows."""
+        while True:
+            at = self._now()
+            plan = shard_tree.plan(
+                self._seen, self._read, started_at=self._started_at, at=at, retention_s=self._retention_s
+            )
+            for shard, position in plan.register.items():
+                self._append(_Entry(shard, position))
+            for gap, positions in plan.gaps:
+                for shard, position in positions.items():
+                    self._append(_Entry(shard, position))
+                self._queue[-1].gap = gap
+            if not plan.register and not plan.gaps:
+                break
+        self._waiting = plan.waiting
+        for shard in list(self._readers.keys() - plan.readable.keys()):
+            del self._readers[shard]
+        for shard in plan.readable.keys() - self._readers.keys():
+            self._readers[shard] = ShardReader(shard, next(self._epochs))
+            self._schedule(self._readers[shard], 0.0)
+        for shard in plan.forget:
+            for by_shard in (self._read, self._given, self._newest_given_at):
+                by_shard.pop(shard, None)
+        self._forget |= plan.forget
+
+    def _append(self, entry: _Entry) -> None:
+        self._read[entry.shard] = entry.after
+        self._queue.append(entry)
+        self._queued_records += len(entry.records)
+        self._queued_bytes += sum(one.size for one in entry.records)
+        self._entries[entry.shard] += 1
+        self._filled.notify_all()
+
+    def _take_in(self, job: ReadJob, fetched: Fetched) -> None:
+        reader = self._readers.get(job.shard)
+        if reader is None or reader.epoch != job.epoch:
+            return
+        reader.busy = False
+        reader.iterator = fetched.iterator
+        if fetched.refused or fetched.trouble is not None:
+            self._take_in_refusal(reader, job, fetched)
+            return
+        reader.tries, reader.trouble, reader.asked_at = 0, "", job.asked_at
+        before = self._read[job.shard]
+        position = fetched.records[-1].sequence if fetched.records else before.position
+        after = replace(before, position=position, finished=fetched.ended, read_at=job.asked_at)
+        if fetched.records or fetched.ended:
+            reader.empties = 0
+            self._append(_Entry(job.shard, after, fetched.records))
+        else:
+            self._take_in_nothing(reader, after)
+        if fetched.ended:
+            del self._readers[job.shard]
+            self._pace.expect_children(job.shard, self._now(), self._monotonic())
+            self._replan()
+            self.work.notify()
+            return
+        pause = pause_s(
+            fetched, reader.empties, closed=self._is_closed(job.shard), shards=len(self._readers), at=self._now()
+        )
+        self._schedule(reader, pause)
+
+    def _take_in_nothing(self, reader: ShardReader, after: ShardPosition) -> None:
+        reader.empties += 1
+        if reader.empties == 1:
+            reader.empty_since = reader.asked_at
+        self._read[reader.shard] = after
+        if self._monotonic() >= self._refresh_at:
+            self._filled.notify_all()
+
+    def _take_in_refusal(self, reader: ShardReader, job: ReadJob, fetched: Fetched) -> None:
+        reader.tries += 1
+        reader.trouble = str(fetched.trouble) if fetched.trouble is not None else ""
+        pause = self._back_off(reader.tries)
+        if fetched.refused == EXPIRED:
+            # The position is that of the last record queued, so a new iterator goes on where this one stood.
+            pause = 0.0 if reader.tries == 1 else pause
+        elif fetched.refused == NOT_FOUND:
+            reader.trouble = f"shard {job.shard} cannot be found"
+            self._pace.hurry(self._monotonic())
+        elif fetched.refused == TRIMMED and job.start.kind == "TRIM_HORIZON" and job.iterator is None:
+            reader.trouble = f"shard {job.shard} is being trimmed"
+        elif fetched.refused == TRIMMED:
+            self._take_in_trim(job)
+            pause = 0.0 if reader.tries == 1 else pause
+        self._schedule(reader, pause)
+
+    def _take_in_trim(self, job: ReadJob) -> None:
+        """What is next in the shard is gone: go on with what is left, and report a gap unless nobody wants it."""
+        at, before = self._now(), self._read[job.shard]
+        horizon_at = max(self._started_at, before.horizon_at or 0.0)
+        gap = None
+        if shard_tree.trim_loses(before, self._started_at, at, self._retention_s):
+            gap, horizon_at = GapFound(job.shard, "TRIMMED", before.read_at, at), at
+        self._append(_Entry(job.shard, replace(before, position=None, horizon_at=horizon_at), gap=gap))
+
+    def _take_entry(self, taken: _Taken, records_max: int) -> bool:
+        """Move the first entry, or the part of it that fits, into `taken`; whether more may follow."""
+        entry = self._queue[0]
+        room = records_max - len(taken.changes)
+        left = len(entry.records) - entry.taken
+        if left > 0 and room <= 0:
+            return False
+        part = entry.records[entry.taken : entry.taken + room]
+        taken.changes += [one.change for one in part]
+        self._queued_records -= len(part)
+        self._queued_bytes -= sum(one.size for one in part)
+        if part:
+            self._newest_given_at[entry.shard] = part[-1].change.at
+        if left > len(part):
+            entry.taken += len(part)
+            self._give(taken, entry.shard, replace(entry.after, position=part[-1].sequence, finished=False))
+            return False
+        self._queue.popleft()
+        self._entries[entry.shard] -= 1
+        if not self._entries[entry.shard]:
+            del self._entries[entry.shard]
+        if entry.gap is not None:
+            taken.gaps.append(entry.gap)
+        self._give(taken, entry.shard, entry.after)
+        return True
+
+    def _give(self, taken: _Taken, shard: str, position: ShardPosition) -> None:
+        taken.positions[shard] = self._given[shard] = position
+
+    def _has_news(self) -> bool:
+        return bool(self._queue or self._forget or self._failure) or self._monotonic() >= self._refresh_at
+
+    def _refresh(self, taken: _Taken) -> None:
+        """The last reading of idle shards becomes durable now and then; else a restart would take them for unread."""
+        if self._monotonic() < self._refresh_at:
+            return
+        self._refresh_at = self._monotonic() + READ_AT_EVERY_S
+        for shard in self._readers:
+            if shard not in self._entries and self._read[shard] != self._given[shard]:
+                self._give(taken, shard, self._read[shard])
+
+    def _is_listed(self) -> bool:
+        return self._pace.listed and self._given.keys() == self._read.keys()
+
+    def _is_read_through(self) -> bool:
+        quiet = not (self._queue or self._waiting or self._pace.expects_children) and self._is_listed()
+        return quiet and all(one.empties and not one.tries for one in self._readers.values())
+
+    def _oldest_at(self) -> float | None:
+        return min((one.records[one.taken].change.at for one in self._queue if one.records), default=None)
+
+    def _unread_since(self) -> float | None:
+        unread = []
+        for shard, one in self._given.items():
+            if one.finished:
+                continue
+            reader = self._readers.get(shard)
+            idle = reader is not None and reader.empties and shard not in self._entries and not self._is_closed(shard)
+            unread.append(self._read[shard].read_at if idle else self._newest_given_at.get(shard, one.read_at))
+        return min(unread, default=None)
+
+    def _is_ended(self) -> bool:
+        done = not (self._queue or self._readers or self._waiting) and self._is_listed()
+        return done and self._pace.is_over
+
+    def _trouble(self) -> str:
+        return self._pace.trouble or next((one.trouble for one in self._readers.values() if one.trouble), "")

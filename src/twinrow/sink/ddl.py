@@ -1,0 +1,96 @@
+"""DDL on a live table: short lock waits, instant where it can be, and safe to run again after a kill."""
+
+from __future__ import annotations
+
+from twinrow.errors import Transient
+from twinrow.failpoint import fail_point
+from twinrow.mysql import Connection, MySQLError
+from twinrow.schema.column_type import render
+from twinrow.schema.evolve import AddColumn, WidenColumn
+from twinrow.schema.table import Column, TableSchema
+from twinrow.sink import inspect, statements
+
+LOCK_TRIES_MAX = 5
+NO_INSTANT_CODES = frozenset({1845, 1846, 4092, 1235})
+"""ALGORITHM=INSTANT cannot be had: other row format, no row version left (64, on 9.x 254), or not supported."""
+DUPLICATE_COLUMN = 1060
+DUPLICATE_INDEX = 1061
+
+
+class NeedsRebuild(Transient):
+    """The ALTER would rebuild a table of more rows than `rebuild_rows_max`; values stay in extra meanwhile."""
+
+
+def create(connection: Connection, schema: TableSchema) -> None:
+    """Make the table. Raises MySQLError 1050 when a table of that name is there already."""
+    connection.execute(statements.create_table(schema, connection.flavour))
+    fail_point("after-ddl")
+
+
+def apply(connection: Connection, schema: TableSchema, steps: list[AddColumn | WidenColumn], *, may_rebuild: bool) -> None:
+    """Add and widen columns; what a killed run did already is passed over.
+
+    Raises Transient when the table's lock cannot be had in LOCK_TRIES_MAX short waits, NeedsRebuild when the server
+    would have to rebuild and `may_rebuild` is false.
+    """
+    found = inspect.columns(connection, schema.into)
+    adds = [step.column for step in steps if isinstance(step, AddColumn) and step.column.column not in found]
+    widen = [step.after for step in steps if isinstance(step, WidenColumn)]
+    if adds:
+        _add(connection, schema, adds, may_rebuild=may_rebuild)
+    if widen:
+        if not may_rebuild:
+            raise NeedsRebuild("widening rebuilds the table", remedy=f"twinrow schema {schema.table} --apply")
+        _run(connection, statements.widen_columns(schema, widen, connection.flavour))
+    fail_point("after-ddl")
+
+
+def _add(connection: Connection, schema: TableSchema, adds: list[Column], *, may_rebuild: bool) -> None:
+    try:
+        _run(connection, statements.add_columns(schema, adds, connection.flavour, instant=True))
+    except MySQLError as error:
+        if error.code not in NO_INSTANT_CODES:
+            raise
+        if not may_rebuild:
+            raise NeedsRebuild(
+                "adding a column rebuilds the table", remedy=f"twinrow schema {schema.table} --apply"
+            ) from error
+        _run(connection, statements.add_columns(schema, adds, connection.flavour, instant=False))
+
+
+def _run(connection: Connection, sql: str) -> None:
+    for tried in range(LOCK_TRIES_MAX):
+        try:
+            connection.execute(sql)
+        except MySQLError as error:
+            if error.code == DUPLICATE_COLUMN:
+                return
+            raise
+        except Transient:
+            if tried + 1 == LOCK_TRIES_MAX or not connection.open:
+                raise
+        else:
+            return
+
+
+def add_key_index(connection: Connection, schema: TableSchema) -> None:
+    """The index on the readable key columns, built after the first copy."""
+    if inspect.has_index(connection, schema.into, statements.KEY_INDEX):
+        return
+    sql = statements.key_index(schema)
+    if sql:
+        try:
+            _run(connection, sql)
+        except MySQLError as error:
+            if error.code != DUPLICATE_INDEX:
+                raise
+
+
+def describe(step: AddColumn | WidenColumn, connection: Connection) -> tuple[str, str, str, str]:
+    """(attribute, column, type, type before) of a step, for the schema's history."""
+    if isinstance(step, AddColumn):
+        return step.column.attribute, step.column.column, render(step.column.type, connection.flavour), ""
+    return (
+        step.after.attribute, step.after.column, render(step.after.type, connection.flavour),
+        render(step.before.type, connection.flavour),
+    )  # fmt: skip

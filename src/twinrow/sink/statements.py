@@ -1,0 +1,126 @@
+"""The SQL that rows are written with, built from the schema: quoted identifiers and parameters only (pure)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from twinrow.mysql import Flavour
+from twinrow.schema.column_type import render
+from twinrow.schema.naming import quote
+from twinrow.schema.table import Column, TableSchema
+from twinrow.state.meta import COLLATION
+
+KEY_PREFIX_BYTES_MAX = 3072
+"""InnoDB's longest index key with ROW_FORMAT=DYNAMIC (MySQL manual, InnoDB limits)."""
+KEY_INDEX = "_twinrow_key_columns"
+BYTES_A_CHARACTER = 4
+UNIQUE_INDEX = "_twinrow_key"
+
+
+def create_table(schema: TableSchema, flavour: Flavour) -> str:
+    """CREATE TABLE for the whole schema; the columns that are ours are INVISIBLE."""
+    collation = COLLATION[flavour]
+    lines = ["`row_id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY"]
+    lines += [column_definition(column, flavour) for column in schema.columns]
+    lines += [
+        "`_twinrow_key` BINARY(16) NOT NULL DEFAULT '' INVISIBLE",
+        f"`_twinrow_extra` LONGTEXT CHARACTER SET utf8mb4 COLLATE {collation} NULL INVISIBLE",
+        "`_twinrow_updated_at` TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) "
+        "ON UPDATE CURRENT_TIMESTAMP(6) INVISIBLE",
+        "`_twinrow_deleted_at` DATETIME(6) NULL INVISIBLE",
+        f"UNIQUE KEY `{UNIQUE_INDEX}` (`_twinrow_key`)",
+    ]
+    body = ",\n  ".join(lines)
+    return (
+        f"CREATE TABLE {quote(schema.into)} (\n  {body}\n) ENGINE=InnoDB ROW_FORMAT=DYNAMIC "
+        f"DEFAULT CHARACTER SET utf8mb4 COLLATE {collation}"
+    )
+
+
+def column_definition(column: Column, flavour: Flavour) -> str:
+    """One column as CREATE and ALTER want it; every attribute's column is nullable."""
+    return f"{quote(column.column)} {render(column.type, flavour)} NULL"
+
+
+def add_columns(schema: TableSchema, columns: list[Column], flavour: Flavour, *, instant: bool) -> str:
+    """One ALTER for all new columns of a batch."""
+    adds = ", ".join(f"ADD COLUMN {column_definition(column, flavour)}" for column in columns)
+    return f"ALTER TABLE {quote(schema.into)} {adds}" + (", ALGORITHM=INSTANT" if instant else "")
+
+
+def widen_columns(schema: TableSchema, columns: list[Column], flavour: Flavour) -> str:
+    """One ALTER for all widened columns of a batch (a rebuild on both servers)."""
+    changes = ", ".join(f"MODIFY COLUMN {column_definition(column, flavour)}" for column in columns)
+    return f"ALTER TABLE {quote(schema.into)} {changes}"
+
+
+def key_index(schema: TableSchema) -> str:
+    """The analysts' index on the readable key columns, cut to what an index key may hold."""
+    keys = [column for column in schema.columns if column.key]
+    share = KEY_PREFIX_BYTES_MAX // max(1, len(keys))
+    parts = []
+    for column in keys:
+        name, length = column.type.name, column.type.length
+        if name == "JSON":
+            return ""
+        prefix = ""
+        if name in ("VARCHAR", "CHAR") and (length or 0) * BYTES_A_CHARACTER > share:
+            prefix = f"({share // BYTES_A_CHARACTER})"
+        elif name.endswith("TEXT"):
+            prefix = f"({share // BYTES_A_CHARACTER})"
+        elif name.endswith("BLOB") or (name in ("VARBINARY", "BINARY") and (length or 0) > share):
+            prefix = f"({share})"
+        parts.append(quote(column.column) + prefix)
+    return f"ALTER TABLE {quote(schema.into)} ADD KEY `{KEY_INDEX}` ({', '.join(parts)})" if parts else ""
+
+
+@lru_cache(maxsize=512)
+def _insert_head(schema: TableSchema, with_row_id: bool) -> str:
+    names = [quote(column.column) for column in schema.columns]
+    first = ["`row_id`"] if with_row_id else []
+    return f"INSERT INTO {quote(schema.into)} ({', '.join([*first, '`_twinrow_key`', *names, '`_twinrow_extra`'])}) VALUES "
+
+
+def insert_head(schema: TableSchema, *, with_row_id: bool) -> str:
+    """INSERT … VALUES, before the rows: [row_id,] fingerprint, columns in the schema's order, extra."""
+    return _insert_head(schema, with_row_id)
+
+
+@lru_cache(maxsize=512)
+def upsert_tail(schema: TableSchema, flavour: Flavour) -> str:
+    """What follows the rows of an INSERT so that a row already there takes the new values and lives again."""
+    names = [*(quote(column.column) for column in schema.columns), "`_twinrow_extra`"]
+    if flavour == "mysql":
+        sets = ", ".join(f"{name} = `_twinrow_new`.{name}" for name in names)
+        return f" AS `_twinrow_new` ON DUPLICATE KEY UPDATE {sets}, `_twinrow_deleted_at` = NULL"
+    sets = ", ".join(f"{name} = VALUES({name})" for name in names)
+    return f" ON DUPLICATE KEY UPDATE {sets}, `_twinrow_deleted_at` = NULL"
+
+
+def select_ids(schema: TableSchema, count: int) -> str:
+    """(fingerprint, row_id, whether soft-deleted) of `count` fingerprints."""
+    marks = ", ".join(["%s"] * count)
+    return (
+        f"SELECT `_twinrow_key`, `row_id`, `_twinrow_deleted_at` IS NOT NULL FROM {quote(schema.into)} "
+        f"WHERE `_twinrow_key` IN ({marks})"
+    )
+
+
+def select_rows(schema: TableSchema, where: str) -> str:
+    """row_id, fingerprint, deleted?, updated_at (epoch s), extra, then the columns in the schema's order."""
+    names = "".join(f", {quote(column.column)}" for column in schema.columns)
+    return (
+        "SELECT `row_id`, `_twinrow_key`, `_twinrow_deleted_at` IS NOT NULL, UNIX_TIMESTAMP(`_twinrow_updated_at`), "
+        f"`_twinrow_extra`{names} FROM {quote(schema.into)} WHERE {where}"
+    )
+
+
+def delete_rows(schema: TableSchema, count: int, *, soft: bool) -> str:
+    """Take the rows of `count` fingerprints away, or mark them deleted."""
+    marks = ", ".join(["%s"] * count)
+    if soft:
+        return (
+            f"UPDATE {quote(schema.into)} SET `_twinrow_deleted_at` = UTC_TIMESTAMP(6) "
+            f"WHERE `_twinrow_deleted_at` IS NULL AND `_twinrow_key` IN ({marks})"
+        )
+    return f"DELETE FROM {quote(schema.into)} WHERE `_twinrow_key` IN ({marks})"

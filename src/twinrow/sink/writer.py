@@ -1,0 +1,141 @@
+"""Rows into MySQL inside an open transaction: new ones inserted, known ones updated, refused ones told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from twinrow.errors import RowRefused
+from twinrow.mysql import STATEMENT_BYTES_MAX, Connection, MySQLError, raise_row_refused
+from twinrow.schema.row import Row
+from twinrow.schema.table import TableSchema
+from twinrow.sink import statements
+
+KEYS_A_STATEMENT_MAX = 1000
+ROWS_A_STATEMENT_MAX = 2000
+PACKET_SHARE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """The row that a key has already."""
+
+    row_id: int
+    deleted: bool
+
+
+@dataclass(slots=True)
+class Written:
+    """What became of a batch: row ids by fingerprint, refused rows with the server's reason, and the change in live rows."""
+
+    ids: dict[bytes, int] = field(default_factory=dict)
+    refused: dict[bytes, str] = field(default_factory=dict)
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    rows_delta: int = 0
+
+
+def existing_rows(tx: Connection, schema: TableSchema, hashes: Sequence[bytes]) -> dict[bytes, Existing]:
+    """The rows that these fingerprints have, by fingerprint."""
+    found: dict[bytes, Existing] = {}
+    for first in range(0, len(hashes), KEYS_A_STATEMENT_MAX):
+        part = hashes[first : first + KEYS_A_STATEMENT_MAX]
+        for key, row_id, deleted in tx.query(statements.select_ids(schema, len(part)), part):
+            found[key] = Existing(row_id, bool(deleted))
+    return found
+
+
+def write(
+    tx: Connection,
+    schema: TableSchema,
+    rows: Sequence[Row],
+    existing: Mapping[bytes, Existing],
+    wanted_ids: Mapping[bytes, int] | None = None,
+) -> Written:
+    """Write rows with distinct fingerprints; `wanted_ids` gives new rows their id (adopted or revived)."""
+    written = Written()
+    wanted_ids = wanted_ids or {}
+    plain = [row for row in rows if row.key not in existing and row.key not in wanted_ids]
+    placed = [row for row in rows if row.key not in existing and row.key in wanted_ids]
+    known = [row for row in rows if row.key in existing]
+    _insert(tx, schema, plain, {}, "", written)
+    _insert(tx, schema, placed, wanted_ids, "", written)
+    changed = _insert(tx, schema, known, {}, statements.upsert_tail(schema, tx.flavour), written)
+    written.updated = changed // 2
+    refused = written.refused
+    written.inserted = sum(row.key not in refused for row in (*plain, *placed))
+    revived = sum(existing[row.key].deleted and row.key not in refused for row in known)
+    written.rows_delta = written.inserted + revived
+    new = [row.key for row in (*plain, *placed) if row.key not in refused]
+    written.ids = {key: one.row_id for key, one in existing.items()}
+    written.ids.update({key: one.row_id for key, one in existing_rows(tx, schema, new).items()})
+    return written
+
+
+def delete(tx: Connection, schema: TableSchema, existing: Mapping[bytes, Existing], hashes: Sequence[bytes], *, soft: bool) -> int:
+    """Delete (or mark deleted) the rows of these fingerprints; how many live rows went."""
+    live = [key for key in hashes if key in existing and not (soft and existing[key].deleted)]
+    for first in range(0, len(live), KEYS_A_STATEMENT_MAX):
+        part = live[first : first + KEYS_A_STATEMENT_MAX]
+        tx.execute(statements.delete_rows(schema, len(part), soft=soft), part)
+    return sum(not existing[key].deleted for key in live)
+
+
+def _insert(
+    tx: Connection, schema: TableSchema, rows: Sequence[Row], ids: Mapping[bytes, int], tail: str, written: Written
+) -> int:
+    """Insert rows in as few statements as their size allows; the affected rows as the server counts them."""
+    if not rows:
+        return 0
+    head = statements.insert_head(schema, with_row_id=bool(ids))
+    texts = [(row, _literals(tx, row, ids)) for row in rows]
+    bytes_max = min(STATEMENT_BYTES_MAX, int(tx.packet_bytes_max * PACKET_SHARE))
+    return sum(_run(tx, head, part, tail, written) for part in _parts(texts, bytes_max - len(head) - len(tail)))
+
+
+def _literals(tx: Connection, row: Row, ids: Mapping[bytes, int]) -> str:
+    values = [*((ids[row.key],) if ids else ()), row.key, *row.values, row.extra]
+    return f"({','.join(map(tx.literal, values))})"
+
+
+def _parts(texts: list[tuple[Row, str]], bytes_max: int) -> Iterator[list[tuple[Row, str]]]:
+    part: list[tuple[Row, str]] = []
+    size = 0
+    for row, text in texts:
+        length = len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
+        if part and (size + length > bytes_max or len(part) >= ROWS_A_STATEMENT_MAX):
+            yield part
+            part, size = [], 0
+        part.append((row, text))
+        size += length + 1
+    if part:
+        yield part
+
+
+def _run(tx: Connection, head: str, part: list[tuple[Row, str]], tail: str, written: Written) -> int:
+    """One statement under a savepoint; refused, it is halved until the row that is at fault stands alone."""
+    tx.execute("SAVEPOINT twinrow_rows")
+    try:
+        affected, warnings = tx.write(head + ",".join(text for _, text in part) + tail)
+        if warnings:
+            raise RowRefused(f"the server warned: {tx.warnings()[:1]}", where=tx.place)
+    except MySQLError as error:
+        try:
+            raise_row_refused(error)
+        except RowRefused as refusal:
+            return _halve(tx, head, part, tail, written, refusal)
+    except RowRefused as refusal:
+        return _halve(tx, head, part, tail, written, refusal)
+    return affected
+
+
+def _halve(
+    tx: Connection, head: str, part: list[tuple[Row, str]], tail: str, written: Written, refusal: RowRefused
+) -> int:
+    tx.execute("ROLLBACK TO SAVEPOINT twinrow_rows")
+    if len(part) == 1:
+        written.refused[part[0][0].key] = refusal.what
+        return 0
+    middle = len(part) // 2
+    return _run(tx, head, part[:middle], tail, written) + _run(tx, head, part[middle:], tail, written)

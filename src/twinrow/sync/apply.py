@@ -1,0 +1,139 @@
+"""The heart: one transaction in which rows, their position and what is owed to DynamoDB become durable together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from twinrow.change import Change, Item
+from twinrow.errors import SchemaMoved, TransactionRetry
+from twinrow.failpoint import fail_point
+from twinrow.mysql import Connection
+from twinrow.retry import back_off_s
+from twinrow.sink import writer
+from twinrow.sink.writer import Written
+from twinrow.state import checkpoint, dead_letter, lease, outbox, recheck
+from twinrow.state.checkpoint import Checkpoint
+from twinrow.state.outbox import Debt
+from twinrow.state.recheck import Suspect
+from twinrow.sync import deletes, owed
+from twinrow.sync.copy import Copy
+from twinrow.sync.prepare import Prepared, prepare
+
+TRANSACTION_TRIES_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Changes in their order, and what becomes durable with them.
+
+    `if_absent`: a scanned image never beats a row or tombstone. `rechecked`: the recheck entries this batch works off;
+    `suspects`: keys that only a consistent read can tell the truth of. `truth`: the images were read consistently
+    under the lock, so a debt that they do not show is none any more.
+    """
+
+    changes: Sequence[Change] = ()
+    parts: Mapping[str, Checkpoint] = field(default_factory=dict)
+    if_absent: bool = False
+    rechecked: Sequence[Suspect] = ()
+    suspects: Sequence[tuple[bytes, Item]] = ()
+    truth: bool = False
+    rows_gone: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a committed batch came to: the debts to be paid, and what was written."""
+
+    debts: list[Debt]
+    written: Written
+    parked: int
+
+
+def apply(copy: Copy, batch: Batch) -> Applied:
+    """Make a batch durable. Raises LeaseLost, StartRefused, Broken; Transient when it should be tried again later."""
+    prepared = _learned(copy, batch)
+    return transact(copy, lambda _tx: batch, prepared)
+
+
+def transact(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | None = None) -> Applied:
+    """Lock the lease, `read` a batch under it (unless it was prepared before), write it, commit.
+
+    Deadlocks and lock waits run the whole transaction again, at most TRANSACTION_TRIES_MAX times.
+    """
+    fail_point("before-transaction")
+    for tried in range(1, TRANSACTION_TRIES_MAX + 1):
+        try:
+            return _once(copy, read, prepared)
+        except SchemaMoved:
+            copy.load_schema()
+            prepared = None
+        except _NeedsColumns as needs:
+            copy.learn(needs.items)
+            prepared = None
+        except TransactionRetry:
+            if tried == TRANSACTION_TRIES_MAX or copy.stop.wait(back_off_s(tried)):
+                raise
+    raise TransactionRetry("the schema keeps moving", where=f"table {copy.table}")
+
+
+class _NeedsColumns(Exception):
+    """Items read under the lock ask for columns: the transaction ends, the schema evolves, and it is run again."""
+
+    def __init__(self, items: list[Item]) -> None:
+        super().__init__()
+        self.items = items
+
+
+def _learned(copy: Copy, batch: Batch) -> Prepared:
+    copy.learn(change.item for change in batch.changes if change.item is not None)
+    return prepare(copy.settings, copy.schema, copy.flavour, batch.changes)
+
+
+def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | None) -> Applied:
+    with copy.writer.transaction() as tx:
+        locked = lease.lock(tx, copy.lease, copy.schema.version)
+        fail_point("after-lock")
+        batch = read(tx)
+        if prepared is None:
+            items = [change.item for change in batch.changes if change.item is not None]
+            if copy.evolution(items).steps:
+                raise _NeedsColumns(items)
+            prepared = prepare(copy.settings, copy.schema, copy.flavour, batch.changes)
+        applied, rows_delta = _write(tx, copy, batch, prepared, locked.generation)
+        fail_point("after-rows")
+        checkpoint.save(tx, copy.table, batch.parts)
+        outbox.owe(tx, copy.table, applied.debts)
+        recheck.done(tx, copy.table, batch.rechecked)
+        recheck.add(tx, copy.table, batch.suspects, "no image")
+        lease.leave(tx, copy.lease, locked, rows_delta=rows_delta - batch.rows_gone)
+    _count(copy, prepared, applied)
+    return applied
+
+
+def _write(
+    tx: Connection, copy: Copy, batch: Batch, prepared: Prepared, generation: int
+) -> tuple[Applied, int]:
+    existing = writer.existing_rows(tx, copy.schema, list(prepared.hashes))
+    buried = deletes.tombstones(tx, copy, prepared.hashes) if copy.snapshotting else {}
+    wanted = owed.wanted(prepared, existing, buried, if_absent=batch.if_absent)
+    owed.refuse_foreign_ids(copy, wanted, existing)
+    ids = owed.ids_to_take(tx, copy, wanted, existing, buried)
+    rows = [one.row for one in wanted if one.row is not None and not owed.is_echo(one, existing)]
+    written = writer.write(tx, copy.schema, rows, existing, ids)
+    parked = {one.hash: (one, one.unfit) for one in wanted if one.unfit}
+    parked.update({one.hash: (one, written.refused[one.hash]) for one in wanted if one.hash in written.refused})
+    gone = deletes.delete(tx, copy, wanted, existing, parked, buried)
+    for one, reason in parked.values():
+        dead_letter.park(tx, copy.table, one.hash, one.key, one.item or one.key, reason, one.seen_at)
+    dead_letter.resolve(tx, copy.table, [one.hash for one in wanted if one.hash not in parked])
+    debts = owed.debts(copy, wanted, existing, written, parked, generation)
+    debts = owed.new_debts(tx, copy, debts, wanted, truth=batch.truth)
+    owed.meet_foreign_ids(tx, copy, wanted, existing, written)
+    return Applied(debts, written, len(parked)), written.rows_delta - gone
+
+
+def _count(copy: Copy, prepared: Prepared, applied: Applied) -> None:
+    for one in prepared.ones:
+        copy.counters.add("DELETE" if one.row is None and not one.unfit else "PUT", one.origin)
+    copy.counters.parked += applied.parked

@@ -1,0 +1,165 @@
+"""Items against their rows: what is missing, extra, different or unlinked, a page at a time, no query per item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from twinrow.change import Item
+from twinrow.decode.attribute import digest, same
+from twinrow.mysql import Connection
+from twinrow.schema.row import Unrepresentable, differing, fingerprint, key_of, to_item, to_row
+from twinrow.schema.table import TableSchema
+from twinrow.sink import statements
+from twinrow.state import schema_log
+from twinrow.sync.prepare import content
+from twinrow.sync.settings import Settings
+
+DifferenceKind = Literal["MISSING", "EXTRA", "DIFFERENT", "UNLINKED", "OLD_SCHEMA"]
+"""OLD_SCHEMA is no difference: the row says the same as the item, as an earlier schema wrote it; it is rewritten."""
+KEYS_A_QUERY_MAX = 500
+ROWS_A_PAGE = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """A row as it stands: its values in the schema's order."""
+
+    row_id: int
+    hash: bytes
+    deleted: bool
+    updated_at: float
+    extra: str | None
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One key on which the sides are not equal. `orphan`: the row's fingerprint is not that of its own key columns.
+
+    `state` identifies what was seen on both sides, so that a second look can tell whether anything has moved.
+    """
+
+    kind: DifferenceKind
+    hash: bytes
+    key: Item
+    row_id: int | None
+    attributes: tuple[str, ...] = ()
+    orphan: bool = False
+    state: bytes = b""
+
+
+class Comparer:
+    """Compares under one schema. `parked` are the keys of dead letters: their items have no row, and that is known."""
+
+    def __init__(self, connection: Connection, schema: TableSchema, settings: Settings, parked: set[bytes]) -> None:
+        self._connection = connection
+        self.schema = schema
+        self._settings = settings
+        self.parked = parked
+        self._changed_at: dict[str, float] = {}
+        for change in schema_log.history(connection, settings.table):
+            self._changed_at[change.attribute] = max(change.at, self._changed_at.get(change.attribute, 0.0))
+        self._columns_changed_at = max(self._changed_at.values(), default=0.0)
+
+    def rows(self, hashes: Sequence[bytes]) -> dict[bytes, StoredRow]:
+        """The stored rows of these fingerprints."""
+        found: dict[bytes, StoredRow] = {}
+        for first in range(0, len(hashes), KEYS_A_QUERY_MAX):
+            part = hashes[first : first + KEYS_A_QUERY_MAX]
+            where = f"`_twinrow_key` IN ({', '.join(['%s'] * len(part))})"
+            for row in self._connection.query(statements.select_rows(self.schema, where), part):
+                stored = _stored(row)
+                found[stored.hash] = stored
+        return found
+
+    def all_rows(self, after: int = 0) -> Iterator[list[StoredRow]]:
+        """Every row in row_id order, in pages of ROWS_A_PAGE."""
+        sql = statements.select_rows(self.schema, f"`row_id` > %s ORDER BY `row_id` LIMIT {ROWS_A_PAGE}")
+        while True:
+            page = [_stored(row) for row in self._connection.query(sql, (after,))]
+            if not page:
+                return
+            yield page
+            after = page[-1].row_id
+
+    def page(self, items: Sequence[Item], on_row: Callable[[StoredRow], None] | None = None) -> list[Difference]:
+        """Compare whole items with their rows; `on_row` is told each row that an item has."""
+        keyed = {fingerprint(self.schema.keys, item): item for item in items}
+        stored = self.rows(list(keyed))
+        found = []
+        for key_hash, item in keyed.items():
+            row = stored.get(key_hash)
+            if row is not None and on_row is not None:
+                on_row(row)
+            difference = self.one(key_hash, item, row)
+            if difference is not None:
+                found.append(difference)
+        return found
+
+    def one(self, key_hash: bytes, item: Item, row: StoredRow | None) -> Difference | None:
+        """Compare one item with its row (None: there is none)."""
+        settings = self._settings
+        live = row if row is not None and not row.deleted else None
+        key = key_of(self.schema.keys, item)
+        state = digest(item, frozenset()) + _state(row)
+        if settings.counts_as_deleted(item):
+            return Difference("EXTRA", key_hash, key, live.row_id, state=state) if live is not None else None
+        if live is None:
+            known = key_hash in self.parked
+            return None if known else Difference("MISSING", key_hash, key, None, state=state)
+        try:
+            expected = to_row(self.schema, item, self._connection.flavour)
+        except Unrepresentable:
+            return Difference("EXTRA", key_hash, key, live.row_id, state=state)
+        names = differing(self.schema, expected, live.values, live.extra, self._connection.flavour)
+        if names:
+            kind: DifferenceKind = "OLD_SCHEMA" if self._left_behind(item, live, names) else "DIFFERENT"
+            return Difference(kind, key_hash, key, live.row_id, names, state=state)
+        if settings.linked and not settings.is_linked(item, live.row_id):
+            return Difference("UNLINKED", key_hash, key, live.row_id, (settings.link_attribute,), state=state)
+        return None
+
+    def _left_behind(self, item: Item, row: StoredRow, names: tuple[str, ...]) -> bool:
+        """Whether only a schema change made the row differ: not written since, and it still gives the item back."""
+        if row.updated_at > self._columns_changed_at:
+            return False
+        for name in names:
+            if name != "_twinrow_extra" and row.updated_at > self._changed_at.get(name, 0.0):
+                return False
+        rebuilt = self._rebuilt(row)
+        return rebuilt is not None and same(rebuilt, _described(item, self.schema, self._settings))
+
+    def _rebuilt(self, row: StoredRow) -> Item | None:
+        try:
+            return to_item(self.schema, row.values, row.extra)
+        except (ValueError, TypeError):
+            return None  # extra is not what Twinrow writes: changed by hand
+
+    def extra(self, row: StoredRow) -> Difference:
+        """A live row that no item was met for; its key comes from the row alone."""
+        item = self._rebuilt(row) or {}
+        try:
+            key = key_of(self.schema.keys, item)
+            orphan = fingerprint(self.schema.keys, key) != row.hash
+        except ValueError:
+            key, orphan = {}, True
+        return Difference("EXTRA", row.hash, key, row.row_id, orphan=orphan, state=_state(row))
+
+    def item_of(self, row: StoredRow) -> Item:
+        """The item as the row tells it; empty when it cannot."""
+        return self._rebuilt(row) or {}
+
+
+def _described(item: Item, schema: TableSchema, settings: Settings) -> Item:
+    return {name: value for name, value in content(item, settings).items() if name not in schema.left_out}
+
+
+def _stored(row: tuple[Any, ...]) -> StoredRow:
+    row_id, key_hash, deleted, updated_at, extra, *values = row
+    return StoredRow(int(row_id), bytes(key_hash), bool(deleted), float(updated_at), extra, tuple(values))
+
+
+def _state(row: StoredRow | None) -> bytes:
+    return b"" if row is None else f"{row.row_id} {row.deleted} {row.updated_at}".encode()

@@ -1,0 +1,204 @@
+"""One table being copied: its connections, lease, schema and budget, and the way to a new schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from twinrow import clock
+from twinrow.budget import Budget
+from twinrow.change import Item
+from twinrow.clock import Stop
+from twinrow.dynamodb import LINK_TIMEOUT_S, DynamoDB
+from twinrow.errors import LeaseLost, Transient
+from twinrow.failpoint import fail_point
+from twinrow.mysql import Connection, Flavour, MySQL
+from twinrow.schema.evolve import Evolution, WidenColumn, evolve, without_widening
+from twinrow.schema.table import TableSchema, from_json, to_json
+from twinrow.sink import ddl
+from twinrow.state import checkpoint, lease, schema_log, tables
+from twinrow.state.checkpoint import Checkpoint
+from twinrow.state.lease import Lease
+from twinrow.sync.settings import Settings
+
+DDL_RETRY_S = 30.0
+DDL_LOCK_NAME_MAX = 64
+LEASE_MARGIN_S = 0.5
+
+
+@dataclass(slots=True)
+class Counters:
+    """What this process has done, for status, metrics and page: changes by (kind, origin) and more."""
+
+    applied: dict[tuple[str, str], int] = field(default_factory=dict)
+    links_paid: int = 0
+    links_refused: int = 0
+    rechecked: int = 0
+    parked: int = 0
+    in_extra: int = 0
+
+    def add(self, kind: str, origin: str, count: int = 1) -> None:
+        """Count applied changes."""
+        self.applied[(kind, origin)] = self.applied.get((kind, origin), 0) + count
+
+
+class Copy:
+    """The life of one table's copy in this process. One thread writes rows (`writer`); others only read or settle links."""
+
+    def __init__(
+        self, settings: Settings, dynamodb: DynamoDB, mysql: MySQL, read_budget: Budget, write_budget: Budget, stop: Stop
+    ) -> None:
+        self.settings = settings
+        self.dynamodb = dynamodb
+        self.mysql = mysql
+        self.read_budget = read_budget
+        self.write_budget = write_budget
+        self.stop = stop
+        self.counters = Counters()
+        self.snapshotting = False
+        self.first_copy = False
+        self.waiting = ""
+        self.held_until = 0.0
+        self._lease: Lease | None = None
+        self._schema: TableSchema | None = None
+        self._writer: Connection | None = None
+        self._ddl_after = 0.0
+        self.waits_for_rebuild = ""
+        self.partiql = True
+        self.allow_global = False
+        self.foreign: dict[bytes, str] = {}
+
+    @property
+    def table(self) -> str:
+        """The DynamoDB table's name."""
+        return self.settings.table
+
+    @property
+    def lease(self) -> Lease:
+        """The lease. Raises LeaseLost when none is held."""
+        if self._lease is None:
+            raise LeaseLost("no lease is held", where=f"table {self.table}")
+        return self._lease
+
+    def hold(self, held: Lease | None) -> None:
+        """Take note of a lease won (its heartbeat counts from now) or given up."""
+        self._lease = held
+        self.held_until = clock.monotonic() + held.lease_s if held else 0.0
+
+    def beaten(self, at: float) -> None:
+        """A heartbeat sent at `at` (monotonic seconds) got through."""
+        if self._lease is not None:
+            self.held_until = at + self._lease.lease_s
+
+    def may_call(self) -> bool:
+        """Whether the lease outlasts a link call sent now; else it is not sent, since a successor could be ahead of it."""
+        return self._lease is not None and clock.monotonic() + LINK_TIMEOUT_S + LEASE_MARGIN_S < self.held_until
+
+    @property
+    def schema(self) -> TableSchema:
+        """The schema under which rows are written now."""
+        if self._schema is None:
+            raise Transient("the schema is not loaded yet", where=f"table {self.table}")
+        return self._schema
+
+    @schema.setter
+    def schema(self, schema: TableSchema) -> None:
+        self._schema = schema
+
+    @property
+    def flavour(self) -> Flavour:
+        """MySQL or MariaDB."""
+        return self.writer.flavour
+
+    @property
+    def writer(self) -> Connection:
+        """The writing session, opened anew after a loss; the lease tells a successor which one to end."""
+        if self._writer is None or not self._writer.open:
+            self._writer = self.mysql.connect(idle_s=self.mysql.lease_s)
+            if self._lease is not None:
+                lease.note_connection(self._writer, self._lease, self._writer.id)
+        return self._writer
+
+    def close(self) -> None:
+        """Close the writing session."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def load_schema(self) -> None:
+        """Take the schema from MySQL, where it is kept."""
+        registered = tables.load(self.writer, self.table)
+        if registered is not None:
+            self._schema = from_json(registered.table_schema)
+
+    def learn(self, items: Iterable[Item]) -> None:
+        """Evolve the schema for these items before they are written; what may not be done now waits in extra."""
+        evolution = self.evolution(items)
+        if evolution.steps:
+            self.change_schema(evolution)
+
+    def evolution(self, items: Iterable[Item]) -> Evolution:
+        """What these items ask of the schema, as far as it may be done now."""
+        evolution = evolve(self.schema, items)
+        if evolution.steps and clock.monotonic() < self._ddl_after:
+            return Evolution(self.schema, ())
+        if any(isinstance(step, WidenColumn) for step in evolution.steps) and not self._may_rebuild():
+            self.waits_for_rebuild = f"values wait in extra for a rebuild: twinrow schema {self.table} --apply"
+            return without_widening(evolution)
+        return evolution
+
+    def _may_rebuild(self) -> bool:
+        return lease.row_count(self.writer, self.table) <= self.settings.rebuild_rows_max
+
+    def change_schema(self, evolution: Evolution, *, forced: bool = False) -> None:
+        """Intent noted, ALTER, then the version raised under the lease's lock with the history in one transaction."""
+        with self._ddl_lock():
+            checkpoint.save(self.writer, self.table, {"ddl": Checkpoint(to_json(evolution.schema))})
+            try:
+                ddl.apply(
+                    self.writer, evolution.schema, list(evolution.steps), may_rebuild=forced or self._may_rebuild()
+                )
+            except Transient as trouble:
+                if forced or not self.writer.open:
+                    raise
+                self._ddl_after = clock.monotonic() + DDL_RETRY_S
+                self.waits_for_rebuild = str(trouble)
+                return
+            self._enter_schema(evolution)
+        self._schema = evolution.schema
+
+    def _enter_schema(self, evolution: Evolution) -> None:
+        fail_point("before-schema-version")
+        with self.writer.transaction() as tx:
+            lease.lock(tx, self.lease, None)
+            at = float(tx.query("SELECT UNIX_TIMESTAMP(NOW(6))")[0][0])
+            told = [ddl.describe(step, tx) for step in evolution.steps]
+            schema_log.note(
+                tx,
+                self.table,
+                [
+                    schema_log.SchemaChange(evolution.schema.version, *one, step.why, at)
+                    for one, step in zip(told, evolution.steps, strict=True)
+                ],
+            )
+            tables.update(tx, self.table, table_schema=to_json(evolution.schema))
+            lease.raise_schema_version(tx, self.lease, evolution.schema.version)
+            checkpoint.forget(tx, self.table, "ddl")
+
+    @contextmanager
+    def _ddl_lock(self) -> Iterator[None]:
+        name = f"twinrow ddl {self.settings.into}"[:DDL_LOCK_NAME_MAX]
+        got = self.writer.query("SELECT GET_LOCK(%s, 10)", (name,))
+        if not got[0][0]:
+            raise Transient("another session changes the schema", where=f"table {self.table}")
+        try:
+            yield
+        finally:
+            if self.writer.open:
+                self.writer.query("SELECT RELEASE_LOCK(%s)", (name,))
+
+    def key_text(self, key: Item) -> str:
+        """A key for messages."""
+        return json.dumps(key, ensure_ascii=True, sort_keys=True)

@@ -1,0 +1,40 @@
+"""Deletes, hard and soft, and the tombstones that keep a snapshot from bringing a deleted item back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from twinrow import clock
+from twinrow.mysql import Connection
+from twinrow.sink import writer
+from twinrow.sink.writer import Existing
+from twinrow.state import tombstone
+from twinrow.sync.copy import Copy
+from twinrow.sync.prepare import One
+
+
+def tombstones(tx: Connection, copy: Copy, hashes: Sequence[bytes]) -> dict[bytes, int | None]:
+    """The tombstones of these keys, with the id of the row that was."""
+    return tombstone.standing(tx, copy.table, hashes)
+
+
+def delete(
+    tx: Connection,
+    copy: Copy,
+    wanted: Sequence[One],
+    existing: Mapping[bytes, Existing],
+    parked: Collection[bytes],
+    buried: Mapping[bytes, int | None],
+) -> int:
+    """Take the rows of deleted items (and of parked ones, for whom the row is old) away; how many live rows went."""
+    gone = [one for one in wanted if one.row is None and not one.unfit]
+    soft = [one.hash for one in gone if (copy.settings.soft_ttl_deletes if one.ttl else copy.settings.soft_deletes)]
+    hard = {one.hash for one in gone} - set(soft) | set(parked)
+    count = writer.delete(tx, copy.schema, existing, soft, soft=True)
+    count += writer.delete(tx, copy.schema, existing, sorted(hard), soft=False)
+    if copy.snapshotting:
+        rows = {one.hash: existing[one.hash].row_id if one.hash in existing else None for one in gone}
+        tombstone.bury(tx, copy.table, rows, clock.now())
+        alive = [one.hash for one in wanted if one.row is not None and one.hash in buried]
+        tombstone.lift(tx, copy.table, alive)
+    return count

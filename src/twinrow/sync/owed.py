@@ -1,0 +1,162 @@
+"""What a batch owes to DynamoDB, which ids new rows take, and the guard against other writers of the link attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from twinrow import clock
+from twinrow.change import AttributeValue
+from twinrow.errors import Broken, StartRefused
+from twinrow.mysql import Connection
+from twinrow.schema.naming import quote
+from twinrow.sink.writer import Existing, Written
+from twinrow.state import foreign_link, gap, outbox
+from twinrow.state.outbox import Debt
+from twinrow.sync.copy import Copy
+from twinrow.sync.prepare import One, Prepared
+
+MEETINGS_MAX = 3
+"""An id that is not ours, met so often on one item after our own link, means that something else writes it."""
+ROW_ID_MAX = 2**63 - 1
+WENT_BACK = "MYSQL_WENT_BACK"
+WENT_BACK_GAP_S_MIN = 3600.0
+"""At most one reconcile an hour for this cause: an app that copies items with their ids must not cause one each time."""
+
+
+def wanted(
+    prepared: Prepared, existing: Mapping[bytes, Existing], buried: Collection[bytes], *, if_absent: bool
+) -> list[One]:
+    """The changes that count: a scanned image never beats a row or tombstone."""
+    if not if_absent:
+        return list(prepared.ones)
+    return [one for one in prepared.ones if one.hash not in existing and one.hash not in buried]
+
+
+def is_echo(one: One, existing: Mapping[bytes, Existing]) -> bool:
+    """Whether the change differs from what stands in Twinrow's own attributes only: our own link write came back."""
+    known = existing.get(one.hash)
+    return one.echo and known is not None and not known.deleted
+
+
+def _number(link: AttributeValue | None) -> int | None:
+    """The row id in a link attribute, or None for what no row id can be."""
+    text = (link or {}).get("N", "")
+    return int(text) if text.isdigit() and 0 < int(text) <= ROW_ID_MAX else None
+
+
+def refuse_foreign_ids(copy: Copy, ones: Sequence[One], existing: Mapping[bytes, Existing]) -> None:
+    """Raise StartRefused when items that are new to a first copy carry an id already, unless ids are adopted."""
+    if not (copy.first_copy and copy.settings.linked) or copy.settings.adopt_links:
+        return
+    for one in ones:
+        if one.link is not None and one.row is not None and one.hash not in existing:
+            refuse_linked(copy, one)
+
+
+def refuse_linked(copy: Copy, one: One) -> None:
+    """Raise the refusal for items that carry the link attribute before anything was linked."""
+    raise StartRefused(
+        f"items already carry `{copy.settings.link_attribute}` (for example {copy.key_text(one.key)})",
+        where=f"table {copy.table}",
+        remedy="start with --adopt-links to keep these ids, or set another `link_attribute`",
+    )
+
+
+def ids_to_take(
+    tx: Connection,
+    copy: Copy,
+    ones: Sequence[One],
+    existing: Mapping[bytes, Existing],
+    buried: Mapping[bytes, int | None],
+) -> dict[bytes, int]:
+    """The ids that new rows take instead of the next free one: adopted from the item, or of the row that was."""
+    asked: dict[int, bytes] = {}
+    for one in ones:
+        if one.row is None or one.hash in existing:
+            continue
+        row_id = buried.get(one.hash)
+        if row_id is None and copy.first_copy and copy.settings.adopt_links:
+            row_id = _number(one.link)
+        if row_id is not None:
+            asked.setdefault(row_id, one.hash)
+    if not asked:
+        return {}
+    taken = {
+        int(row[0])
+        for row in tx.query(
+            f"SELECT row_id FROM {quote(copy.schema.into)} WHERE row_id IN ({', '.join(['%s'] * len(asked))})",
+            list(asked),
+        )
+    }
+    return {key_hash: row_id for row_id, key_hash in asked.items() if row_id not in taken}
+
+
+def debts(
+    copy: Copy,
+    ones: Sequence[One],
+    existing: Mapping[bytes, Existing],
+    written: Written,
+    parked: Collection[bytes],
+    generation: int,
+) -> list[Debt]:
+    """A mark to clear, a link to write, or both, for each change that asks for it."""
+    found = []
+    for one in ones:
+        row_id = None
+        if copy.settings.linked and one.row is not None and one.hash not in parked:
+            row_id = written.ids[one.hash]
+            if one.mark is None and one.link == {"N": str(row_id)}:
+                row_id = None
+        if one.mark is not None or row_id is not None:
+            found.append(Debt(one.hash, one.key, generation, one.digest, row_id, one.mark))
+    return found
+
+
+def new_debts(tx: Connection, copy: Copy, found: list[Debt], ones: Sequence[One], *, truth: bool) -> list[Debt]:
+    """Debts that do not stand already for the very same image (its link call is under way); paid ones are dropped.
+
+    A row write raises the generation; an image that the index shows again, unchanged, is no row write.
+    """
+    owing = {debt.key_hash for debt in found}
+    settled = [one.hash for one in ones if one.hash not in owing]
+    if truth or copy.settings.capture == "stream":
+        outbox.forgive(tx, copy.table, settled)
+    if truth or not found:
+        return found
+    standing = outbox.standing(tx, copy.table, [debt.key_hash for debt in found])
+    return [debt for debt in found if standing.get(debt.key_hash) != debt.digest]
+
+
+def meet_foreign_ids(
+    tx: Connection, copy: Copy, ones: Sequence[One], existing: Mapping[bytes, Existing], written: Written
+) -> None:
+    """Note ids that are not ours. Raises Broken when one item meets its third: something else writes the attribute."""
+    if not copy.settings.linked or (copy.first_copy and copy.settings.adopt_links):
+        return
+    for one in ones:
+        row_id = written.ids.get(one.hash)
+        if one.link is None or row_id is None or one.row is None or one.link == {"N": str(row_id)}:
+            continue
+        met = foreign_link.meet(tx, copy.table, one.hash, str(one.link))
+        copy.foreign[one.hash] = str(one.link)
+        _went_back(tx, copy, one)
+        if met >= MEETINGS_MAX:
+            raise Broken(
+                f"something else writes `{copy.settings.link_attribute}` ({met} times on {copy.key_text(one.key)})",
+                where=f"table {copy.table}",
+                remedy="stop the other writer or set another `link_attribute`, then restart `twinrow sync`",
+            )
+
+
+def _went_back(tx: Connection, copy: Copy, one: One) -> None:
+    """An id that names no row, or another key's, in a copy that is not new: MySQL lost rows (a restore, a failover)."""
+    row_id = _number(one.link)
+    if copy.first_copy or row_id is None:
+        return
+    found = tx.query(f"SELECT _twinrow_key FROM {quote(copy.schema.into)} WHERE row_id = %s", (row_id,))
+    if found and found[0][0] == one.hash:
+        return
+    at = clock.now()
+    last = gap.last_found(tx, copy.table, WENT_BACK)
+    if last is None or at - last > WENT_BACK_GAP_S_MIN:
+        gap.record(tx, copy.table, WENT_BACK, at=at)

@@ -1,0 +1,126 @@
+"""Follow the pending index: query every pending value side by side, copy what is marked, pay what is owed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from twinrow import clock
+from twinrow.change import AttributeValue, Change, Item
+from twinrow.dynamodb import Page, budgeted
+from twinrow.errors import Throttled, Transient
+from twinrow.schema.row import fingerprint, key_of
+from twinrow.state import recheck
+from twinrow.sync.apply import Batch, apply
+from twinrow.sync.copy import Copy
+from twinrow.sync.link import Linker
+from twinrow.sync.settings import PendingIndex
+
+QUERIES_AT_ONCE_MAX = 8
+IDLE_S_MIN = 0.05
+IDLE_S_MAX = 0.4
+ANSWER_WAIT_S = 0.2
+LINKS_WAIT_S = 1.0
+
+
+class Poll:
+    """Rounds over the index. A round that saw nothing proves that all marks set before it began were copied."""
+
+    def __init__(self, copy: Copy, linker: Linker, pending: PendingIndex, whole_items: bool) -> None:
+        self._copy = copy
+        self._linker = linker
+        self._pending = pending
+        self._whole = whole_items
+        self._pool = ThreadPoolExecutor(QUERIES_AT_ONCE_MAX, thread_name_prefix=f"poll-{copy.table}")
+        self._asked: dict[Future[Page], AttributeValue] = {}
+        self._round_at: float | None = None
+        self._seen = 0
+        self._more = False
+        self._idle_s = IDLE_S_MIN
+        self._due_at = 0.0
+        self.caught_up_at = 0.0
+        self.oldest_at: float | None = None
+        self.read_at = 0.0
+        self.backlog: int | None = None
+
+    def step(self) -> bool:
+        """Begin a round when one is due, or take one answer of the round; whether there was anything to do."""
+        if self._round_at is None:
+            if clock.monotonic() < self._due_at:
+                return False
+            if self._linker.calls() and not self._linker.drain(LINKS_WAIT_S):
+                return False
+            self._round_at, self._seen, self._more = clock.now(), 0, False
+            for mark in self._pending.marks:
+                self._ask(mark, None)
+        answered, _ = wait(self._asked, timeout=ANSWER_WAIT_S, return_when=FIRST_COMPLETED)
+        for answer in answered:
+            mark = self._asked.pop(answer)
+            try:
+                page = answer.result()
+            except Transient:
+                self._abandon()
+                raise
+            if page.next_key is not None:
+                self._more = True
+                self._ask(mark, page.next_key)
+            self._take(page.items)
+        if not self._asked:
+            self._end_round()
+        return self._seen > 0
+
+    def _ask(self, mark: AttributeValue, start_key: Item | None) -> None:
+        copy, pending = self._copy, self._pending
+
+        def query() -> Page:
+            return copy.dynamodb.query_page(copy.table, pending.index, pending.attribute, mark, start_key, None)
+
+        self._asked[self._pool.submit(budgeted_query, query, copy)] = mark
+
+    def _take(self, items: list[Item]) -> None:
+        copy = self._copy
+        flying = self._linker.in_flight()
+        keyed = [(fingerprint(copy.schema.keys, item), item) for item in items]
+        fresh = [(key_hash, item) for key_hash, item in keyed if key_hash not in flying]
+        self._seen += len(keyed)
+        if keyed and self.oldest_at is None:
+            self.oldest_at = self._round_at
+        if not fresh:
+            return
+        if not self._whole:
+            recheck.add(
+                copy.writer, copy.table, [(one, key_of(copy.schema.keys, item)) for one, item in fresh], "keys only"
+            )
+            return
+        at = clock.now()
+        changes = [Change("PUT", "PENDING", key_of(copy.schema.keys, item), item, at=at) for _, item in fresh]
+        self._linker.submit(apply(copy, Batch(changes)).debts)
+
+    def _end_round(self) -> None:
+        began, self._round_at = self._round_at or 0.0, None
+        self.read_at = clock.now()
+        if self._seen:
+            self._idle_s = IDLE_S_MIN
+            self.backlog = None if self._more else self._seen
+        else:
+            self.caught_up_at, self.oldest_at, self.backlog = began, None, 0
+            self._idle_s = min(IDLE_S_MAX, self._idle_s * 1.5)
+        self._due_at = clock.monotonic() + self._idle_s
+
+    def _abandon(self) -> None:
+        """A query failed: the round proves nothing; answers still under way are not waited for."""
+        for answer in self._asked:
+            answer.cancel()
+        self._asked.clear()
+        self._round_at = None
+
+    def close(self) -> None:
+        """Wait for queries under way, each bounded by its time-out."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def budgeted_query(query: Callable[[], Page], copy: Copy) -> Page:
+    """A query within the read budget. Raises Throttled when DynamoDB throttles, after halving the rate."""
+    if copy.stop:
+        raise Throttled("stopping", where=f"table {copy.table}")
+    return budgeted(query, copy.read_budget, copy.stop)

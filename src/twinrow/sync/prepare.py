@@ -1,0 +1,89 @@
+"""Changes to rows, before any lock: folded to the last of each key, encoded under one schema (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from twinrow import clock
+from twinrow.change import AttributeValue, Change, Item, Origin
+from twinrow.decode.attribute import digest, same
+from twinrow.mysql import Flavour
+from twinrow.schema.row import Row, Unrepresentable, fingerprint, to_row
+from twinrow.schema.table import TableSchema
+from twinrow.sync.settings import Settings
+
+NO_DIGEST = b"\0" * 16
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """The last change of one key in a batch: a row, or none (a delete), or `unfit` with the reason.
+
+    `mark` is the pending mark to clear, `link` the link attribute as the image shows it, `echo` that the image differs
+    from the one before it in Twinrow's own attributes only.
+    """
+
+    hash: bytes
+    key: Item
+    origin: Origin
+    item: Item | None
+    row: Row | None
+    unfit: str
+    digest: bytes
+    mark: AttributeValue | None
+    link: AttributeValue | None
+    echo: bool
+    ttl: bool
+    seen_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch ready to be written under `schema_version`."""
+
+    ones: tuple[One, ...]
+    hashes: tuple[bytes, ...]
+    schema_version: int
+
+
+def fold(changes: Sequence[Change], schema: TableSchema) -> dict[bytes, Change]:
+    """The last change of each key, with the first one's image before it, so that an echo is told from a real change."""
+    folded: dict[bytes, Change] = {}
+    for change in changes:
+        key_hash = fingerprint(schema.keys, change.key)
+        before = folded.pop(key_hash, None)
+        folded[key_hash] = change if before is None else replace(change, old=before.old)
+    return folded
+
+
+def prepare(settings: Settings, schema: TableSchema, flavour: Flavour, changes: Sequence[Change]) -> Prepared:
+    """Encode a batch. Never fails for an item: what no row can hold comes back as `unfit`."""
+    ones = tuple(_one(settings, schema, flavour, key, change) for key, change in fold(changes, schema).items())
+    return Prepared(ones, tuple(one.hash for one in ones), schema.version)
+
+
+def _one(settings: Settings, schema: TableSchema, flavour: Flavour, key_hash: bytes, change: Change) -> One:
+    item, row, unfit, found = change.item, None, "", NO_DIGEST
+    mark = link = None
+    echo = False
+    if item is not None:
+        mark, link = settings.mark_of(item), settings.link_of(item)
+        found = digest(item, settings.own)
+        echo = change.old is not None and same(content(change.old, settings), content(item, settings))
+        if settings.counts_as_deleted(item):
+            item = None
+        else:
+            try:
+                row = to_row(schema, item, flavour)
+            except Unrepresentable as error:
+                unfit = str(error)
+    return One(
+        key_hash, change.key, change.origin, item, row, unfit, found, mark, link, echo, change.ttl,
+        change.at or clock.now(),
+    )  # fmt: skip
+
+
+def content(item: Item, settings: Settings) -> Item:
+    """The item without Twinrow's own attributes."""
+    return {name: value for name, value in item.items() if name not in settings.own}

@@ -1,0 +1,56 @@
+"""Recheck: the one path for "the truth of this key is unknown", read consistently inside the writing transaction."""
+
+from __future__ import annotations
+
+from twinrow import clock
+from twinrow.change import Change, Item
+from twinrow.dynamodb import GET_ITEMS_MAX
+from twinrow.failpoint import fail_point
+from twinrow.mysql import Connection
+from twinrow.schema.row import fingerprint, key_of
+from twinrow.state import recheck
+from twinrow.state.recheck import Suspect
+from twinrow.sync import orphans
+from twinrow.sync.apply import Applied, Batch, transact
+from twinrow.sync.copy import Copy
+
+KEYS_A_TRANSACTION_MAX = GET_ITEMS_MAX
+EXPIRED = "gone, and its TTL had passed"
+
+
+def recheck_some(copy: Copy) -> tuple[int, Applied | None]:
+    """Work off at most KEYS_A_TRANSACTION_MAX due keys; how many there were, and what came of it.
+
+    The items are read after the lease is locked: nobody can write an older image after this one.
+    """
+    if not recheck.due(copy.writer, copy.table, clock.now(), 1):
+        return 0, None
+    worked = 0
+
+    def read(tx: Connection) -> Batch:
+        nonlocal worked
+        suspects = recheck.due(tx, copy.table, clock.now(), KEYS_A_TRANSACTION_MAX)
+        worked = len(suspects)
+        keys = {one.key_hash: one.key for one in suspects if one.key}
+        gone = orphans.drop(tx, copy, [one.key_hash for one in suspects if not one.key])
+        items = copy.dynamodb.get_items(copy.table, list(keys.values()), copy.read_budget, copy.stop)
+        fail_point("after-recheck-read")
+        return Batch(_changes(copy, keys, items, suspects), rechecked=suspects, truth=True, rows_gone=gone)
+
+    applied = transact(copy, read)
+    copy.counters.rechecked += worked
+    return worked, applied
+
+
+def _changes(copy: Copy, keys: dict[bytes, Item], items: list[Item], suspects: list[Suspect]) -> list[Change]:
+    """A PUT for each item found, a DELETE for each key that is gone (by TTL where the suspect says so)."""
+    found = {fingerprint(copy.schema.keys, item): item for item in items}
+    expired = {one.key_hash for one in suspects if one.cause == EXPIRED}
+    changes = []
+    for key_hash, key in keys.items():
+        item = found.get(key_hash)
+        if item is None:
+            changes.append(Change("DELETE", "RECHECK", key, ttl=key_hash in expired))
+        else:
+            changes.append(Change("PUT", "RECHECK", key_of(copy.schema.keys, item), item))
+    return changes

@@ -1,0 +1,192 @@
+"""Reconcile: a whole-table pass that sends every suspect to recheck. Re-copy, gap repair and scan capture are this."""
+
+from __future__ import annotations
+
+import json
+
+from twinrow import clock
+from twinrow.capture.scan import ParallelScan, ScannedPage
+from twinrow.change import Item
+from twinrow.dynamodb import TableDescription
+from twinrow.failpoint import fail_point
+from twinrow.state import checkpoint, dead_letter, gap, lease, recheck, tables
+from twinrow.state.checkpoint import Checkpoint
+from twinrow.sync import seen
+from twinrow.sync.compare import Comparer, Difference, StoredRow
+from twinrow.sync.copy import Copy
+from twinrow.sync.recheck import EXPIRED
+from twinrow.sync.seen import Seen
+
+PART = "reconcile:"
+RECHECKS_WAITING_MAX = 20_000
+"""Above this many waiting suspects the pass waits for recheck to work them off."""
+SAVE_EVERY_PAGES = 8
+
+
+class Reconcile:
+    """Passes over one table: when a gap is open, and every `reconcile_every`. `step` handles one page."""
+
+    def __init__(self, copy: Copy, segments: int, description: TableDescription) -> None:
+        self._copy = copy
+        self._segments = segments
+        self._ttl = _ttl_attribute(copy, description)
+        self._scan: ParallelScan | None = None
+        self._comparer: Comparer | None = None
+        self._seen = Seen()
+        self._pass_at = 0.0
+        self._row_after: int | None = None
+        self._pages_since = 0
+        self._positions: dict[int, ScannedPage] = {}
+        self._checked_at = 0.0
+        self.through_at = 0.0
+        registered = tables.load(copy.writer, copy.table)
+        self._last_at = (registered.reconciled_at or registered.snapshot_done_at or 0.0) if registered else 0.0
+
+    @property
+    def running(self) -> bool:
+        """Whether a pass is under way."""
+        return self._pass_at > 0
+
+    def step(self) -> bool:
+        """Begin a pass when one is due, or handle a page of it; whether there was anything to do."""
+        if not self.running and not (self._due() and self._begin()):
+            return False
+        if recheck.count(self._copy.writer, self._copy.table) > RECHECKS_WAITING_MAX:
+            return True
+        if self._row_after is not None:
+            return self._rows_step()
+        assert self._scan is not None
+        page = self._scan.take(0.0)
+        if page is not None:
+            self._page(page)
+        if self._scan.done:
+            self._save()
+            self._row_after = 0
+        return page is not None
+
+    def _due(self) -> bool:
+        """Looked at every second: an open gap, an interrupted pass, or the pace."""
+        if clock.monotonic() - self._checked_at < 1.0 and self._checked_at:
+            return False
+        self._checked_at = clock.monotonic()
+        copy = self._copy
+        if gap.open_gaps(copy.writer, copy.table) or checkpoint.load(copy.writer, copy.table, PART):
+            return True
+        every = copy.settings.reconcile_s
+        if copy.settings.capture == "scan" and self.through_at == 0.0:
+            return True
+        return every is not None and clock.now() - self._last_at >= every
+
+    def _begin(self) -> bool:
+        copy = self._copy
+        known = checkpoint.load(copy.writer, copy.table, PART)
+        info = known.get(f"{PART}pass")
+        self._seen, self._row_after = Seen(), None
+        positions: dict[int, Item | None] = dict.fromkeys(range(self._segments))
+        if info is not None and info.position:
+            self._pass_at = float(info.position)
+            self._seen.load(copy.writer, copy.table, self._pass_at)
+            for segment in range(self._segments):
+                found = known.get(f"{PART}{segment}")
+                if found is not None and found.done:
+                    del positions[segment]
+                elif found is not None and found.position:
+                    positions[segment] = json.loads(found.position)
+        else:
+            self._pass_at = clock.now()
+            checkpoint.save(copy.writer, copy.table, {f"{PART}pass": Checkpoint(repr(self._pass_at))})
+        self._comparer = self._new_comparer()
+        self._scan = ParallelScan(
+            copy.dynamodb, copy.table, self._segments, positions, copy.read_budget, copy.stop
+        )  # fmt: skip
+        return True
+
+    def _new_comparer(self) -> Comparer:
+        copy = self._copy
+        return Comparer(copy.writer, copy.schema, copy.settings, dead_letter.parked(copy.writer, copy.table))
+
+    def _current(self) -> Comparer:
+        """The comparer under today's schema: an item's new columns are learned before it is compared."""
+        if self._comparer is None or self._comparer.schema is not self._copy.schema:
+            self._comparer = self._new_comparer()
+        return self._comparer
+
+    def _page(self, page: ScannedPage) -> None:
+        copy = self._copy
+        copy.learn(page.items)
+        found = self._current().page(page.items, lambda row: self._seen.add(row.row_id))
+        self._suspect(found)
+        self._positions[page.segment] = page
+        self._pages_since += 1
+        if self._pages_since >= SAVE_EVERY_PAGES:
+            self._save()
+
+    def _suspect(self, found: list[Difference]) -> None:
+        recheck.add(self._copy.writer, self._copy.table, [(one.hash, one.key) for one in found], "reconcile")
+
+    def _save(self) -> None:
+        """Positions and met rows, durable together: an interrupted pass goes on from here."""
+        copy = self._copy
+        with copy.writer.transaction() as tx:
+            self._seen.save(tx, copy.table, self._pass_at)
+            checkpoint.save(
+                tx,
+                copy.table,
+                {
+                    f"{PART}{segment}": Checkpoint(
+                        json.dumps(page.next_key) if page.next_key is not None else None, page.next_key is None, page.at
+                    )
+                    for segment, page in self._positions.items()
+                },
+            )
+        self._positions.clear()
+        self._pages_since = 0
+
+    def _rows_step(self) -> bool:
+        """Rows that no scanned item had: their items are gone, or came after the scan had passed; recheck tells."""
+        page = next(self._current().all_rows(self._row_after or 0), None)
+        if page is None:
+            self._end()
+            return True
+        self._row_after = page[-1].row_id
+        lonely = [row for row in page if not row.deleted and row.row_id not in self._seen]
+        for cause, rows in (("reconcile", [r for r in lonely if not self._expired(r)]), (EXPIRED, [r for r in lonely if self._expired(r)])):
+            found = [self._current().extra(row) for row in rows]
+            recheck.add(self._copy.writer, self._copy.table, [(one.hash, {} if one.orphan else one.key) for one in found], cause)
+        return True
+
+    def _expired(self, row: StoredRow) -> bool:
+        """Whether the row's item had passed its TTL, so that its going counts as a TTL delete."""
+        if self._ttl is None:
+            return False
+        value = self._current().item_of(row).get(self._ttl, {}).get("N")
+        return value is not None and float(value) < clock.now()
+
+    def _end(self) -> None:
+        """Every suspect found is in recheck; gaps found before the pass began are mended once those are worked off."""
+        copy = self._copy
+        if recheck.count(copy.writer, copy.table):
+            return
+        fail_point("before-reconcile-done")
+        with copy.writer.transaction() as tx:
+            lease.lock(tx, copy.lease, None)
+            gap.close(tx, copy.table, self._pass_at, clock.now())
+            checkpoint.forget(tx, copy.table, PART)
+            seen.forget(tx, copy.table)
+            tables.update(tx, copy.table, reconciled_at=self._pass_at)
+        self.through_at = self._last_at = self._pass_at
+        self._pass_at = 0.0
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading; an interrupted pass is taken up at the next start."""
+        if self._scan is not None:
+            self._scan.close()
+            self._scan = None
+
+
+def _ttl_attribute(copy: Copy, description: TableDescription) -> str | None:
+    """The table's TTL attribute, asked for only where TTL deletes differ from others."""
+    if copy.settings.soft_deletes == copy.settings.soft_ttl_deletes:
+        return None
+    return copy.dynamodb.ttl_attribute(description.name)

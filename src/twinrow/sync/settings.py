@@ -1,0 +1,70 @@
+"""What the steps need to know of one table; built from the configuration by `app.wiring`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from twinrow.change import AttributeValue, Item
+
+Capture = Literal["pending-index", "stream", "scan"]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingIndex:
+    """The pending index: `marks` are the values that mean "not copied yet", `done` what takes their place (None: nothing)."""
+
+    index: str
+    attribute: str
+    marks: tuple[AttributeValue, ...]
+    done: AttributeValue | None
+    deleted: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One table's settings with every default resolved; times in seconds."""
+
+    table: str
+    into: str
+    capture: Capture
+    linked: bool
+    link_attribute: str
+    soft_deletes: bool
+    soft_ttl_deletes: bool
+    reconcile_s: float | None
+    rebuild_rows_max: int
+    segments: int | None
+    pending: PendingIndex | None
+    own: frozenset[str]
+    adopt_links: bool = False
+    overrides: tuple[Any, ...] = ()
+
+    def mark_of(self, item: Item) -> AttributeValue | None:
+        """The pending mark that the item carries, where marks are what is followed; else None."""
+        if self.capture != "pending-index" or self.pending is None:
+            return None
+        value = item.get(self.pending.attribute)
+        return value if value is not None and any(same_mark(value, one) for one in self.pending.marks) else None
+
+    def counts_as_deleted(self, item: Item) -> bool:
+        """Whether the app has marked the item as deleted (`deleted` of the pending index)."""
+        name = self.pending.deleted if self.pending is not None else None
+        return name is not None and item.get(name) == {"BOOL": True}
+
+    def link_of(self, item: Item) -> AttributeValue | None:
+        """The link attribute as the item carries it."""
+        return item.get(self.link_attribute)
+
+    def is_linked(self, item: Item, row_id: int) -> bool:
+        """Whether the item carries this row's id."""
+        return item.get(self.link_attribute) == {"N": str(row_id)}
+
+
+def same_mark(value: AttributeValue, mark: AttributeValue) -> bool:
+    """Marks are compared by value: the number 0 is also `0.0`."""
+    if value == mark:
+        return True
+    if "N" in value and "N" in mark:
+        return float(value["N"]) == float(mark["N"])
+    return False

@@ -1,0 +1,91 @@
+"""Snapshot: the items that were there before, page by page, each page's position durable with its rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from twinrow import clock
+from twinrow.capture.scan import ParallelScan, ScannedPage
+from twinrow.change import Change
+from twinrow.failpoint import fail_point
+from twinrow.schema.row import key_of
+from twinrow.sink import ddl
+from twinrow.state import checkpoint, lease, tables, tombstone
+from twinrow.state.checkpoint import Checkpoint
+from twinrow.sync.apply import Applied, Batch, apply
+from twinrow.sync.copy import Copy
+
+PART = "segment:"
+
+
+def part(segment: int, segments: int) -> str:
+    """The checkpoint's name of one segment."""
+    return f"{PART}{segment}/{segments}"
+
+
+class Snapshot:
+    """A first copy under way, resumed at the positions that are durable; `step` applies one page."""
+
+    def __init__(self, copy: Copy, segments: int, first: Sequence[ScannedPage] = ()) -> None:
+        self._copy = copy
+        self.segments = segments
+        self.started_at = clock.now()
+        self.items = 0
+        self._first = list(first)
+        known = checkpoint.load(copy.writer, copy.table, PART)
+        read_ahead = {page.segment: page for page in first}
+        positions = {}
+        for segment in range(segments):
+            found = known.get(part(segment, segments))
+            if found is not None and found.done:
+                continue
+            if segment in read_ahead:
+                if read_ahead[segment].next_key is not None:
+                    positions[segment] = read_ahead[segment].next_key
+                continue
+            positions[segment] = json.loads(found.position) if found is not None and found.position else None
+        self._scan = ParallelScan(
+            copy.dynamodb, copy.table, segments, positions, copy.read_budget, copy.stop
+        )  # fmt: skip
+
+    @property
+    def done(self) -> bool:
+        """Whether every page of every segment is applied."""
+        return not self._first and self._scan.done
+
+    @property
+    def trouble(self) -> str:
+        """Why it waits, when it does."""
+        return self._scan.trouble
+
+    def step(self, wait_s: float) -> Applied | None:
+        """Apply one page; None when there was none in time."""
+        page = self._first.pop(0) if self._first else self._scan.take(wait_s)
+        if page is None:
+            return None
+        copy = self._copy
+        changes = [
+            Change("PUT", "SCAN", key_of(copy.schema.keys, item), item, at=page.at)
+            for item in page.items
+        ]  # fmt: skip
+        position = Checkpoint(
+            json.dumps(page.next_key) if page.next_key is not None else None, page.next_key is None, page.at
+        )
+        self.items += len(changes)
+        return apply(copy, Batch(changes, {part(page.segment, self.segments): position}, if_absent=True))
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        self._scan.close()
+
+
+def finish(copy: Copy) -> None:
+    """The first copy is through: the analysts' index is built, tombstones go, the phase moves on."""
+    ddl.add_key_index(copy.writer, copy.schema)
+    fail_point("before-snapshot-done")
+    with copy.writer.transaction() as tx:
+        lease.lock(tx, copy.lease, None)
+        tombstone.clear(tx, copy.table)
+        tables.update(tx, copy.table, snapshot_done_at=clock.now(), phase="LIVE", reason="")
+    copy.snapshotting = copy.first_copy = False

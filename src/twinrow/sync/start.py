@@ -1,0 +1,243 @@
+"""Before a table's rows are touched: is it new, resumed or changed, and may it be copied at all?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from twinrow import clock
+from twinrow.capture.scan import ScannedPage, first_pages, segments_for
+from twinrow.dynamodb import TableDescription
+from twinrow.errors import Broken, StartRefused
+from twinrow.mysql import MySQLError
+from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve
+from twinrow.schema.table import KeyAttribute, TableSchema, empty_schema, from_json, to_json
+from twinrow.sink import ddl, inspect
+from twinrow.state import checkpoint, gap, lease, tables
+from twinrow.state.checkpoint import Checkpoint
+from twinrow.state.tables import Registered
+from twinrow.sync.copy import Copy
+from twinrow.sync.settings import Settings
+
+TABLE_EXISTS = 1050
+CONFIG_CHANGED = "CONFIG_CHANGED"
+CAPTURE_CHANGED = "CAPTURE_CHANGED"
+SOURCE_CHANGED = "TABLE_RECREATED"
+
+
+def summary(settings: Settings) -> dict[str, Any]:
+    """What of the settings a copy depends on; kept in MySQL and compared at every start."""
+    pending = settings.pending
+    return {
+        "into": settings.into,
+        "capture": settings.capture,
+        "linked": settings.linked,
+        "link_attribute": settings.link_attribute,
+        "own": sorted(settings.own),
+        "overrides": [repr(one) for one in settings.overrides],
+        "deleted": pending.deleted if pending else None,
+        "mark": [pending.index, pending.attribute] if pending else None,
+    }
+
+
+def check_source(copy: Copy, description: TableDescription) -> None:
+    """Raise StartRefused for what must be mended in DynamoDB first: no index, wrong mark type, replicas, stream off."""
+    settings = copy.settings
+    where = f"table {copy.table}"
+    if settings.linked and len(description.replicas) > 0 and not copy.allow_global:
+        raise StartRefused(
+            "has replicas in other Regions, where last-writer-wins takes whole items", where=where,
+            remedy="set link = false, or allow_global_table_writes = true if one Region writes each item",
+        )  # fmt: skip
+    if settings.link_attribute in {name for name, _ in description.keys} and settings.linked:
+        raise StartRefused(f"`link_attribute` {settings.link_attribute!r} is a key attribute", where=where, remedy="name another")
+    if settings.capture == "pending-index" and settings.pending is not None:
+        _check_index(settings, description, where)
+    if settings.capture == "stream" and description.stream_arn is None:
+        raise StartRefused("has no stream", where=where, remedy="twinrow check --fix turns it on")
+
+
+def _check_index(settings: Settings, description: TableDescription, where: str) -> None:
+    pending = settings.pending
+    assert pending is not None
+    index = description.index(pending.index)
+    if index is None:
+        raise StartRefused(f"has no index {pending.index!r}", where=where, remedy="twinrow check --fix adds it")
+    name, kind = index.keys[0]
+    if name != pending.attribute:
+        raise StartRefused(
+            f"index {pending.index!r} has the hash key {name!r}, not {pending.attribute!r}", where=where,
+            remedy="set `attribute` to it, or another `index`",
+        )  # fmt: skip
+    if any(kind not in mark for mark in (*pending.marks, *([pending.done] if pending.done else []))):
+        raise StartRefused(
+            f"index {pending.index!r} wants marks of type {kind}, the configuration has another", where=where,
+            remedy='write pending = ["false"] for S, pending = [0] for N',
+        )  # fmt: skip
+    if index.status not in ("ACTIVE", ""):
+        raise StartRefused(f"index {pending.index!r} is {index.status}", where=where, remedy="wait until it is ACTIVE")
+
+
+def start(copy: Copy, description: TableDescription) -> tuple[int, list[ScannedPage]]:
+    """Make the table ready to be copied into; the number of segments and pages read already (a new table only).
+
+    Raises StartRefused when somebody else's table is in the way, or a changed setting wants a command first.
+    """
+    registered = tables.load(copy.writer, copy.table)
+    if registered is None:
+        return _begin(copy, description)
+    if not inspect.columns(copy.writer, copy.settings.into) and registered.phase == "NEW":
+        return _begin(copy, description)
+    _resume_ddl(copy, registered)
+    _check_changed(copy, description, registered)
+    inspect.refuse_unique_indexes(copy.writer, copy.settings.into)
+    missing = inspect.missing_columns(copy.writer, copy.schema)
+    if missing:
+        raise Broken(
+            f"the MySQL table lacks the column {missing[0]!r}", where=f"table {copy.table}",
+            remedy=f"twinrow schema {copy.table} --apply adds it again",
+        )  # fmt: skip
+    copy.snapshotting = registered.snapshot_done_at is None
+    copy.first_copy = copy.snapshotting
+    if not copy.snapshotting:
+        ddl.add_key_index(copy.writer, copy.schema)
+    return _segments(copy, description), []
+
+
+def _segments(copy: Copy, description: TableDescription) -> int:
+    known = checkpoint.load(copy.writer, copy.table, "segments")
+    if known:
+        return int(known["segments"].position or 1)
+    count = copy.settings.segments or segments_for(description.bytes)
+    checkpoint.save(copy.writer, copy.table, {"segments": Checkpoint(str(count))})
+    return count
+
+
+def new_schema(settings: Settings, description: TableDescription) -> TableSchema:
+    """The schema before anything is learned: key columns only."""
+    keys = tuple(KeyAttribute(name, kind) for name, kind in description.keys)  # type: ignore[arg-type]
+    return empty_schema(settings.table, settings.into, keys, settings.own, settings.overrides, settings.soft_deletes)
+
+
+def _begin(copy: Copy, description: TableDescription) -> tuple[int, list[ScannedPage]]:
+    settings = copy.settings
+    if inspect.columns(copy.writer, settings.into):
+        registered = next((one for one in tables.load_all(copy.writer) if one.into_table == settings.into), None)
+        owner = f"is the copy of {registered.table_name}" if registered else "was not made by Twinrow"
+        raise StartRefused(
+            f"a table of that name {owner}", where=f"MySQL table {settings.into}", remedy="set another `into`, or rename it"
+        )
+    count = settings.segments or segments_for(description.bytes)
+    pages = list(first_pages(copy.dynamodb, copy.table, count, copy.read_budget, copy.stop))
+    _refuse_linked_items(copy, pages)
+    schema = evolve(new_schema(settings, description), (item for page in pages for item in page.items)).schema
+    _register(copy, description, schema)
+    try:
+        ddl.create(copy.writer, schema)
+    except MySQLError as error:
+        if error.code != TABLE_EXISTS:
+            raise
+    with copy.writer.transaction() as tx:
+        lease.lock(tx, copy.lease, None)
+        tables.update(tx, copy.table, phase="SNAPSHOT", table_schema=to_json(schema))
+        checkpoint.save(tx, copy.table, {"segments": Checkpoint(str(count))})
+        lease.raise_schema_version(tx, copy.lease, schema.version)
+    copy.schema = schema
+    copy.snapshotting = copy.first_copy = True
+    return count, pages
+
+
+def _refuse_linked_items(copy: Copy, pages: list[ScannedPage]) -> None:
+    settings = copy.settings
+    if not settings.linked or settings.adopt_links:
+        return
+    for page in pages:
+        for item in page.items:
+            if settings.link_of(item) is not None:
+                raise StartRefused(
+                    f"items already carry `{settings.link_attribute}`", where=f"table {copy.table}",
+                    remedy="start with --adopt-links to keep these ids, or set another `link_attribute`",
+                )  # fmt: skip
+
+
+def _register(copy: Copy, description: TableDescription, schema: TableSchema) -> None:
+    tables.register(
+        copy.writer, copy.table, copy.settings.into, description.table_id or description.arn,
+        json.dumps(summary(copy.settings)), to_json(schema), clock.now(),
+    )  # fmt: skip
+    tables.update(copy.writer, copy.table, table_schema=to_json(schema), config=json.dumps(summary(copy.settings)))
+
+
+def _resume_ddl(copy: Copy, registered: Registered) -> None:
+    """A killed run may have left an intent: the ALTER is finished (or found done) and the version raised."""
+    schema = from_json(registered.table_schema)
+    copy.schema = schema
+    intent = checkpoint.load(copy.writer, copy.table, "ddl").get("ddl")
+    if intent is None or not intent.position:
+        return
+    wanted = from_json(intent.position)
+    found = inspect.columns(copy.writer, schema.into)
+    if wanted.version > schema.version and any(
+        one.column in found for one in wanted.columns if one not in schema.columns
+    ):
+        copy.change_schema(Evolution(wanted, _steps_between(schema, wanted)), forced=True)
+    else:
+        checkpoint.forget(copy.writer, copy.table, "ddl")
+
+
+def _steps_between(before: TableSchema, after: TableSchema) -> tuple[AddColumn | WidenColumn, ...]:
+    known = before.by_attribute
+    why = "finished after an interruption"
+    steps: list[AddColumn | WidenColumn] = []
+    for column in after.columns:
+        old = known.get(column.attribute)
+        if old is None:
+            steps.append(AddColumn(column, why))
+        elif old.type != column.type:
+            steps.append(WidenColumn(old, column, why))
+    return tuple(steps)
+
+
+def _check_changed(copy: Copy, description: TableDescription, registered: Registered) -> None:
+    settings, before = copy.settings, registered.settings
+    now = summary(settings)
+    where = f"table {copy.table}"
+    reset = f"twinrow reset {copy.table} --yes, then twinrow sync --adopt-links"
+    if registered.source_id and description.table_id and registered.source_id != description.table_id:
+        gap.record(copy.writer, copy.table, SOURCE_CHANGED, at=clock.now())
+        tables.update(copy.writer, copy.table, source_id=description.table_id)
+    if now == before:
+        return
+    if now["into"] != before["into"]:
+        raise StartRefused(
+            f"`into` was {before['into']!r} when the copy was made", where=where, remedy=f"set it back, or {reset}"
+        )
+    changed = set(now["overrides"]) ^ set(before["overrides"])
+    if changed:
+        known = {one.attribute for one in copy.schema.columns}
+        named = {one.attribute for one in (*settings.overrides, *copy.schema.overrides) if repr(one) in changed}
+        if named & known or any(one.ignore for one in (*settings.overrides, *copy.schema.overrides) if repr(one) in changed):
+            raise StartRefused(
+                f"the override of {sorted(named)[0]!r} was changed after its values were copied", where=where,
+                remedy=f"set it back, or {reset}",
+            )  # fmt: skip
+    _adapt(copy, before, now)
+
+
+def _adapt(copy: Copy, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Apply a changed setting; where it may have hidden changes or left links unwritten, a reconcile mends that."""
+    settings = copy.settings
+    schema = replace(copy.schema, own=settings.own, overrides=settings.overrides, version=copy.schema.version + 1)
+    moved = {name for name in now if now[name] != before.get(name)}
+    with copy.writer.transaction() as tx:
+        lease.lock(tx, copy.lease, None)
+        tables.update(tx, copy.table, config=json.dumps(now), table_schema=to_json(schema))
+        lease.raise_schema_version(tx, copy.lease, schema.version)
+        if "capture" in moved:
+            gap.record(tx, copy.table, CAPTURE_CHANGED, at=clock.now())
+        if moved & {"linked", "link_attribute", "own", "deleted", "mark"}:
+            gap.record(tx, copy.table, CONFIG_CHANGED, at=clock.now())
+    copy.schema = schema
+
+

@@ -1,0 +1,70 @@
+"""Repair: what verify confirmed goes through recheck, so that no newer change is undone; then those keys are verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twinrow import clock
+from twinrow.change import Item
+from twinrow.errors import Transient, TwinrowError
+from twinrow.state import lease, recheck
+from twinrow.sync.compare import Difference
+from twinrow.verify.verify import Reader, Verdict, verify_keys, verify_table
+
+CAUSE = "repair"
+WORK_S_MAX = 600.0
+WORK_WAIT_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What repair found, and (when it acted) what was left of it afterwards."""
+
+    found: Verdict
+    left: Verdict | None
+
+
+def repair_table(
+    reader: Reader,
+    *,
+    execute: bool,
+    work_off: Callable[[], None],
+    progress: Callable[[int, int], None] = lambda items, of: None,
+) -> Repaired:
+    """Verify, and with `execute` send each confirmed difference through recheck.
+
+    `work_off` brings the rechecks to an end when no sync runs; one that runs does it itself. Raises Transient when the
+    rechecks are not through after WORK_S_MAX seconds.
+    """
+    touched: list[tuple[bytes, Item]] = []
+
+    def confirmed(difference: Difference) -> None:
+        if execute:
+            key = {} if difference.orphan else difference.key
+            touched.append((difference.hash, key))
+            recheck.add(reader.connection, reader.settings.table, [(difference.hash, key)], CAUSE)
+
+    found = verify_table(reader, progress, confirmed)
+    if not execute:
+        return Repaired(found, None)
+    _until_worked_off(reader, work_off)
+    left = verify_keys(reader, touched)
+    left.items, left.rows, left.kept = found.items, found.rows, found.kept
+    left.dead_letters = found.dead_letters
+    return Repaired(found, left)
+
+
+def _until_worked_off(reader: Reader, work_off: Callable[[], None]) -> None:
+    table = reader.settings.table
+    until = clock.monotonic() + WORK_S_MAX
+    while recheck.count(reader.connection, table) and not reader.stop:
+        if lease.holder_of(reader.connection, table) is None:
+            try:
+                work_off()
+            except Transient:
+                if clock.monotonic() > until:
+                    raise
+        if clock.monotonic() > until:
+            raise TwinrowError("rechecks are not through yet", where=f"table {table}", remedy="see `twinrow status`")
+        reader.stop.wait(WORK_WAIT_S)

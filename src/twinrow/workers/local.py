@@ -1,0 +1,82 @@
+"""All tables side by side in this process: a thread each, and one heartbeat for all their leases."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+
+from twinrow import clock
+from twinrow.clock import Stop
+from twinrow.errors import Broken, TwinrowError
+from twinrow.mysql import Connection, MySQL
+from twinrow.state import lease
+from twinrow.sync.copy import Copy
+from twinrow.workers.run import Outcome, Shared, TableRun
+
+HEARTBEATS_A_LEASE = 5
+
+
+def run_tables(
+    copies: Sequence[Copy],
+    mysql: MySQL,
+    stop: Stop,
+    *,
+    once: bool,
+    on_waiting: Callable[[str, str], None],
+    on_start: Callable[[Mapping[str, TableRun]], None] = lambda runs: None,
+) -> dict[str, Outcome]:
+    """Copy the tables until `stop` (or once); how each ended. One broken table never stops the others."""
+    holder = f"{socket.gethostname()[:24]}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+    shared = Shared(holder, once, clock.now(), on_waiting=on_waiting)
+    outcomes: dict[str, Outcome] = {}
+    runs = {copy.table: TableRun(copy, shared) for copy in copies}
+    on_start(runs)
+
+    def work(run: TableRun) -> None:
+        try:
+            outcomes[run.copy.table] = run.run()
+        except Exception as error:  # noqa: BLE001 - one table's fault must not stop the others; it is reported as its end
+            fault = Broken(f"fault in Twinrow: {error!r}", where=f"table {run.copy.table}", remedy="please report it")
+            fault.__cause__ = error
+            outcomes[run.copy.table] = Outcome(error=fault)
+
+    threads = [threading.Thread(target=work, args=(run,), name=f"table-{name}", daemon=True) for name, run in runs.items()]
+    over = Stop()
+    beat = threading.Thread(target=_heartbeat, args=(shared, mysql, over), name="heartbeat", daemon=True)
+    beat.start()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    over.set()
+    beat.join()
+    return outcomes
+
+
+def _heartbeat(shared: Shared, mysql: MySQL, over: Stop) -> None:
+    """Prolong all leases of this process; a lost one is taken from its table, which then stands by."""
+    session: Connection | None = None
+    while not over.wait(mysql.lease_s / HEARTBEATS_A_LEASE):
+        held = dict(shared.leases)
+        if not held:
+            continue
+        at = clock.monotonic()
+        try:
+            if session is None or not session.open:
+                session = mysql.connect(read_timeout_s=mysql.lease_s)
+            leases = {name: copy.lease for name, copy in held.items()}
+            lost = lease.heartbeat(session, list(leases.values()))
+        except TwinrowError as error:
+            shared.on_waiting("", str(error))
+            session = None
+            continue
+        for name, copy in held.items():
+            if name in lost:
+                shared.leases.pop(name, None)
+            else:
+                copy.beaten(at)
+    if session is not None:
+        session.close()

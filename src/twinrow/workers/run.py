@@ -1,0 +1,308 @@
+"""One table's thread: win the lease, make ready, then step after step until stopped, or once until all is copied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from twinrow import clock
+from twinrow.dynamodb import TableDescription
+from twinrow.errors import Broken, ConfigError, ConnectionLost, LeaseLost, StartRefused, Transient, TwinrowError
+from twinrow.failpoint import fail_point
+from twinrow.mysql import MySQLError
+from twinrow.retry import back_off_s
+from twinrow.state import dead_letter, foreign_link, gap, lease, meta, outbox, recheck, tables
+from twinrow.sync import link, start
+from twinrow.sync.copy import Copy
+from twinrow.sync.link import Linker
+from twinrow.sync.poll import Poll
+from twinrow.sync.recheck import recheck_some
+from twinrow.sync.reconcile import Reconcile
+from twinrow.sync.snapshot import Snapshot, finish
+
+IDLE_S = 0.05
+NOTE_EVERY_S = 0.5
+STAND_BY_S = 0.5
+LATE_RECHECK_S = 900.0
+"""AWS refuses a request whose signature is older than 15 minutes: then no call of a former holder can still arrive."""
+DUE_LINKS_MAX = 500
+LINK_CALLS_WAITING_MAX = 64
+START_TRIES_MAX = 4
+
+
+class Source(Protocol):
+    """What follows a table: the pending index or the stream."""
+
+    caught_up_at: float
+    oldest_at: float | None
+    read_at: float
+    backlog: int | None
+
+    def step(self) -> bool:
+        """Do a piece of work; whether there was any."""
+
+    def close(self) -> None:
+        """End threads and drop what was read ahead."""
+
+
+@dataclass
+class Outcome:
+    """How a table's run ended: an error (None: well), and whether another process did the work."""
+
+    error: TwinrowError | None = None
+    dead_letters: int = 0
+    left_to_holder: bool = False
+
+
+@dataclass
+class Shared:
+    """What the table threads of one process share: leases for the heartbeat, and how they are going."""
+
+    holder: str
+    once: bool
+    started_at: float
+    leases: dict[str, Copy] = field(default_factory=dict)
+    on_waiting: Callable[[str, str], None] = lambda table, reason: None
+
+
+class TableRun:
+    """The life of one table in this process."""
+
+    def __init__(self, copy: Copy, shared: Shared) -> None:
+        self.copy = copy
+        self.shared = shared
+        self.phase = ""
+        self._source: Source | None = None
+        self._snapshot: Snapshot | None = None
+        self._reconcile: Reconcile | None = None
+        self._linker: Linker | None = None
+        self._noted_at = 0.0
+        self._counted: tuple[int, ...] = ()
+
+    def run(self) -> Outcome:
+        """Until stopped (or once); troubles that pass are waited out, a lost lease is waited for again."""
+        attempt = 0
+        while not self.copy.stop:
+            try:
+                if self._stand_by():
+                    return Outcome(left_to_holder=True)
+                if self.copy.stop:
+                    break
+                self._begin()
+                attempt = 0
+                self._loop()
+                return self._finish()
+            except LeaseLost as lost:
+                self._end_parts()
+                self.copy.hold(None)
+                self.shared.on_waiting(self.copy.table, str(lost))
+            except Transient as trouble:
+                attempt += 1
+                if self._gives_up(attempt, trouble):
+                    return Outcome(error=trouble)
+                self._wait_for(trouble, attempt)
+            except TwinrowError as error:
+                self._broken(error)
+                return Outcome(error=error)
+        self._end_parts()
+        self._let_go()
+        return Outcome()
+
+    def _gives_up(self, attempt: int, trouble: Transient) -> bool:
+        """At the very start of `--once` a server that does not answer is an error, not a wait."""
+        return self.shared.once and self.phase == "" and attempt >= START_TRIES_MAX
+
+    def _stand_by(self) -> bool:
+        """Win the lease; True when another process holds it and has done (for `--once`) what was asked for."""
+        copy = self.copy
+        session = copy.mysql.connect(idle_s=60)
+        try:
+            meta.install(session)
+            session.execute("INSERT IGNORE INTO _twinrow_lease (table_name) VALUES (%s)", (copy.table,))
+            while not copy.stop:
+                held = lease.acquire(session, copy.table, self.shared.holder, copy.mysql.lease_s)
+                if held is not None:
+                    fail_point("after-lease")
+                    copy.hold(held)
+                    self.shared.leases[copy.table] = copy
+                    lease.note_connection(session, held, copy.writer.id)
+                    return False
+                registered = tables.load(session, copy.table)
+                if self.shared.once and registered is not None:
+                    if registered.phase == "BROKEN":
+                        raise Broken(registered.reason, where=f"table {copy.table}")
+                    if registered.caught_up_at > self.shared.started_at and registered.snapshot_done_at:
+                        return True
+                self.shared.on_waiting(copy.table, "stands by: another process copies this table")
+                copy.stop.wait(STAND_BY_S)
+            return False
+        finally:
+            session.close()
+
+    def _begin(self) -> None:
+        copy = self.copy
+        description = copy.dynamodb.describe(copy.table)
+        start.check_source(copy, description)
+        segments, pages = start.start(copy, description)
+        link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over, late_s=LATE_RECHECK_S)
+        foreign_link.clear(copy.writer, copy.table)
+        self._linker = Linker(copy)
+        self._source = self._make_source(description)
+        if copy.snapshotting:
+            self._snapshot = Snapshot(copy, segments, pages)
+        self.phase = "SNAPSHOT" if copy.snapshotting else "LIVE"
+        self._reconcile = Reconcile(copy, segments, description)
+        tables.update(copy.writer, copy.table, phase=self.phase, reason="", items=description.items)
+
+    def _make_source(self, description: TableDescription) -> Source | None:
+        settings = self.copy.settings
+        if settings.capture == "stream":
+            from twinrow.sync.follow import Follow
+
+            return Follow(self.copy, self._linker_now(), description, once=self.shared.once)
+        if settings.capture == "pending-index" and settings.pending is not None:
+            index = description.index(settings.pending.index)
+            whole = index is not None and index.projection == "ALL"
+            return Poll(self.copy, self._linker_now(), settings.pending, whole)
+        return None
+
+    def _linker_now(self) -> Linker:
+        assert self._linker is not None
+        return self._linker
+
+    def _loop(self) -> None:
+        copy, linker = self.copy, self._linker_now()
+        assert self._reconcile is not None
+        while not copy.stop:
+            self._check_lease()
+            linker.raise_failure()
+            worked = self._recheck()
+            if self._source is not None:
+                worked |= self._source.step()
+            worked |= self._snapshot_step(wait_s=0.0 if worked else IDLE_S)
+            if self._snapshot is None:
+                worked |= self._reconcile.step()
+            if linker.calls() == 0:
+                worked |= link.pay_what_is_due(copy, linker, DUE_LINKS_MAX) > 0
+            self._note()
+            if self.shared.once and not worked and self._caught_up():
+                return
+            if not worked:
+                copy.stop.wait(IDLE_S)
+            elif linker.calls() > LINK_CALLS_WAITING_MAX:
+                linker.drain(1.0)
+
+    def _check_lease(self) -> None:
+        if self.copy.table not in self.shared.leases:
+            raise LeaseLost("another process took over", where=f"table {self.copy.table}")
+
+    def _recheck(self) -> bool:
+        worked, applied = recheck_some(self.copy)
+        if applied is not None:
+            self._linker_now().submit(applied.debts)
+        return worked > 0
+
+    def _snapshot_step(self, wait_s: float) -> bool:
+        if self._snapshot is None:
+            return False
+        applied = self._snapshot.step(wait_s)
+        if applied is not None:
+            self._linker_now().submit(applied.debts)
+        if self._snapshot.done and self._source_is_past(self._snapshot.started_at):
+            self._snapshot.close()
+            finish(self.copy)
+            self._snapshot = None
+            self.phase = "LIVE"
+            return True
+        if self._snapshot is not None and self._snapshot.done and self.phase == "SNAPSHOT":
+            self.phase = "CATCH_UP"
+            tables.update(self.copy.writer, self.copy.table, phase=self.phase)
+        return applied is not None
+
+    def _source_is_past(self, moment: float) -> bool:
+        """Tombstones are needed until the stream has passed the snapshot's end."""
+        return self.copy.settings.capture != "stream" or self._source is None or self._source.caught_up_at > moment
+
+    def _caught_up(self) -> bool:
+        """Whether everything in DynamoDB at the start of the command is in MySQL, and nothing is owed."""
+        copy, linker = self.copy, self._linker_now()
+        assert self._reconcile is not None
+        if self._snapshot is not None or linker.calls():
+            return False
+        if self._source is not None and self._source.caught_up_at <= self.shared.started_at:
+            return False
+        if copy.settings.capture == "scan" and self._reconcile.through_at <= self.shared.started_at:
+            return False
+        if self._reconcile.running or gap.open_gaps(copy.writer, copy.table):
+            return False
+        return outbox.count(copy.writer, copy.table)[0] == 0 and recheck.count(copy.writer, copy.table) == 0
+
+    def _note(self, *, now: bool = False) -> None:
+        """Tell `status` how far this table is; at most every NOTE_EVERY_S."""
+        if not now and clock.monotonic() - self._noted_at < NOTE_EVERY_S:
+            return
+        self._noted_at = clock.monotonic()
+        copy, source = self.copy, self._source
+        reason = self._linker_now().trouble or (self._snapshot.trouble if self._snapshot else "") or copy.waits_for_rebuild
+        values: dict[str, object] = {"phase": self.phase, "reason": reason, "read_at": clock.now()}
+        if source is not None:
+            values |= {"oldest_at": source.oldest_at, "backlog": source.backlog}
+            if source.caught_up_at and copy.settings.capture != "scan":
+                values["caught_up_at"] = source.caught_up_at
+            left = getattr(source, "retention_left_s", None)
+            values["retention_left_s"] = left
+        elif self._reconcile is not None and self._reconcile.through_at:
+            values |= {"caught_up_at": self._reconcile.through_at, "oldest_at": None}
+        tables.update(copy.writer, copy.table, **values)
+
+    def _wait_for(self, trouble: Transient, attempt: int) -> None:
+        """Everything that hangs on the lost session is dropped; the next try reads positions and debts from MySQL."""
+        self._end_parts()
+        self.copy.waiting = str(trouble)
+        self.shared.on_waiting(self.copy.table, str(trouble))
+        try:
+            if not isinstance(trouble, ConnectionLost):
+                tables.update(self.copy.writer, self.copy.table, reason=str(trouble))
+        except TwinrowError as also:
+            self.copy.waiting = str(also)
+        self._let_go()
+        self.copy.stop.wait(back_off_s(attempt))
+
+    def _broken(self, error: TwinrowError) -> None:
+        """This table stops; the reason stays in `status` (a refusal to start leaves the register as it was)."""
+        self._end_parts()
+        try:
+            if not isinstance(error, StartRefused | ConfigError | MySQLError) or self.phase:
+                tables.update(self.copy.writer, self.copy.table, phase="BROKEN", reason=str(error))
+        except TwinrowError as also:
+            self.copy.waiting = str(also)
+        self._let_go()
+
+    def _finish(self) -> Outcome:
+        copy = self.copy
+        if self._linker is not None:
+            self._linker.drain(link.POSTPONE_S_MAX)
+        self._note(now=True)
+        self._end_parts()
+        letters = dead_letter.count(copy.writer, copy.table)
+        self._let_go()
+        return Outcome(dead_letters=letters)
+
+    def _end_parts(self) -> None:
+        for part in (self._snapshot, self._source, self._reconcile, self._linker):
+            if part is not None:
+                part.close()
+        self._snapshot = self._source = self._reconcile = self._linker = None
+
+    def _let_go(self) -> None:
+        """Give the lease back where that is possible; else it runs out by itself."""
+        copy = self.copy
+        held = self.shared.leases.pop(copy.table, None)
+        try:
+            if held is not None:
+                lease.release(copy.writer, [copy.lease])
+        except TwinrowError as error:
+            copy.waiting = str(error)
+        copy.hold(None)
+        copy.close()
