@@ -36,6 +36,13 @@ class Budget:
             rate = self.units_per_s * self._share
             self._tokens = min(rate * BURST_S, self._tokens + passed * rate)
 
+    def limit(self, units_per_s: float | None) -> None:
+        """Set the rate anew: it is known only once the table has been described."""
+        with self._lock:
+            self._refill()
+            self.units_per_s = units_per_s
+            self._tokens = min(self._tokens, 0.0) + (units_per_s or 0.0) * BURST_S
+
     def wait(self, stop: Stop) -> None:
         """Block until the bucket is not overdrawn, or until `stop`."""
         while not stop:

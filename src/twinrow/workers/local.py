@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from twinrow import clock
 from twinrow.clock import Stop
+from twinrow.dynamodb import TableDescription
 from twinrow.errors import Broken, TwinrowError
 from twinrow.mysql import Connection, MySQL
 from twinrow.state import lease
@@ -17,6 +18,11 @@ from twinrow.sync.copy import Copy
 from twinrow.workers.run import Outcome, Shared, TableRun
 
 HEARTBEATS_A_LEASE = 5
+
+
+def holder_name() -> str:
+    """A name for this process as a lease's holder, like no other."""
+    return f"{socket.gethostname()[:24]}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
 
 
 def run_tables(
@@ -27,10 +33,14 @@ def run_tables(
     once: bool,
     on_waiting: Callable[[str, str], None],
     on_start: Callable[[Mapping[str, TableRun]], None] = lambda runs: None,
+    on_described: Callable[[Copy, TableDescription], None] = lambda copy, description: None,
+    on_end: Callable[[str, Outcome], None] = lambda table, outcome: None,
 ) -> dict[str, Outcome]:
-    """Copy the tables until `stop` (or once); how each ended. One broken table never stops the others."""
-    holder = f"{socket.gethostname()[:24]}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
-    shared = Shared(holder, once, clock.now(), on_waiting=on_waiting)
+    """Copy the tables until `stop` (or once); how each ended. One broken table never stops the others.
+
+    The callbacks are told of each table's waits, of its description before anything of it is read, and of its end.
+    """
+    shared = Shared(holder_name(), once, clock.now(), on_waiting=on_waiting, on_described=on_described)
     outcomes: dict[str, Outcome] = {}
     runs = {copy.table: TableRun(copy, shared) for copy in copies}
     on_start(runs)
@@ -42,10 +52,13 @@ def run_tables(
             fault = Broken(f"fault in Twinrow: {error!r}", where=f"table {run.copy.table}", remedy="please report it")
             fault.__cause__ = error
             outcomes[run.copy.table] = Outcome(error=fault)
+        on_end(run.copy.table, outcomes[run.copy.table])
 
-    threads = [threading.Thread(target=work, args=(run,), name=f"table-{name}", daemon=True) for name, run in runs.items()]
+    threads = [
+        threading.Thread(target=work, args=(run,), name=f"table-{name}", daemon=True) for name, run in runs.items()
+    ]
     over = Stop()
-    beat = threading.Thread(target=_heartbeat, args=(shared, mysql, over), name="heartbeat", daemon=True)
+    beat = threading.Thread(target=heartbeat, args=(shared, mysql, over), name="heartbeat", daemon=True)
     beat.start()
     for thread in threads:
         thread.start()
@@ -56,7 +69,7 @@ def run_tables(
     return outcomes
 
 
-def _heartbeat(shared: Shared, mysql: MySQL, over: Stop) -> None:
+def heartbeat(shared: Shared, mysql: MySQL, over: Stop) -> None:
     """Prolong all leases of this process; a lost one is taken from its table, which then stands by."""
     session: Connection | None = None
     while not over.wait(mysql.lease_s / HEARTBEATS_A_LEASE):

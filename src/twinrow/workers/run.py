@@ -64,6 +64,7 @@ class Shared:
     started_at: float
     leases: dict[str, Copy] = field(default_factory=dict)
     on_waiting: Callable[[str, str], None] = lambda table, reason: None
+    on_described: Callable[[Copy, TableDescription], None] = lambda copy, description: None
 
 
 class TableRun:
@@ -99,7 +100,7 @@ class TableRun:
                 self.shared.on_waiting(self.copy.table, str(lost))
             except Transient as trouble:
                 attempt += 1
-                if self._gives_up(attempt, trouble):
+                if self._gives_up(attempt):
                     return Outcome(error=trouble)
                 self._wait_for(trouble, attempt)
             except TwinrowError as error:
@@ -109,7 +110,7 @@ class TableRun:
         self._let_go()
         return Outcome()
 
-    def _gives_up(self, attempt: int, trouble: Transient) -> bool:
+    def _gives_up(self, attempt: int) -> bool:
         """At the very start of `--once` a server that does not answer is an error, not a wait."""
         return self.shared.once and self.phase == "" and attempt >= START_TRIES_MAX
 
@@ -143,6 +144,7 @@ class TableRun:
     def _begin(self) -> None:
         copy = self.copy
         description = copy.dynamodb.describe(copy.table)
+        self.shared.on_described(copy, description)
         start.check_source(copy, description)
         segments, pages = start.start(copy, description)
         link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over, late_s=LATE_RECHECK_S)
@@ -168,12 +170,18 @@ class TableRun:
         return None
 
     def _linker_now(self) -> Linker:
-        assert self._linker is not None
+        if self._linker is None:
+            raise LeaseLost("not begun", where=f"table {self.copy.table}")
         return self._linker
+
+    def _parts_now(self) -> Reconcile:
+        if self._reconcile is None:
+            raise LeaseLost("not begun", where=f"table {self.copy.table}")
+        return self._reconcile
 
     def _loop(self) -> None:
         copy, linker = self.copy, self._linker_now()
-        assert self._reconcile is not None
+        reconcile = self._parts_now()
         while not copy.stop:
             self._check_lease()
             linker.raise_failure()
@@ -182,7 +190,7 @@ class TableRun:
                 worked |= self._source.step()
             worked |= self._snapshot_step(wait_s=0.0 if worked else IDLE_S)
             if self._snapshot is None:
-                worked |= self._reconcile.step()
+                worked |= reconcile.step()
             if linker.calls() == 0:
                 worked |= link.pay_what_is_due(copy, linker, DUE_LINKS_MAX) > 0
             self._note()
@@ -227,14 +235,14 @@ class TableRun:
     def _caught_up(self) -> bool:
         """Whether everything in DynamoDB at the start of the command is in MySQL, and nothing is owed."""
         copy, linker = self.copy, self._linker_now()
-        assert self._reconcile is not None
+        reconcile = self._parts_now()
         if self._snapshot is not None or linker.calls():
             return False
         if self._source is not None and self._source.caught_up_at <= self.shared.started_at:
             return False
-        if copy.settings.capture == "scan" and self._reconcile.through_at <= self.shared.started_at:
+        if copy.settings.capture == "scan" and reconcile.through_at <= self.shared.started_at:
             return False
-        if self._reconcile.running or gap.open_gaps(copy.writer, copy.table):
+        if reconcile.running or gap.open_gaps(copy.writer, copy.table):
             return False
         return outbox.count(copy.writer, copy.table)[0] == 0 and recheck.count(copy.writer, copy.table) == 0
 
@@ -244,11 +252,12 @@ class TableRun:
             return
         self._noted_at = clock.monotonic()
         copy, source = self.copy, self._source
-        reason = self._linker_now().trouble or (self._snapshot.trouble if self._snapshot else "") or copy.waits_for_rebuild
+        scanning = self._snapshot.trouble if self._snapshot is not None else ""
+        reason = self._linker_now().trouble or scanning or copy.waits_for_rebuild
         values: dict[str, object] = {"phase": self.phase, "reason": reason, "read_at": clock.now()}
         if source is not None:
             values |= {"oldest_at": source.oldest_at, "backlog": source.backlog}
-            if source.caught_up_at and copy.settings.capture != "scan":
+            if source.caught_up_at:
                 values["caught_up_at"] = source.caught_up_at
             left = getattr(source, "retention_left_s", None)
             values["retention_left_s"] = left
