@@ -1,0 +1,79 @@
+"""One table held by a command that ends by itself: schema changes, resets, and rechecks while no sync runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from twinrow import clock
+from twinrow.clock import Stop
+from twinrow.dynamodb import TableDescription
+from twinrow.errors import StartRefused, Transient
+from twinrow.mysql import MySQL
+from twinrow.state import lease, meta, recheck
+from twinrow.sync import link, start
+from twinrow.sync.copy import Copy
+from twinrow.sync.link import Linker
+from twinrow.sync.recheck import recheck_some
+from twinrow.workers.local import heartbeat, holder_name
+from twinrow.workers.run import LATE_RECHECK_S, Shared
+
+DRAIN_S_MAX = 60.0
+IDLE_S = 0.05
+
+
+@contextmanager
+def held(copy: Copy, mysql: MySQL) -> Iterator[Copy]:
+    """Hold the table's lease, kept alive meanwhile. Raises StartRefused when a process that lives holds it."""
+    session = mysql.connect()
+    meta.install(session)
+    session.execute("INSERT IGNORE INTO _twinrow_lease (table_name) VALUES (%s)", (copy.table,))
+    won = lease.acquire(session, copy.table, holder_name(), mysql.lease_s)
+    if won is None:
+        holder = lease.holder_of(session, copy.table) or "another process"
+        session.close()
+        raise StartRefused(
+            f"is being copied by {holder}", where=f"table {copy.table}",
+            remedy=f"stop that `twinrow sync` first; one that was killed lets go after {mysql.lease_s:g} s",
+        )  # fmt: skip
+    copy.hold(won)
+    lease.note_connection(session, won, copy.writer.id)
+    over = Stop()
+    shared = Shared(won.holder, True, clock.now(), leases={copy.table: copy})
+    beat = threading.Thread(target=heartbeat, args=(shared, mysql, over), name="heartbeat", daemon=True)
+    beat.start()
+    try:
+        yield copy
+    finally:
+        over.set()
+        beat.join()
+        copy.hold(None)
+        copy.close()
+        if session.open:
+            lease.release(session, [won])
+            session.close()
+
+
+def work_off_rechecks(
+    copy: Copy, mysql: MySQL, on_described: Callable[[Copy, TableDescription], None], stop: Stop
+) -> None:
+    """Bring every waiting recheck of a copied table to its end, links included. Raises StartRefused, Transient, Broken."""
+    with held(copy, mysql):
+        description = copy.dynamodb.describe(copy.table)
+        on_described(copy, description)
+        start.check_source(copy, description)
+        start.start(copy, description)
+        link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over, late_s=LATE_RECHECK_S)
+        linker = Linker(copy)
+        try:
+            while not stop and recheck.count(copy.writer, copy.table):
+                worked, applied = recheck_some(copy)
+                if applied is not None:
+                    linker.submit(applied.debts)
+                if not worked:
+                    stop.wait(IDLE_S)
+                if not recheck.count(copy.writer, copy.table) and not linker.drain(DRAIN_S_MAX):
+                    raise Transient("DynamoDB does not answer link writes", where=f"table {copy.table}")
+        finally:
+            linker.close()
