@@ -38,10 +38,12 @@ WAIT_CODES = {
     1040: "MySQL has no connection free (max_connections)", 1203: "this user has no connection free",
     1226: "this user's resource limit is reached", 1290: "MySQL is read-only", 1836: "MySQL is read-only",
     1792: "MySQL's transaction is read-only", 1021: "MySQL's disk is full", 1114: "MySQL's table or disk is full",
-    3: "MySQL cannot write a file", 1041: "MySQL is out of memory", 1037: "MySQL is out of memory", 28: "MySQL's disk is full",
-    1030: "MySQL's storage engine has trouble", 1026: "MySQL cannot write a file", 3675: "MySQL is read-only", 1197: "MySQL's binlog cache is full",
+    3: "MySQL cannot write a file", 1041: "MySQL is out of memory", 1037: "MySQL is out of memory",
+    28: "MySQL's disk is full",
+    1030: "MySQL's storage engine has trouble", 1026: "MySQL cannot write a file", 3675: "MySQL is read-only",
+    1197: "MySQL's binlog cache is full",
     1205: "a lock in MySQL is held by another session", 1412: "the table is being changed", 1180: "MySQL cannot commit",
-    2002: "MySQL does not answer", 2003: "MySQL does not answer", 2005: "MySQL's host name cannot be found", 1927: "connection killed",
+    2002: "MySQL does not answer", 2003: "MySQL does not answer", 2005: "MySQL's host name cannot be found",
 }  # fmt: skip
 LOGIN_REMEDIES = {
     1044: "grant the rights that `twinrow grants` prints",
@@ -60,17 +62,28 @@ WHOLE_SERVER_CODES = frozenset({1044, 1045, 1049, 1142, 1143, 1227, 1130, 1698, 
 class Settings(Protocol):
     """What a connection needs to know (config.MySQLConfig has it)."""
 
-    host: str
-    port: int
-    user: str
-    password: str
-    database: str
-    ssl_mode: str
-    ssl_ca: str | None
-    ssl_cert: str | None
-    ssl_key: str | None
-    connect_timeout_s: float
-    unix_socket: str | None
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def password(self) -> str: ...
+    @property
+    def database(self) -> str: ...
+    @property
+    def ssl_mode(self) -> str: ...
+    @property
+    def ssl_ca(self) -> str | None: ...
+    @property
+    def ssl_cert(self) -> str | None: ...
+    @property
+    def ssl_key(self) -> str | None: ...
+    @property
+    def connect_timeout_s(self) -> float: ...
+    @property
+    def unix_socket(self) -> str | None: ...
 
 
 class MySQLError(TwinrowError):
@@ -81,7 +94,7 @@ class MySQLError(TwinrowError):
         self.code = code
 
 
-class _Driver(pymysql.connections.Connection):  # type: ignore[type-arg]
+class _Driver(pymysql.connections.Connection):
     """PyMySQL that serves LOAD DATA LOCAL only from the buffer in hand, whatever file name the server asks for."""
 
     buffer: bytes | None = None
@@ -93,7 +106,7 @@ class _Driver(pymysql.connections.Connection):  # type: ignore[type-arg]
         return io.BytesIO(buffer)
 
 
-def _send_buffer(filename: str, connection: Any) -> None:
+def _send_buffer(_filename: str, connection: Any) -> None:
     """The LOCAL part of LOAD DATA: send the connection's buffer, never the file that the server names."""
     source = connection.take_buffer()
     while chunk := source.read(LOAD_PACKET_BYTES):
@@ -101,6 +114,11 @@ def _send_buffer(filename: str, connection: Any) -> None:
 
 
 pymysql.connections._send_local_file = _send_buffer  # type: ignore[attr-defined]
+
+
+def tls_of(driver: Any) -> bool:
+    """Whether a driver's socket speaks TLS (PyMySQL itself goes on in the clear where the server offers none)."""
+    return isinstance(driver._sock, ssl.SSLSocket)
 
 
 def _decoders() -> dict[int, Any]:
@@ -147,7 +165,9 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
         if settings.ssl_cert:
             context.load_cert_chain(settings.ssl_cert, settings.ssl_key)
     except (OSError, ssl.SSLError) as error:
-        raise TwinrowError(f"a TLS file cannot be used: {error}", where="mysql.url", remedy="check ssl_ca, ssl_cert, ssl_key") from error  # fmt: skip
+        raise TwinrowError(
+            f"a TLS file cannot be used: {error}", where="mysql.url", remedy="check ssl_ca, ssl_cert, ssl_key"
+        ) from error
     return context
 
 
@@ -187,7 +207,7 @@ class Connection:
     @property
     def encrypted(self) -> bool:
         """Whether the session runs over TLS."""
-        return isinstance(self._driver._sock, ssl.SSLSocket)
+        return tls_of(self._driver)
 
     def _run(self, sql: str, args: Sequence[SqlValue]) -> Any:
         cursor = self._driver.cursor()
@@ -259,7 +279,12 @@ class Connection:
 
     def drop(self) -> None:
         """Close without a farewell; never raises."""
-        self._driver._force_close()  # type: ignore[no-untyped-call]
+        self.abandon(self._driver)
+
+    @staticmethod
+    def abandon(driver: Any) -> None:
+        """Close a driver's socket without a farewell."""
+        driver._force_close()
 
     close = drop
 
@@ -284,13 +309,15 @@ class MySQL:
         try:
             driver = self._open(settings, context, read_timeout_s)
         except (pymysql.err.Error, OSError, ssl.SSLError) as error:
-            raise self._connect_error(error, context) from error
+            raise self._connect_error(error) from error
         except RuntimeError as error:
             raise TwinrowError(str(error), where=self.place) from error
-        if settings.ssl_mode not in ("DISABLED", "PREFERRED") and not isinstance(driver._sock, ssl.SSLSocket):
-            driver._force_close()
-            raise TwinrowError("the server offers no TLS", where=self.place, remedy="set up TLS there, or ssl_mode=PREFERRED")
-        connection = Connection(driver, version_of(str(driver.server_version)), self.place, False)
+        if settings.ssl_mode not in ("DISABLED", "PREFERRED") and not tls_of(driver):
+            Connection.abandon(driver)
+            raise TwinrowError(
+                "the server offers no TLS", where=self.place, remedy="set up TLS there, or ssl_mode=PREFERRED"
+            )
+        connection = Connection(driver, version_of(""), self.place, False)
         idle = int(idle_s) if idle_s else 28800
         packet, infile, text = connection.query("SELECT @@max_allowed_packet, @@local_infile, VERSION()")[0]
         connection.version = version_of(str(text))
@@ -308,7 +335,8 @@ class MySQL:
     def _open(self, settings: Settings, context: ssl.SSLContext | None, read_timeout_s: float) -> _Driver:
         def attempt(tls: ssl.SSLContext | None) -> _Driver:
             return _Driver(
-                host=settings.host, port=settings.port, user=settings.user, password=settings.password.encode(),  # as text the driver would send it as latin-1
+                host=settings.host, port=settings.port, user=settings.user,
+                password=settings.password.encode(),  # as text the driver would send it as latin-1
                 database=settings.database, unix_socket=settings.unix_socket, charset="utf8mb4",
                 connect_timeout=max(1, int(settings.connect_timeout_s)), read_timeout=read_timeout_s,
                 write_timeout=read_timeout_s, autocommit=True, local_infile=True, conv=_CONV, ssl=tls,
@@ -324,15 +352,18 @@ class MySQL:
                 return attempt(None)
             raise
 
-    def _connect_error(self, error: Exception, context: ssl.SSLContext | None) -> TwinrowError:
+    def _connect_error(self, error: Exception) -> TwinrowError:
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         if code in (2026, 2012) or isinstance(error, ssl.SSLError) or "certificate" in str(error):
             return TwinrowError(
-                f"TLS to MySQL failed: {error.args[-1]}", where=self.place, remedy="check ssl_mode and ssl_ca in `mysql.url`"
+                f"TLS to MySQL failed: {error.args[-1]}",
+                where=self.place,
+                remedy="check ssl_mode and ssl_ca in `mysql.url`",
             )
         if code in (2002, 2003, 2005, 2006, 2013):
             return Transient(
-                f"MySQL does not answer: {error.args[-1]}", where=self.place, remedy="check host and port in `mysql.url`, and that the server runs"
+                f"MySQL does not answer: {error.args[-1]}", where=self.place,
+                remedy="check host and port in `mysql.url`, and that the server runs",
             )  # fmt: skip
         return translate(error, self.place)
 
