@@ -309,7 +309,9 @@ def _check_tables(tables: list[TableConfig], place: str) -> None:
         seen_names.add(table.name)
         folded = table.into_name.casefold()
         if folded in seen_into:
-            raise ConfigError(f"goes into the same MySQL table as {seen_into[folded]}", where=where, remedy="set `into`")
+            raise ConfigError(
+                f"goes into the same MySQL table as {seen_into[folded]}", where=where, remedy="set `into`"
+            )
         seen_into[folded] = table.name
         if folded.startswith("_twinrow_"):
             raise ConfigError("`into` may not begin with _twinrow_", where=where)

@@ -67,7 +67,7 @@ class _WireParser:
         return parsed
 
 
-class _WireParserFactory(botocore.parsers.ResponseParserFactory):  # type: ignore[misc]
+class _WireParserFactory(botocore.parsers.ResponseParserFactory):
     def create_parser(self, protocol_name: str) -> Any:
         stock = super().create_parser(protocol_name)
         return _WireParser(stock) if protocol_name == "json" else stock
@@ -224,7 +224,7 @@ class DynamoDB:
         timeout_s: int = READ_TIMEOUT_S,
         **parameters: Any,
     ) -> dict[str, Any]:
-        """One request, sent once. Raises Throttled or Transient (try again) or TwinrowError with `code` and a remedy."""
+        """One request, sent once. Raises Throttled or Transient (try again), or DynamoDBError with a remedy."""
         self.requests[operation] = self.requests.get(operation, 0) + 1
         try:
             answer = getattr(self._client(service, timeout_s), operation)(**parameters)
@@ -355,7 +355,7 @@ class DynamoDB:
         return [_statement_answer(one) for one in answer["Responses"]], units
 
     def update_item(self, table: str, key: Item, **parameters: Any) -> tuple[StatementAnswer, float]:
-        """UpdateItem with ReturnValues ALL_OLD; a failed condition and other refusals come back as the answer's code."""
+        """UpdateItem with ReturnValues ALL_OLD; a failed condition or refusal comes back as the answer's code."""
         try:
             answer = self.call(
                 "update_item", where=f"table {table}", timeout_s=LINK_TIMEOUT_S, TableName=table, Key=request_item(key),

@@ -27,7 +27,9 @@ def create(connection: Connection, schema: TableSchema) -> None:
     fail_point("after-ddl")
 
 
-def apply(connection: Connection, schema: TableSchema, steps: list[AddColumn | WidenColumn], *, may_rebuild: bool) -> None:
+def apply(
+    connection: Connection, schema: TableSchema, steps: list[AddColumn | WidenColumn], *, may_rebuild: bool
+) -> None:
     """Add and widen columns; what a killed run did already is passed over.
 
     Raises Transient when the table's lock cannot be had in LOCK_TRIES_MAX short waits, NeedsRebuild when the server

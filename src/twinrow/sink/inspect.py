@@ -31,7 +31,7 @@ def columns(connection: Connection, table: str) -> dict[str, FoundColumn]:
         "datetime_precision FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s",
         (table,),
     )
-    return {str(row[0]): FoundColumn(*(str(one) for one in row[:3]), *row[3:]) for row in found}  # type: ignore[call-arg]
+    return {str(row[0]): FoundColumn(str(row[0]), str(row[1]), str(row[2]), *row[3:]) for row in found}
 
 
 def unique_indexes(connection: Connection, table: str) -> list[str]:
@@ -60,13 +60,13 @@ def refuse_unique_indexes(connection: Connection, table: str) -> None:
     names = unique_indexes(connection, table)
     if names:
         raise StartRefused(
-            f"has the UNIQUE index {names[0]!r} that Twinrow did not make; an upsert would overwrite another item's row",
+            f"has the UNIQUE index {names[0]!r} not made by Twinrow; an upsert would overwrite another item's row",
             where=f"MySQL table {table}", remedy=f"ALTER TABLE `{table}` DROP INDEX `{names[0]}` or make it not unique",
         )  # fmt: skip
 
 
 def missing_columns(connection: Connection, schema: TableSchema) -> list[str]:
-    """Columns of the schema (and ours) that the MySQL table lacks. Raises Broken when the table itself is gone."""
+    """Columns of the schema (and ours) that the MySQL table lacks. Raises Broken when the table is gone."""
     found = columns(connection, schema.into)
     if not found:
         raise Broken(

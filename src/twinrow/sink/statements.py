@@ -25,8 +25,10 @@ def create_table(schema: TableSchema, flavour: Flavour) -> str:
     lines += [
         "`_twinrow_key` BINARY(16) NOT NULL DEFAULT '' INVISIBLE",
         f"`_twinrow_extra` LONGTEXT CHARACTER SET utf8mb4 COLLATE {collation} NULL INVISIBLE",
-        "`_twinrow_updated_at` TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) "
-        "ON UPDATE CURRENT_TIMESTAMP(6) INVISIBLE",
+        (
+            "`_twinrow_updated_at` TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) "
+            "ON UPDATE CURRENT_TIMESTAMP(6) INVISIBLE"
+        ),
         "`_twinrow_deleted_at` DATETIME(6) NULL INVISIBLE",
         f"UNIQUE KEY `{UNIQUE_INDEX}` (`_twinrow_key`)",
     ]
@@ -64,9 +66,8 @@ def key_index(schema: TableSchema) -> str:
         if name == "JSON":
             return ""
         prefix = ""
-        if name in ("VARCHAR", "CHAR") and (length or 0) * BYTES_A_CHARACTER > share:
-            prefix = f"({share // BYTES_A_CHARACTER})"
-        elif name.endswith("TEXT"):
+        long = name in ("VARCHAR", "CHAR") and (length or 0) * BYTES_A_CHARACTER > share
+        if long or name.endswith("TEXT"):
             prefix = f"({share // BYTES_A_CHARACTER})"
         elif name.endswith("BLOB") or (name in ("VARBINARY", "BINARY") and (length or 0) > share):
             prefix = f"({share})"
@@ -78,7 +79,8 @@ def key_index(schema: TableSchema) -> str:
 def _insert_head(schema: TableSchema, with_row_id: bool) -> str:
     names = [quote(column.column) for column in schema.columns]
     first = ["`row_id`"] if with_row_id else []
-    return f"INSERT INTO {quote(schema.into)} ({', '.join([*first, '`_twinrow_key`', *names, '`_twinrow_extra`'])}) VALUES "
+    listed = ", ".join([*first, "`_twinrow_key`", *names, "`_twinrow_extra`"])
+    return f"INSERT INTO {quote(schema.into)} ({listed}) VALUES "
 
 
 def insert_head(schema: TableSchema, *, with_row_id: bool) -> str:

@@ -26,7 +26,7 @@ class Existing:
 
 @dataclass(slots=True)
 class Written:
-    """What became of a batch: row ids by fingerprint, refused rows with the server's reason, and the change in live rows."""
+    """What became of a batch: row ids by fingerprint, refused rows with the reason, the change in live rows."""
 
     ids: dict[bytes, int] = field(default_factory=dict)
     refused: dict[bytes, str] = field(default_factory=dict)
@@ -73,7 +73,9 @@ def write(
     return written
 
 
-def delete(tx: Connection, schema: TableSchema, existing: Mapping[bytes, Existing], hashes: Sequence[bytes], *, soft: bool) -> int:
+def delete(
+    tx: Connection, schema: TableSchema, existing: Mapping[bytes, Existing], hashes: Sequence[bytes], *, soft: bool
+) -> int:
     """Delete (or mark deleted) the rows of these fingerprints; how many live rows went."""
     live = [key for key in hashes if key in existing and not (soft and existing[key].deleted)]
     for first in range(0, len(live), KEYS_A_STATEMENT_MAX):
@@ -89,9 +91,15 @@ def _insert(
     if not rows:
         return 0
     head = statements.insert_head(schema, with_row_id=bool(ids))
-    texts = [(row, _literals(tx, row, ids)) for row in rows]
-    bytes_max = min(STATEMENT_BYTES_MAX, int(tx.packet_bytes_max * PACKET_SHARE))
-    return sum(_run(tx, head, part, tail, written) for part in _parts(texts, bytes_max - len(head) - len(tail)))
+    packet = int(tx.packet_bytes_max * PACKET_SHARE) - len(head) - len(tail)
+    texts = []
+    for row in rows:
+        text = _literals(tx, row, ids)
+        if _size(text) > packet:  # the server would cut the connection, again and again
+            written.refused[row.key] = f"the row's statement has {_size(text)} bytes, max_allowed_packet is smaller"
+        else:
+            texts.append((row, text))
+    return sum(_run(tx, head, part, tail, written) for part in _parts(texts, min(STATEMENT_BYTES_MAX, packet)))
 
 
 def _literals(tx: Connection, row: Row, ids: Mapping[bytes, int]) -> str:
@@ -99,11 +107,15 @@ def _literals(tx: Connection, row: Row, ids: Mapping[bytes, int]) -> str:
     return f"({','.join(map(tx.literal, values))})"
 
 
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
+
+
 def _parts(texts: list[tuple[Row, str]], bytes_max: int) -> Iterator[list[tuple[Row, str]]]:
     part: list[tuple[Row, str]] = []
     size = 0
     for row, text in texts:
-        length = len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
+        length = _size(text)
         if part and (size + length > bytes_max or len(part) >= ROWS_A_STATEMENT_MAX):
             yield part
             part, size = [], 0
@@ -117,16 +129,20 @@ def _run(tx: Connection, head: str, part: list[tuple[Row, str]], tail: str, writ
     """One statement under a savepoint; refused, it is halved until the row that is at fault stands alone."""
     tx.execute("SAVEPOINT twinrow_rows")
     try:
-        affected, warnings = tx.write(head + ",".join(text for _, text in part) + tail)
-        if warnings:
-            raise RowRefused(f"the server warned: {tx.warnings()[:1]}", where=tx.place)
-    except MySQLError as error:
-        try:
-            raise_row_refused(error)
-        except RowRefused as refusal:
-            return _halve(tx, head, part, tail, written, refusal)
+        return _write(tx, head + ",".join(text for _, text in part) + tail)
     except RowRefused as refusal:
         return _halve(tx, head, part, tail, written, refusal)
+
+
+def _write(tx: Connection, sql: str) -> int:
+    """Run the statement; a warning is as bad as an error, since a server warns where it bends a value."""
+    try:
+        affected, warnings = tx.write(sql)
+    except MySQLError as error:
+        raise_row_refused(error)
+        raise
+    if warnings:
+        raise RowRefused(f"the server warned: {tx.warnings()[:1]}", where=tx.place)
     return affected
 
 

@@ -48,7 +48,9 @@ def resolve(tx: Connection, table: str, hashes: Iterable[bytes]) -> None:
         )
 
 
-def load(connection: Connection, tables: Sequence[str], ids: Sequence[int] = (), limit: int = 1_000_000) -> list[DeadLetter]:
+def load(
+    connection: Connection, tables: Sequence[str], ids: Sequence[int] = (), limit: int = 1_000_000
+) -> list[DeadLetter]:
     """The dead letters of these tables (all with no ids given), oldest first."""
     if not tables:
         return []
@@ -70,7 +72,9 @@ def load(connection: Connection, tables: Sequence[str], ids: Sequence[int] = (),
 
 def parked(connection: Connection, table: str) -> set[bytes]:
     """The key hashes of every dead letter of a table."""
-    return {row[0] for row in connection.query("SELECT key_hash FROM _twinrow_dead_letter WHERE table_name = %s", (table,))}
+    return {
+        row[0] for row in connection.query("SELECT key_hash FROM _twinrow_dead_letter WHERE table_name = %s", (table,))
+    }
 
 
 def count(connection: Connection, table: str) -> int:

@@ -8,15 +8,13 @@ from twinrow.mysql import Connection
 
 
 def meet(tx: Connection, table: str, key_hash: bytes, seen_id: str) -> int:
-    """Note a foreign id on an item; how often one was met. Seen again before our own link got through, it is the same."""
+    """Note a foreign id on an item; how often one was met. Seen again before our link got through, it counts once."""
     tx.execute(
         "INSERT INTO _twinrow_foreign_link (table_name, key_hash, seen_id, met, armed) VALUES (%s, %s, %s, 1, 0) "
         "ON DUPLICATE KEY UPDATE met = met + armed, armed = 0, seen_id = VALUES(seen_id)",
         (table, key_hash, seen_id[:190]),
     )
-    found = tx.query(
-        "SELECT met FROM _twinrow_foreign_link WHERE table_name = %s AND key_hash = %s", (table, key_hash)
-    )
+    found = tx.query("SELECT met FROM _twinrow_foreign_link WHERE table_name = %s AND key_hash = %s", (table, key_hash))
     return int(found[0][0])
 
 
@@ -32,7 +30,9 @@ def arm(connection: Connection, table: str, hashes: Sequence[bytes]) -> None:
 
 def known(connection: Connection, table: str) -> set[bytes]:
     """The keys on which a foreign id was ever met."""
-    return {row[0] for row in connection.query("SELECT key_hash FROM _twinrow_foreign_link WHERE table_name = %s", (table,))}
+    return {
+        row[0] for row in connection.query("SELECT key_hash FROM _twinrow_foreign_link WHERE table_name = %s", (table,))
+    }
 
 
 def clear(connection: Connection, table: str) -> None:

@@ -25,12 +25,20 @@ _COLUMNS = "id, table_name, shard, cause, from_at, to_at, found_at, closed_at"
 
 
 def record(
-    connection: Connection, table: str, cause: str, *, at: float, shard: str = "", from_at: float | None = None, to_at: float | None = None
+    connection: Connection,
+    table: str,
+    cause: str,
+    *,
+    at: float,
+    shard: str = "",
+    from_at: float | None = None,
+    to_at: float | None = None,
 ) -> None:
     """Record a gap; one that is open already for the same shard and cause is not doubled."""
     connection.execute(
         "INSERT INTO _twinrow_gap (table_name, shard, cause, from_at, to_at, found_at) "
-        "SELECT %s, %s, %s, %s, %s, %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM _twinrow_gap g WHERE g.table_name = %s "
+        "SELECT %s, %s, %s, %s, %s, %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM _twinrow_gap g WHERE "
+        "g.table_name = %s "
         "AND g.shard = %s AND g.cause = %s AND g.closed_at IS NULL)",
         (table, shard, cause, from_at, to_at, at, table, shard, cause),
     )
@@ -46,7 +54,9 @@ def open_gaps(connection: Connection, table: str) -> list[Gap]:
 
 def last_found(connection: Connection, table: str, cause: str) -> float | None:
     """When a gap of that cause was last found (epoch seconds)."""
-    found = connection.query("SELECT MAX(found_at) FROM _twinrow_gap WHERE table_name = %s AND cause = %s", (table, cause))
+    found = connection.query(
+        "SELECT MAX(found_at) FROM _twinrow_gap WHERE table_name = %s AND cause = %s", (table, cause)
+    )
     return None if found[0][0] is None else float(found[0][0])
 
 

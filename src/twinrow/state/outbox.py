@@ -66,7 +66,8 @@ def pay(connection: Connection, table: str, debts: Sequence[Debt]) -> list[Debt]
         pairs = ", ".join(["%s"] * len(debts))
         found = dict(
             tx.query(
-                f"SELECT key_hash, generation FROM _twinrow_link WHERE table_name = %s AND key_hash IN ({pairs}) FOR UPDATE",
+                "SELECT key_hash, generation FROM _twinrow_link WHERE table_name = %s "
+                f"AND key_hash IN ({pairs}) FOR UPDATE",
                 (table, *(debt.key_hash for debt in debts)),
             )
         )

@@ -25,7 +25,13 @@ class Suspect:
 
 
 def add(
-    connection: Connection, table: str, keys: Sequence[tuple[bytes, Item]], cause: str, *, due_at: float = 0.0, late: bool = False
+    connection: Connection,
+    table: str,
+    keys: Sequence[tuple[bytes, Item]],
+    cause: str,
+    *,
+    due_at: float = 0.0,
+    late: bool = False,
 ) -> None:
     """Enter keys, to be read consistently and written (or their rows deleted) from `due_at` (epoch seconds) on."""
     for first in range(0, len(keys), ROWS_A_STATEMENT_MAX):
@@ -65,4 +71,6 @@ def done(tx: Connection, table: str, suspects: Sequence[Suspect]) -> None:
 
 def count(connection: Connection, table: str) -> int:
     """Keys that wait for their first look."""
-    return int(connection.query("SELECT COUNT(*) FROM _twinrow_recheck WHERE table_name = %s AND late = 0", (table,))[0][0])
+    return int(
+        connection.query("SELECT COUNT(*) FROM _twinrow_recheck WHERE table_name = %s AND late = 0", (table,))[0][0]
+    )

@@ -55,7 +55,9 @@ def load_all(connection: Connection) -> list[Registered]:
     return [Registered(*row) for row in connection.query(f"SELECT {', '.join(_COLUMNS)} FROM _twinrow_table")]
 
 
-def register(connection: Connection, table: str, into: str, source_id: str, config: str, schema: str, at: float) -> None:
+def register(
+    connection: Connection, table: str, into: str, source_id: str, config: str, schema: str, at: float
+) -> None:
     """Enter a new table with its lease row; phase NEW."""
     connection.execute(
         "INSERT IGNORE INTO _twinrow_table (table_name, into_table, source_id, config, table_schema, phase, reason, "
@@ -76,7 +78,8 @@ def update(connection: Connection, table: str, **values: Any) -> None:
 
 STATE_OF_A_TABLE = (
     "_twinrow_checkpoint", "_twinrow_link", "_twinrow_recheck", "_twinrow_foreign_link", "_twinrow_tombstone",
-    "_twinrow_dead_letter", "_twinrow_gap", "_twinrow_schema_log", "_twinrow_seen", "_twinrow_heartbeat", "_twinrow_table",
+    "_twinrow_dead_letter", "_twinrow_gap", "_twinrow_schema_log", "_twinrow_seen", "_twinrow_heartbeat",
+    "_twinrow_table",
 )  # fmt: skip
 
 

@@ -111,9 +111,7 @@ def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | 
     return applied
 
 
-def _write(
-    tx: Connection, copy: Copy, batch: Batch, prepared: Prepared, generation: int
-) -> tuple[Applied, int]:
+def _write(tx: Connection, copy: Copy, batch: Batch, prepared: Prepared, generation: int) -> tuple[Applied, int]:
     existing = writer.existing_rows(tx, copy.schema, list(prepared.hashes))
     buried = deletes.tombstones(tx, copy, prepared.hashes) if copy.snapshotting else {}
     wanted = owed.wanted(prepared, existing, buried, if_absent=batch.if_absent)
@@ -127,9 +125,9 @@ def _write(
     for one, reason in parked.values():
         dead_letter.park(tx, copy.table, one.hash, one.key, one.item or one.key, reason, one.seen_at)
     dead_letter.resolve(tx, copy.table, [one.hash for one in wanted if one.hash not in parked])
-    debts = owed.debts(copy, wanted, existing, written, parked, generation)
+    debts = owed.debts(copy, wanted, written, parked, generation)
     debts = owed.new_debts(tx, copy, debts, wanted, truth=batch.truth)
-    owed.meet_foreign_ids(tx, copy, wanted, existing, written)
+    owed.meet_foreign_ids(tx, copy, wanted, written)
     return Applied(debts, written, len(parked)), written.rows_delta - gone
 
 

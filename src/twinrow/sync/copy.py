@@ -45,10 +45,16 @@ class Counters:
 
 
 class Copy:
-    """The life of one table's copy in this process. One thread writes rows (`writer`); others only read or settle links."""
+    """The life of one table's copy in this process. One thread writes rows (`writer`), others settle links."""
 
     def __init__(
-        self, settings: Settings, dynamodb: DynamoDB, mysql: MySQL, read_budget: Budget, write_budget: Budget, stop: Stop
+        self,
+        settings: Settings,
+        dynamodb: DynamoDB,
+        mysql: MySQL,
+        read_budget: Budget,
+        write_budget: Budget,
+        stop: Stop,
     ) -> None:
         self.settings = settings
         self.dynamodb = dynamodb
@@ -93,7 +99,7 @@ class Copy:
             self.held_until = at + self._lease.lease_s
 
     def may_call(self) -> bool:
-        """Whether the lease outlasts a link call sent now; else it is not sent, since a successor could be ahead of it."""
+        """Whether the lease outlasts a link call sent now; else it is not sent: a successor could be ahead of it."""
         return self._lease is not None and clock.monotonic() + LINK_TIMEOUT_S + LEASE_MARGIN_S < self.held_until
 
     @property

@@ -26,7 +26,8 @@ CALLS_AT_ONCE_MAX = 8
 POSTPONE_S_MAX = 30.0
 HOT_ITEM_RECHECK_S = 0.2
 RETRYABLE = frozenset({
-    "ProvisionedThroughputExceeded", "ThrottlingError", "RequestLimitExceeded", "TransactionConflict", "InternalServerError",
+    "ProvisionedThroughputExceeded", "ThrottlingError", "RequestLimitExceeded", "TransactionConflict",
+    "InternalServerError",
     "ProvisionedThroughputExceededException", "ThrottlingException", "TransactionConflictException", "DuplicateItem",
     "InternalServerErrorException", "ReplicatedWriteConflictException",
 })  # fmt: skip
@@ -49,7 +50,7 @@ class Linker:
         self._failed: BaseException | None = None
 
     def submit(self, debts: Sequence[Debt]) -> None:
-        """Send the calls for these debts (distinct keys). Raises what an earlier call failed with, if it was no answer."""
+        """Send the calls for these debts (distinct keys). Raises what an earlier call failed with."""
         self.raise_failure()
         for first in range(0, len(debts), STATEMENTS_MAX):
             part = list(debts[first : first + STATEMENTS_MAX])
@@ -184,7 +185,7 @@ class Linker:
         foreign_link.arm(self._session(), copy.table, met)
 
     def _refused(self, debt: Debt, answer: StatementAnswer) -> None:
-        """DynamoDB will never take this id (an item at 400 KB): clear the mark alone, and count the item as unlinked."""
+        """DynamoDB will never take this id (an item at 400 KB): clear the mark alone, count the item as unlinked."""
         copy = self._copy
         copy.counters.links_refused += 1
         reason = f"{answer.code}: {answer.message}"

@@ -16,11 +16,11 @@ from twinrow.sync.copy import Copy
 from twinrow.sync.prepare import One, Prepared
 
 MEETINGS_MAX = 3
-"""An id that is not ours, met so often on one item after our own link, means that something else writes it."""
+"""An id that is not ours, met so often on an item after our own link, means that something else writes it."""
 ROW_ID_MAX = 2**63 - 1
 WENT_BACK = "MYSQL_WENT_BACK"
 WENT_BACK_GAP_S_MIN = 3600.0
-"""At most one reconcile an hour for this cause: an app that copies items with their ids must not cause one each time."""
+"""At most one reconcile an hour for this cause: an app may copy items together with their ids."""
 
 
 def wanted(
@@ -94,7 +94,6 @@ def ids_to_take(
 def debts(
     copy: Copy,
     ones: Sequence[One],
-    existing: Mapping[bytes, Existing],
     written: Written,
     parked: Collection[bytes],
     generation: int,
@@ -127,9 +126,7 @@ def new_debts(tx: Connection, copy: Copy, found: list[Debt], ones: Sequence[One]
     return [debt for debt in found if standing.get(debt.key_hash) != debt.digest]
 
 
-def meet_foreign_ids(
-    tx: Connection, copy: Copy, ones: Sequence[One], existing: Mapping[bytes, Existing], written: Written
-) -> None:
+def meet_foreign_ids(tx: Connection, copy: Copy, ones: Sequence[One], written: Written) -> None:
     """Note ids that are not ours. Raises Broken when one item meets its third: something else writes the attribute."""
     if not copy.settings.linked or (copy.first_copy and copy.settings.adopt_links):
         return

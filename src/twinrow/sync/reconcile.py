@@ -18,6 +18,7 @@ from twinrow.sync.recheck import EXPIRED
 from twinrow.sync.seen import Seen
 
 PART = "reconcile:"
+CAUSE = "reconcile"
 RECHECKS_WAITING_MAX = 20_000
 """Above this many waiting suspects the pass waits for recheck to work them off."""
 SAVE_EVERY_PAGES = 8
@@ -55,11 +56,11 @@ class Reconcile:
             return True
         if self._row_after is not None:
             return self._rows_step()
-        assert self._scan is not None
-        page = self._scan.take(0.0)
+        scan = self._scan
+        page = scan.take(0.0) if scan is not None else None
         if page is not None:
             self._page(page)
-        if self._scan.done:
+        if scan is None or scan.done:
             self._save()
             self._row_after = 0
         return page is not None
@@ -122,7 +123,7 @@ class Reconcile:
             self._save()
 
     def _suspect(self, found: list[Difference]) -> None:
-        recheck.add(self._copy.writer, self._copy.table, [(one.hash, one.key) for one in found], "reconcile")
+        recheck.add(self._copy.writer, self._copy.table, [(one.hash, one.key) for one in found], CAUSE)
 
     def _save(self) -> None:
         """Positions and met rows, durable together: an interrupted pass goes on from here."""
@@ -150,9 +151,14 @@ class Reconcile:
             return True
         self._row_after = page[-1].row_id
         lonely = [row for row in page if not row.deleted and row.row_id not in self._seen]
-        for cause, rows in (("reconcile", [r for r in lonely if not self._expired(r)]), (EXPIRED, [r for r in lonely if self._expired(r)])):
-            found = [self._current().extra(row) for row in rows]
-            recheck.add(self._copy.writer, self._copy.table, [(one.hash, {} if one.orphan else one.key) for one in found], cause)
+        comparer = self._current()
+        suspects: dict[str, list[tuple[bytes, Item]]] = {CAUSE: [], EXPIRED: []}
+        for row in lonely:
+            found = comparer.extra(row)
+            cause = EXPIRED if self._expired(row) else CAUSE
+            suspects[cause].append((found.hash, {} if found.orphan else found.key))
+        for cause, keys in suspects.items():
+            recheck.add(self._copy.writer, self._copy.table, keys, cause)
         return True
 
     def _expired(self, row: StoredRow) -> bool:

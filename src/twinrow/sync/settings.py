@@ -12,7 +12,7 @@ Capture = Literal["pending-index", "stream", "scan"]
 
 @dataclass(frozen=True, slots=True)
 class PendingIndex:
-    """The pending index: `marks` are the values that mean "not copied yet", `done` what takes their place (None: nothing)."""
+    """The pending index: `marks` mean "not copied yet", `done` is what takes their place (None: nothing)."""
 
     index: str
     attribute: str

@@ -18,7 +18,7 @@ from twinrow.state import checkpoint, gap, lease, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.tables import Registered
 from twinrow.sync.copy import Copy
-from twinrow.sync.settings import Settings
+from twinrow.sync.settings import PendingIndex, Settings
 
 TABLE_EXISTS = 1050
 CONFIG_CHANGED = "CONFIG_CHANGED"
@@ -51,16 +51,18 @@ def check_source(copy: Copy, description: TableDescription) -> None:
             remedy="set link = false, or allow_global_table_writes = true if one Region writes each item",
         )  # fmt: skip
     if settings.link_attribute in {name for name, _ in description.keys} and settings.linked:
-        raise StartRefused(f"`link_attribute` {settings.link_attribute!r} is a key attribute", where=where, remedy="name another")
+        raise StartRefused(
+            f"`link_attribute` {settings.link_attribute!r} is a key attribute",
+            where=where,
+            remedy="name another",
+        )
     if settings.capture == "pending-index" and settings.pending is not None:
-        _check_index(settings, description, where)
+        _check_index(settings.pending, description, where)
     if settings.capture == "stream" and description.stream_arn is None:
         raise StartRefused("has no stream", where=where, remedy="twinrow check --fix turns it on")
 
 
-def _check_index(settings: Settings, description: TableDescription, where: str) -> None:
-    pending = settings.pending
-    assert pending is not None
+def _check_index(pending: PendingIndex, description: TableDescription, where: str) -> None:
     index = description.index(pending.index)
     if index is None:
         raise StartRefused(f"has no index {pending.index!r}", where=where, remedy="twinrow check --fix adds it")
@@ -126,7 +128,9 @@ def _begin(copy: Copy, description: TableDescription) -> tuple[int, list[Scanned
         registered = next((one for one in tables.load_all(copy.writer) if one.into_table == settings.into), None)
         owner = f"is the copy of {registered.table_name}" if registered else "was not made by Twinrow"
         raise StartRefused(
-            f"a table of that name {owner}", where=f"MySQL table {settings.into}", remedy="set another `into`, or rename it"
+            f"a table of that name {owner}",
+            where=f"MySQL table {settings.into}",
+            remedy="set another `into`, or rename it",
         )
     count = settings.segments or segments_for(description.bytes)
     pages = list(first_pages(copy.dynamodb, copy.table, count, copy.read_budget, copy.stop))
@@ -217,9 +221,10 @@ def _check_changed(copy: Copy, description: TableDescription, registered: Regist
     if changed:
         known = {one.attribute for one in copy.schema.columns}
         named = {one.attribute for one in (*settings.overrides, *copy.schema.overrides) if repr(one) in changed}
-        if named & known or any(one.ignore for one in (*settings.overrides, *copy.schema.overrides) if repr(one) in changed):
+        ignores = any(one.ignore for one in (*settings.overrides, *copy.schema.overrides) if repr(one) in changed)
+        if named & known or ignores:
             raise StartRefused(
-                f"the override of {sorted(named)[0]!r} was changed after its values were copied", where=where,
+                f"the override of {min(named)!r} was changed after its values were copied", where=where,
                 remedy=f"set it back, or {reset}",
             )  # fmt: skip
     _adapt(copy, before, now)
@@ -239,5 +244,3 @@ def _adapt(copy: Copy, before: dict[str, Any], now: dict[str, Any]) -> None:
         if moved & {"linked", "link_attribute", "own", "deleted", "mark"}:
             gap.record(tx, copy.table, CONFIG_CHANGED, at=clock.now())
     copy.schema = schema
-
-

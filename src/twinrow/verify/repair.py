@@ -1,4 +1,4 @@
-"""Repair: what verify confirmed goes through recheck, so that no newer change is undone; then those keys are verified."""
+"""Repair: what verify confirmed goes through recheck, so that no newer change is undone; then it is verified."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def verify_table(
     progress: Callable[[int, int], None] = lambda items, of: None,
     on_difference: Callable[[Difference], None] = lambda difference: None,
 ) -> Verdict:
-    """Compare a whole table. `progress` is told items read and the table's item count; `on_difference` each confirmed one.
+    """Compare a whole table. `progress` is told items read and the item count, `on_difference` each confirmed one.
 
     Memory: one page, one bit a row, at most SUSPECTS_A_ROUND_MAX suspects. Raises TwinrowError, Transient.
     """
@@ -128,7 +128,7 @@ def verify_table(
 
 
 def verify_keys(reader: Reader, keys: Sequence[tuple[bytes, Item]]) -> Verdict:
-    """Compare just these keys (fingerprint, key), looked at until they settle; `items` and `rows` count what was found."""
+    """Compare just these keys (fingerprint, key), looked at until they settle; `items` counts the keys."""
     verdict, looking = Verdict(reader.settings.table), _Looking(reader, lambda difference: None)
     found = [Difference("DIFFERENT", key_hash, key, None, orphan=not key) for key_hash, key in keys]
     looking.suspect(found, verdict)
