@@ -41,10 +41,16 @@ def segments_for(table_bytes: int) -> int:
 
 
 class ParallelScan:
-    """Reads the segments from their positions (None: the beginning). Troubles that pass are retried and shown in `trouble`."""
+    """Reads the segments from their positions (None: the beginning). What passes is retried and shown in `trouble`."""
 
     def __init__(
-        self, dynamodb: DynamoDB, table: str, segments: int, positions: Mapping[int, Item | None], budget: Budget, stop: Stop
+        self,
+        dynamodb: DynamoDB,
+        table: str,
+        segments: int,
+        positions: Mapping[int, Item | None],
+        budget: Budget,
+        stop: Stop,
     ) -> None:
         self._dynamodb = dynamodb
         self._table = table

@@ -25,6 +25,9 @@ from twinrow.sync.settings import Settings
 
 DDL_RETRY_S = 30.0
 DDL_LOCK_NAME_MAX = 64
+DDL_LOCK_WAIT_S = 10
+DDL_S_MAX = 86_400.0
+"""A rebuild that was asked for by hand may take hours."""
 LEASE_MARGIN_S = 0.5
 
 
@@ -102,6 +105,10 @@ class Copy:
         """Whether the lease outlasts a link call sent now; else it is not sent: a successor could be ahead of it."""
         return self._lease is not None and clock.monotonic() + LINK_TIMEOUT_S + LEASE_MARGIN_S < self.held_until
 
+    def may_write(self) -> bool:
+        """Whether this process still believes that it holds the lease."""
+        return self._lease is not None and clock.monotonic() < self.held_until
+
     @property
     def schema(self) -> TableSchema:
         """The schema under which rows are written now."""
@@ -160,14 +167,12 @@ class Copy:
 
     def change_schema(self, evolution: Evolution, *, forced: bool = False) -> None:
         """Intent noted, ALTER, then the version raised under the lease's lock with the history in one transaction."""
-        with self._ddl_lock():
+        with self.ddl_session() as session:
             checkpoint.save(self.writer, self.table, {"ddl": Checkpoint(to_json(evolution.schema))})
             try:
-                ddl.apply(
-                    self.writer, evolution.schema, list(evolution.steps), may_rebuild=forced or self._may_rebuild()
-                )
+                ddl.apply(session, evolution.schema, list(evolution.steps), may_rebuild=forced or self._may_rebuild())
             except Transient as trouble:
-                if forced or not self.writer.open:
+                if forced or not session.open:
                     raise
                 self._ddl_after = clock.monotonic() + DDL_RETRY_S
                 self.waits_for_rebuild = str(trouble)
@@ -194,16 +199,16 @@ class Copy:
             checkpoint.forget(tx, self.table, "ddl")
 
     @contextmanager
-    def _ddl_lock(self) -> Iterator[None]:
-        name = f"twinrow ddl {self.settings.into}"[:DDL_LOCK_NAME_MAX]
-        got = self.writer.query("SELECT GET_LOCK(%s, 10)", (name,))
-        if not got[0][0]:
-            raise Transient("another session changes the schema", where=f"table {self.table}")
+    def ddl_session(self) -> Iterator[Connection]:
+        """A session for one change of the table: it may take long, and nobody else changes the table meanwhile."""
+        session = self.mysql.connect(read_timeout_s=DDL_S_MAX)
         try:
-            yield
+            name = f"twinrow ddl {self.settings.into}"[:DDL_LOCK_NAME_MAX]
+            if not session.query("SELECT GET_LOCK(%s, %s)", (name, DDL_LOCK_WAIT_S))[0][0]:
+                raise Transient("another session changes the schema", where=f"table {self.table}")
+            yield session
         finally:
-            if self.writer.open:
-                self.writer.query("SELECT RELEASE_LOCK(%s)", (name,))
+            session.close()
 
     def key_text(self, key: Item) -> str:
         """A key for messages."""

@@ -7,14 +7,15 @@ what the row was made from, and nobody has written the row since" pays a debt; w
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
 
 from twinrow import clock
 from twinrow.change import AttributeValue
 from twinrow.decode.attribute import digest
 from twinrow.dynamodb import STATEMENTS_MAX, DynamoDBError, Statement, StatementAnswer
-from twinrow.errors import Throttled, Transient, TwinrowError
+from twinrow.errors import Throttled, TransactionRetry, Transient, TwinrowError
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
 from twinrow.retry import back_off_s
@@ -23,6 +24,7 @@ from twinrow.state.outbox import Debt
 from twinrow.sync.copy import Copy
 
 CALLS_AT_ONCE_MAX = 8
+SETTLE_TRIES_MAX = 8
 POSTPONE_S_MAX = 30.0
 HOT_ITEM_RECHECK_S = 0.2
 RETRYABLE = frozenset({
@@ -31,8 +33,12 @@ RETRYABLE = frozenset({
     "ProvisionedThroughputExceededException", "ThrottlingException", "TransactionConflictException", "DuplicateItem",
     "InternalServerErrorException", "ReplicatedWriteConflictException",
 })  # fmt: skip
-FOR_GOOD = frozenset({"ValidationError", "ValidationException", "ItemCollectionSizeLimitExceeded", "AccessDenied"})
-CONDITION = frozenset({"ConditionalCheckFailed", "ConditionalCheckFailedException"})
+FOR_GOOD = frozenset({"ValidationError", "ValidationException", "ItemCollectionSizeLimitExceeded"})
+NO_RIGHTS = frozenset({"AccessDenied", "AccessDeniedException"})
+"""Trouble of the whole table, not of an item: the debts wait, and `status` says why."""
+
+
+Result = TypeVar("Result")
 
 
 class Linker:
@@ -125,7 +131,7 @@ class Linker:
     def _pay(self, debts: list[Debt]) -> None:
         copy = self._copy
         copy.write_budget.wait(copy.stop)
-        if not copy.may_call():
+        if copy.stop or not copy.may_call():
             return  # the debts stand in the outbox; who holds the lease next rechecks them
         fail_point("before-link-call")
         try:
@@ -136,6 +142,9 @@ class Linker:
         copy.write_budget.pay(units)
         self.trouble = ""
         fail_point("after-link-call")
+        if not copy.may_write():
+            self._to_recheck(debts, "answered after the lease was lost")
+            return
         self._settle(debts, answers)
 
     def _postpone(self, debts: list[Debt], trouble: Transient) -> None:
@@ -144,14 +153,14 @@ class Linker:
         if isinstance(trouble, Throttled):
             self._copy.write_budget.throttled()
             wait_s = back_off_s(max(debt.attempts for debt in debts) + 1, POSTPONE_S_MAX)
-            outbox.postpone(self._session(), self._copy.table, debts, clock.now() + wait_s)
+            self._settled(lambda: outbox.postpone(self._session(), self._copy.table, debts, clock.now() + wait_s))
         else:
             self._to_recheck(debts, "no answer to the link")
 
     def _to_recheck(self, debts: Sequence[Debt], cause: str, wait_s: float = 0.0) -> None:
         keys = [(debt.key_hash, debt.key) for debt in debts]
         due_at = clock.now() + wait_s if wait_s else 0.0
-        recheck.add(self._session(), self._copy.table, keys, cause, due_at=due_at)
+        self._settled(lambda: recheck.add(self._session(), self._copy.table, keys, cause, due_at=due_at))
 
     def _settle(self, debts: list[Debt], answers: list[StatementAnswer]) -> None:
         copy = self._copy
@@ -162,14 +171,15 @@ class Linker:
             if answer.code is None:
                 is_same = answer.old is not None and digest(answer.old, copy.settings.own) == debt.digest
                 (good if is_same else unclear).append(debt)
-            elif answer.code in RETRYABLE:
+            elif answer.code in RETRYABLE or answer.code in NO_RIGHTS:
                 later.append(debt)
+                self.trouble = f"DynamoDB refuses link writes: {answer.code}: {answer.message}"
             elif answer.code in FOR_GOOD and debt.row_id is not None:
                 self._refused(debt, answer)
             else:
                 unclear.append(debt)
         fail_point("before-link-paid")
-        moved = outbox.pay(self._session(), copy.table, good)
+        moved = self._settled(lambda: outbox.pay(self._session(), copy.table, good))
         fail_point("after-link-paid")
         copy.counters.links_paid += len(good) - len(moved)
         if moved:
@@ -180,9 +190,19 @@ class Linker:
             if any(one.code and ("Throttl" in one.code or "Throughput" in one.code) for one in answers):
                 copy.write_budget.throttled()
             wait_s = back_off_s(max(debt.attempts for debt in later) + 1, POSTPONE_S_MAX)
-            outbox.postpone(self._session(), copy.table, later, clock.now() + wait_s)
+            self._settled(lambda: outbox.postpone(self._session(), copy.table, later, clock.now() + wait_s))
         met = [debt.key_hash for debt in good if debt.key_hash in copy.foreign and debt.row_id is not None]
-        foreign_link.arm(self._session(), copy.table, met)
+        if met:
+            self._settled(lambda: foreign_link.arm(self._session(), copy.table, met))
+
+    def _settled(self, work: Callable[[], Result]) -> Result:
+        """Run one statement or small transaction; a deadlock with the writer runs it again, a few times."""
+        for tried in range(1, SETTLE_TRIES_MAX):
+            try:
+                return work()
+            except TransactionRetry:
+                self._copy.stop.wait(back_off_s(tried))
+        return work()
 
     def _refused(self, debt: Debt, answer: StatementAnswer) -> None:
         """DynamoDB will never take this id (an item at 400 KB): clear the mark alone, count the item as unlinked."""
@@ -197,7 +217,7 @@ class Linker:
             if cleared[0].code is not None or not is_same:
                 self._to_recheck([debt], "the item had changed")
                 return
-        outbox.refuse(self._session(), copy.table, debt, reason)
+        self._settled(lambda: outbox.refuse(self._session(), copy.table, debt, reason))
 
 
 def _quotable(name: str) -> bool:

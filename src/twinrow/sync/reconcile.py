@@ -65,6 +65,10 @@ class Reconcile:
             self._row_after = 0
         return page is not None
 
+    def snapshot_is_through(self, started_at: float) -> None:
+        """A snapshot begun at `started_at` and read in one go counts as a pass of scan capture."""
+        self.through_at = self._last_at = started_at
+
     def _due(self) -> bool:
         """Looked at every second: an open gap, an interrupted pass, or the pace."""
         if clock.monotonic() - self._checked_at < 1.0 and self._checked_at:

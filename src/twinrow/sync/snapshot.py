@@ -34,6 +34,7 @@ class Snapshot:
         self.items = 0
         self._first = list(first)
         known = checkpoint.load(copy.writer, copy.table, PART)
+        self.fresh = not known
         read_ahead = {page.segment: page for page in first}
         positions = {}
         for segment in range(segments):
@@ -82,7 +83,8 @@ class Snapshot:
 
 def finish(copy: Copy) -> None:
     """The first copy is through: the analysts' index is built, tombstones go, the phase moves on."""
-    ddl.add_key_index(copy.writer, copy.schema)
+    with copy.ddl_session() as session:
+        ddl.add_key_index(session, copy.schema)
     fail_point("before-snapshot-done")
     with copy.writer.transaction() as tx:
         lease.lock(tx, copy.lease, None)

@@ -103,7 +103,8 @@ def start(copy: Copy, description: TableDescription) -> tuple[int, list[ScannedP
     copy.snapshotting = registered.snapshot_done_at is None
     copy.first_copy = copy.snapshotting
     if not copy.snapshotting:
-        ddl.add_key_index(copy.writer, copy.schema)
+        with copy.ddl_session() as session:
+            ddl.add_key_index(session, copy.schema)
     return _segments(copy, description), []
 
 
@@ -137,11 +138,12 @@ def _begin(copy: Copy, description: TableDescription) -> tuple[int, list[Scanned
     _refuse_linked_items(copy, pages)
     schema = evolve(new_schema(settings, description), (item for page in pages for item in page.items)).schema
     _register(copy, description, schema)
-    try:
-        ddl.create(copy.writer, schema)
-    except MySQLError as error:
-        if error.code != TABLE_EXISTS:
-            raise
+    with copy.ddl_session() as session:
+        try:
+            ddl.create(session, schema)
+        except MySQLError as error:
+            if error.code != TABLE_EXISTS:
+                raise
     with copy.writer.transaction() as tx:
         lease.lock(tx, copy.lease, None)
         tables.update(tx, copy.table, phase="SNAPSHOT", table_schema=to_json(schema))

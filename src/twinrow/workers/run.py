@@ -220,6 +220,8 @@ class TableRun:
         if self._snapshot.done and self._source_is_past(self._snapshot.started_at):
             self._snapshot.close()
             finish(self.copy)
+            if self._snapshot.fresh:
+                self._parts_now().snapshot_is_through(self._snapshot.started_at)
             self._snapshot = None
             self.phase = "LIVE"
             return True
