@@ -87,3 +87,4 @@ def forget(tx: Connection, table: str, parts: Iterable[str] = STATE_OF_A_TABLE) 
     """Delete all state of a table, but for its lease row: the fence goes on counting, so an old holder stays out."""
     for part in parts:
         tx.execute(f"DELETE FROM {part} WHERE table_name = %s", (table,))
+    tx.execute("UPDATE _twinrow_lease SET row_count = 0 WHERE table_name = %s", (table,))
