@@ -292,13 +292,14 @@ class Connection:
 class MySQL:
     """A server and database, from which connections are opened."""
 
-    def __init__(self, settings: Settings, lease_s: float = 8.0) -> None:
+    def __init__(self, settings: Settings, lease_s: float = 8.0, read_timeout_s: float = READ_TIMEOUT_S) -> None:
         self.settings = settings
         self.lease_s = lease_s
+        self.read_timeout_s = read_timeout_s
         place = settings.unix_socket or f"{settings.host}:{settings.port}"
         self.place = f"MySQL {place}/{settings.database}"
 
-    def connect(self, *, idle_s: float | None = None, read_timeout_s: float = READ_TIMEOUT_S) -> Connection:
+    def connect(self, *, idle_s: float | None = None, read_timeout_s: float | None = None) -> Connection:
         """A new session. `idle_s`: the server ends it, and rolls back, after so long without a statement.
 
         Raises Transient when the server does not answer or has no connection free, MySQLError with a remedy when it
@@ -307,7 +308,7 @@ class MySQL:
         settings = self.settings
         context = _tls(settings)
         try:
-            driver = self._open(settings, context, read_timeout_s)
+            driver = self._open(settings, context, read_timeout_s or self.read_timeout_s)
         except (pymysql.err.Error, OSError, ssl.SSLError) as error:
             raise self._connect_error(error) from error
         except RuntimeError as error:
