@@ -9,7 +9,7 @@ from twinrow.mysql import Connection
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What stands in the state for one table. `unlinked` of which `refused` for good; `holder` is empty when no sync runs."""
+    """What stands in the state for one table: `refused` are part of `unlinked`; no `holder` means that no sync runs."""
 
     rows: int = 0
     holder: str = ""
@@ -26,11 +26,13 @@ _QUERIES: dict[tuple[str, ...], str] = {
     ("rows",): "SELECT table_name, row_count FROM _twinrow_lease",
     ("holder",): "SELECT l.table_name, l.holder FROM _twinrow_lease l JOIN _twinrow_heartbeat h USING (table_name) "
     "WHERE h.fence = l.fence AND l.holder <> '' AND h.deadline > UTC_TIMESTAMP(6)",
-    ("unlinked", "refused"): "SELECT table_name, COUNT(*), SUM(refused IS NOT NULL) FROM _twinrow_link GROUP BY table_name",
+    ("unlinked", "refused"): "SELECT table_name, COUNT(*), SUM(refused IS NOT NULL) FROM _twinrow_link "
+    "GROUP BY table_name",
     ("rechecks",): "SELECT table_name, COUNT(*) FROM _twinrow_recheck WHERE late = 0 GROUP BY table_name",
     ("dead_letters",): "SELECT table_name, COUNT(*) FROM _twinrow_dead_letter GROUP BY table_name",
     ("gaps",): "SELECT table_name, COUNT(*) FROM _twinrow_gap WHERE closed_at IS NULL GROUP BY table_name",
-    ("segments_done",): "SELECT table_name, SUM(done) FROM _twinrow_checkpoint WHERE part LIKE 'segment:%' GROUP BY table_name",
+    ("segments_done",): "SELECT table_name, SUM(done) FROM _twinrow_checkpoint WHERE part LIKE 'segment:%' "
+    "GROUP BY table_name",
     ("segments",): "SELECT table_name, CAST(position AS UNSIGNED) FROM _twinrow_checkpoint WHERE part = 'segments'",
 }  # fmt: skip
 

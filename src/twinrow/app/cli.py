@@ -1,0 +1,63 @@
+"""The command `twinrow`: wires the commands, and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from twinrow.app.commands import dead_letters, item, reset, schema, status, sync, verify
+from twinrow.app.terminal import complain, out
+from twinrow.errors import TwinrowError
+
+app = typer.Typer(
+    name="twinrow", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)  # fmt: skip
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import twinrow
+
+        out(f"twinrow {twinrow.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def twinrow(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="The configuration file.  [default: twinrow.toml]", show_default=False),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False,
+    json_logs: Annotated[bool, typer.Option("--json-logs", help="Logs as JSON lines on stderr.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Keeps a MySQL copy of DynamoDB tables in step, and links every item to its row.
+
+    Exit codes: 0 in step or done, 1 error, 2 usage, configuration or a refusal to start, 3 differences or dead letters.
+    """
+
+
+app.command()(sync.sync)
+app.command()(status.status)
+app.command()(verify.verify)
+app.command()(verify.repair)
+app.command()(schema.schema)
+app.command()(item.item)
+app.command()(reset.reset)
+app.add_typer(dead_letters.app, name="dead-letters")
+
+
+def main() -> None:
+    """Run the command line; errors that a person can mend become one line on stderr."""
+    try:
+        app()
+    except TwinrowError as error:
+        complain(error)
+        sys.exit(error.exit_code)

@@ -1,0 +1,163 @@
+"""`twinrow dead-letters`: items that no row can hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from twinrow.app.options import ConfigOption, JsonOption, load_config
+from twinrow.app.terminal import complain, out, out_json, say
+from twinrow.config import Config
+from twinrow.errors import ConfigError, StartRefused, TwinrowError
+
+if TYPE_CHECKING:
+    from twinrow.mysql import Connection
+    from twinrow.state.dead_letter import DeadLetter
+
+WorkArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="TABLE|ID", help="Tables, or ids as `list` tells; all when none is named.", show_default=False),
+]  # fmt: skip
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Items that no row can hold, kept with the reason: list, retry, drop.",
+)
+
+
+@app.command("list")
+def list_letters(named: WorkArgument = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Every parked item with its key and the reason. Exit code 3 when there is one.
+
+    \b
+    Example:
+      twinrow dead-letters list reviews
+      twinrow dead-letters list --json | jq '.dead_letters[].reason'
+    """
+    loaded = load_config(config)
+    with _session(loaded) as session:
+        letters = _chosen(session, loaded, named or [])
+    if as_json:
+        out_json({"dead_letters": [_document(one) for one in letters]})
+    else:
+        for one in letters:
+            out(f"{one.id}  {one.table}  {json.dumps(one.key)}  {one.reason}  (seen {one.attempts} times)")
+        say(f"{len(letters):,} dead letters" if letters else "no dead letters")
+    raise typer.Exit(3 if letters else 0)
+
+
+@app.command()
+def retry(named: WorkArgument = None, config: ConfigOption = None) -> None:
+    """Read these items again, and write their rows where that is possible now.
+
+    A sync that runs does it, else this command itself. Exit code 3 when some stay parked.
+
+    \b
+    Example:
+      twinrow dead-letters retry 17
+      twinrow dead-letters retry reviews
+    """
+    from twinrow.state import dead_letter, lease, recheck
+
+    loaded = load_config(config)
+    with _session(loaded) as session:
+        letters = _chosen(session, loaded, named or [])
+        left, worst = 0, 0
+        for table in sorted({one.table for one in letters}):
+            mine = [one for one in letters if one.table == table]
+            recheck.add(session, table, [(one.key_hash, one.key) for one in mine], "dead letter")
+            if lease.holder_of(session, table) is not None:
+                out(f"{table}: {len(mine):,} handed to the sync that runs")
+                continue
+            try:
+                _work_off(loaded, table)
+            except TwinrowError as error:
+                complain(error)
+                worst = error.exit_code
+            still = {one.key_hash for one in dead_letter.load(session, [table])} & {one.key_hash for one in mine}
+            out(f"{table}: {len(mine) - len(still):,} of {len(mine):,} resolved")
+            left += len(still)
+    raise typer.Exit(worst or (3 if left else 0))
+
+
+@app.command()
+def drop(
+    named: WorkArgument = None,
+    config: ConfigOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Needed to drop all of a table, or all there are.")] = False,
+) -> None:
+    """Forget parked items. They stay in DynamoDB; their next write, or a reconcile, tries them anew.
+
+    \b
+    Example:
+      twinrow dead-letters drop 17 18
+      twinrow dead-letters drop reviews --yes
+    """
+    from twinrow.state import dead_letter
+
+    loaded = load_config(config)
+    with _session(loaded) as session:
+        letters = _chosen(session, loaded, named or [])
+        wanted = _split(loaded, named or [])
+        if letters and not wanted.ids and not yes:
+            raise StartRefused(f"this drops {len(letters):,} dead letters", remedy="name ids, or say --yes")
+        for table in sorted({one.table for one in letters}):
+            with session.transaction() as tx:
+                dead_letter.resolve(tx, table, [one.key_hash for one in letters if one.table == table])
+    out(f"{len(letters):,} dropped")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    tables: tuple[str, ...]
+    ids: tuple[int, ...]
+
+
+def _split(config: Config, named: Sequence[str]) -> _Wanted:
+    """Table names and ids told apart: a configured table's name is a table, another number is an id."""
+    known = {table.name for table in config.tables}
+    ids = tuple(int(one) for one in named if one not in known and one.isdecimal())
+    names = [one for one in named if one in known or not one.isdecimal()]
+    return _Wanted(tuple(table.name for table in config.chosen(names)), ids)
+
+
+def _session(config: Config) -> closing[Connection]:
+    from twinrow.app.wiring import connect, mysql_of
+
+    return closing(connect(mysql_of(config)))
+
+
+def _chosen(session: Connection, config: Config, named: Sequence[str]) -> list[DeadLetter]:
+    from twinrow.state import dead_letter, meta
+
+    wanted = _split(config, named)
+    if not meta.installed(session):
+        return []
+    letters = dead_letter.load(session, wanted.tables, wanted.ids)
+    missing = set(wanted.ids) - {one.id for one in letters}
+    if missing:
+        raise ConfigError(f"there is no dead letter {min(missing)}", remedy="twinrow dead-letters list")
+    return letters
+
+
+def _work_off(config: Config, table: str) -> None:
+    from twinrow.app.signals import stop_on_signals
+    from twinrow.app.wiring import copies_of, limit_budgets
+    from twinrow.workers.held import work_off_rechecks
+
+    stop = stop_on_signals()
+    (copy,) = copies_of(config, config.chosen([table]), stop)
+    work_off_rechecks(copy, copy.mysql, limit_budgets(config), stop)
+
+
+def _document(one: DeadLetter) -> dict[str, Any]:
+    return {
+        "id": one.id, "table": one.table, "key": one.key, "item": one.item, "reason": one.reason,
+        "attempts": one.attempts, "first_at": one.first_at, "last_at": one.last_at,
+    }  # fmt: skip

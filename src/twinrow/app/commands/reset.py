@@ -1,0 +1,48 @@
+"""`twinrow reset`: forgets and drops a copy."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from twinrow.app.options import ConfigOption, TableArgument, YesOption, load_config
+from twinrow.app.terminal import out
+from twinrow.clock import Stop
+from twinrow.errors import StartRefused
+
+
+def reset(table: TableArgument, config: ConfigOption = None, yes: YesOption = False) -> None:
+    """Forget the copy of a table and drop its MySQL table. DynamoDB is not touched: ids in items stay.
+
+    A new copy takes the ids back with `twinrow sync --adopt-links`. Refused while a sync holds the table.
+
+    \b
+    Example:
+      twinrow reset reviews --yes
+    """
+    from twinrow.app.wiring import connect, copies_of, few_tries, mysql_of
+    from twinrow.schema.naming import quote
+    from twinrow.state import lease, meta, tables
+    from twinrow.workers.held import held
+
+    loaded = load_config(config)
+    (chosen,) = loaded.chosen([table])
+    mysql = mysql_of(loaded)
+    with closing(connect(mysql)) as session:
+        known = tables.load(session, table) if meta.installed(session) else None
+        if known is None:
+            out(f"{table}: there is no copy to forget in {mysql.place}")
+            return
+        if not yes:
+            raise StartRefused(
+                f"this drops `{known.into_table}` in {mysql.place} with {lease.row_count(session, table):,} rows",
+                where=f"table {table}", remedy=f"twinrow reset {table} --yes",
+            )  # fmt: skip
+        (copy,) = copies_of(loaded, [chosen], Stop(), mysql=mysql)
+        # The table goes first: were its state forgotten first, a kill in between would leave one that no sync takes.
+        with held(copy, mysql):
+            few_tries(lambda: copy.writer.execute(f"DROP TABLE IF EXISTS {quote(known.into_table)}"))
+            with copy.writer.transaction() as tx:
+                lease.lock(tx, copy.lease, None)
+                tables.forget(tx, table)
+    linked = f"; ids in items stay: twinrow sync {table} --adopt-links" if chosen.linked else ""
+    out(f"{table}: forgotten, `{known.into_table}` is dropped{linked}")

@@ -1,0 +1,144 @@
+"""`twinrow schema`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, load_config
+from twinrow.app.terminal import complain, out, out_json, say
+from twinrow.errors import TwinrowError
+
+if TYPE_CHECKING:
+    from twinrow.config import Config, TableConfig
+    from twinrow.mysql import Connection
+    from twinrow.schema.table import TableSchema
+
+EXTRA_ROWS_LOOKED_AT = 10_000
+ALTER_S_MAX = 86_400.0
+"""A rebuild of a large table takes its time; this bounds how long its answer is waited for."""
+
+
+def schema(
+    tables: TablesArgument = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Run the DDL that waits for a person (a rebuild of a large table).")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --apply: print that DDL, run nothing.")] = False,
+) -> None:
+    """Which attribute lives in which column, and the DDL of the table.
+
+    \b
+    Example:
+      twinrow schema reviews
+      twinrow schema reviews --json | jq '.tables[0].columns[].column'
+      twinrow schema reviews --apply --dry-run
+    """
+    from twinrow.app.wiring import connect, mysql_of
+
+    loaded = load_config(config)
+    chosen = loaded.chosen(tables or [])
+    if apply:
+        raise typer.Exit(max([_apply(loaded, table, dry_run=dry_run) for table in chosen]))
+    documents = []
+    with closing(connect(mysql_of(loaded))) as session:
+        for table in chosen:
+            known = _load(session, table)
+            documents.append(_document(table, known, session))
+            if not as_json:
+                _show(table, known, documents[-1], session)
+    if as_json:
+        out_json({"tables": documents})
+
+
+def _load(session: Connection, table: TableConfig) -> TableSchema | None:
+    from twinrow.schema.table import from_json
+    from twinrow.state import meta
+    from twinrow.state import tables as register
+
+    known = register.load(session, table.name) if meta.installed(session) else None
+    return None if known is None or known.phase == "NEW" else from_json(known.table_schema)
+
+
+def _document(table: TableConfig, known: TableSchema | None, session: Connection) -> dict[str, Any]:
+    from twinrow.app.schema_apply import columns_left_out
+    from twinrow.schema.column_type import render
+
+    if known is None:
+        return {"table": table.name, "into": table.into_name, "version": 0, "columns": [], "in_extra": []}
+    columns = [
+        {
+            "attribute": one.attribute, "column": one.column, "type": render(one.type, session.flavour), "key": one.key,
+            "kind": one.kind, "overridden": one.overridden,
+        }
+        for one in known.columns
+    ]  # fmt: skip
+    in_extra = columns_left_out(session, known, EXTRA_ROWS_LOOKED_AT)
+    return {"table": table.name, "into": known.into, "version": known.version, "columns": columns, "in_extra": in_extra}
+
+
+def _show(table: TableConfig, known: TableSchema | None, document: dict[str, Any], session: Connection) -> None:
+    from twinrow.sink import statements
+    from twinrow.state import schema_log
+
+    if known is None:
+        out(f"{table.name}: not copied yet (twinrow sync {table.name} --once)")
+        return
+    out(f"{table.name} → {known.into}, version {known.version}")
+    width = max(len(one["attribute"]) for one in document["columns"])
+    for one in document["columns"]:
+        marks = (" key" if one["key"] else "") + (" overridden" if one["overridden"] else "")
+        out(f"  {one['attribute']:{width}}  {one['kind']:4}  → {one['column']}  {one['type']}{marks}")
+    if document["in_extra"]:
+        out(f"  without a column, exact in _twinrow_extra: {', '.join(document['in_extra'])}")
+    for change in schema_log.history(session, table.name):
+        before = f", before {change.before_type}" if change.before_type else ""
+        out(f"  version {change.version}: {change.column_name} {change.column_type}{before}: {change.why}")
+    out("")
+    out(statements.create_table(known, session.flavour) + ";")
+    out("")
+
+
+def _apply(config: Config, table: TableConfig, *, dry_run: bool) -> int:
+    try:
+        _apply_to(config, table, dry_run=dry_run)
+    except TwinrowError as error:
+        complain(error)
+        return error.exit_code
+    return 0
+
+
+def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
+    from twinrow.app import schema_apply
+    from twinrow.app.wiring import connect, copies_of, mysql_of
+    from twinrow.clock import Stop
+    from twinrow.workers.held import held
+
+    mysql = mysql_of(config, read_timeout_s=ALTER_S_MAX)
+    with closing(connect(mysql)) as session:
+        known = _load(session, table)
+        if known is None:
+            raise TwinrowError(
+                "was never copied", where=f"table {table.name}", remedy=f"twinrow sync {table.name} --once"
+            )
+        lost, evolution = schema_apply.missing(session, known), schema_apply.pending(session, known)
+        steps = schema_apply.told(evolution, lost, session)
+        for line in steps:
+            say(f"{table.name}: {line}")
+        if dry_run:
+            for statement in schema_apply.statements_of(known, evolution, lost, session):
+                out(statement + ";")
+        if dry_run or not steps:
+            say(f"{table.name}: {'nothing was run' if steps else 'nothing waits'}")
+            return
+    (copy,) = copies_of(config, [table], Stop(), mysql=mysql)
+    with held(copy, mysql):
+        copy.load_schema()
+        count = schema_apply.apply(
+            copy, schema_apply.pending(copy.writer, copy.schema), schema_apply.missing(copy.writer, copy.schema)
+        )
+    out(f"{table.name}: applied; the next sync rewrites {count:,} rows whose values waited")

@@ -1,0 +1,136 @@
+"""`twinrow sync`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twinrow import clock
+from twinrow.app.options import ConfigOption, TablesArgument, load_config, log_settings
+from twinrow.app.status import TableStatus, span
+from twinrow.app.terminal import complain, out
+from twinrow.config import Config, TableConfig
+
+if TYPE_CHECKING:
+    from twinrow.app.logs import Log
+    from twinrow.clock import Stop
+    from twinrow.dynamodb import TableDescription
+    from twinrow.mysql import MySQL
+    from twinrow.sync.copy import Copy
+    from twinrow.workers.run import Outcome, TableRun
+
+WORST_FIRST = (1, 2, 3, 0)
+"""Which exit code counts when tables end differently: an error, a refusal, dead letters, all well."""
+
+
+def sync(
+    tables: TablesArgument = None,
+    config: ConfigOption = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Bring MySQL up to everything in DynamoDB at the start, then end.")
+    ] = False,
+    adopt_links: Annotated[
+        bool,
+        typer.Option(
+            "--adopt-links", help="Items of a new copy that carry an id give it to their row, where it is free."
+        ),
+    ] = False,
+) -> None:
+    """Copy what is there, then follow every change until stopped (Ctrl-C or SIGTERM, after the batch in hand).
+
+    One broken table never stops the others. With --once: exit code 3 when dead letters or refused links remain, 1 when
+    a table broke, 2 when one was refused.
+
+    \b
+    Example:
+      twinrow sync
+      twinrow sync reviews --once
+      twinrow sync reviews --adopt-links
+    """
+    from twinrow.app.logs import Log
+    from twinrow.app.signals import stop_on_signals
+
+    loaded = load_config(config)
+    chosen = loaded.chosen(tables or [])
+    stop = stop_on_signals()
+    as_json, verbose = log_settings()
+    log = Log(as_json=as_json, verbose=verbose)
+    raise typer.Exit(run(loaded, chosen, stop, log, once=once, adopt_links=adopt_links))
+
+
+def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, *, once: bool, adopt_links: bool) -> int:
+    """Copy the chosen tables and tell how it goes; the exit code."""
+    from twinrow.app.progress import Bars, Watcher, total
+    from twinrow.app.wiring import copies_of, limit_budgets, mysql_of
+    from twinrow.workers.local import run_tables
+
+    mysql = mysql_of(config)
+    copies = copies_of(config, chosen, stop, adopt_links=adopt_links, mysql=mysql)
+    limit, began = limit_budgets(config), clock.monotonic()
+    items: dict[str, int] = {}
+    runs: dict[str, TableRun] = {}
+
+    def described(copy: Copy, description: TableDescription) -> None:
+        items[copy.table] = description.items
+        limit(copy, description)
+        log.event("debug", "described", copy.table, f"about {description.items:,} items, {description.bytes:,} bytes")
+
+    def ended(table: str, outcome: Outcome) -> None:
+        if outcome.error is not None and not once:
+            log.event("error", "ended", table, f"stopped: {outcome.error}")
+
+    with Bars("items", shown=once and not log.as_json) as bars:
+
+        def look() -> None:
+            for name, one in runs.items():
+                bars.tell(name, total(one.copy.counters.applied), items.get(name), one.phase)
+
+        with Watcher(look):
+            if not once:
+                log.event("info", "started", "", f"copying {', '.join(table.name for table in chosen)}; Ctrl-C stops")
+            outcomes = run_tables(
+                copies, mysql, stop, once=once, on_waiting=log.waiting, on_start=runs.update, on_described=described,
+                on_end=ended,
+            )  # fmt: skip
+    if not once:
+        log.event("info", "ended", "", f"stopped after {span(clock.monotonic() - began)}")
+    told = _results(mysql, chosen, outcomes) if once and not stop else {}
+    for name, outcome in outcomes.items():
+        if outcome.error is not None:
+            complain(outcome.error)
+        elif name in told:
+            out(f"{_result(told[name], outcome)}, {clock.monotonic() - began:.1f} s")
+    codes = {_code(outcome, told.get(name)) for name, outcome in outcomes.items()}
+    return next(code for code in WORST_FIRST if code in codes)
+
+
+def _results(mysql: MySQL, chosen: Sequence[TableConfig], outcomes: Mapping[str, Outcome]) -> dict[str, TableStatus]:
+    """How the tables that ended well stand now; nothing is asked when none did."""
+    from twinrow.app.status import collect
+    from twinrow.app.wiring import connect
+
+    well = [table for table in chosen if outcomes[table.name].error is None]
+    if not well:
+        return {}
+    session = connect(mysql)
+    try:
+        return {one.table: one for one in collect(session, well).tables}
+    finally:
+        session.close()
+
+
+def _result(one: TableStatus, outcome: Outcome) -> str:
+    text = f"{one.table}: {one.rows:,} rows in {one.into}"
+    if one.dead_letters:
+        text += f", {one.dead_letters:,} dead letters (twinrow dead-letters list {one.table})"
+    if one.links_refused:
+        text += f", {one.links_refused:,} items that cannot be linked"
+    return text + (", by the sync that runs already" if outcome.left_to_holder else "")
+
+
+def _code(outcome: Outcome, told: TableStatus | None) -> int:
+    if outcome.error is not None:
+        return outcome.error.exit_code
+    return 3 if told is not None and not told.in_step else 0

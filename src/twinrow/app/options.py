@@ -1,0 +1,50 @@
+"""Options that several commands share, and how they find their configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from twinrow.app.terminal import say
+from twinrow.config import Config
+
+CONFIG_DEFAULT = Path("twinrow.toml")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="The configuration file.  [default: twinrow.toml]", show_default=False),
+]
+TablesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="TABLE", help="Tables of the configuration; all when none is named.", show_default=False),
+]  # fmt: skip
+TableArgument = Annotated[
+    str, typer.Argument(metavar="TABLE", help="A DynamoDB table of the configuration.", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def config_path(given: Path | None) -> Path:
+    """The file named after the command, else before it, else twinrow.toml."""
+    before = click.get_current_context().find_root().params.get("config")
+    return given or before or CONFIG_DEFAULT
+
+
+def load_config(given: Path | None) -> Config:
+    """Read the configuration; warnings go to stderr. Raises ConfigError."""
+    from twinrow.app.wiring import read_config
+
+    config, warnings = read_config(config_path(given))
+    for warning in warnings:
+        say(f"twinrow: warning: {warning}")
+    return config
+
+
+def log_settings() -> tuple[bool, bool]:
+    """(JSON lines?, verbose?) as said before the command."""
+    said = click.get_current_context().find_root().params
+    return bool(said.get("json_logs")), bool(said.get("verbose"))

@@ -1,0 +1,118 @@
+"""`schema --apply` runs what a sync leaves to a person: rebuilds of large tables, and columns dropped by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from twinrow import clock
+from twinrow.change import Item
+from twinrow.errors import TwinrowError
+from twinrow.mysql import Connection
+from twinrow.schema.column_type import render
+from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve, steps_between
+from twinrow.schema.naming import quote
+from twinrow.schema.row import key_of, to_item
+from twinrow.schema.table import TableSchema
+from twinrow.sink import ddl, inspect, statements
+from twinrow.state import gap, recheck
+from twinrow.sync.copy import Copy
+
+ROWS_A_PAGE = 500
+COLUMN_DROPPED = "COLUMN_DROPPED"
+
+
+def pending(connection: Connection, schema: TableSchema) -> Evolution:
+    """What values that wait in extra ask for; reads every row that has an extra, page by page."""
+    grown = schema
+    for page in _rows_with_extra(connection, schema):
+        grown = evolve(grown, [json.loads(row[4]) for row in page]).schema
+    return Evolution(schema, ()) if grown is schema else steps_between(schema, grown)
+
+
+def missing(connection: Connection, schema: TableSchema) -> list[AddColumn]:
+    """Columns that somebody dropped. Raises TwinrowError when one of ours is among them, which no ALTER brings back."""
+    found = inspect.columns(connection, schema.into)
+    ours = [name for name in inspect.OURS if name not in found]
+    if ours:
+        raise TwinrowError(
+            f"`{schema.into}` lacks {ours[0]!r}", where=f"table {schema.table}",
+            remedy=f"twinrow reset {schema.table} --yes, then twinrow sync --adopt-links",
+        )  # fmt: skip
+    return [AddColumn(column, "was dropped by hand") for column in schema.columns if column.column not in found]
+
+
+def statements_of(
+    schema: TableSchema, evolution: Evolution, lost: list[AddColumn], connection: Connection
+) -> list[str]:
+    """The DDL that `apply` runs, for whom wants to run it by gh-ost instead."""
+    flavour = connection.flavour
+    adds = [step.column for step in (*lost, *evolution.steps) if isinstance(step, AddColumn)]
+    widens = [step.after for step in evolution.steps if isinstance(step, WidenColumn)]
+    told = [statements.add_columns(schema, adds, flavour, instant=False)] if adds else []
+    return told + ([statements.widen_columns(schema, widens, flavour)] if widens else [])
+
+
+def apply(copy: Copy, evolution: Evolution, lost: list[AddColumn]) -> int:
+    """Run it under the lease; how many rows go to recheck so that their waiting values come into the columns.
+
+    Dropped columns come back empty: a gap is recorded, and the next sync's reconcile fills them. Raises Transient when
+    the table's lock cannot be had.
+    """
+    session, table = copy.writer, copy.table
+    if lost:
+        gap.record(session, table, COLUMN_DROPPED, at=clock.now())
+        ddl.apply(session, copy.schema, list(lost), may_rebuild=True)
+    if not evolution.steps:
+        return 0
+    # First the rechecks: nobody else works them off while this holds the lease, and a kill in between loses none.
+    count = 0
+    for keys in _keys_waiting(session, copy.schema, evolution):
+        recheck.add(session, table, keys, "schema applied")
+        count += len(keys)
+    copy.change_schema(evolution, forced=True)
+    return count
+
+
+def told(evolution: Evolution, lost: list[AddColumn], connection: Connection) -> list[str]:
+    """The steps in words."""
+    lines = [f"add {step.column.column} again: {step.why}" for step in lost]
+    for step in evolution.steps:
+        if isinstance(step, WidenColumn):
+            before, after = (render(one.type, connection.flavour) for one in (step.before, step.after))
+            lines.append(f"widen {step.after.column} from {before} to {after}: {step.why}")
+        else:
+            lines.append(f"add {step.column.column} {render(step.column.type, connection.flavour)}: {step.why}")
+    return lines
+
+
+def _rows_with_extra(connection: Connection, schema: TableSchema) -> Iterator[list[tuple[Any, ...]]]:
+    after = 0
+    where = f"`row_id` > %s AND `_twinrow_extra` IS NOT NULL ORDER BY `row_id` LIMIT {ROWS_A_PAGE}"
+    sql = statements.select_rows(schema, where)
+    while page := connection.query(sql, (after,)):
+        yield page
+        after = page[-1][0]
+
+
+def _keys_waiting(
+    connection: Connection, schema: TableSchema, evolution: Evolution
+) -> Iterator[list[tuple[bytes, Item]]]:
+    """The keys of rows whose extra holds a value of an attribute that the steps speak of."""
+    names = {
+        step.after.attribute if isinstance(step, WidenColumn) else step.column.attribute for step in evolution.steps
+    }
+    for page in _rows_with_extra(connection, schema):
+        rows = [row for row in page if not row[2] and names & json.loads(row[4]).keys()]
+        yield [(row[1], key_of(schema.keys, to_item(schema, row[5:], row[4]))) for row in rows]
+
+
+def columns_left_out(connection: Connection, schema: TableSchema, rows: int) -> list[str]:
+    """Attributes without a column that the newest `rows` rows hold in extra (beyond what a row has room for)."""
+    found = connection.query(
+        f"SELECT x.`_twinrow_extra` FROM (SELECT `_twinrow_extra` FROM {quote(schema.into)} ORDER BY `row_id` DESC "
+        f"LIMIT {int(rows)}) x WHERE x.`_twinrow_extra` IS NOT NULL"
+    )
+    names = {name for (extra,) in found for name in json.loads(extra)}
+    return sorted(names - schema.by_attribute.keys())

@@ -1,0 +1,192 @@
+"""The only place that constructs: from a configuration to settings, budgets, servers and copies."""
+
+from __future__ import annotations
+
+import ipaddress
+import stat
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from twinrow import config as configuration
+from twinrow.clock import Stop
+from twinrow.config import ON_DEMAND_READ_UNITS, ON_DEMAND_WRITE_UNITS, PROVISIONED_SHARE, Config, TableConfig
+from twinrow.errors import ConfigError, Transient
+from twinrow.mysql import READ_TIMEOUT_S, Connection, MySQL
+from twinrow.retry import back_off_s
+from twinrow.schema.column_type import parse_type
+from twinrow.schema.table import Override
+from twinrow.sync.settings import PendingIndex, Settings
+
+if TYPE_CHECKING:
+    # botocore takes longer to import than `twinrow status` may take: imported where it is needed.
+    from twinrow.dynamodb import DynamoDB, TableDescription
+    from twinrow.sync.copy import Copy
+
+ONE_SHOT_TRIES_MAX = 3
+"""A command that ends by itself tries a server that does not answer so often, then says so."""
+
+Result = TypeVar("Result")
+
+
+def read_config(path: Path) -> tuple[Config, list[str]]:
+    """The configuration, wholly checked, and what its author should know. Raises ConfigError."""
+    config = configuration.load(path)
+    for table in config.tables:
+        settings_of(table, config.path)
+    return config, _password_warning(path)
+
+
+def _password_warning(path: Path) -> list[str]:
+    url = str(tomllib.loads(path.read_text(encoding="utf-8"))["mysql"]["url"])
+    login = url.partition("://")[2].rpartition("@")[0]
+    password = login.partition(":")[2]
+    if not password or "${" in password or not path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        return []
+    return [f"{path}: others can read the password in it (chmod 600 {path}, or write ${{MYSQL_PASSWORD}} in its place)"]
+
+
+def settings_of(table: TableConfig, place: str, *, adopt_links: bool = False) -> Settings:
+    """One table's settings with every default resolved. Raises ConfigError for an override that means nothing."""
+    pending = None
+    if table.pending_index is not None:
+        index = table.pending_index
+        pending = PendingIndex(
+            index=index.index,
+            attribute=index.attribute,
+            marks=tuple(configuration.mark_value(mark) for mark in index.pending),
+            done=configuration.mark_value(index.done) if index.done != "" else None,
+            deleted=index.deleted,
+        )
+    return Settings(
+        table=table.name,
+        into=table.into_name,
+        capture=table.capture,
+        linked=table.linked,
+        link_attribute=table.link_attribute,
+        soft_deletes=table.deletes == "soft",
+        soft_ttl_deletes=table.ttl_kind == "soft",
+        reconcile_s=table.reconcile_s,
+        rebuild_rows_max=table.rebuild_rows_max,
+        segments=table.segments,
+        pending=pending,
+        own=table.own,
+        adopt_links=adopt_links,
+        overrides=_overrides(table, place),
+    )
+
+
+def _overrides(table: TableConfig, place: str) -> tuple[Override, ...]:
+    overrides = []
+    for attribute, column in table.columns.items():
+        try:
+            kind = parse_type(column.type, column.source) if column.type is not None else None
+        except ValueError as error:
+            raise ConfigError(str(error), where=f"{place}: tables ({table.name}) columns.{attribute}") from error
+        if kind is None and column.source is not None:
+            raise ConfigError(
+                "`from` is given without a `type`", where=f"{place}: tables ({table.name}) columns.{attribute}",
+                remedy='write type = "DATETIME(3)" beside it',
+            )  # fmt: skip
+        overrides.append(Override(attribute, column.column, kind, column.ignore))
+    return tuple(overrides)
+
+
+def dynamodb_of(config: Config) -> DynamoDB:
+    """The door to DynamoDB; nothing is sent yet."""
+    from twinrow.dynamodb import DynamoDB
+
+    return DynamoDB(config.dynamodb.region, config.dynamodb.endpoint_url)
+
+
+def mysql_of(config: Config, *, read_timeout_s: float = READ_TIMEOUT_S) -> MySQL:
+    """The door to MySQL; nothing is sent yet."""
+    return MySQL(config.mysql, config.sync.lease_s, read_timeout_s)
+
+
+def is_loopback(endpoint_url: str | None) -> bool:
+    """Whether an endpoint is on this machine: a DynamoDB Local, which has no capacity to spare or to pay for."""
+    host = urlsplit(endpoint_url or "").hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def capacity_limits(
+    table: TableConfig, description: TableDescription, endpoint_url: str | None
+) -> tuple[float | None, float | None]:
+    """(read, write) units per second that this table's work may take; None is no bound.
+
+    25 % of what is provisioned (of the table or of the pending index, whichever has less, for link writes take both),
+    1,000 and 200 on demand, nothing on a loopback endpoint; the configuration's own figures come first.
+    """
+    if is_loopback(endpoint_url):
+        read = write = None
+    else:
+        provisioned_read, provisioned_write = _provisioned(table, description)
+        read = provisioned_read * PROVISIONED_SHARE if provisioned_read else ON_DEMAND_READ_UNITS
+        write = provisioned_write * PROVISIONED_SHARE if provisioned_write else ON_DEMAND_WRITE_UNITS
+    return table.read_capacity_max or read, table.write_capacity_max or write
+
+
+def _provisioned(table: TableConfig, description: TableDescription) -> tuple[float | None, float | None]:
+    read, write = description.provisioned_read, description.provisioned_write
+    if table.pending_index is None:
+        return read, write
+    for index in description.raw.get("GlobalSecondaryIndexes", []):
+        units = index.get("ProvisionedThroughput") or {}
+        if index["IndexName"] == table.pending_index.index:
+            index_read, index_write = units.get("ReadCapacityUnits"), units.get("WriteCapacityUnits")
+            read = min(read, float(index_read)) if read and index_read else read
+            write = min(write, float(index_write)) if write and index_write else write
+    return read, write
+
+
+def copies_of(
+    config: Config, chosen: Sequence[TableConfig], stop: Stop, *, adopt_links: bool = False, mysql: MySQL | None = None
+) -> list[Copy]:
+    """A copy for each table, all on one client; `limit_budgets` sets their budgets once the table is described."""
+    from twinrow.budget import Budget
+    from twinrow.sync.copy import Copy
+
+    dynamodb, sink = dynamodb_of(config), mysql or mysql_of(config)
+    copies = []
+    for table in chosen:
+        settings = settings_of(table, config.path, adopt_links=adopt_links)
+        copy = Copy(settings, dynamodb, sink, Budget(None), Budget(None), stop)
+        copy.allow_global = table.allow_global_table_writes
+        copies.append(copy)
+    return copies
+
+
+def limit_budgets(config: Config) -> Callable[[Copy, TableDescription], None]:
+    """What is done once a copy's table is described, and before anything of it is read: its budgets take their rates."""
+    tables = {table.name: table for table in config.tables}
+
+    def limit(copy: Copy, description: TableDescription) -> None:
+        read, write = capacity_limits(tables[copy.table], description, config.dynamodb.endpoint_url)
+        copy.read_budget.limit(read)
+        copy.write_budget.limit(write)
+
+    return limit
+
+
+def few_tries(work: Callable[[], Result]) -> Result:
+    """Run `work`, again after a trouble that passes, ONE_SHOT_TRIES_MAX times in all; then the trouble is the error."""
+    stop = Stop()
+    for tried in range(1, ONE_SHOT_TRIES_MAX):
+        try:
+            return work()
+        except Transient:
+            stop.wait(back_off_s(tried))
+    return work()
+
+
+def connect(mysql: MySQL) -> Connection:
+    """A session for a command that ends by itself. Raises TwinrowError when MySQL does not answer in a few tries."""
+    return few_tries(mysql.connect)
