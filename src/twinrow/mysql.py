@@ -238,7 +238,7 @@ class Connection:
 
     def literal(self, value: SqlValue) -> str:
         """A value as an SQL literal, escaped for this session."""
-        return str(self._driver.literal(value))
+        return str(self._driver.escape(value))
 
     def load(self, sql: str, data: bytes) -> tuple[int, int]:
         """LOAD DATA LOCAL from `data`; (affected rows, warnings). Raises RowRefused-like MySQLError as `query` does."""
