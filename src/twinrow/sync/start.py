@@ -187,12 +187,12 @@ def _resume_ddl(copy: Copy, registered: Registered) -> None:
     if wanted.version > schema.version and any(
         one.column in found for one in wanted.columns if one not in schema.columns
     ):
-        copy.change_schema(Evolution(wanted, _steps_between(schema, wanted)), forced=True)
+        copy.change_schema(Evolution(wanted, steps_between(schema, wanted)), forced=True)
     else:
         checkpoint.forget(copy.writer, copy.table, "ddl")
 
 
-def _steps_between(before: TableSchema, after: TableSchema) -> tuple[AddColumn | WidenColumn, ...]:
+def steps_between(before: TableSchema, after: TableSchema) -> tuple[AddColumn | WidenColumn, ...]:
     known = before.by_attribute
     why = "finished after an interruption"
     steps: list[AddColumn | WidenColumn] = []
