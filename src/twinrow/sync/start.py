@@ -187,14 +187,15 @@ def _resume_ddl(copy: Copy, registered: Registered) -> None:
     if wanted.version > schema.version and any(
         one.column in found for one in wanted.columns if one not in schema.columns
     ):
-        copy.change_schema(Evolution(wanted, steps_between(schema, wanted)), forced=True)
+        steps = steps_between(schema, wanted, "finished after an interruption")
+        copy.change_schema(Evolution(wanted, steps), forced=True)
     else:
         checkpoint.forget(copy.writer, copy.table, "ddl")
 
 
-def steps_between(before: TableSchema, after: TableSchema) -> tuple[AddColumn | WidenColumn, ...]:
+def steps_between(before: TableSchema, after: TableSchema, why: str) -> tuple[AddColumn | WidenColumn, ...]:
+    """The steps that make one schema into a later one."""
     known = before.by_attribute
-    why = "finished after an interruption"
     steps: list[AddColumn | WidenColumn] = []
     for column in after.columns:
         old = known.get(column.attribute)
