@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from twinrow.app.commands import dead_letters, item, reset, schema, status, sync, verify
+from twinrow.app.options import Said, note
 from twinrow.app.terminal import complain, out
 from twinrow.errors import TwinrowError
 
@@ -34,14 +35,13 @@ def twinrow(
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False,
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Logs as JSON lines on stderr.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
 ) -> None:
     """Keeps a MySQL copy of DynamoDB tables in step, and links every item to its row.
 
     Exit codes: 0 in step or done, 1 error, 2 usage, configuration or a refusal to start, 3 differences or dead letters.
     """
+    note(Said(config, verbose, json_logs))
 
 
 app.command()(sync.sync)

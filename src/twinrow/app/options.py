@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from twinrow.app.terminal import say
@@ -28,10 +28,34 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on s
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was said before the command: `twinrow -c FILE --verbose sync`."""
+
+    config: Path | None = None
+    verbose: bool = False
+    json_logs: bool = False
+
+
+class _Before:
+    """The one command line of this process."""
+
+    said = Said()
+
+
+def note(said: Said) -> None:
+    """Remember the options that stand before the command."""
+    _Before.said = said
+
+
+def said() -> Said:
+    """The options that stand before the command."""
+    return _Before.said
+
+
 def config_path(given: Path | None) -> Path:
     """The file named after the command, else before it, else twinrow.toml."""
-    before = click.get_current_context().find_root().params.get("config")
-    return given or before or CONFIG_DEFAULT
+    return given or said().config or CONFIG_DEFAULT
 
 
 def load_config(given: Path | None) -> Config:
@@ -42,9 +66,3 @@ def load_config(given: Path | None) -> Config:
     for warning in warnings:
         say(f"twinrow: warning: {warning}")
     return config
-
-
-def log_settings() -> tuple[bool, bool]:
-    """(JSON lines?, verbose?) as said before the command."""
-    said = click.get_current_context().find_root().params
-    return bool(said.get("json_logs")), bool(said.get("verbose"))

@@ -9,15 +9,16 @@ from typing import Any
 from twinrow import clock
 from twinrow.change import Item
 from twinrow.errors import TwinrowError
-from twinrow.mysql import Connection
+from twinrow.mysql import Connection, Flavour
 from twinrow.schema.column_type import render
-from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve, steps_between
+from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve
 from twinrow.schema.naming import quote
 from twinrow.schema.row import key_of, to_item
-from twinrow.schema.table import TableSchema
+from twinrow.schema.table import Column, TableSchema
 from twinrow.sink import ddl, inspect, statements
 from twinrow.state import gap, recheck
 from twinrow.sync.copy import Copy
+from twinrow.sync.start import steps_between
 
 ROWS_A_PAGE = 500
 COLUMN_DROPPED = "COLUMN_DROPPED"
@@ -28,7 +29,7 @@ def pending(connection: Connection, schema: TableSchema) -> Evolution:
     grown = schema
     for page in _rows_with_extra(connection, schema):
         grown = evolve(grown, [json.loads(row[4]) for row in page]).schema
-    return Evolution(schema, ()) if grown is schema else steps_between(schema, grown)
+    return Evolution(grown, steps_between(schema, grown, "values waited for it in extra"))
 
 
 def missing(connection: Connection, schema: TableSchema) -> list[AddColumn]:
@@ -85,6 +86,11 @@ def told(evolution: Evolution, lost: list[AddColumn], connection: Connection) ->
         else:
             lines.append(f"add {step.column.column} {render(step.column.type, connection.flavour)}: {step.why}")
     return lines
+
+
+def plain_type(column: Column, flavour: Flavour) -> str:
+    """A column's type without its character set and collation."""
+    return render(column.type, flavour).partition(" CHARACTER SET")[0].partition(" COLLATE")[0]
 
 
 def _rows_with_extra(connection: Connection, schema: TableSchema) -> Iterator[list[tuple[Any, ...]]]:

@@ -165,7 +165,7 @@ def copies_of(
 
 
 def limit_budgets(config: Config) -> Callable[[Copy, TableDescription], None]:
-    """What is done once a copy's table is described, and before anything of it is read: its budgets take their rates."""
+    """What to do when a copy's table is described, before anything of it is read: budgets take their rates."""
     tables = {table.name: table for table in config.tables}
 
     def limit(copy: Copy, description: TableDescription) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WorkArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TABLE|ID", help="Tables, or ids as `list` tells; all when none is named.", show_default=False),
+    typer.Argument(metavar="TABLE|ID", help="Tables, or ids as `list` tells; none: all.", show_default=False),
 ]  # fmt: skip
 
 app = typer.Typer(

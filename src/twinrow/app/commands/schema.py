@@ -65,14 +65,13 @@ def _load(session: Connection, table: TableConfig) -> TableSchema | None:
 
 
 def _document(table: TableConfig, known: TableSchema | None, session: Connection) -> dict[str, Any]:
-    from twinrow.app.schema_apply import columns_left_out
-    from twinrow.schema.column_type import render
+    from twinrow.app.schema_apply import columns_left_out, plain_type
 
     if known is None:
         return {"table": table.name, "into": table.into_name, "version": 0, "columns": [], "in_extra": []}
     columns = [
         {
-            "attribute": one.attribute, "column": one.column, "type": render(one.type, session.flavour), "key": one.key,
+            "attribute": one.attribute, "column": one.column, "type": plain_type(one, session.flavour), "key": one.key,
             "kind": one.kind, "overridden": one.overridden,
         }
         for one in known.columns

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twinrow import clock
-from twinrow.app.options import ConfigOption, TablesArgument, load_config, log_settings
+from twinrow.app.options import ConfigOption, TablesArgument, load_config, said
 from twinrow.app.status import TableStatus, span
 from twinrow.app.terminal import complain, out
 from twinrow.config import Config, TableConfig
@@ -55,8 +55,7 @@ def sync(
     loaded = load_config(config)
     chosen = loaded.chosen(tables or [])
     stop = stop_on_signals()
-    as_json, verbose = log_settings()
-    log = Log(as_json=as_json, verbose=verbose)
+    log = Log(as_json=said().json_logs, verbose=said().verbose)
     raise typer.Exit(run(loaded, chosen, stop, log, once=once, adopt_links=adopt_links))
 
 
