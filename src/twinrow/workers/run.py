@@ -12,8 +12,8 @@ from twinrow.errors import Broken, ConfigError, ConnectionLost, LeaseLost, Start
 from twinrow.failpoint import fail_point
 from twinrow.mysql import MySQLError
 from twinrow.retry import back_off_s
-from twinrow.state import dead_letter, foreign_link, gap, lease, meta, outbox, recheck, tables
-from twinrow.sync import link, start
+from twinrow.state import counted, dead_letter, foreign_link, gap, lease, meta, outbox, recheck, tables
+from twinrow.sync import link, start, told
 from twinrow.sync.copy import Copy
 from twinrow.sync.link import Linker
 from twinrow.sync.poll import Poll
@@ -257,6 +257,7 @@ class TableRun:
         scanning = self._snapshot.trouble if self._snapshot is not None else ""
         reason = self._linker_now().trouble or scanning or copy.waits_for_rebuild
         values: dict[str, object] = {"phase": self.phase, "reason": reason, "read_at": clock.now()}
+        values["counters"] = counted.to_json(told.counted(copy, self.shared.started_at))
         if source is not None:
             values |= {"oldest_at": source.oldest_at, "backlog": source.backlog}
             if source.caught_up_at:

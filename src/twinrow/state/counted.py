@@ -1,0 +1,44 @@
+"""What the process that copies a table has done since it began, kept in the register so that every reader sees it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """How many changes of one kind (PUT, DELETE) and origin (SCAN, STREAM, PENDING, RECHECK) became rows."""
+
+    kind: str
+    origin: str
+    count: int
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """Counts since `since` (epoch seconds), when the process began; they start at 0 again with the next one.
+
+    `read_units` and `write_units` are capacity units that DynamoDB said were consumed; `*_units_max` the units per
+    second of the budget, None without a bound; `*_share` what is left of it while DynamoDB throttles (1 = all).
+    """
+
+    since: float
+    applied: tuple[Applied, ...] = ()
+    links_paid: int = 0
+    links_refused: int = 0
+    rechecked: int = 0
+    parked: int = 0
+    read_units: float = 0.0
+    read_units_max: float | None = None
+    read_share: float = 1.0
+    write_units: float = 0.0
+    write_units_max: float | None = None
+    write_share: float = 1.0
+
+
+def to_json(counted: Counted) -> str:
+    """The counts as they are kept in `_twinrow_table.counters`."""
+    return msgspec.json.encode(counted).decode()
+
+
+def from_json(text: str | None) -> Counted | None:
+    """What `to_json` wrote; None for a table that no process has followed yet."""
+    return msgspec.json.decode(text, type=Counted) if text else None
