@@ -11,14 +11,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from twinrow import clock
+from twinrow.app.troubles import Trouble, span, troubles_of
 from twinrow.config import TableConfig
 from twinrow.mysql import Connection
-from twinrow.state import meta, overview, tables
+from twinrow.state import counted, meta, overview, tables
+from twinrow.state.counted import Applied, Counted
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
 
-SILENT_S_MAX = 60.0
-"""A sync that holds its lease notes every half second that it has read; silence for so long is worth a word."""
+__all__ = ["Status", "TableStatus", "collect", "span"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,11 @@ class TableStatus:
     `lag_s` is 0 when the last read of every shard or pending value was empty, else the age of the oldest change seen
     and not committed yet. `unlinked` counts link writes that are owed, with the `links_refused` that DynamoDB refuses
     for good. `running` tells whether a sync holds the table; `snapshot_share` goes from 0 to 1 during the first copy.
-    `notes` is what to know, `remedies` the commands that mend what is wrong.
+    `troubles` is what is wrong or worth knowing, each with the commands that mend it; `notes` are their texts without
+    the `reason`, `remedies` all their commands.
+
+    What the process that copies counts starts at 0 with each process, at `counted_since`: changes `applied` by kind and
+    origin, links paid, capacity units consumed. `*_units_max` are the budget's units per second, None without a bound.
     """
 
     table: str
@@ -55,6 +60,16 @@ class TableStatus:
     verified: dict[str, Any] | None
     notes: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    counted_since: float | None = None
+    applied: tuple[Applied, ...] = ()
+    links_paid: int = 0
+    read_units: float = 0.0
+    read_units_max: float | None = None
+    read_share: float = 1.0
+    write_units: float = 0.0
+    write_units_max: float | None = None
+    write_share: float = 1.0
 
     @property
     def in_step(self) -> bool:
@@ -78,7 +93,7 @@ class Status:
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
-        return {"at": self.at, "tables": [asdict(one) | {"in_step": one.in_step} for one in self.tables]}
+        return {"at": self.at, "tables": [_document(one) for one in self.tables]}
 
 
 def collect(connection: Connection, chosen: Sequence[TableConfig]) -> Status:
@@ -94,8 +109,17 @@ def collect(connection: Connection, chosen: Sequence[TableConfig]) -> Status:
     )
 
 
+def _document(one: TableStatus) -> dict[str, Any]:
+    applied = [{"kind": part.kind, "origin": part.origin, "count": part.count} for part in one.applied]
+    return asdict(one) | {"applied": applied, "in_step": one.in_step}
+
+
 def _of(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> TableStatus:
     new = known is None or known.phase == "NEW"
+    troubles = troubles_of(table, known, counts, at)
+    reason = known.reason if known else ""
+    told = counted.from_json(known.counters) if known else None
+    since, told = (told.since, told) if told else (None, Counted(0.0))
     return TableStatus(
         table=table.name,
         into=known.into_table if known else table.into_name,
@@ -109,7 +133,7 @@ def _of(table: TableConfig, known: Registered | None, counts: Counts, at: float)
         dead_letters=counts.dead_letters,
         gaps=counts.gaps,
         rechecks=counts.rechecks,
-        reason=known.reason if known else "",
+        reason=reason,
         running=bool(counts.holder),
         items=known.items if known else None,
         snapshot_share=_snapshot_share(known, counts),
@@ -119,8 +143,18 @@ def _of(table: TableConfig, known: Registered | None, counts: Counts, at: float)
         reconciled_at=known.reconciled_at if known else None,
         retention_left_s=known.retention_left_s if known else None,
         verified=json.loads(known.verified) if known and known.verified else None,
-        notes=_notes(table, known, counts, at),
-        remedies=_remedies(table, known, counts),
+        notes=tuple(one.text for one in troubles if one.text != reason),
+        remedies=tuple(dict.fromkeys(command for one in troubles for command in one.commands)),
+        troubles=troubles,
+        counted_since=since,
+        applied=told.applied,
+        links_paid=told.links_paid,
+        read_units=told.read_units,
+        read_units_max=told.read_units_max,
+        read_share=told.read_share,
+        write_units=told.write_units,
+        write_units_max=told.write_units_max,
+        write_share=told.write_share,
     )
 
 
@@ -138,39 +172,3 @@ def _snapshot_share(known: Registered | None, counts: Counts) -> float | None:
     by_segments = counts.segments_done / counts.segments if counts.segments else 0.0
     by_rows = min(0.99, counts.rows / known.items) if known.items else 0.0
     return round(max(by_segments, by_rows), 3)
-
-
-def _notes(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> tuple[str, ...]:
-    notes = []
-    if table.capture == "pending-index" and table.reconcile_s is None:
-        notes.append("writes without the mark and hard deletes are not seen: reconcile_every is off")
-    if known is not None and not counts.holder:
-        last = f", last read {span(at - known.read_at)} ago" if known.read_at else ""
-        notes.append(f"no sync is running{last}")
-    elif known is not None and counts.holder and known.read_at and at - known.read_at > SILENT_S_MAX:
-        notes.append(f"the running sync has read nothing for {span(at - known.read_at)}")
-    if counts.refused:
-        notes.append(f"{counts.refused} items cannot be linked: DynamoDB refuses the write")
-    return tuple(notes)
-
-
-def _remedies(table: TableConfig, known: Registered | None, counts: Counts) -> tuple[str, ...]:
-    remedies = []
-    if known is None or not counts.holder:
-        remedies.append(f"twinrow sync {table.name}")
-    if counts.dead_letters:
-        remedies.append(f"twinrow dead-letters list {table.name}")
-    if counts.refused:
-        remedies.append(f"twinrow verify {table.name}")
-    if table.capture == "pending-index" and table.reconcile_s is None and known is not None:
-        remedies.append(f"twinrow repair {table.name}")
-    return tuple(remedies)
-
-
-def span(seconds: float) -> str:
-    """A span of time as a person says it: `4 s`, `12 min`, `3 h`, `5 d`."""
-    if seconds < 120:
-        return f"{max(0, round(seconds))} s"
-    if seconds < 7200:
-        return f"{round(seconds / 60)} min"
-    return f"{round(seconds / 3600)} h" if seconds < 172_800 else f"{round(seconds / 86_400)} d"

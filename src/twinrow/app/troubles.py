@@ -1,0 +1,91 @@
+"""What is wrong with a table, or worth knowing, each with the commands that mend it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from twinrow.config import TableConfig
+from twinrow.state.overview import Counts
+from twinrow.state.tables import Registered
+
+SILENT_S_MAX = 60.0
+"""A sync that holds its lease notes every half second that it has read; silence for so long is worth a word."""
+RETENTION_LEFT_S_MIN = 4 * 3600.0
+"""DynamoDB keeps changes for 24 hours: with less than this left, somebody should look before they are trimmed."""
+COMMAND = r"twinrow [a-z-]+(?: (?:--[a-z-]+|list|retry|drop|{table}(?![\w.-])))*"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that is wrong (`bad`), or only worth knowing, and the commands that mend it, if one has to."""
+
+    bad: bool
+    text: str
+    commands: tuple[str, ...] = ()
+
+
+def troubles_of(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> tuple[Trouble, ...]:
+    """The troubles of a table at the moment `at`, the worst first."""
+    found = [*_of_the_run(table, known, counts, at), *_of_the_copy(table, known, counts, at)]
+    return tuple(sorted(found, key=lambda one: not one.bad))
+
+
+def commands_in(text: str, table: str) -> tuple[str, ...]:
+    """The commands that a message names as its remedy."""
+    return tuple(dict.fromkeys(re.findall(COMMAND.format(table=re.escape(table)), text)))
+
+
+def _of_the_run(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> Iterator[Trouble]:
+    sync = f"twinrow sync {table.name}"
+    reason = known.reason if known else ""
+    if known is not None and known.phase == "BROKEN":
+        yield Trouble(True, reason or "stopped", commands_in(reason, table.name) or (sync,))
+    elif reason:
+        yield Trouble(True, reason, commands_in(reason, table.name))
+    if known is None or known.phase == "NEW":
+        yield Trouble(False, "not copied yet", () if counts.holder else (sync,))
+    elif not counts.holder:
+        last = f", last read {span(at - known.read_at)} ago" if known.read_at else ""
+        yield Trouble(False, f"no sync is running{last}", (sync,))
+    elif known.read_at and at - known.read_at > SILENT_S_MAX:
+        yield Trouble(True, f"the running sync has read nothing for {span(at - known.read_at)}")
+    left = known.retention_left_s if known else None
+    if left is not None and left < RETENTION_LEFT_S_MIN:
+        yield Trouble(True, f"changes not read yet are trimmed in {span(left)}", () if counts.holder else (sync,))
+
+
+def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> Iterator[Trouble]:
+    name = table.name
+    if counts.dead_letters:
+        text = f"{_many(counts.dead_letters, 'item')} that no row can hold"
+        yield Trouble(True, text, (f"twinrow dead-letters list {name}", f"twinrow dead-letters retry {name}"))
+    if counts.gaps:
+        text = f"{_many(counts.gaps, 'gap')} in what was read; a running sync mends that by reconciling"
+        yield Trouble(True, text, () if counts.holder else (f"twinrow sync {name}",))
+    if counts.refused:
+        text = f"{_many(counts.refused, 'item')} cannot be linked: DynamoDB refuses the write"
+        yield Trouble(True, text, (f"twinrow verify {name}",))
+    verified = json.loads(known.verified) if known and known.verified else {}
+    differences = sum(verified.get(kind, 0) for kind in ("missing", "extra", "different", "unlinked"))
+    if differences:
+        text = f"the last verify found {_many(differences, 'difference')}, {span(at - verified['at'])} ago"
+        yield Trouble(True, text, (f"twinrow repair {name} --execute", f"twinrow verify {name}"))
+    if table.capture == "pending-index" and table.reconcile_s is None:
+        text = "writes without the mark and hard deletes are not seen: reconcile_every is off"
+        yield Trouble(False, text, (f"twinrow repair {name}",) if known else ())
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def span(seconds: float) -> str:
+    """A span of time as a person says it: `4 s`, `12 min`, `3 h`, `5 d`."""
+    if seconds < 120:
+        return f"{max(0, round(seconds))} s"
+    if seconds < 7200:
+        return f"{round(seconds / 60)} min"
+    return f"{round(seconds / 3600)} h" if seconds < 172_800 else f"{round(seconds / 86_400)} d"
