@@ -99,7 +99,8 @@ def payload_decoder(ct: ColumnType, kind: Kind) -> PayloadDecoder:
     if ct.name in INTEGER_RANGES or ct.name == "BOOLEAN":
         return lambda stored: _value(kind, _whole_text(ct, kind, stored))
     if ct.name == "DECIMAL":
-        return lambda stored: _value(kind, decimal_text(stored))
+        # An int would be formatted by way of a float.
+        return lambda stored: _value(kind, decimal_text(Decimal(stored)))
     if ct.name == "DOUBLE":
         return lambda stored: _value(kind, double_text(stored))
     if ct.name == "VARBINARY" or ct.name in BLOB_BYTES_MAX:
@@ -240,7 +241,8 @@ def _integer_encoder(low: int, high: int) -> PayloadEncoder:
 
 def _decimal_encoder(digits: int, scale: int) -> PayloadEncoder:
     whole_digits = digits - scale
-    highest = (Decimal(10) ** digits - 1).scaleb(-scale, _ROUNDING)
+    # Made from an int: Decimal arithmetic would round to the default context's 28 digits.
+    highest = Decimal(10**digits - 1).scaleb(-scale, _ROUNDING)
     rounded_encoder = _rounding_encoder(scale, -highest, highest)
 
     def encode_decimal(text: Any) -> Cell:

@@ -33,7 +33,9 @@ def fold(name: str) -> str:
     return "".join(one for one in again if unicodedata.category(one)[0] != "M")
 
 
-_SERVER_EQUALS: Final = str.maketrans({"ı": "i", "ß": "s", "ẞ": "s", "\u0345": "ι"})
+_SERVER_EQUALS: Final = str.maketrans(
+    {"\N{LATIN SMALL LETTER DOTLESS I}": "i", "ß": "s", "ẞ": "s", "\N{COMBINING GREEK YPOGEGRAMMENI}": "\u03b9"}
+)
 """What utf8mb3_general_ci takes for one letter beyond decomposition, marks and case."""
 
 

@@ -30,7 +30,7 @@ FINGERPRINT_BYTES: Final = 16
 EXTRA: Final = "_twinrow_extra"
 
 
-class Unrepresentable(ValueError):  # noqa: N818  it names what the item is, as the whole project says it
+class Unrepresentable(ValueError):
     """No row can hold this item; the message says why. It is parked as a dead letter."""
 
 
