@@ -67,17 +67,24 @@ def installed(connection: Connection) -> bool:
     )
 
 
+def check_version(connection: Connection) -> int:
+    """The version of the state that is here, 0 for none. Raises StartRefused when a newer Twinrow has written it."""
+    if not installed(connection):
+        return 0
+    found = connection.query("SELECT value FROM _twinrow_meta WHERE name = 'version'")
+    version = int(found[0][0]) if found else 0
+    if version > VERSION:
+        raise StartRefused(
+            f"its state is of version {version}, this Twinrow knows {VERSION}", where=connection.place,
+            remedy="use the newer Twinrow that wrote it",
+        )  # fmt: skip
+    return version
+
+
 def install(connection: Connection) -> None:
     """Create what is missing. Raises StartRefused when a newer Twinrow has written this state."""
-    if installed(connection):
-        found = connection.query("SELECT value FROM _twinrow_meta WHERE name = 'version'")
-        if found and int(found[0][0]) > VERSION:
-            raise StartRefused(
-                f"its state is of version {found[0][0]}, this Twinrow knows {VERSION}", where=connection.place,
-                remedy="use the newer Twinrow that wrote it",
-            )  # fmt: skip
-        if found and int(found[0][0]) == VERSION:
-            return
+    if check_version(connection) == VERSION:
+        return
     for statement in create_statements(connection.flavour):
         connection.execute(statement)
     connection.execute("INSERT IGNORE INTO _twinrow_meta (name, value) VALUES ('version', %s)", (str(VERSION),))
