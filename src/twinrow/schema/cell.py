@@ -241,9 +241,9 @@ def _integer_encoder(low: int, high: int) -> PayloadEncoder:
 
 def _decimal_encoder(digits: int, scale: int) -> PayloadEncoder:
     whole_digits = digits - scale
-    # Made from an int: Decimal arithmetic would round to the default context's 28 digits.
+    # Decimal arithmetic, a minus sign too, would round to the default context's 28 digits.
     highest = Decimal(10**digits - 1).scaleb(-scale, _ROUNDING)
-    rounded_encoder = _rounding_encoder(scale, -highest, highest)
+    rounded_encoder = _rounding_encoder(scale, highest.copy_negate(), highest)
 
     def encode_decimal(text: Any) -> Cell:
         found = PLAIN.fullmatch(text)
