@@ -59,7 +59,8 @@ def test_nested_maps_become_columns(database: Database) -> None:
     _made(database, [_item(1, flavours=flavours), _item(2)])
 
     found = database.query(
-        "SELECT username, flavours_mint, flavours_sweet, flavours_note, flavours_by_who FROM reviews_flat ORDER BY row_id"
+        "SELECT username, flavours_mint, flavours_sweet, flavours_note, flavours_by_who FROM reviews_flat "
+        "ORDER BY row_id"
     )
     assert found == [("user1", 4.5, 1, "fresh", "ann"), ("user2", None, None, None, None)]
 
@@ -102,15 +103,35 @@ def test_what_the_sample_did_not_show_is_null_or_text_never_a_false_number(datab
 
 def test_mixed_types_are_text_and_null_is_null(database: Database) -> None:
     items = [
-        _item(1, m={"M": {"x": {"N": "5"}}}), _item(2, m={"M": {"x": {"S": "five"}}}), _item(3, m={"M": {"x": {"NULL": True}}}),
-    ]  # fmt: skip
+        _item(1, m={"M": {"x": {"N": "5"}}}),
+        _item(2, m={"M": {"x": {"S": "five"}}}),
+        _item(3, m={"M": {"x": {"NULL": True}}}),
+    ]
     _made(database, items)
     assert database.query("SELECT m_x FROM reviews_flat ORDER BY row_id") == [("5",), ("five",), (None,)]
 
 
 @pytest.mark.parametrize(
     "name",
-    ["a b", "a.b", "a`b", "it's", "", "😀", "$", "*", "[0]", "%s", "select", "row_id", "ä", "x" * 200, "--", "a ", "?"],
+    [
+        "a b",
+        "a.b",
+        "a`b",
+        "a-b",
+        "it's",
+        "",
+        "😀",
+        "$",
+        "*",
+        "[0]",
+        "%s",
+        "select",
+        "row_id",
+        "ä",
+        "x" * 200,
+        "a ",
+        "?",
+    ],
 )
 def test_any_key_that_a_path_can_name_has_its_column(database: Database, name: str) -> None:
     item = _item(1, m={"M": {name: {"S": "here"}, "other": {"S": "there"}}})
@@ -122,19 +143,25 @@ def test_any_key_that_a_path_can_name_has_its_column(database: Database, name: s
     assert sorted(row[-2:]) == ["here", "there"]
 
 
-@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", '"); DROP TABLE reviews; --', "\0"])
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "--", '"); DROP TABLE reviews; --', "\0"])
 def test_a_key_that_would_need_escapes_stays_in_its_json_column(database: Database, name: str) -> None:
     made = _made(database, [_item(1, m={"M": {name: {"S": "here"}, "other": {"S": "there"}}})])
-    assert name not in made[0]
+    assert made[0].count(" PATH ") == 1
     ((cell, other),) = database.query("SELECT m, m_other FROM reviews_flat")
     assert (json.loads(cell)[name], other) == ("here", "there")
 
 
 def test_names_of_views_and_columns_never_collide(database: Database) -> None:
     items = [
-        _item(1, m={"M": {"a": {"N": "1"}, "A": {"N": "2"}}}, m_a={"N": "3"}, value={"L": [{"M": {"position": {"N": "4"}}}]},
-              flat={"SS": ["x"]}, **{"y" * 80: {"SS": ["z"]}}),
-    ]  # fmt: skip
+        _item(
+            1,
+            m={"M": {"a": {"N": "1"}, "A": {"N": "2"}}},
+            m_a={"N": "3"},
+            value={"L": [{"M": {"position": {"N": "4"}}}]},
+            flat={"SS": ["x"]},
+            **{"y" * 80: {"SS": ["z"]}},
+        ),
+    ]
     made = _made(database, items)
     assert len(made) == 4
     (row,) = database.query("SELECT * FROM reviews_flat")

@@ -9,7 +9,7 @@ import typer
 
 from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, load_config
 from twinrow.app.terminal import complain, out, out_json, say
-from twinrow.errors import TwinrowError
+from twinrow.errors import ConfigError, TwinrowError
 
 if TYPE_CHECKING:
     from twinrow.config import Config, TableConfig
@@ -25,6 +25,9 @@ def schema(
     tables: TablesArgument = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
+    views: Annotated[
+        bool, typer.Option("--views", help="The SQL of views instead: nested maps as columns, lists and sets as rows.")
+    ] = False,
     apply: Annotated[
         bool, typer.Option("--apply", help="Run the DDL that waits for a person (a rebuild of a large table).")
     ] = False,
@@ -36,12 +39,15 @@ def schema(
     Example:
       twinrow schema reviews
       twinrow schema reviews --json | jq '.tables[0].columns[].column'
+      twinrow schema reviews --views | mysql analytics
       twinrow schema reviews --apply --dry-run
     """
     from twinrow.app.wiring import connect, mysql_of
 
     loaded = load_config(config)
     chosen = loaded.chosen(tables or [])
+    if apply and views:
+        raise ConfigError("--apply and --views are asked for at once", remedy="run one, then the other")
     if apply:
         raise typer.Exit(max([_apply(loaded, table, dry_run=dry_run) for table in chosen]))
     documents = []
@@ -49,7 +55,11 @@ def schema(
         for table in chosen:
             known = _load(session, table)
             documents.append(_document(table, known, session))
-            if not as_json:
+            if views:
+                documents[-1]["views"] = _views(table, known, session)
+            if views and not as_json:
+                _show_views(documents[-1]["views"])
+            elif not as_json:
                 _show(table, known, documents[-1], session)
     if as_json:
         out_json({"tables": documents})
@@ -78,6 +88,21 @@ def _document(table: TableConfig, known: TableSchema | None, session: Connection
     ]  # fmt: skip
     in_extra = columns_left_out(session, known, EXTRA_ROWS_LOOKED_AT)
     return {"table": table.name, "into": known.into, "version": known.version, "columns": columns, "in_extra": in_extra}
+
+
+def _views(table: TableConfig, known: TableSchema | None, session: Connection) -> list[str]:
+    from twinrow.app import schema_views
+
+    if known is None:
+        say(f"{table.name}: not copied yet (twinrow sync {table.name} --once)")
+        return []
+    return schema_views.statements(session, known)
+
+
+def _show_views(statements: list[str]) -> None:
+    for statement in statements:
+        out(statement + ";")
+        out("")
 
 
 def _show(table: TableConfig, known: TableSchema | None, document: dict[str, Any], session: Connection) -> None:
