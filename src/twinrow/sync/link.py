@@ -273,7 +273,7 @@ def _send_each(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], fl
     answers, units = [], 0.0
     for debt in debts:
         try:
-            answer, cost = copy.dynamodb.update_item(copy.table, debt.key, **_update(copy, debt))
+            answer, cost = copy.dynamodb.update_item(copy.table, debt.key, **update(copy, debt))
         except Throttled as trouble:
             answer, cost = StatementAnswer("ThrottlingError", str(trouble), None), 0.0
         except Transient as trouble:
@@ -283,7 +283,7 @@ def _send_each(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], fl
     return answers, units
 
 
-def _update(copy: Copy, debt: Debt) -> dict[str, object]:
+def update(copy: Copy, debt: Debt) -> dict[str, object]:
     """The same write as `statement`, as UpdateItem's parameters; `attribute_exists` keeps it from creating an item."""
     settings = copy.settings
     names = {f"#k{n}": name for n, name in enumerate(debt.key)}
