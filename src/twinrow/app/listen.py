@@ -1,0 +1,127 @@
+"""Web servers of a running command: where they listen, in a thread of their own, with a clean end."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import logging
+import socket
+import threading
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from twinrow.clock import Stop
+from twinrow.errors import ConfigError, TwinrowError
+
+HOST_DEFAULT = "127.0.0.1"
+BACKLOG_MAX = 128
+START_S_MAX = 10.0
+GRACE_S = 1
+"""Requests under way may take so long after the end was asked for; event streams end by themselves before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen: a name or an IP address, and a port (0: one that is free)."""
+
+    host: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """`127.0.0.1:8642`, `[::1]:8642`, `:8642`, `8642`; without a host only this machine. Raises ConfigError."""
+    host, _, port = text.strip().rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not port.isdecimal() or int(port) > 65535 or (":" in bare and not bracketed):
+        raise ConfigError(f"{text!r} is no address", remedy="write HOST:PORT, for example 127.0.0.1:8642")
+    return Address(bare or HOST_DEFAULT, int(port))
+
+
+class Listening:
+    """A server that answers on `address` until `close`, or the end of a `with`."""
+
+    def __init__(self, app: ASGIApp, address: Address, name: str, ending: Stop) -> None:
+        self._socket = _bind(address)
+        self.address = Address(address.host, self._socket.getsockname()[1])
+        self._ending = ending
+        config = uvicorn.Config(
+            app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None, access_log=False,
+            server_header=False, date_header=False, timeout_graceful_shutdown=GRACE_S,
+        )  # fmt: skip
+        # requests may carry keys and a token: nothing of them is logged, and a client that hangs up is no news
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """What to open in a browser on this machine."""
+        return f"http://{self.address}/"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End event streams, let requests under way finish, and free the port. Twice is once."""
+        self._ending.set()
+        self._server.should_exit = True
+        self._thread.join(START_S_MAX)
+        self._socket.close()
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+
+def _bind(address: Address) -> socket.socket:
+    """A listening socket: connections wait in it from now on. Raises TwinrowError, ConfigError."""
+    try:
+        family, kind, _, _, place = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise ConfigError(
+            f"{address.host!r} is no address of this machine: {error.strerror}", remedy="write an IP address"
+        ) from error
+    listener = socket.socket(family, kind)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(place)
+        listener.listen(BACKLOG_MAX)
+    except OSError as error:
+        listener.close()
+        raise TwinrowError(_why(error), where=str(address), remedy=_remedy(error, address)) from error
+    return listener
+
+
+def _why(error: OSError) -> str:
+    return "the port is in use" if error.errno == errno.EADDRINUSE else f"cannot listen: {error.strerror}"
+
+
+def _remedy(error: OSError, address: Address) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"name another port, for example {Address(address.host, address.port + 1)}, or end what listens there"
+    return "ports below 1024 want rights" if error.errno == errno.EACCES else "name an address of this machine"

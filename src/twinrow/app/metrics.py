@@ -1,0 +1,185 @@
+"""Numbers for Prometheus and answers for health checks, all made from the one `Status`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import get_args
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+import twinrow
+from twinrow import clock
+from twinrow.app.listen import Listening, parse_address
+from twinrow.app.status import Status, TableStatus
+from twinrow.app.watch import Seen, StatusSource
+from twinrow.clock import Stop
+from twinrow.state.tables import Phase
+
+STALE_S_MAX = 10.0
+"""A lag that is older is left out: a hole in the graph is honest, a flat line at the last known 0 is not."""
+
+DIFFERENCES = ("missing", "extra", "different", "unlinked")
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """One number of every table; tables in which it is unknown have no sample."""
+
+    name: str
+    what: str
+    of: Callable[[TableStatus], float | None]
+
+
+GAUGES = (
+    Gauge("rows", "Rows in MySQL, as the last writing transaction left them.", lambda one: one.rows),
+    Gauge("items", "Items in DynamoDB by its own count, which it renews every six hours.", lambda one: one.items),
+    Gauge("backlog", "Changes known to wait, where that can be known.", lambda one: one.backlog),
+    Gauge("unlinked", "Link writes that are owed to DynamoDB, with those that it refuses.", lambda one: one.unlinked),
+    Gauge("links_refused", "Items that DynamoDB refuses to link, for good.", lambda one: one.links_refused),
+    Gauge("rechecks", "Keys of which the truth has to be read again.", lambda one: one.rechecks),
+    Gauge("dead_letters", "Items that no row can hold.", lambda one: one.dead_letters),
+    Gauge("gaps_open", "Spans in which changes may have been missed, not mended yet.", lambda one: one.gaps),
+    Gauge(
+        "retention_left_seconds", "Time before changes that were not read yet are trimmed.",
+        lambda one: one.retention_left_s,
+    ),
+    Gauge("snapshot_share", "How much of the first copy is done, 0 to 1.", lambda one: one.snapshot_share),
+    Gauge("running", "Whether a sync holds the table.", lambda one: one.running),
+    Gauge("in_step", "Whether nothing is known that keeps the copy from equalling its table.", lambda one: one.in_step),
+    Gauge("read_timestamp_seconds", "When the table was last read.", lambda one: one.read_at),
+    Gauge("caught_up_timestamp_seconds", "When nothing was left to read, the last time.", lambda one: one.caught_up_at),
+    Gauge("reconciled_timestamp_seconds", "When the last reconcile was through.", lambda one: one.reconciled_at),
+    Gauge(
+        "verified_timestamp_seconds", "When the last verify was through.",
+        lambda one: one.verified["at"] if one.verified else None,
+    ),
+    Gauge(
+        "verified_differences", "What the last verify found missing, extra, different or unlinked.",
+        lambda one: sum(one.verified[kind] for kind in DIFFERENCES) if one.verified else None,
+    ),
+)  # fmt: skip
+LAG = Gauge(
+    "lag_seconds", "Age of the oldest change seen and not committed yet, 0 when none is.", lambda one: one.lag_s
+)
+
+
+class StatusCollector(Collector):
+    """Makes every metric from the latest status, at each scrape."""
+
+    def __init__(self, source: StatusSource) -> None:
+        self._source = source
+
+    def collect(self) -> Iterator[Metric]:
+        """All metric families."""
+        return families(self._source.latest(), clock.now())
+
+
+def families(seen: Seen, at: float) -> Iterator[Metric]:
+    """The metrics of a status at the moment `at`; without a status only those of the process itself."""
+    yield InfoMetricFamily("twinrow_build", "The Twinrow that answers.", {"version": twinrow.__version__})
+    yield GaugeMetricFamily("twinrow_mysql_readable", "Whether the status could be read just now.", not seen.trouble)
+    status = seen.status or Status(at, ())
+    yield GaugeMetricFamily("twinrow_status_timestamp_seconds", "When the status was read.", status.at)
+    for gauge in GAUGES:
+        yield _gauge(gauge, status)
+    fresh = at - status.at <= STALE_S_MAX
+    yield _gauge(LAG, status if fresh else Status(at, ()))
+    yield _phases(status)
+    yield from _counters(status)
+    yield from _capacity(status)
+
+
+def _gauge(gauge: Gauge, status: Status) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"twinrow_{gauge.name}", gauge.what, labels=("table",))
+    for one in status.tables:
+        value = gauge.of(one)
+        if value is not None:
+            family.add_metric((one.table,), float(value))
+    return family
+
+
+def _phases(status: Status) -> GaugeMetricFamily:
+    family = GaugeMetricFamily("twinrow_phase", "1 for the phase that a table is in.", labels=("table", "phase"))
+    for one in status.tables:
+        for phase in get_args(Phase):
+            family.add_metric((one.table, phase), float(one.phase == phase))
+    return family
+
+
+def _counters(status: Status) -> Iterator[Metric]:
+    applied = CounterMetricFamily(
+        "twinrow_changes_applied", "Changes that became rows since the sync began.", labels=("table", "kind", "origin")
+    )
+    paid = CounterMetricFamily("twinrow_links_paid", "Ids written into items since the sync began.", labels=("table",))
+    units = CounterMetricFamily(
+        "twinrow_capacity_units", "Capacity units consumed since the sync began.", labels=("table", "kind")
+    )
+    for one in status.tables:
+        for part in one.applied:
+            applied.add_metric((one.table, part.kind, part.origin), part.count)
+        if one.counted_since is not None:
+            paid.add_metric((one.table,), one.links_paid)
+            units.add_metric((one.table, "read"), one.read_units)
+            units.add_metric((one.table, "write"), one.write_units)
+    yield from (applied, paid, units)
+
+
+def _capacity(status: Status) -> Iterator[Metric]:
+    most = GaugeMetricFamily(
+        "twinrow_capacity_units_max", "Budget in units per second; no sample: no bound.", labels=("table", "kind")
+    )
+    share = GaugeMetricFamily(
+        "twinrow_capacity_share", "Share of the budget in force; below 1 DynamoDB throttles.", labels=("table", "kind")
+    )
+    for one in status.tables:
+        if one.counted_since is None:
+            continue
+        for kind, bound in (("read", one.read_units_max), ("write", one.write_units_max)):
+            if bound is not None:
+                most.add_metric((one.table, kind), bound)
+        share.add_metric((one.table, "read"), one.read_share)
+        share.add_metric((one.table, "write"), one.write_share)
+    yield from (most, share)
+
+
+def not_ready(seen: Seen) -> str:
+    """Why this process does not do its work now; empty when it does."""
+    if seen.trouble:
+        return seen.trouble
+    if seen.status is None:
+        return "the status has not been read yet"
+    broken = [f"{one.table} is BROKEN: {one.reason}" for one in seen.status.tables if one.phase == "BROKEN"]
+    return "\n".join(broken + [f"{table} ended: {why}" for table, why in seen.ended.items()])
+
+
+def health_routes(source: StatusSource) -> list[Route]:
+    """/metrics, /healthz (the process lives) and /readyz (503, and why, when it cannot do its work)."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(StatusCollector(source))
+
+    def metrics(_request: Request) -> Response:
+        return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    def healthz(_request: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    def readyz(_request: Request) -> Response:
+        why = not_ready(source.latest())
+        return PlainTextResponse(f"{why or 'ready'}\n", status_code=503 if why else 200)
+
+    get = partial(Route, methods=["GET"])
+    return [get("/metrics", metrics), get("/healthz", healthz), get("/readyz", readyz)]
+
+
+def serve_metrics(address: str, source: StatusSource) -> Listening:
+    """Answer Prometheus and health checks on `address`, and nothing else. Raises TwinrowError, ConfigError."""
+    return Listening(Starlette(routes=health_routes(source)), parse_address(address), "metrics", Stop())

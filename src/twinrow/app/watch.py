@@ -1,0 +1,140 @@
+"""The status of all tables, read once a second for everybody who looks: page, metrics, health checks."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from twinrow import clock
+from twinrow.app.history import History
+from twinrow.app.status import Status, collect
+from twinrow.clock import Stop
+from twinrow.config import TableConfig
+from twinrow.errors import Transient, TwinrowError
+from twinrow.mysql import Connection, MySQL
+
+READ_EVERY_S = 1.0
+READ_TIMEOUT_S = 5.0
+SILENT_S_MAX = 4.0
+"""A server that neither answers nor refuses is a trouble after so long, not only when its time-out is over."""
+SESSIONS_MAX = 4
+SESSION_WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The last status that could be read (None: none yet), and why it cannot be read now (empty: it can).
+
+    `ended` holds why a table's sync ended in this process, by table: a refusal to start stands nowhere else.
+    """
+
+    status: Status | None
+    trouble: str
+    ended: dict[str, str]
+
+
+class StatusSource:
+    """Reads the status in a thread of its own, from `with` to its end; one reader, however many look."""
+
+    def __init__(self, mysql: MySQL, chosen: Sequence[TableConfig]) -> None:
+        self.tables = tuple(table.name for table in chosen)
+        self._mysql = mysql
+        self._chosen = tuple(chosen)
+        self._histories = {name: History() for name in self.tables}
+        self._status: Status | None = None
+        self._body = b'{"at":null,"tables":[]}'
+        self._trouble = ""
+        self._ended: dict[str, str] = {}
+        self._answered_at = clock.monotonic()
+        self._session: Connection | None = None
+        self._sessions = threading.BoundedSemaphore(SESSIONS_MAX)
+        self._over = Stop()
+        self._thread = threading.Thread(target=self._run, name="status", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def latest(self) -> Seen:
+        """What was read last."""
+        trouble = self._trouble
+        silent_s = clock.monotonic() - self._answered_at
+        if not trouble and silent_s > SILENT_S_MAX:
+            trouble = f"{self._mysql.place}: has not answered for {silent_s:.0f} s"
+        return Seen(self._status, trouble, dict(self._ended))
+
+    def body(self) -> bytes:
+        """The same as one JSON document: `{"now", "trouble", "ended", "status"}`, `status` as `status --json` has it.
+
+        Each table has its `rates` besides: per second and by name, over the last seconds.
+        """
+        seen = self.latest()
+        head = json.dumps({"now": clock.now(), "trouble": seen.trouble, "ended": seen.ended})
+        return head[:-1].encode() + b',"status":' + self._body + b"}"
+
+    def history(self, table: str) -> dict[str, Any] | None:
+        """The last hour of a table; None for a table that is not watched."""
+        history = self._histories.get(table)
+        return history.document() if history is not None else None
+
+    def tell(self, table: str, text: str) -> None:
+        """A table's sync ended in this process, and why; page and readiness show it until the process ends."""
+        self._ended[table] = text
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A session for what somebody asks for beyond the status; at most SESSIONS_MAX at a time. Raises Transient."""
+        if not self._sessions.acquire(timeout=SESSION_WAIT_S):
+            raise Transient("too many are asking at once", where=self._mysql.place)
+        try:
+            session = self._mysql.connect(read_timeout_s=READ_TIMEOUT_S)
+            try:
+                yield session
+            finally:
+                session.close()
+        finally:
+            self._sessions.release()
+
+    def _run(self) -> None:
+        while not self._over:
+            began = clock.monotonic()
+            self._read()
+            self._over.wait(READ_EVERY_S - (clock.monotonic() - began))
+        self._drop_session()
+
+    def _read(self) -> None:
+        try:
+            if self._session is None or not self._session.open:
+                self._session = self._mysql.connect(read_timeout_s=READ_TIMEOUT_S)
+            status = collect(self._session, self._chosen)
+        except TwinrowError as trouble:
+            self._trouble = str(trouble)
+            self._drop_session()
+            return
+        except Exception as fault:  # noqa: BLE001 - the thread that tells of troubles must not end by one; it is shown
+            self._trouble = f"fault in Twinrow: {fault!r} (please report it)"
+            self._drop_session()
+            return
+        for one in status.tables:
+            self._histories[one.table].add(status.at, one)
+        document = status.document()
+        for table in document["tables"]:
+            table["rates"] = self._histories[table["table"]].rates
+        self._status, self._body, self._trouble = status, json.dumps(document).encode(), ""
+        self._answered_at = clock.monotonic()
+
+    def _drop_session(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
