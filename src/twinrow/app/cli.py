@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from twinrow.app.commands import dead_letters, item, reset, schema, status, sync, verify
+from twinrow.app.commands import check, dead_letters, item, reset, schema, status, sync, verify
 from twinrow.app.options import Said, note
 from twinrow.app.terminal import complain, out
 from twinrow.errors import TwinrowError
@@ -44,6 +44,7 @@ def twinrow(
     note(Said(config, verbose, json_logs))
 
 
+app.command()(check.check)
 app.command()(sync.sync)
 app.command()(status.status)
 app.command()(verify.verify)

@@ -58,7 +58,7 @@ def held(copy: Copy, mysql: MySQL) -> Iterator[Copy]:
 def work_off_rechecks(
     copy: Copy, mysql: MySQL, on_described: Callable[[Copy, TableDescription], None], stop: Stop
 ) -> None:
-    """Bring the waiting rechecks of a copied table to their end, links included. Raises StartRefused, Transient, Broken."""
+    """Bring waiting rechecks of a copied table to their end, links included. Raises StartRefused, Transient, Broken."""
     with held(copy, mysql):
         description = copy.dynamodb.describe(copy.table)
         on_described(copy, description)

@@ -12,6 +12,7 @@ from twinrow.app.options import ConfigOption, TablesArgument, load_config, said
 from twinrow.app.status import TableStatus, span
 from twinrow.app.terminal import complain, out
 from twinrow.config import Config, TableConfig
+from twinrow.errors import TwinrowError
 
 if TYPE_CHECKING:
     from twinrow.app.logs import Log
@@ -77,8 +78,9 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, *, 
         log.event("debug", "described", copy.table, f"about {description.items:,} items, {description.bytes:,} bytes")
 
     def ended(table: str, outcome: Outcome) -> None:
+        # With --once it is told at the end, when no bar is in the way.
         if outcome.error is not None and not once:
-            log.event("error", "ended", table, f"stopped: {outcome.error}")
+            _tell_error(log, table, outcome.error)
 
     with Bars("items", shown=once and not log.as_json) as bars:
 
@@ -97,12 +99,19 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, *, 
         log.event("info", "ended", "", f"stopped after {span(clock.monotonic() - began)}")
     told = _results(mysql, chosen, outcomes) if once and not stop else {}
     for name, outcome in outcomes.items():
-        if outcome.error is not None:
-            complain(outcome.error)
+        if outcome.error is not None and once:
+            _tell_error(log, name, outcome.error)
         elif name in told:
             out(f"{_result(told[name], outcome)}, {clock.monotonic() - began:.1f} s")
     codes = {_code(outcome, told.get(name)) for name, outcome in outcomes.items()}
     return next(code for code in WORST_FIRST if code in codes)
+
+
+def _tell_error(log: Log, table: str, error: TwinrowError) -> None:
+    if log.as_json:
+        log.event("error", "ended", table, str(error))
+    else:
+        complain(error)
 
 
 def _results(mysql: MySQL, chosen: Sequence[TableConfig], outcomes: Mapping[str, Outcome]) -> dict[str, TableStatus]:

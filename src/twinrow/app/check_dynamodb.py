@@ -1,0 +1,176 @@
+"""Pre-flight of a DynamoDB table: rights, index, stream, and ids that are there already."""
+
+from __future__ import annotations
+
+import uuid
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+
+from twinrow import clock
+from twinrow.app import check_fixes
+from twinrow.app.finding import Finding, Fix, Level
+from twinrow.app.wiring import few_tries
+from twinrow.change import AttributeValue, Item
+from twinrow.dynamodb import DynamoDBError, TableDescription
+from twinrow.errors import StartRefused, TwinrowError
+from twinrow.state.outbox import Debt
+from twinrow.sync import link, start
+from twinrow.sync.copy import Copy
+from twinrow.sync.prepare import NO_DIGEST
+
+SAMPLE_ITEMS = 100
+MENDABLE = ("twinrow check --fix adds it", "twinrow check --fix turns it on", "wait until it is ACTIVE")
+"""The remedies of `start.check_source` that --fix can bring about."""
+
+
+def look(copy: Copy, *, copied: bool) -> Iterator[Finding]:
+    """What concerns one table; `copied` says that MySQL has a copy of it. Reads at most SAMPLE_ITEMS items."""
+    table = copy.table
+    try:
+        description = few_tries(lambda: copy.dynamodb.describe(table))
+    except TwinrowError as error:
+        yield Finding(table, "DynamoDB table", "error", error.what, error.remedy)
+        return
+    state: Level = "ok" if description.status == "ACTIVE" else "error"
+    yield Finding(
+        table, "DynamoDB table", state,
+        f"{description.status}, about {description.items:,} items, {description.bytes:,} bytes",
+        "" if state == "ok" else "wait until it is ACTIVE",
+    )  # fmt: skip
+    source = _source(copy, description)
+    yield source
+    yield from _projection(copy, description)
+    yield from _reading(copy, description, index_is_there=source.level == "ok")
+    if copy.settings.linked or copy.settings.capture == "pending-index":
+        yield from _writing(copy, description)
+    if copy.settings.linked and not copied:
+        yield from _linked_items(copy)
+
+
+def _source(copy: Copy, description: TableDescription) -> Finding:
+    """What must be mended before a sync starts, with a fix where there is one."""
+    settings = copy.settings
+    name = {"pending-index": "pending index", "stream": "stream", "scan": "capture"}[settings.capture]
+    try:
+        start.check_source(copy, description)
+    except StartRefused as refusal:
+        fix = _fix(copy, description) if refusal.remedy in MENDABLE else None
+        remedy = refusal.remedy if fix is None else f"twinrow check {copy.table} --fix"
+        return Finding(copy.table, name, "error", refusal.what, remedy, fix)
+    told = "ACTIVE, as the configuration says"
+    if settings.pending is not None and settings.capture == "pending-index":
+        told = f"{settings.pending.index} on {settings.pending.attribute}, ACTIVE"
+    elif settings.capture == "stream":
+        told = f"on, {description.stream_view}"
+    elif settings.capture == "scan":
+        told = f"the whole table is read every {settings.reconcile_s or 0:g} s"
+    return Finding(copy.table, name, "ok", told)
+
+
+def _fix(copy: Copy, description: TableDescription) -> Fix | None:
+    pending = copy.settings.pending
+    if copy.settings.capture == "stream":
+        return check_fixes.turn_on_stream(copy.dynamodb, description)
+    index = description.index(pending.index) if pending is not None else None
+    if pending is not None and index is None:
+        return check_fixes.add_index(copy.dynamodb, description, pending)
+    if index is not None and index.status in ("CREATING", "UPDATING"):
+        return check_fixes.wait_for_index(copy.dynamodb, description, index.name)
+    return None
+
+
+def _projection(copy: Copy, description: TableDescription) -> Iterator[Finding]:
+    settings = copy.settings
+    if settings.capture == "pending-index" and settings.pending is not None:
+        index = description.index(settings.pending.index)
+        if index is not None and index.projection != "ALL":
+            yield Finding(
+                copy.table, "projection", "warning",
+                f"{index.projection}: each marked item costs a consistent read more", "an index with projection ALL",
+            )  # fmt: skip
+    if settings.capture == "stream" and description.stream_view not in (None, check_fixes.STREAM_VIEW):
+        yield Finding(
+            copy.table, "stream view", "warning", f"{description.stream_view}: each change costs a consistent read more",
+            f"a stream with {check_fixes.STREAM_VIEW}",
+        )  # fmt: skip
+
+
+def _reading(copy: Copy, description: TableDescription, *, index_is_there: bool) -> Iterator[Finding]:
+    dynamodb, table, pending = copy.dynamodb, copy.table, copy.settings.pending
+    tries: list[tuple[str, Callable[[], object]]] = [
+        ("dynamodb:Scan", lambda: dynamodb.scan_page(table, 0, 1, None, limit=1)),
+        (
+            "dynamodb:BatchGetItem",
+            lambda: dynamodb.get_items(table, [_nowhere(description)], copy.read_budget, copy.stop),
+        ),
+    ]
+    if pending is not None and copy.settings.capture == "pending-index" and index_is_there:
+        mark = pending.marks[0]
+        tries.append(
+            ("dynamodb:Query", lambda: dynamodb.query_page(table, pending.index, pending.attribute, mark, None, 1))
+        )
+    if copy.settings.capture == "stream" and description.stream_arn is not None:
+        arn = description.stream_arn
+        tries.append(("dynamodb:DescribeStream", lambda: dynamodb.describe_stream(arn)))
+    lacking = []
+    for right, work in tries:
+        try:
+            few_tries(work)
+        except TwinrowError as error:
+            lacking.append(f"{right}: {error.what}")
+    if lacking:
+        yield Finding(table, "rights to read", "error", "; ".join(lacking), "grant what `twinrow iam-policy` prints")
+    else:
+        yield Finding(table, "rights to read", "ok", ", ".join(right.removeprefix("dynamodb:") for right, _ in tries))
+
+
+def _writing(copy: Copy, description: TableDescription) -> Iterator[Finding]:
+    """Link writes to a key that is nowhere: their condition fails and nothing is written, unless a right is lacking."""
+    key = _nowhere(description)
+    row_id = 1 if copy.settings.linked else None
+    mark = copy.settings.pending.marks[0] if copy.settings.pending is not None else None
+    debt = Debt(b"", key, 0, NO_DIGEST, row_id, mark)
+    try:
+        answers, _ = copy.dynamodb.execute_statements(copy.table, [link.statement(copy, debt)])
+        code = answers[0].code or ""
+    except DynamoDBError as error:
+        code = error.code
+    except TwinrowError as error:
+        yield Finding(copy.table, "rights to link", "error", error.what, error.remedy)
+        return
+    if "AccessDenied" not in code:
+        yield Finding(copy.table, "rights to link", "ok", "PartiQLUpdate: 25 links a call")
+        return
+    answer, _ = copy.dynamodb.update_item(copy.table, key, **link.update(copy, debt))
+    if "AccessDenied" in (answer.code or ""):
+        yield Finding(
+            copy.table, "rights to link", "error", "neither PartiQLUpdate nor UpdateItem is allowed",
+            "grant what `twinrow iam-policy` prints",
+        )  # fmt: skip
+    else:
+        yield Finding(
+            copy.table, "rights to link", "warning", "UpdateItem only: links take three times as long",
+            "grant dynamodb:PartiQLUpdate",
+        )  # fmt: skip
+
+
+def _linked_items(copy: Copy) -> Iterator[Finding]:
+    try:
+        page = few_tries(lambda: copy.dynamodb.scan_page(copy.table, 0, 1, None, limit=SAMPLE_ITEMS))
+    except TwinrowError:
+        return  # told under "rights to read"
+    carrying = sum(copy.settings.link_of(item) is not None for item in page.items)
+    if carrying:
+        yield Finding(
+            copy.table, "links", "warning", f"items carry `{copy.settings.link_attribute}` already",
+            f"twinrow sync {copy.table} --adopt-links, or another `link_attribute`",
+        )  # fmt: skip
+
+
+def _nowhere(description: TableDescription) -> Item:
+    """A key that no item has."""
+    text = f"twinrow check {uuid.uuid4().hex}"
+    values: dict[str, AttributeValue] = {
+        "S": {"S": text}, "N": {"N": f"-{clock.now():.6f}"}, "B": {"B": b64encode(text.encode()).decode()},
+    }  # fmt: skip
+    return {name: values[kind] for name, kind in description.keys}

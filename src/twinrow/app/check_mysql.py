@@ -1,0 +1,126 @@
+"""Pre-flight of MySQL: version, rights, collation, bulk loading, TLS, and what is in the way of a table."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from collections.abc import Iterator
+
+from twinrow.app.finding import Finding
+from twinrow.config import MySQLConfig
+from twinrow.errors import StartRefused, TwinrowError
+from twinrow.mysql import VERSION_MIN, Connection
+from twinrow.schema.naming import quote
+from twinrow.sink import inspect
+from twinrow.state import meta, tables
+from twinrow.sync.settings import Settings
+
+PACKET_BYTES_MIN = 4 * 1024 * 1024
+"""An item has up to 400 KB; its row, escaped, several times that."""
+
+
+def look(connection: Connection, config: MySQLConfig) -> Iterator[Finding]:
+    """What concerns the server as a whole."""
+    version = connection.version
+    wanted = {"mysql": "MySQL 8.0.23", "mariadb": "MariaDB 10.6"}[version.flavour]
+    if version.supported:
+        yield Finding("", "MySQL version", "ok", version.text)
+    else:
+        yield Finding("", "MySQL version", "error", f"{version.text} is too old", f"upgrade to {wanted} or newer")
+    yield _collation(connection)
+    yield from _rights(connection)
+    if connection.local_infile:
+        yield Finding("", "local_infile", "ok", "on: rows are loaded in bulk")
+    else:
+        yield Finding(
+            "", "local_infile", "warning", "off: a first copy takes about twice as long", "SET GLOBAL local_infile = ON"
+        )
+    if connection.packet_bytes_max < PACKET_BYTES_MIN:
+        yield Finding(
+            "", "max_allowed_packet", "warning",
+            f"{connection.packet_bytes_max:,} bytes: the largest items may not fit",
+            "SET GLOBAL max_allowed_packet = 67108864",
+        )  # fmt: skip
+    yield _tls(connection, config)
+    try:
+        meta.check_version(connection)
+    except StartRefused as refusal:
+        yield Finding("", "state", "error", refusal.what, refusal.remedy)
+
+
+def _collation(connection: Connection) -> Finding:
+    wanted = meta.COLLATION[connection.flavour]
+    if connection.query("SELECT 1 FROM information_schema.collations WHERE collation_name = %s", (wanted,)):
+        return Finding("", "collation", "ok", f"{wanted} is there: texts stay as different as they are")
+    oldest = ".".join(map(str, VERSION_MIN[connection.flavour]))
+    return Finding("", "collation", "error", f"the server has no {wanted}", f"upgrade to {oldest} or newer")
+
+
+def _rights(connection: Connection) -> Iterator[Finding]:
+    """Each right is tried on a table of its own, which goes again."""
+    name = quote(f"_twinrow_check_{uuid.uuid4().hex[:12]}")
+    tries = (
+        ("CREATE", f"CREATE TABLE {name} (n INT PRIMARY KEY) ENGINE=InnoDB"),
+        ("ALTER", f"ALTER TABLE {name} ADD COLUMN m INT NULL"),
+        ("INDEX", f"CREATE INDEX m ON {name} (m)"),
+        ("INSERT", f"INSERT INTO {name} (n) VALUES (1)"),
+        ("SELECT", f"SELECT n FROM {name} FOR UPDATE"),
+        ("UPDATE", f"UPDATE {name} SET m = 1"),
+        ("DELETE", f"DELETE FROM {name}"),
+        ("CREATE TEMPORARY TABLES", f"CREATE TEMPORARY TABLE {name} (n INT)"),
+        ("DROP", f"DROP TEMPORARY TABLE IF EXISTS {name}"),
+        ("DROP", f"DROP TABLE IF EXISTS {name}"),
+    )
+    lacking = []
+    for right, sql in tries:
+        try:
+            connection.execute(sql)
+        except TwinrowError as error:
+            lacking.append((right, error))
+    if lacking:
+        names = ", ".join(right for right, _ in lacking)
+        yield Finding(
+            "", "MySQL rights", "error", f"lacks {names}: {lacking[0][1].what}", "run what `twinrow grants` prints"
+        )
+    else:
+        yield Finding("", "MySQL rights", "ok", "all that is needed")
+
+
+def _tls(connection: Connection, config: MySQLConfig) -> Finding:
+    if connection.encrypted:
+        return Finding("", "TLS", "ok", f"encrypted ({config.ssl_mode})")
+    try:
+        local = bool(config.unix_socket) or config.host == "localhost" or ipaddress.ip_address(config.host).is_loopback
+    except ValueError:
+        local = False
+    if local:
+        return Finding("", "TLS", "ok", "not encrypted, on this machine")
+    return Finding("", "TLS", "warning", "not encrypted", "add ?ssl_mode=REQUIRED to `mysql.url`")
+
+
+def is_copied(connection: Connection, table: str) -> bool:
+    """Whether MySQL has a copy of the table."""
+    return meta.installed(connection) and tables.load(connection, table) is not None
+
+
+def look_at_table(connection: Connection, settings: Settings) -> Finding:
+    """Whether the MySQL table is free to be made, or ours and as it should be."""
+    known = tables.load(connection, settings.table) if meta.installed(connection) else None
+    there = bool(inspect.columns(connection, settings.into))
+    name = "MySQL table"
+    if known is None:
+        if not there:
+            return Finding(settings.table, name, "ok", f"`{settings.into}` will be made")
+        return Finding(
+            settings.table, name, "error", f"`{settings.into}` is there, and is no copy of this table",
+            "set another `into`, or rename it",
+        )  # fmt: skip
+    if not there:
+        return Finding(
+            settings.table, name, "error", f"`{known.into_table}` is gone", f"twinrow reset {settings.table} --yes"
+        )
+    try:
+        inspect.refuse_unique_indexes(connection, settings.into)
+    except StartRefused as refusal:
+        return Finding(settings.table, name, "error", refusal.what, refusal.remedy)
+    return Finding(settings.table, name, "ok", f"`{settings.into}` is the copy, phase {known.phase}")

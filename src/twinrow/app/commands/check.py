@@ -1,0 +1,98 @@
+"""`twinrow check`: the pre-flight."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, YesOption, load_config
+from twinrow.app.terminal import out, out_json, say
+from twinrow.errors import StartRefused, TwinrowError
+
+if TYPE_CHECKING:
+    from twinrow.app.finding import Finding, Fix
+    from twinrow.clock import Stop
+    from twinrow.config import Config, TableConfig
+
+SIGNS = {"ok": "ok", "warning": "!!", "error": "NO"}
+
+
+def check(
+    tables: TablesArgument = None,
+    config: ConfigOption = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Add the missing index, turn the stream on; asks before each change.")
+    ] = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at both sides before a sync; each trouble with its remedy.
+
+    Rights, index or stream, versions, collation, local_infile. Changes nothing, unless --fix is said: then each change is shown with its cost, and asked for. Exit code 1 when
+    something would keep a sync from starting.
+
+    \b
+    Example:
+      twinrow check
+      twinrow check reviews --fix --yes
+    """
+    from twinrow.app.signals import stop_on_signals
+
+    loaded = load_config(config)
+    chosen = loaded.chosen(tables or [])
+    stop = stop_on_signals()
+    found = []
+    for finding in _look(loaded, chosen, stop):
+        told = _mend(finding, finding.fix, stop, yes=yes) if fix and finding.fix is not None else finding
+        found.append(told)
+        if not as_json:
+            _show(told)
+    if as_json:
+        checks = [{name: getattr(one, name) for name in ("table", "name", "level", "text", "remedy")} for one in found]
+        out_json({"ok": all(one.level != "error" for one in found), "checks": checks})
+    raise typer.Exit(1 if any(one.level == "error" for one in found) else 0)
+
+
+def _look(config: Config, chosen: tuple[TableConfig, ...], stop: Stop) -> Iterator[Finding]:
+    from twinrow.app import check_dynamodb, check_mysql
+    from twinrow.app.finding import Finding
+    from twinrow.app.wiring import connect, copies_of, mysql_of
+
+    copies = copies_of(config, chosen, stop)
+    copied = set()
+    try:
+        with closing(connect(mysql_of(config))) as session:
+            yield from check_mysql.look(session, config.mysql)
+            for copy in copies:
+                if check_mysql.is_copied(session, copy.table):
+                    copied.add(copy.table)
+                yield check_mysql.look_at_table(session, copy.settings)
+    except TwinrowError as error:
+        yield Finding("", "MySQL", "error", str(error.what), error.remedy)
+        # Nobody knows now whether ids in items are this copy's own.
+        copied = {copy.table for copy in copies}
+    for copy in copies:
+        yield from check_dynamodb.look(copy, copied=copy.table in copied)
+
+
+def _mend(finding: Finding, change: Fix, stop: Stop, *, yes: bool) -> Finding:
+    """Show a change and its cost, ask, do it; the finding afterwards."""
+    say(f"{finding.table}: {change.what}\n  {change.cost}")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise StartRefused("nobody is there to be asked", where=f"table {finding.table}", remedy="say --yes")
+        if not typer.confirm("Do it?", err=True):
+            return finding
+    change.act(stop)
+    return replace(finding, level="ok", text=f"done: {change.what}", remedy="", fix=None)
+
+
+def _show(finding: Finding) -> None:
+    where = f"{finding.table}: " if finding.table else ""
+    remedy = f"  → {finding.remedy}" if finding.remedy else ""
+    out(f"{SIGNS[finding.level]}  {where}{finding.name}: {' '.join(finding.text.split())}{remedy}")
