@@ -90,7 +90,7 @@ def _projection(copy: Copy, description: TableDescription) -> Iterator[Finding]:
             )  # fmt: skip
     if settings.capture == "stream" and description.stream_view not in (None, check_fixes.STREAM_VIEW):
         yield Finding(
-            copy.table, "stream view", "warning", f"{description.stream_view}: each change costs a consistent read more",
+            copy.table, "stream view", "warning", f"{description.stream_view}: each change costs one read more",
             f"a stream with {check_fixes.STREAM_VIEW}",
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from twinrow.app.commands import check, dead_letters, item, reset, schema, status, sync, verify
+from twinrow.app.commands import check, dead_letters, demo, item, reset, schema, status, sync, verify
 from twinrow.app.options import Said, note
 from twinrow.app.terminal import complain, out
 from twinrow.errors import TwinrowError
@@ -52,6 +52,7 @@ app.command()(verify.repair)
 app.command()(schema.schema)
 app.command()(item.item)
 app.command()(reset.reset)
+app.command()(demo.demo)
 app.add_typer(dead_letters.app, name="dead-letters")
 
 

@@ -33,8 +33,8 @@ def check(
 ) -> None:
     """Look at both sides before a sync; each trouble with its remedy.
 
-    Rights, index or stream, versions, collation, local_infile. Changes nothing, unless --fix is said: then each change is shown with its cost, and asked for. Exit code 1 when
-    something would keep a sync from starting.
+    Rights, index or stream, versions, collation, local_infile. Changes nothing, unless --fix is said: then each change
+    is shown with its cost, and asked for. Exit code 1 when something would keep a sync from starting.
 
     \b
     Example:

@@ -1,0 +1,32 @@
+"""`twinrow demo`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the servers and the sync up until Ctrl-C.")] = False,
+    endpoint_url: Annotated[
+        str | None, typer.Option("--endpoint-url", help="A DynamoDB Local that runs; else one is started.")
+    ] = None,
+    mysql: Annotated[
+        str | None, typer.Option("--mysql", help="mysql://user:password@host:port/database; else a server is started.")
+    ] = None,
+) -> None:
+    """The whole job in a minute: 10,000 items, a live writer, a sync, an analyst's SQL, and the proof.
+
+    Runs on servers of its own, which end with it. Exit code 3 when something differs in the end.
+
+    \b
+    Example:
+      twinrow demo
+      twinrow demo --keep
+      twinrow demo --endpoint-url http://127.0.0.1:8000 --mysql mysql://root:secret@127.0.0.1:3306/demo
+    """
+    from twinrow.app.demo import Options, run
+    from twinrow.app.signals import stop_on_signals
+
+    raise typer.Exit(run(Options(endpoint_url, mysql, keep), stop_on_signals()))

@@ -1,0 +1,198 @@
+"""`twinrow demo`: 10,000 items, a live writer, a sync on the pending index, and the proof. Ends by itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+
+from twinrow import clock
+from twinrow.app import check_fixes, demo_app, demo_view
+from twinrow.app.demo_servers import Place, place
+from twinrow.app.progress import Bars, total
+from twinrow.app.status import TableStatus, collect
+from twinrow.app.terminal import out, say
+from twinrow.app.wiring import connect, copies_of, dynamodb_of, mysql_of
+from twinrow.clock import Stop
+from twinrow.dynamodb import DynamoDB
+from twinrow.errors import TwinrowError
+from twinrow.mysql import MySQL
+from twinrow.schema.naming import quote
+from twinrow.sync.copy import Copy
+from twinrow.verify.verify import Reader, Verdict, verify_table
+from twinrow.workers.local import run_tables
+from twinrow.workers.run import Outcome
+
+LIVE_S_MAX = 14.0
+LIVE_S_MIN = 4.0
+LIVE_ENDS_S = 42.0
+"""Live writing ends so long after the start at the latest, so that the whole demo stays within a minute."""
+FIRST_COPY_S_MAX = 45.0
+CATCH_UP_S_MAX = 15.0
+LOOK_S = 0.1
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for."""
+
+    endpoint_url: str | None
+    mysql_url: str | None
+    keep: bool
+
+
+class _Sync:
+    """A sync of the demo's table in a thread."""
+
+    def __init__(self, where: Place, mysql: MySQL, stop: Stop) -> None:
+        self._stop = Stop()
+        (self.copy,) = copies_of(where.config, where.config.tables, self._stop, mysql=mysql)
+        self._outcome: Outcome | None = None
+        self._mysql = mysql
+        self._user_stop = stop
+        self._thread = threading.Thread(target=self._run, name="demo-sync", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        outcomes = run_tables(
+            [self.copy], self._mysql, self._stop, once=False, on_waiting=lambda table, why: say(f"{table}: {why}")
+        )
+        self._outcome = outcomes[self.copy.table]
+
+    def check(self) -> None:
+        """Raise what the sync ended with, or that the user wants to stop."""
+        if self._outcome is not None and self._outcome.error is not None:
+            raise self._outcome.error
+        if self._user_stop:
+            raise TwinrowError("stopped")
+
+    def stop(self) -> None:
+        """End it after the batch in hand."""
+        self._stop.set()
+        self._thread.join()
+
+
+def run(options: Options, stop: Stop) -> int:
+    """The whole demo; the exit code: 0 when nothing differs, 3 otherwise."""
+    began = clock.monotonic()
+    with ExitStack() as stack:
+        where = stack.enter_context(place(options.endpoint_url, options.mysql_url))
+        dynamodb, mysql = dynamodb_of(where.config), mysql_of(where.config)
+        if where.given and not options.keep:
+            stack.callback(_clean_up, dynamodb, mysql, where.table)
+        _before(dynamodb, where, stop)
+        with _syncing(where, mysql, stop) as sync:
+            _first_copy(sync, mysql, where)
+            writer = demo_app.Writer(dynamodb, where.table)
+            live_s = max(LIVE_S_MIN, min(LIVE_S_MAX, LIVE_ENDS_S - (clock.monotonic() - began)))
+            _live(sync, writer, mysql, where, live_s)
+            _caught_up(sync, mysql, where)
+            verdict = _prove(sync.copy, mysql, dynamodb, where, writer, stop)
+            say(f"{clock.monotonic() - began:.0f} s in all")
+            if options.keep:
+                demo_view.how_to_connect(where)
+                while not stop.wait(1.0):
+                    sync.check()
+    return 0 if verdict.in_step else 3
+
+
+@contextmanager
+def _syncing(where: Place, mysql: MySQL, stop: Stop) -> Iterator[_Sync]:
+    sync = _Sync(where, mysql, stop)
+    try:
+        yield sync
+    finally:
+        sync.stop()
+
+
+def _before(dynamodb: DynamoDB, where: Place, stop: Stop) -> None:
+    """The app's table as it was, and the index that `check --fix` adds to it."""
+    say(f"the app's table {where.table}: {demo_app.ITEMS_BEFORE:,} reviews in DynamoDB …")
+    demo_app.create_table(dynamodb, where.table, stop)
+    demo_app.fill(dynamodb, where.table, stop)
+    (copy,) = copies_of(where.config, where.config.tables, stop)
+    pending = copy.settings.pending
+    if pending is not None:
+        fix = check_fixes.add_index(dynamodb, dynamodb.describe(where.table), pending)
+        say(f"as `twinrow check --fix` does: {fix.what}")
+        fix.act(stop)
+
+
+def _status(mysql: MySQL, where: Place) -> TableStatus:
+    with closing(connect(mysql)) as session:
+        return collect(session, where.config.tables).tables[0]
+
+
+def _first_copy(sync: _Sync, mysql: MySQL, where: Place) -> None:
+    until = clock.monotonic() + FIRST_COPY_S_MAX
+    with Bars("items") as bars:
+        while True:
+            sync.check()
+            linked = sync.copy.counters.links_paid
+            bars.tell(where.table, min(linked, demo_app.ITEMS_BEFORE), demo_app.ITEMS_BEFORE, "copied and linked")
+            if linked >= demo_app.ITEMS_BEFORE and _status(mysql, where).phase == "LIVE":
+                break
+            if clock.monotonic() > until:
+                raise TwinrowError(
+                    "the first copy takes too long on this machine", remedy="try again when it is less busy"
+                )
+            clock.Stop().wait(LOOK_S)
+    say(f"{demo_app.ITEMS_BEFORE:,} items are rows, and every item carries the id of its row")
+
+
+def _live(sync: _Sync, writer: demo_app.Writer, mysql: MySQL, where: Place, live_s: float) -> None:
+    say(f"now the app writes {demo_app.WRITES_PER_S} times a second, for {live_s:.0f} s: new, changed, deleted by mark")
+    until = clock.monotonic() + live_s
+    writer.start()
+    try:
+        with demo_view.Picture() as picture, closing(connect(mysql)) as session:
+            while (left := until - clock.monotonic()) > 0:
+                sync.check()
+                if writer.failed:
+                    raise TwinrowError(writer.failed)
+                one = collect(session, where.config.tables).tables[0]
+                picture.show(one, writer, sync.copy.counters.links_paid, total(sync.copy.counters.applied), left)
+                clock.Stop().wait(demo_view.DRAW_EVERY_S)
+    finally:
+        writer.stop()
+
+
+def _caught_up(sync: _Sync, mysql: MySQL, where: Place) -> None:
+    """Wait until everything that the app wrote is a row and linked."""
+    at, until = clock.now(), clock.monotonic() + CATCH_UP_S_MAX
+    while True:
+        sync.check()
+        one = _status(mysql, where)
+        if (one.caught_up_at or 0.0) > at and one.unlinked == 0 and one.rechecks == 0:
+            return
+        if clock.monotonic() > until:
+            raise TwinrowError(
+                "does not catch up", where=f"table {where.table}", remedy=f"reason: {one.reason or 'unknown'}"
+            )
+        clock.Stop().wait(LOOK_S)
+
+
+def _prove(copy: Copy, mysql: MySQL, dynamodb: DynamoDB, where: Place, writer: demo_app.Writer, stop: Stop) -> Verdict:
+    told = f"added {writer.added:,}, changed {writer.changed:,} and deleted {writer.deleted:,} reviews"
+    out(f"\nmeanwhile the app {told}; an analyst asks:\n")
+    with closing(connect(mysql)) as session:
+        demo_view.analyst(session, quote(copy.settings.into))
+        items = dynamodb.get_items(where.table, [writer.last_key()], copy.read_budget, stop)
+        if items:
+            demo_view.side_by_side(session, copy, items[0])
+        verdict = verify_table(Reader(copy.settings, dynamodb, session, copy.read_budget, stop))
+    found = verdict.missing + verdict.extra + verdict.different + verdict.unlinked
+    out(f"{verdict.items:,} items, {verdict.rows:,} rows, {found} differences")
+    return verdict
+
+
+def _clean_up(dynamodb: DynamoDB, mysql: MySQL, table: str) -> None:
+    """On servers that are not the demo's own nothing of it stays."""
+    from twinrow.state import tables
+
+    dynamodb.call("delete_table", where=f"table {table}", TableName=table)
+    with closing(connect(mysql)) as session:
+        session.execute(f"DROP TABLE IF EXISTS {quote(table)}")
+        with session.transaction() as tx:
+            tables.forget(tx, table)
