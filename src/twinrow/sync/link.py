@@ -33,9 +33,15 @@ RETRYABLE = frozenset({
     "ProvisionedThroughputExceededException", "ThrottlingException", "TransactionConflictException", "DuplicateItem",
     "InternalServerErrorException", "ReplicatedWriteConflictException",
 })  # fmt: skip
-FOR_GOOD = frozenset({"ValidationError", "ValidationException", "ItemCollectionSizeLimitExceeded"})
+FOR_GOOD = frozenset({
+    "ValidationError", "ValidationException", "ItemCollectionSizeLimitExceeded",
+    "ItemCollectionSizeLimitExceededException",
+})  # fmt: skip
 NO_RIGHTS = frozenset({"AccessDenied", "AccessDeniedException"})
 """Trouble of the whole table, not of an item: the debts wait, and `status` says why."""
+NO_ANSWER = "NoAnswer"
+LATE_RECHECK_S = 900.0
+"""AWS refuses a request whose signature is older than 15 minutes: after that no call that was given up can arrive."""
 
 
 Result = TypeVar("Result")
@@ -53,6 +59,7 @@ class Linker:
         self._flying: dict[bytes, int] = {}
         self._calls: set[Future[None]] = set()
         self.trouble = ""
+        self.denied: TwinrowError | None = None
         self._failed: BaseException | None = None
 
     def submit(self, debts: Sequence[Debt]) -> None:
@@ -140,7 +147,7 @@ class Linker:
             self._postpone(debts, trouble)
             return
         copy.write_budget.pay(units)
-        self.trouble = ""
+        self.trouble, self.denied = "", None
         fail_point("after-link-call")
         if not copy.may_write():
             self._to_recheck(debts, "answered after the lease was lost")
@@ -155,7 +162,18 @@ class Linker:
             wait_s = back_off_s(max(debt.attempts for debt in debts) + 1, POSTPONE_S_MAX)
             self._settled(lambda: outbox.postpone(self._session(), self._copy.table, debts, clock.now() + wait_s))
         else:
-            self._to_recheck(debts, "no answer to the link")
+            self._given_up(debts)
+
+    def _given_up(self, debts: Sequence[Debt]) -> None:
+        """A call without an answer may still be on its way and clear the mark of a newer write: looked at twice."""
+        self._to_recheck(debts, "no answer to the link")
+        keys = [(debt.key_hash, debt.key) for debt in debts]
+        due_at = clock.now() + LATE_RECHECK_S
+        self._settled(
+            lambda: recheck.add(
+                self._session(), self._copy.table, keys, "no answer to the link, again", due_at=due_at, late=True
+            )
+        )
 
     def _to_recheck(self, debts: Sequence[Debt], cause: str, wait_s: float = 0.0) -> None:
         keys = [(debt.key_hash, debt.key) for debt in debts]
@@ -167,17 +185,18 @@ class Linker:
         good: list[Debt] = []
         unclear: list[Debt] = []
         later: list[Debt] = []
+        silent: list[Debt] = []
         for debt, answer in zip(debts, answers, strict=True):
             if answer.code is None:
                 is_same = answer.old is not None and digest(answer.old, copy.settings.own) == debt.digest
                 (good if is_same else unclear).append(debt)
             elif answer.code in RETRYABLE or answer.code in NO_RIGHTS:
                 later.append(debt)
-                self.trouble = f"DynamoDB refuses link writes: {answer.code}: {answer.message}"
+                self._refusal(answer)
             elif answer.code in FOR_GOOD and debt.row_id is not None:
                 self._refused(debt, answer)
             else:
-                unclear.append(debt)
+                (silent if answer.code == NO_ANSWER else unclear).append(debt)
         fail_point("before-link-paid")
         moved = self._settled(lambda: outbox.pay(self._session(), copy.table, good))
         fail_point("after-link-paid")
@@ -186,6 +205,8 @@ class Linker:
             self._to_recheck(moved, "written again while its link was under way")
         if unclear:
             self._to_recheck(unclear, "the item had changed", HOT_ITEM_RECHECK_S if unclear[0].attempts else 0.0)
+        if silent:
+            self._given_up(silent)
         if later:
             if any(one.code and ("Throttl" in one.code or "Throughput" in one.code) for one in answers):
                 copy.write_budget.throttled()
@@ -194,6 +215,16 @@ class Linker:
         met = [debt.key_hash for debt in good if debt.key_hash in copy.foreign and debt.row_id is not None]
         if met:
             self._settled(lambda: foreign_link.arm(self._session(), copy.table, met))
+
+    def _refusal(self, answer: StatementAnswer) -> None:
+        """Say why the links of the whole table wait."""
+        self.trouble = f"DynamoDB refuses link writes: {answer.code}: {answer.message}"
+        if answer.code in NO_RIGHTS:
+            self.denied = TwinrowError(
+                self.trouble,
+                where=f"table {self._copy.table}",
+                remedy="grant the rights that `twinrow iam-policy` prints",
+            )
 
     def _settled(self, work: Callable[[], Result]) -> Result:
         """Run one statement or small transaction; a deadlock with the writer runs it again, a few times."""
@@ -259,7 +290,8 @@ def _send(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], float]:
         names.add(copy.settings.pending.attribute)
     if copy.partiql and all(map(_quotable, names)):
         try:
-            return copy.dynamodb.execute_statements(copy.table, [statement(copy, debt) for debt in debts])
+            answers, units = copy.dynamodb.execute_statements(copy.table, [statement(copy, debt) for debt in debts])
+            return _send_denied(copy, debts, answers, units)
         except DynamoDBError as error:
             if error.code == "ValidationException" and len(debts) > 1:
                 return _send_each(copy, debts)
@@ -267,6 +299,19 @@ def _send(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], float]:
                 raise
             copy.partiql = error.code == "ValidationException"
     return _send_each(copy, debts)
+
+
+def _send_denied(
+    copy: Copy, debts: list[Debt], answers: list[StatementAnswer], units: float
+) -> tuple[list[StatementAnswer], float]:
+    """Statements for which PartiQL's own right is missing go by UpdateItem, now and from now on."""
+    denied = [number for number, answer in enumerate(answers) if answer.code in NO_RIGHTS]
+    if not denied:
+        return answers, units
+    copy.partiql = False
+    again, more = _send_each(copy, [debts[number] for number in denied])
+    settled = dict(zip(denied, again, strict=True))
+    return [settled.get(number, answer) for number, answer in enumerate(answers)], units + more
 
 
 def _send_each(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], float]:
@@ -277,7 +322,7 @@ def _send_each(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], fl
         except Throttled as trouble:
             answer, cost = StatementAnswer("ThrottlingError", str(trouble), None), 0.0
         except Transient as trouble:
-            answer, cost = StatementAnswer("NoAnswer", str(trouble), None), 0.0
+            answer, cost = StatementAnswer(NO_ANSWER, str(trouble), None), 0.0
         answers.append(answer)
         units += cost
     return answers, units
@@ -322,14 +367,16 @@ def pay_what_is_due(copy: Copy, linker: Linker, limit: int) -> int:
     return len(due)
 
 
-def unanswered_to_recheck(copy: Copy, *, taken_over: bool, late_s: float) -> None:
+def unanswered_to_recheck(copy: Copy, *, taken_over: bool) -> None:
     """On start nobody knows what became of the calls that the outbox speaks of: all of it is rechecked.
 
-    On takeover a second time after `late_s` seconds, when no request signed by the former holder can still arrive.
+    On takeover a second time after LATE_RECHECK_S, when no request signed by the former holder can still arrive.
     """
     outbox.to_recheck(copy.writer, copy.table, "unfinished link", late=False, due_at=0.0)
     if taken_over:
-        outbox.to_recheck(copy.writer, copy.table, "unfinished link, again", late=True, due_at=clock.now() + late_s)
+        outbox.to_recheck(
+            copy.writer, copy.table, "unfinished link, again", late=True, due_at=clock.now() + LATE_RECHECK_S
+        )
 
 
 def check_may_link(copy: Copy) -> None:

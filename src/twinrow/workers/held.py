@@ -17,7 +17,7 @@ from twinrow.sync.copy import Copy
 from twinrow.sync.link import Linker
 from twinrow.sync.recheck import recheck_some
 from twinrow.workers.local import heartbeat, holder_name
-from twinrow.workers.run import LATE_RECHECK_S, Shared
+from twinrow.workers.run import Shared
 
 DRAIN_S_MAX = 60.0
 IDLE_S = 0.05
@@ -64,7 +64,7 @@ def work_off_rechecks(
         on_described(copy, description)
         start.check_source(copy, description)
         start.start(copy, description)
-        link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over, late_s=LATE_RECHECK_S)
+        link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over)
         linker = Linker(copy)
         try:
             while not stop and recheck.count(copy.writer, copy.table):

@@ -15,6 +15,7 @@ from twinrow.retry import back_off_s
 from twinrow.state import counted, dead_letter, foreign_link, gap, lease, meta, outbox, recheck, tables
 from twinrow.sync import link, start, told
 from twinrow.sync.copy import Copy
+from twinrow.sync.follow import Follow
 from twinrow.sync.link import Linker
 from twinrow.sync.poll import Poll
 from twinrow.sync.recheck import recheck_some
@@ -24,8 +25,6 @@ from twinrow.sync.snapshot import Snapshot, finish
 IDLE_S = 0.05
 NOTE_EVERY_S = 0.5
 STAND_BY_S = 0.5
-LATE_RECHECK_S = 900.0
-"""AWS refuses a request whose signature is older than 15 minutes: then no call of a former holder can still arrive."""
 DUE_LINKS_MAX = 500
 LINK_CALLS_WAITING_MAX = 64
 START_TRIES_MAX = 4
@@ -38,6 +37,7 @@ class Source(Protocol):
     oldest_at: float | None
     read_at: float
     backlog: int | None
+    trouble: str
 
     def step(self) -> bool:
         """Do a piece of work; whether there was any."""
@@ -79,6 +79,7 @@ class TableRun:
         self._reconcile: Reconcile | None = None
         self._linker: Linker | None = None
         self._noted_at = 0.0
+        self._snapshot_over_at = 0.0
         self._counted: tuple[int, ...] = ()
 
     def run(self) -> Outcome:
@@ -147,7 +148,7 @@ class TableRun:
         self.shared.on_described(copy, description)
         start.check_source(copy, description)
         segments, pages = start.start(copy, description)
-        link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over, late_s=LATE_RECHECK_S)
+        link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over)
         foreign_link.clear(copy.writer, copy.table)
         self._linker = Linker(copy)
         self._source = self._make_source(description)
@@ -160,9 +161,7 @@ class TableRun:
     def _make_source(self, description: TableDescription) -> Source | None:
         settings = self.copy.settings
         if settings.capture == "stream":
-            from twinrow.sync.follow import Follow
-
-            return Follow(self.copy, self._linker_now(), description, once=self.shared.once)
+            return Follow(self.copy, self._linker_now(), description)
         if settings.capture == "pending-index" and settings.pending is not None:
             index = description.index(settings.pending.index)
             whole = index is not None and index.projection == "ALL"
@@ -185,6 +184,8 @@ class TableRun:
         while not copy.stop:
             self._check_lease()
             linker.raise_failure()
+            if self.shared.once and linker.denied is not None:
+                raise linker.denied
             worked = self._recheck()
             if self._source is not None:
                 worked |= self._source.step()
@@ -217,7 +218,10 @@ class TableRun:
         applied = self._snapshot.step(wait_s)
         if applied is not None:
             self._linker_now().submit(applied.debts)
-        if self._snapshot.done and self._source_is_past(self._snapshot.started_at):
+        if not self._snapshot.done:
+            return applied is not None
+        self._snapshot_over_at = self._snapshot_over_at or clock.now()
+        if self._source_is_past(self._snapshot_over_at):
             self._snapshot.close()
             finish(self.copy)
             if self._snapshot.fresh:
@@ -225,7 +229,7 @@ class TableRun:
             self._snapshot = None
             self.phase = "LIVE"
             return True
-        if self._snapshot is not None and self._snapshot.done and self.phase == "SNAPSHOT":
+        if self.phase == "SNAPSHOT":
             self.phase = "CATCH_UP"
             tables.update(self.copy.writer, self.copy.table, phase=self.phase)
         return applied is not None
@@ -255,7 +259,8 @@ class TableRun:
         self._noted_at = clock.monotonic()
         copy, source = self.copy, self._source
         scanning = self._snapshot.trouble if self._snapshot is not None else ""
-        reason = self._linker_now().trouble or scanning or copy.waits_for_rebuild
+        following = self._source.trouble if self._source is not None else ""
+        reason = self._linker_now().trouble or scanning or following or copy.waits_for_rebuild
         values: dict[str, object] = {"phase": self.phase, "reason": reason, "read_at": clock.now()}
         values["counters"] = counted.to_json(told.counted(copy, self.shared.started_at))
         if source is not None:
