@@ -61,6 +61,7 @@ class TableStatus:
     notes: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
     troubles: tuple[Trouble, ...] = ()
+    schema_version: int = 0
     counted_since: float | None = None
     applied: tuple[Applied, ...] = ()
     links_paid: int = 0
@@ -146,6 +147,7 @@ def _of(table: TableConfig, known: Registered | None, counts: Counts, at: float)
         notes=tuple(one.text for one in troubles if one.text != reason),
         remedies=tuple(dict.fromkeys(command for one in troubles for command in one.commands)),
         troubles=troubles,
+        schema_version=counts.schema_version,
         counted_since=since,
         applied=told.applied,
         links_paid=told.links_paid,

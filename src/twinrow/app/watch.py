@@ -39,13 +39,16 @@ class Seen:
 
 
 class StatusSource:
-    """Reads the status in a thread of its own, from `with` to its end; one reader, however many look."""
+    """Reads the status in a thread of its own, from `with` to its end; one reader, however many look.
+
+    `histories` holds the last hour of each table.
+    """
 
     def __init__(self, mysql: MySQL, chosen: Sequence[TableConfig]) -> None:
         self.tables = tuple(table.name for table in chosen)
         self._mysql = mysql
         self._chosen = tuple(chosen)
-        self._histories = {name: History() for name in self.tables}
+        self.histories = {name: History() for name in self.tables}
         self._status: Status | None = None
         self._body = b'{"at":null,"tables":[]}'
         self._trouble = ""
@@ -85,7 +88,7 @@ class StatusSource:
 
     def history(self, table: str) -> dict[str, Any] | None:
         """The last hour of a table; None for a table that is not watched."""
-        history = self._histories.get(table)
+        history = self.histories.get(table)
         return history.document() if history is not None else None
 
     def tell(self, table: str, text: str) -> None:
@@ -127,10 +130,10 @@ class StatusSource:
             self._drop_session()
             return
         for one in status.tables:
-            self._histories[one.table].add(status.at, one)
+            self.histories[one.table].add(status.at, one)
         document = status.document()
         for table in document["tables"]:
-            table["rates"] = self._histories[table["table"]].rates
+            table["rates"] = self.histories[table["table"]].rates
         self._status, self._body, self._trouble = status, json.dumps(document).encode(), ""
         self._answered_at = clock.monotonic()
 

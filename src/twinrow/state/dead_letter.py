@@ -10,6 +10,7 @@ from twinrow.change import Item
 from twinrow.mysql import Connection
 
 ROWS_A_STATEMENT_MAX = 500
+REASON_CHARACTERS_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,31 @@ def load(
     return [
         DeadLetter(number, table, key_hash, json.loads(key), json.loads(item), reason, first, last, attempts)
         for number, table, key_hash, key, item, reason, first, last, attempts in found
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A dead letter without its item, which may have 400 KB; `reason` is cut to REASON_CHARACTERS_MAX."""
+
+    id: int
+    key: Item
+    reason: str
+    first_at: float
+    last_at: float
+    attempts: int
+
+
+def headings(connection: Connection, table: str, after: int, limit: int) -> list[Heading]:
+    """The dead letters of a table whose ids are above `after`, oldest first."""
+    found = connection.query(
+        "SELECT id, item_key, LEFT(reason, %s), first_at, last_at, attempts FROM _twinrow_dead_letter "
+        "WHERE table_name = %s AND id > %s ORDER BY id LIMIT %s",
+        (REASON_CHARACTERS_MAX, table, after, limit),
+    )
+    return [
+        Heading(number, json.loads(key), reason, first, last, attempts)
+        for number, key, reason, first, last, attempts in found
     ]
 
 

@@ -52,6 +52,14 @@ def open_gaps(connection: Connection, table: str) -> list[Gap]:
     return [Gap(*row) for row in found]
 
 
+def recent(connection: Connection, table: str, limit: int) -> list[Gap]:
+    """The gaps of a table, open and closed, the latest first."""
+    found = connection.query(
+        f"SELECT {_COLUMNS} FROM _twinrow_gap WHERE table_name = %s ORDER BY id DESC LIMIT %s", (table, limit)
+    )
+    return [Gap(*row) for row in found]
+
+
 def last_found(connection: Connection, table: str, cause: str) -> float | None:
     """When a gap of that cause was last found (epoch seconds)."""
     found = connection.query(

@@ -12,6 +12,7 @@ class Counts:
     """What stands in the state for one table: `refused` are part of `unlinked`; no `holder` means that no sync runs."""
 
     rows: int = 0
+    schema_version: int = 0
     holder: str = ""
     unlinked: int = 0
     refused: int = 0
@@ -23,7 +24,7 @@ class Counts:
 
 
 _QUERIES: dict[tuple[str, ...], str] = {
-    ("rows",): "SELECT table_name, row_count FROM _twinrow_lease",
+    ("rows", "schema_version"): "SELECT table_name, row_count, schema_version FROM _twinrow_lease",
     ("holder",): "SELECT l.table_name, l.holder FROM _twinrow_lease l JOIN _twinrow_heartbeat h USING (table_name) "
     "WHERE h.fence = l.fence AND l.holder <> '' AND h.deadline > UTC_TIMESTAMP(6)",
     ("unlinked", "refused"): "SELECT table_name, COUNT(*), SUM(refused IS NOT NULL) FROM _twinrow_link "

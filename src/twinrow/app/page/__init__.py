@@ -1,0 +1,1 @@
+"""The page that shows how every table is: read only, live, without assets from elsewhere."""

@@ -1,0 +1,174 @@
+// The page: listens to the status once a second, shows the list of tables and the chosen one.
+
+import { WindowedList } from "./lists.js";
+import { takeToken } from "./letters.js";
+import { byId, make, setText, span, timeOfDay, whole } from "./parts.js";
+import { TableView } from "./table.js";
+
+const ROW_HEIGHT_PX = 64;
+const FIND_FROM_TABLES = 8;
+const SILENT_MS_MAX = 5000;
+const LOOK_EVERY_MS = 1000;
+
+const view = new TableView();
+const list = new WindowedList(byId("table-scroller"), byId("table-rows"), ROW_HEIGHT_PX, makeRow, fillRow);
+const wide = matchMedia("(min-width: 960px)");
+
+let heard = null;
+let heardAtMs = 0;
+let shown = [];
+let stopping = false;
+
+takeToken();
+listen();
+addEventListener("hashchange", () => route({ moveFocus: true }));
+wide.addEventListener("change", () => route());
+byId("find").addEventListener("input", draw);
+byId("only-bad").addEventListener("click", (event) => {
+  const button = event.currentTarget;
+  button.setAttribute("aria-pressed", button.getAttribute("aria-pressed") !== "true");
+  draw();
+});
+addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, dialog");
+  if (event.key !== "/" || typing || byId("tools").hidden) return;
+  event.preventDefault();
+  byId("find").focus();
+});
+setInterval(showLive, LOOK_EVERY_MS);
+
+function listen() {
+  const events = new EventSource("api/events");
+  const take = (event) => {
+    heard = JSON.parse(event.data);
+    heardAtMs = performance.now();
+    stopping = event.type === "stopping";
+    draw();
+  };
+  events.addEventListener("status", take);
+  events.addEventListener("stopping", take);
+  events.addEventListener("error", () => {
+    showLive();
+    // The browser tries again by itself, but for a refusal (too many pages): then we do.
+    if (events.readyState === EventSource.CLOSED) setTimeout(listen, SILENT_MS_MAX);
+  });
+}
+
+const endedWhy = (table) => heard.ended[table.table] ?? "";
+const needsYou = (table) => table.troubles.some((trouble) => trouble.bad) || endedWhy(table) !== "";
+
+function draw() {
+  if (heard === null) return;
+  const tables = heard.status.tables;
+  const bad = tables.filter(needsYou).length;
+  showVerdict(tables, bad);
+  showLive();
+  const wanted = byId("find").value.trim().toLowerCase();
+  const onlyBad = byId("only-bad").getAttribute("aria-pressed") === "true";
+  shown = tables.filter(
+    (one) => (!onlyBad || needsYou(one)) && (one.table.toLowerCase().includes(wanted) || one.into.toLowerCase().includes(wanted)),
+  );
+  document.body.classList.toggle("single", tables.length === 1);
+  byId("tools").hidden = tables.length < FIND_FROM_TABLES;
+  byId("no-table").hidden = shown.length > 0 || tables.length === 0;
+  setText(byId("bad-count"), whole(bad));
+  list.rows.dataset.count = shown.length;
+  list.show(shown.length);
+  route();
+}
+
+function showVerdict(tables, bad) {
+  const verdict = byId("verdict");
+  const copying = tables.filter((one) => one.phase !== "LIVE" && one.phase !== "BROKEN").length;
+  const all = tables.length === 1 ? "The table" : `All ${whole(tables.length)} tables`;
+  let text = tables.length === 1 ? "In step" : `${all} in step`;
+  let state = "good";
+  if (heard.status.at === null) [text, state] = ["Reading the status…", "busy"];
+  else if (bad) [text, state] = [tables.length === 1 ? "Needs you" : `${whole(bad)} of ${whole(tables.length)} tables need you`, "bad"];
+  else if (copying) [text, state] = [`${copying === tables.length ? all : whole(copying)} being copied`, "busy"];
+  if (bad === 1 && tables.length > 1) text = `1 of ${whole(tables.length)} tables needs you`;
+  setText(verdict, text);
+  verdict.dataset.state = state;
+  document.title = `${bad ? `(${bad}) ` : ""}Twinrow: ${text.toLowerCase()}`;
+}
+
+function showLive() {
+  const silent = heard === null || performance.now() - heardAtMs > SILENT_MS_MAX;
+  let [state, text] = ["live", "live"];
+  if (silent) [state, text] = heard === null ? ["waiting", "connecting"] : ["lost", "connection lost, trying again"];
+  else if (stopping) [state, text] = ["waiting", "the sync is stopping"];
+  else if (heard.trouble) [state, text] = ["lost", "not live"];
+  else text = `live · ${timeOfDay(heard.status.at ?? heard.now)}`;
+  byId("live").dataset.state = state;
+  setText(byId("live-text"), text);
+  document.body.classList.toggle("stale", silent || Boolean(heard?.trouble));
+  const banner = byId("banner");
+  banner.hidden = !heard?.trouble;
+  if (!heard?.trouble) return;
+  const at = heard.status.at;
+  setText(banner, `${heard.trouble}${at === null ? "" : `. The numbers below are of ${timeOfDay(at)}`}. It is tried again every second.`);
+}
+
+function chosenName() {
+  const [, kind, name] = location.hash.split("/");
+  return kind === "table" ? decodeURIComponent(name ?? "") : "";
+}
+
+function route({ moveFocus = false } = {}) {
+  if (heard === null) return;
+  const tables = heard.status.tables;
+  const named = tables.find((one) => one.table === chosenName());
+  const first = wide.matches || tables.length === 1 ? (tables.find(needsYou) ?? tables[0]) : undefined;
+  // Without a choice the page keeps to what it shows already: nothing jumps when another table gets into trouble.
+  const chosen = named ?? tables.find((one) => first && one.table === view.table) ?? first;
+  document.body.dataset.view = named || (tables.length === 1 && chosen) ? "table" : "list";
+  byId("detail").hidden = chosen === undefined;
+  if (chosen) view.show(chosen, heard, endedWhy(chosen));
+  for (const link of byId("table-rows").querySelectorAll("a")) markCurrent(link);
+  if (!moveFocus) return;
+  scrollTo(0, 0);
+  if (named) byId("detail").focus({ preventScroll: true });
+}
+
+function markCurrent(link) {
+  const current = link.dataset.table === view.table;
+  if (current !== link.hasAttribute("aria-current")) link.toggleAttribute("aria-current", current);
+}
+
+function makeRow() {
+  const part = (className) => make("span", { className });
+  const link = make("a", {}, part("dot"), part("table-name"), part("table-lag"), part("table-note"), part("table-rows"));
+  return make("li", {}, link);
+}
+
+function fillRow(row, index) {
+  const table = shown[index];
+  const link = row.firstChild;
+  const [dot, name, lag, note, rows] = link.children;
+  const trouble = table.troubles.find((one) => one.bad);
+  const why = endedWhy(table) || trouble?.text;
+  if (link.dataset.table !== table.table) {
+    link.dataset.table = table.table;
+    link.href = `#/table/${encodeURIComponent(table.table)}`;
+  }
+  markCurrent(link);
+  row.setAttribute("aria-setsize", shown.length);
+  dot.dataset.state = why ? "bad" : stateOf(table);
+  setText(name, table.table);
+  setText(lag, table.lag_s === null ? "" : span(table.lag_s));
+  setText(note, why ?? phaseText(table));
+  note.classList.toggle("bad", Boolean(why));
+  setText(rows, `${whole(table.rows)} rows`);
+}
+
+function stateOf(table) {
+  if (table.phase === "BROKEN") return "bad";
+  if (!table.running) return "off";
+  return table.phase === "LIVE" ? "good" : "busy";
+}
+
+function phaseText(table) {
+  if (table.phase === "SNAPSHOT" && table.snapshot_share !== null) return `first copy, ${Math.floor(table.snapshot_share * 100)} %`;
+  if (!table.running && table.phase !== "NEW") return "no sync is running";
+  return { NEW: "not copied yet", SNAPSHOT: "first copy", CATCH_UP: "catching up", LIVE: "live" }[table.phase] ?? table.phase;
+}
