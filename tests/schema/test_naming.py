@@ -22,7 +22,9 @@ def test_names_that_mysql_takes_stay_as_they_are(attribute: str) -> None:
     ("attribute", "start"),
     [
         ("row_id", "row_id_"), ("ROW_ID", "ROW_ID_"), ("_twinrow_extra", "attribute_twinrow_extra_"),
-        ("db_trx_id", "db_trx_id_"),
+        ("db_trx_id", "attribute_db_trx_id_"),
+        ("DB_ROLL_PTRS", "attribute_DB_ROLL_PTRS_"), ("DB_ROW_ID", "attribute_DB_ROW_ID_"),
+        ("_TWINROW_", "attribute_TWINROW__"),
         ("_TWINROW_key", "attribute_TWINROW_key_"), ("a ", "a_"), ("a\u00a0", "a_"), ("\0", "__"),
         ("😀 mood", "_ mood_"),
         ("x" * 65, "x" * 57 + "_"), ("\ud800", "__"), ("FTS_DOC_ID", "FTS_DOC_ID_"),

@@ -15,8 +15,11 @@ _SUFFIX_DIGITS_MIN: Final = 6
 _SUFFIX_DIGITS_MAX: Final = 32
 _CHARACTER_MAX: Final = "\uffff"
 
-RESERVED: Final = frozenset({"row_id", "db_row_id", "db_trx_id", "db_roll_ptr", "fts_doc_id"})
-"""`row_id` is ours; InnoDB keeps the others to itself (it refuses a column of that name in whatever case)."""
+RESERVED: Final = frozenset({"row_id", "fts_doc_id"})
+"""`row_id` is ours; a full-text index looks for the other one and refuses it in another type or case."""
+RESERVED_PREFIXES: Final = (OWN_PREFIX, "db_row_id", "db_trx_id", "db_roll_ptr")
+"""What our own names begin with, and InnoDB's: MySQL 9.7 takes every column whose name begins so for a system column,
+and once it is added with ALGORITHM=INSTANT, other columns are read wrong or the server crashes (measured)."""
 
 
 @lru_cache(maxsize=8192)
@@ -50,9 +53,9 @@ def column_name(attribute: str, taken: Collection[str]) -> str:
     if valid_name(attribute) and not is_reserved(attribute) and fold(attribute) not in folded:
         return attribute
     readable = "".join("_" if _unfit(one) else one for one in attribute).rstrip()
-    if fold(readable).startswith(OWN_PREFIX.rstrip("_")):
+    if fold(f"{readable}_").startswith(RESERVED_PREFIXES):
         # With a suffix behind it even `_TWINROW` would begin as our names do.
-        readable = f"attribute{readable}"
+        readable = f"attribute_{readable.lstrip('_')}"
     digits = blake2b(attribute.encode("utf-8", "surrogatepass"), digest_size=_SUFFIX_DIGITS_MAX // 2).hexdigest()
     for length in range(_SUFFIX_DIGITS_MIN, _SUFFIX_DIGITS_MAX + 1):
         name = f"{readable[: NAME_CHARACTERS_MAX - length - 1]}_{digits[:length]}"
@@ -73,7 +76,7 @@ def valid_name(name: str) -> bool:
 def is_reserved(name: str) -> bool:
     """Whether a name is Twinrow's own or InnoDB's."""
     folded = fold(name)
-    return folded in RESERVED or folded.startswith(OWN_PREFIX)
+    return folded in RESERVED or folded.startswith(RESERVED_PREFIXES)
 
 
 def _unfit(character: str) -> bool:
