@@ -56,7 +56,7 @@ class _Sync:
 
     def _run(self) -> None:
         outcomes = run_tables(
-            [self.copy], self._mysql, self._stop, once=False, on_waiting=lambda table, why: say(f"{table}: {why}")
+            [self.copy], self._mysql, once=False, on_waiting=lambda table, why: say(f"{table}: {why}")
         )
         self._outcome = outcomes[self.copy.table]
 

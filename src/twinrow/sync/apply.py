@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from twinrow import clock
 from twinrow.change import Change, Item
 from twinrow.errors import SchemaMoved, TransactionRetry
 from twinrow.failpoint import fail_point
@@ -12,7 +13,7 @@ from twinrow.mysql import Connection
 from twinrow.retry import back_off_s
 from twinrow.sink import writer
 from twinrow.sink.writer import Written
-from twinrow.state import checkpoint, dead_letter, lease, outbox, recheck
+from twinrow.state import checkpoint, dead_letter, gap, lease, outbox, recheck
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.outbox import Debt
 from twinrow.state.recheck import Suspect
@@ -39,6 +40,7 @@ class Batch:
     suspects: Sequence[tuple[bytes, Item]] = ()
     truth: bool = False
     rows_gone: int = 0
+    gaps: Sequence[tuple[str, str, float | None, float | None]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | 
         outbox.owe(tx, copy.table, applied.debts)
         recheck.done(tx, copy.table, batch.rechecked)
         recheck.add(tx, copy.table, batch.suspects, "no image")
+        for cause, shard, from_at, to_at in batch.gaps:
+            gap.record(tx, copy.table, cause, at=clock.now(), shard=shard, from_at=from_at, to_at=to_at)
         lease.leave(tx, copy.lease, locked, rows_delta=rows_delta - batch.rows_gone)
     _count(copy, prepared, applied)
     return applied
@@ -115,8 +119,10 @@ def _write(tx: Connection, copy: Copy, batch: Batch, prepared: Prepared, generat
     existing = writer.existing_rows(tx, copy.schema, list(prepared.hashes))
     buried = deletes.tombstones(tx, copy, prepared.hashes) if copy.snapshotting else {}
     wanted = owed.wanted(prepared, existing, buried, if_absent=batch.if_absent)
-    owed.refuse_foreign_ids(copy, wanted, existing)
+    owed.refuse_foreign_ids(copy, wanted, existing, buried)
     ids = owed.ids_to_take(tx, copy, wanted, existing, buried)
+    if not batch.truth:
+        wanted = owed.put_off(tx, copy, wanted, existing, ids)
     rows = [one.row for one in wanted if one.row is not None and not owed.is_echo(one, existing)]
     written = writer.write(tx, copy.schema, rows, existing, ids)
     parked = {one.hash: (one, one.unfit) for one in wanted if one.unfit}

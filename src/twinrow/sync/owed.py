@@ -10,7 +10,7 @@ from twinrow.errors import Broken, StartRefused
 from twinrow.mysql import Connection
 from twinrow.schema.naming import quote
 from twinrow.sink.writer import Existing, Written
-from twinrow.state import foreign_link, gap, outbox
+from twinrow.state import foreign_link, gap, outbox, recheck
 from twinrow.state.outbox import Debt
 from twinrow.sync.copy import Copy
 from twinrow.sync.prepare import One, Prepared
@@ -44,12 +44,18 @@ def _number(link: AttributeValue | None) -> int | None:
     return int(text) if text.isdigit() and 0 < int(text) <= ROW_ID_MAX else None
 
 
-def refuse_foreign_ids(copy: Copy, ones: Sequence[One], existing: Mapping[bytes, Existing]) -> None:
-    """Raise StartRefused when items that are new to a first copy carry an id already, unless ids are adopted."""
+def refuse_foreign_ids(
+    copy: Copy, ones: Sequence[One], existing: Mapping[bytes, Existing], buried: Collection[bytes]
+) -> None:
+    """Raise StartRefused when items that are new to a first copy carry an id already, unless ids are adopted.
+
+    A stream may show our own link on an item that was deleted and re-created while the link was under way.
+    """
     if not (copy.first_copy and copy.settings.linked) or copy.settings.adopt_links:
         return
     for one in ones:
-        if one.link is not None and one.row is not None and one.hash not in existing:
+        new = one.row is not None and one.hash not in existing and one.hash not in buried
+        if new and one.link is not None and one.origin in ("SCAN", "PENDING"):
             refuse_linked(copy, one)
 
 
@@ -89,6 +95,22 @@ def ids_to_take(
         )
     }
     return {key_hash: row_id for row_id, key_hash in asked.items() if row_id not in taken}
+
+
+def put_off(
+    tx: Connection, copy: Copy, ones: list[One], existing: Mapping[bytes, Existing], ids: Mapping[bytes, int]
+) -> list[One]:
+    """What is written now. While ids are adopted, new rows that bring none wait for the end of the scan.
+
+    Else they would take the next free id, which is that of an item not scanned yet.
+    """
+    if not (copy.first_copy and copy.settings.adopt_links):
+        return ones
+    waiting = {
+        one.hash: one.key for one in ones if one.row is not None and one.hash not in existing and one.hash not in ids
+    }
+    recheck.add(tx, copy.table, list(waiting.items()), recheck.NO_ID_YET, due_at=recheck.NEVER)
+    return [one for one in ones if one.hash not in waiting]
 
 
 def debts(

@@ -42,6 +42,7 @@ class Poll:
         self.oldest_at: float | None = None
         self.read_at = 0.0
         self.backlog: int | None = None
+        self.trouble = ""
 
     def step(self) -> bool:
         """Begin a round when one is due, or take one answer of the round; whether there was anything to do."""

@@ -28,7 +28,6 @@ def holder_name() -> str:
 def run_tables(
     copies: Sequence[Copy],
     mysql: MySQL,
-    stop: Stop,
     *,
     once: bool,
     on_waiting: Callable[[str, str], None],
@@ -36,7 +35,7 @@ def run_tables(
     on_described: Callable[[Copy, TableDescription], None] = lambda copy, description: None,
     on_end: Callable[[str, Outcome], None] = lambda table, outcome: None,
 ) -> dict[str, Outcome]:
-    """Copy the tables until `stop` (or once); how each ended. One broken table never stops the others.
+    """Copy the tables until their stop is set (or once); how each ended. One broken table never stops the others.
 
     The callbacks are told of each table's waits, of its description before anything of it is read, and of its end.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,7 @@ from twinrow.errors import TwinrowError
 
 if TYPE_CHECKING:
     from twinrow.app.logs import Log
+    from twinrow.app.serving import Addresses
     from twinrow.clock import Stop
     from twinrow.dynamodb import TableDescription
     from twinrow.mysql import MySQL
@@ -38,8 +40,17 @@ def sync(
             "--adopt-links", help="Items of a new copy that carry an id give it to their row, where it is free."
         ),
     ] = False,
+    serve: Annotated[
+        str | None,
+        typer.Option("--serve", metavar="HOST:PORT", help="Show the page there, for example 127.0.0.1:8642."),
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option("--metrics", metavar="HOST:PORT", help="Answer Prometheus and health checks there.")
+    ] = None,
 ) -> None:
-    """Copy what is there, then follow every change until stopped (Ctrl-C or SIGTERM, after the batch in hand).
+    """Copy what is there, then follow every change until stopped.
+
+    Ctrl-C and SIGTERM stop after the batch in hand, a second Ctrl-C at once.
 
     One broken table never stops the others. With --once: exit code 3 when dead letters or refused links remain, 1 when
     a table broke, 2 when one was refused.
@@ -49,25 +60,38 @@ def sync(
       twinrow sync
       twinrow sync reviews --once
       twinrow sync reviews --adopt-links
+      twinrow sync --serve 127.0.0.1:8642 --metrics 0.0.0.0:9642
     """
     from twinrow.app.logs import Log
+    from twinrow.app.serving import Addresses
     from twinrow.app.signals import stop_on_signals
 
     loaded = load_config(config)
     chosen = loaded.chosen(tables or [])
     stop = stop_on_signals()
     log = Log(as_json=said().json_logs, verbose=said().verbose)
-    raise typer.Exit(run(loaded, chosen, stop, log, once=once, adopt_links=adopt_links))
+    how = How(once=once, adopt_links=adopt_links, serve=Addresses(serve, metrics))
+    raise typer.Exit(run(loaded, chosen, stop, log, how))
 
 
-def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, *, once: bool, adopt_links: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a sync is run."""
+
+    once: bool
+    adopt_links: bool
+    serve: Addresses
+
+
+def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how: How) -> int:
     """Copy the chosen tables and tell how it goes; the exit code."""
     from twinrow.app.progress import Bars, Watcher, total
+    from twinrow.app.serving import serving
     from twinrow.app.wiring import copies_of, limit_budgets, mysql_of
     from twinrow.workers.local import run_tables
 
-    mysql = mysql_of(config)
-    copies = copies_of(config, chosen, stop, adopt_links=adopt_links, mysql=mysql)
+    mysql, once = mysql_of(config), how.once
+    copies = copies_of(config, chosen, stop, adopt_links=how.adopt_links, mysql=mysql)
     limit, began = limit_budgets(config), clock.monotonic()
     items: dict[str, int] = {}
     runs: dict[str, TableRun] = {}
@@ -81,8 +105,13 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, *, 
         # With --once it is told at the end, when no bar is in the way.
         if outcome.error is not None and not once:
             _tell_error(log, table, outcome.error)
+        if outcome.error is not None and source is not None:
+            source.tell(table, str(outcome.error))
 
-    with Bars("items", shown=once and not log.as_json) as bars:
+    with (
+        serving(how.serve, mysql, chosen, stop, log) as source,
+        Bars("items", shown=once and not log.as_json) as bars,
+    ):
 
         def look() -> None:
             for name, one in runs.items():
@@ -92,7 +121,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, *, 
             if not once:
                 log.event("info", "started", "", f"copying {', '.join(table.name for table in chosen)}; Ctrl-C stops")
             outcomes = run_tables(
-                copies, mysql, stop, once=once, on_waiting=log.waiting, on_start=runs.update, on_described=described,
+                copies, mysql, once=once, on_waiting=log.waiting, on_start=runs.update, on_described=described,
                 on_end=ended,
             )  # fmt: skip
     if not once:

@@ -1,0 +1,155 @@
+"""Follow a stream: what was read of all shards becomes one batch, durable together with the positions it came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from twinrow import clock
+from twinrow.capture.reader_threads import ReaderThreads
+from twinrow.capture.shard_tree import RETENTION_S, ShardPosition
+from twinrow.capture.stream import StreamBatch, StreamReader
+from twinrow.change import Change, Item
+from twinrow.dynamodb import TableDescription
+from twinrow.errors import Broken, Transient
+from twinrow.schema.row import fingerprint
+from twinrow.state import checkpoint, gap
+from twinrow.state.checkpoint import Checkpoint
+from twinrow.sync.apply import Batch, apply
+from twinrow.sync.copy import Copy
+from twinrow.sync.link import Linker
+
+SHARD = "shard:"
+STREAM = "stream"
+RECORDS_A_BATCH_MAX = 2000
+SHARDS_READ_AT_ONCE_MAX = 8
+IDLE_WAIT_S = 0.05
+LISTING_WAIT_S = 0.5
+LISTING_TRIES_MAX = 60
+RECREATED = "STREAM_RECREATED"
+DISABLED = "STREAM_DISABLED"
+
+
+class Follow:
+    """The stream of one table from its durable positions on; `step` applies one batch.
+
+    A new copy: every shard of the first complete listing is durable before the constructor returns, and so before the
+    first page is scanned. A stream that was re-created is read to the end of the old one first.
+    """
+
+    def __init__(self, copy: Copy, linker: Linker, description: TableDescription) -> None:
+        self._copy = copy
+        self._linker = linker
+        self.caught_up_at = 0.0
+        self.oldest_at: float | None = None
+        self.read_at = 0.0
+        self.backlog: int | None = None
+        self.retention_left_s: float | None = None
+        self.trouble = ""
+        self._mark = clock.now()
+        known = checkpoint.load(copy.writer, copy.table, STREAM).get(STREAM)
+        arn = known.position if known is not None and known.position else description.stream_arn
+        if arn is None:
+            raise Broken("has no stream", where=f"table {copy.table}", remedy="twinrow check --fix turns it on")
+        started_at = known.read_at if known is not None else clock.now()
+        if known is None:
+            checkpoint.save(copy.writer, copy.table, {STREAM: Checkpoint(arn, read_at=started_at)})
+        self._begin(arn, started_at)
+
+    def _begin(self, arn: str, started_at: float) -> None:
+        copy = self._copy
+        positions = {
+            part.removeprefix(SHARD): _position(one)
+            for part, one in checkpoint.load(copy.writer, copy.table, SHARD).items()
+        }
+        self._reader = StreamReader(copy.dynamodb, arn, positions, started_at=started_at)
+        self._threads = ReaderThreads(self._reader, SHARDS_READ_AT_ONCE_MAX)
+        self._threads.__enter__()
+        if not positions:
+            try:
+                self._until_listed()
+            except BaseException:
+                self.close()
+                raise
+
+    def _until_listed(self) -> None:
+        waits = ""
+        for _ in range(LISTING_TRIES_MAX):
+            batch = self._reader.take(RECORDS_A_BATCH_MAX, LISTING_WAIT_S)
+            self._apply(batch)
+            waits = batch.waits
+            if batch.listed or self._copy.stop:
+                return
+        raise Transient(waits or "the stream's shards cannot be listed", where=f"table {self._copy.table}")
+
+    def step(self) -> bool:
+        """Apply what was read; whether there was anything."""
+        batch = self._reader.take(RECORDS_A_BATCH_MAX, IDLE_WAIT_S)
+        self._apply(batch)
+        self.trouble = batch.waits
+        self.read_at = clock.now()
+        self.oldest_at = None if batch.read_through else batch.oldest_at
+        self.backlog = 0 if batch.read_through else None
+        if batch.unread_since is not None:
+            self.retention_left_s = batch.unread_since + RETENTION_S - clock.now()
+        if self._reader.caught_up_since(self._mark):
+            self.caught_up_at, self._mark = self._mark, clock.now()
+        if batch.ended:
+            self._next_stream()
+        return bool(batch.changes)
+
+    def _apply(self, batch: StreamBatch) -> None:
+        copy = self._copy
+        if batch.changes or batch.positions or batch.gaps:
+            changes, suspects = _told_and_untold(copy, batch.changes)
+            parts = {SHARD + shard: _checkpoint(one) for shard, one in batch.positions.items()}
+            gaps = [(one.cause, one.shard, one.from_at, one.to_at) for one in batch.gaps]
+            applied = apply(copy, Batch(changes, parts, suspects=suspects, gaps=gaps))
+            self._linker.submit(applied.debts)
+        for shard in batch.forgotten:
+            checkpoint.forget(copy.writer, copy.table, SHARD + shard)
+
+    def _next_stream(self) -> None:
+        """All of the old stream is applied: go on with the new one; what was written between them, reconcile finds."""
+        copy = self._copy
+        old = self._reader.arn
+        now = copy.dynamodb.describe(copy.table).stream_arn
+        if now == old:
+            return
+        at = clock.now()
+        if now is None:
+            gap.record(copy.writer, copy.table, DISABLED, at=at, from_at=self.caught_up_at or None)
+            raise Broken(
+                "its stream was turned off", where=f"table {copy.table}", remedy="twinrow check --fix turns it on"
+            )
+        self.close()
+        with copy.writer.transaction() as tx:
+            gap.record(tx, copy.table, RECREATED, at=at, from_at=self.caught_up_at or None, to_at=at)
+            checkpoint.forget(tx, copy.table, SHARD)
+            checkpoint.save(tx, copy.table, {STREAM: Checkpoint(now, read_at=at)})
+        self._begin(now, at)
+
+    def close(self) -> None:
+        """End the reading threads; what was read and not applied is read again from the durable positions."""
+        self._threads.__exit__(None, None, None)
+
+
+def _told_and_untold(copy: Copy, changes: Sequence[Change]) -> tuple[list[Change], list[tuple[bytes, Item]]]:
+    """The changes whose image is told, and the keys whose last change has none (KEYS_ONLY, OLD_IMAGE)."""
+    if not any(change.needs_recheck for change in changes):
+        return list(changes), []
+    keys = copy.schema.keys
+    hashes = [fingerprint(keys, change.key) for change in changes]
+    last = dict(zip(hashes, changes, strict=True))
+    told = [change for key_hash, change in zip(hashes, changes, strict=True) if not last[key_hash].needs_recheck]
+    return told, [(key_hash, change.key) for key_hash, change in last.items() if change.needs_recheck]
+
+
+def _checkpoint(one: ShardPosition) -> Checkpoint:
+    info = json.dumps({"parent": one.parent, "starts": one.starts, "horizon_at": one.horizon_at})
+    return Checkpoint(one.position, one.finished, one.read_at, info)
+
+
+def _position(one: Checkpoint) -> ShardPosition:
+    info = json.loads(one.info or "{}")
+    return ShardPosition(one.position, one.done, one.read_at, info["parent"], info["starts"], info["horizon_at"])
