@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from twinrow.capture.shard_reader import NOT_FOUND, StreamSource
@@ -18,35 +18,41 @@ LIST_PAGE_S = 0.2
 LIST_PAGES_MAX = 10_000
 CHILDLESS_S = 30.0
 """A shard that ended and whose children no complete listing shows for so long has none."""
+LISTING_S_MAX = 60.0
+"""A listing cut short by throttling goes on where it stopped, unless that is so long ago."""
 GONE = "GONE"
 
 
 @dataclass(frozen=True, slots=True)
 class ListJob:
-    """A listing to be made; `began_at` in epoch seconds."""
+    """A listing to be made, or the rest of one that was cut short: the shards so far, and the last of them."""
 
     began_at: float
+    shards: Mapping[str, Shard] = field(default_factory=dict)
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a listing came to: `status` as DescribeStream tells it, or GONE; the `trouble` that cut it short."""
+    """What a listing came to: `status` as DescribeStream tells it, or GONE; the `trouble` that cut it, and the `rest`."""
 
     listing: Listing
     status: str
     pages: int
     trouble: Transient | None = None
+    rest: ListJob | None = None
 
 
 def list_shards(source: StreamSource, arn: str, job: ListJob) -> Listed:
     """All pages of DescribeStream. Raises DynamoDBError for refusals other than that the stream is gone."""
-    shards: dict[str, Shard] = {}
-    after, status = None, ""
+    shards = dict(job.shards)
+    after, status = job.after, ""
     for pages in range(1, LIST_PAGES_MAX + 1):
         try:
             page = source.describe_stream(arn, after)
         except Transient as trouble:
-            return Listed(Listing(shards, complete=False, began_at=job.began_at), status, pages, trouble)
+            cut = Listing(shards, complete=False, began_at=job.began_at)
+            return Listed(cut, status, pages, trouble, ListJob(job.began_at, shards, after))
         except DynamoDBError as error:
             if error.code != NOT_FOUND:
                 raise
@@ -87,6 +93,7 @@ class ListingPace:
     given_up: set[str] = field(default_factory=set)
     closed_since: float | None = None
     is_over: bool = False
+    _rest: ListJob | None = None
     _soon: int = 0
     _tries: int = 0
 
@@ -95,9 +102,13 @@ class ListingPace:
         """Whether some shard ended a moment ago and its children are not listed yet."""
         return bool(self.expected)
 
-    def is_due(self, at: float) -> bool:
-        """Whether to list now."""
-        return not self.busy and self.due_at <= at
+    def next_job(self, now: float, at: float) -> ListJob | None:
+        """The listing to be made now, if one is due."""
+        if self.busy or self.due_at > at:
+            return None
+        self.busy = True
+        rest = self._rest
+        return rest if rest is not None and now - rest.began_at < LISTING_S_MAX else ListJob(now)
 
     def expect_children(self, shard: str, now: float, at: float) -> None:
         """A shard has ended: its children are looked for at once."""
@@ -115,6 +126,7 @@ class ListingPace:
     ) -> None:
         """Note a listing and set the time of the next. `unsure`: some shard or parent is absent without proof."""
         self.busy = False
+        self._rest = listed.rest
         self.trouble = "" if listed.trouble is None else str(listed.trouble)
         if listed.trouble is not None:
             self._tries += 1

@@ -46,7 +46,8 @@ class ShardReader:
     """What one process knows of a shard that it reads; times by the monotonic clock but for `asked_at`, `empty_since`.
 
     `epoch` is its own number: an answer to a reader before it, of the same shard, does not count any more. `empties` is
-    the number of empty answers in a row, `empty_since` when the first of them was asked for.
+    the number of empty answers in a row, `empty_since` when the first of them was asked for; `refused` that the last
+    answer was that the shard is gone.
     """
 
     shard: str
@@ -56,6 +57,7 @@ class ShardReader:
     due_at: float = 0.0
     tries: int = 0
     trouble: str = ""
+    refused: bool = False
     empties: int = 0
     empty_since: float = 0.0
     asked_at: float = 0.0

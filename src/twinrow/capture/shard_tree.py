@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -27,9 +27,11 @@ RETENTION_MARGIN_S = 3600.0
 START_MARGIN_S = 300.0
 """A scan is eventually consistent: records that much older than the start of a copy are in every scanned image."""
 PARENT_ABSENT_S = 5.0
-"""A parent never met is taken for trimmed long ago when complete listings over this time lack it."""
+"""A parent never met, of a child older than the retention, is taken for trimmed when listings over this time lack it."""
+PARENT_HIDDEN_S = 60.0
+"""The same for a younger child, whose parent should still be there: listings may be behind."""
 VANISHED_S = 60.0
-"""A shard that nobody can read is taken for gone when complete listings over this time lack it."""
+"""A shard that cannot be read is taken for gone when complete listings over this time lack it."""
 FORGET_S = 48 * 3600.0
 """Finished shards are remembered so long: around their expiry listings show them again (also measured by Flink)."""
 
@@ -127,14 +129,14 @@ class Plan:
     forget: frozenset[str]
 
 
-def look(seen: Seen, listing: Listing, known: Collection[str]) -> Seen:
+def look(seen: Seen, listing: Listing, known: Mapping[str, ShardPosition]) -> Seen:
     """Add a listing. One that was cut short tells what is there, never what is not."""
     shards = {**seen.shards, **listing.shards}
     absent = {shard: at for shard, at in seen.absent_since.items() if shard not in listing.shards}
     if not listing.complete:
         return Seen(shards, absent, seen.listed_at)
-    parents = {one.parent for one in shards.values() if one.parent is not None}
-    named = parents | set(known) | set(shards)
+    parents = {one.parent for one in shards.values()} | {one.parent for one in known.values()}
+    named = {shard for shard in parents if shard is not None} | set(known) | set(shards)
     for shard in named - set(listing.shards):
         absent.setdefault(shard, listing.began_at)
     absent = {shard: at for shard, at in absent.items() if shard in named}
@@ -158,12 +160,21 @@ def trim_loses(position: ShardPosition, started_at: float, at: float, retention_
 
 
 def plan(
-    seen: Seen, known: Mapping[str, ShardPosition], *, started_at: float, at: float, retention_s: float = RETENTION_S
+    seen: Seen,
+    known: Mapping[str, ShardPosition],
+    *,
+    started_at: float,
+    at: float,
+    unreadable: Collection[str] = (),
+    retention_s: float = RETENTION_S,
 ) -> Plan:
-    """What to read now. `known`: every shard met before; `started_at`: when the copy began (both epoch seconds)."""
+    """What to read now. `known`: every shard met before; `started_at`: when the copy began (epoch seconds).
+
+    `unreadable`: shards whose last reading was refused as if they were gone.
+    """
     children = _children(seen, known)
     register, gaps = _meet(seen, known, children, started_at, at)
-    gaps += _not_read(seen, known, at, retention_s) or _lost(seen, known, at)
+    gaps = gaps or _not_read(seen, known, at, retention_s) or _lost(seen, known, unreadable, at)
     after = dict(known) | register
     for _, positions in gaps:
         after |= positions
@@ -171,7 +182,7 @@ def plan(
     for shard, one in after.items():
         if one.finished:
             continue
-        if _is_free(shard, after, seen):
+        if _is_free(shard, after, seen, at):
             readable[shard] = start_of(one, at, retention_s)
         else:
             waiting.add(shard)
@@ -203,10 +214,8 @@ def _created_at(shard: str) -> float | None:
     return int(found[1]) / 1000 if found else None
 
 
-def _is_unwanted(shard: Shard, children: Collection[str], started_at: float) -> bool:
-    """Closed well before the copy began: a child of it is older than that."""
-    if shard.ends is None:
-        return False
+def _is_unwanted(children: Collection[str], started_at: float) -> bool:
+    """Closed well before the copy began: a child of it is older than that. (Listings may show the end late.)"""
     created = [at for at in map(_created_at, children) if at is not None]
     return bool(created) and min(created) < started_at - START_MARGIN_S
 
@@ -218,17 +227,24 @@ def _meet(
     started_at: float,
     at: float,
 ) -> tuple[dict[str, ShardPosition], list[GapAndPositions]]:
-    """Shards listed for the first time. A parent that shows up after its children were read comes too late: a gap."""
+    """Shards listed for the first time.
+
+    A parent that shows up after its children were read comes too late, and what is unread above it, too: a gap.
+    """
     register: dict[str, ShardPosition] = {}
     gaps: list[GapAndPositions] = []
     for shard, listed in seen.shards.items():
         if shard in known:
             continue
         met = ShardPosition(None, False, at, listed.parent, listed.starts, None if known else started_at)
-        if _is_unwanted(listed, children.get(shard, ()), started_at):
+        if _is_unwanted(children.get(shard, ()), started_at):
             register[shard] = replace(met, finished=True)
         elif _read_below(shard, known, children):
-            gaps.append((GapFound(shard, "PARENT_LATE", None, at), {shard: replace(met, finished=True)}))
+            given_up = {shard: met} | {above: known[above] for above in _unfinished_above(met, known)}
+            gaps += [
+                (GapFound(one, "PARENT_LATE", None, at), {one: replace(position, finished=True, horizon_at=at)})
+                for one, position in given_up.items()
+            ]
         else:
             register[shard] = met
     return register, gaps
@@ -245,16 +261,23 @@ def _read_below(shard: str, known: Mapping[str, ShardPosition], children: Mappin
     return False
 
 
-def _is_free(shard: str, known: Mapping[str, ShardPosition], seen: Seen) -> bool:
-    """Whether every ancestor is read to its end, was lost, or was trimmed long ago."""
-    parent = known[shard].parent
-    if parent is not None and parent not in known:
-        return known[shard].position is not None or seen.absent(parent, PARENT_ABSENT_S)
+def _unfinished_above(one: ShardPosition, known: Mapping[str, ShardPosition]) -> Iterator[str]:
+    """The unfinished among the known ancestors."""
+    parent = one.parent
     while parent is not None and parent in known:
         if not known[parent].finished:
-            return False
+            yield parent
         parent = known[parent].parent
-    return True
+
+
+def _is_free(shard: str, known: Mapping[str, ShardPosition], seen: Seen, at: float) -> bool:
+    """Whether every ancestor is read to its end, was lost, or was trimmed long ago."""
+    one = known[shard]
+    if one.parent is not None and one.parent not in known and one.position is None:
+        created = _created_at(shard)
+        is_old = created is not None and at - created > RETENTION_S
+        return seen.absent(one.parent, PARENT_ABSENT_S if is_old else PARENT_HIDDEN_S)
+    return next(_unfinished_above(one, known), None) is None
 
 
 def _not_read(seen: Seen, known: Mapping[str, ShardPosition], at: float, retention_s: float) -> list[GapAndPositions]:
@@ -276,7 +299,7 @@ def _not_read(seen: Seen, known: Mapping[str, ShardPosition], at: float, retenti
     return [
         (GapFound(shard, "NOT_READ", one.read_at, at), {shard: replace(one, horizon_at=at)})
         for shard, one in known.items()
-        if not one.finished and _looked_after_at(one) < limit and _was_begun(one) and _is_free(shard, known, seen)
+        if not one.finished and _looked_after_at(one) < limit and _was_begun(one) and _is_free(shard, known, seen, at)
     ]
 
 
@@ -289,18 +312,20 @@ def _was_begun(one: ShardPosition) -> bool:
     return one.position is not None or one.horizon_at is not None
 
 
-def _lost(seen: Seen, known: Mapping[str, ShardPosition], at: float) -> list[GapAndPositions]:
-    """Unfinished shards that are gone: no listing shows them, no reading has succeeded since the first that did not.
+def _lost(
+    seen: Seen, known: Mapping[str, ShardPosition], unreadable: Collection[str], at: float
+) -> list[GapAndPositions]:
+    """Unfinished shards that are gone: listings lack them for long, and their own reading is refused.
 
-    One that still waits for its parents is not given up before its turn, so that all before the gap is applied first.
+    One that still waits for its parents is not read, so not given up before its turn: all before the gap comes first.
     """
     return [
-        (GapFound(shard, "SHARD_LOST", one.read_at, at), {shard: replace(one, finished=True)})
+        (GapFound(shard, "SHARD_LOST", one.read_at, at), {shard: replace(one, finished=True, horizon_at=at)})
         for shard, one in known.items()
         if not one.finished
+        and shard in unreadable
         and seen.absent(shard, VANISHED_S)
-        and one.read_at < seen.absent_since[shard]
-        and _is_free(shard, known, seen)
+        and _is_free(shard, known, seen, at)
     ]
 
 
@@ -311,9 +336,9 @@ def _forgettable(
         shard
         for shard, one in known.items()
         if one.finished
-        and at - one.read_at > FORGET_S
+        and at - _looked_after_at(one) > FORGET_S
         and seen.absent(shard, VANISHED_S)
-        and _is_free(shard, known, seen)
+        and _is_free(shard, known, seen, at)
         and all(child in known and _is_past(known[child]) for child in children.get(shard, ()))
     )
 

@@ -51,7 +51,7 @@ class StreamBatch:
     """What was taken: to be made durable together, `gaps` before or with the rest.
 
     `positions`: shards met, read further, ended, or idle but looked at. `forgotten`: checkpoints nobody needs any more.
-    `listed`: every shard of a complete listing is among the positions given so far. `read_through`: nothing is left to
+    `listed`: every shard of the first complete listing is among the positions given so far. `read_through`: nothing is left to
     take and the last answer of every shard was empty. `oldest_at`: time of the oldest record read and not yet taken.
     `unread_since`: no unread record is older. `ended`: the stream is disabled or gone, and all of it was taken.
     `waits`: the trouble that some shard or the listing is in, or "".
@@ -129,6 +129,7 @@ class StreamReader:
         self._entries: Counter[str] = Counter()
         self._queued_records = self._queued_bytes = 0
         self._seen = Seen()
+        self._first: frozenset[str] | None = None
         self._pace = ListingPace()
         self._refresh_at = monotonic() + READ_AT_EVERY_S
         self._failure: BaseException | None = None
@@ -136,9 +137,9 @@ class StreamReader:
     def next_job(self) -> Job | None:
         """The next thing to do that is due, or None; call it with `lock` held, then `run` the job without."""
         at = self._monotonic()
-        if self._pace.is_due(at):
-            self._pace.busy = True
-            return ListJob(self._now())
+        listing = self._pace.next_job(self._now(), at)
+        if listing is not None:
+            return listing
         if self._is_full():
             return None
         while self._due and self._due[0][0] <= at:
@@ -210,7 +211,9 @@ class StreamReader:
         Each shard shows it by its end, by a record newer than that, or by empty answers over EMPTY_S since then.
         """
         with self.lock:
-            if self._seen.listed_at < start_at or self._pace.expects_children or not self._is_listed():
+            if self._seen.listed_at < start_at or self._pace.expects_children:
+                return False
+            if not self._has_given_all_shards():
                 return False
             unfinished = [shard for shard, one in self._given.items() if not one.finished]
             return all(self._is_past(shard, start_at) for shard in unfinished)
@@ -224,7 +227,7 @@ class StreamReader:
         reader = self._readers.get(shard)
         if reader is None or shard in self._entries or not reader.empties or self._is_closed(shard):
             return False
-        return reader.empty_since >= start_at and reader.asked_at - reader.empty_since >= EMPTY_S
+        return reader.asked_at - max(reader.empty_since, start_at) >= EMPTY_S
 
     def _gave_newer(self, shard: str, start_at: float) -> bool:
         return self._newest_given_at.get(shard, 0.0) >= start_at + RECORD_TIME_GRAIN_S
@@ -249,7 +252,11 @@ class StreamReader:
 
     def _take_in_listing(self, listed: Listed) -> None:
         self._seen = shard_tree.look(self._seen, listed.listing, self._read)
-        self._replan()
+        # A new copy begins with all shards of a listing; one that is resumed knows what to read without.
+        if listed.listing.complete or self._read:
+            self._replan()
+        if self._first is None and listed.listing.complete:
+            self._first = frozenset(self._read)
         unsure = (self._waiting | self._readers.keys()) & self._seen.absent_since.keys()
         unsure |= {shard for shard in self._waiting if self._read[shard].parent in self._seen.absent_since}
         childless = shard_tree.childless(self._seen, self._read)
@@ -260,8 +267,14 @@ class StreamReader:
         """Do what follows from the listings and from what was read, until nothing more follows."""
         while True:
             at = self._now()
+            unreadable = {shard for shard, reader in self._readers.items() if reader.refused}
             plan = shard_tree.plan(
-                self._seen, self._read, started_at=self._started_at, at=at, retention_s=self._retention_s
+                self._seen,
+                self._read,
+                started_at=self._started_at,
+                at=at,
+                unreadable=unreadable,
+                retention_s=self._retention_s,
             )
             for shard, position in plan.register.items():
                 self._append(_Entry(shard, position))
@@ -277,10 +290,11 @@ class StreamReader:
         for shard in plan.readable.keys() - self._readers.keys():
             self._readers[shard] = ShardReader(shard, next(self._epochs))
             self._schedule(self._readers[shard], 0.0)
-        for shard in plan.forget:
+        forget = plan.forget - self._entries.keys()
+        for shard in forget:
             for by_shard in (self._read, self._given, self._newest_given_at):
                 by_shard.pop(shard, None)
-        self._forget |= plan.forget
+        self._forget |= forget
 
     def _append(self, entry: _Entry) -> None:
         self._read[entry.shard] = entry.after
@@ -299,7 +313,7 @@ class StreamReader:
         if fetched.refused or fetched.trouble is not None:
             self._take_in_refusal(reader, job, fetched)
             return
-        reader.tries, reader.trouble, reader.asked_at = 0, "", job.asked_at
+        reader.tries, reader.trouble, reader.refused, reader.asked_at = 0, "", False, job.asked_at
         before = self._read[job.shard]
         position = fetched.records[-1].sequence if fetched.records else before.position
         after = replace(before, position=position, finished=fetched.ended, read_at=job.asked_at)
@@ -334,11 +348,12 @@ class StreamReader:
         if fetched.refused == EXPIRED:
             # The position is that of the last record queued, so a new iterator goes on where this one stood.
             pause = 0.0 if reader.tries == 1 else pause
-        elif fetched.refused == NOT_FOUND:
-            reader.trouble = f"shard {job.shard} cannot be found"
+        elif fetched.refused == NOT_FOUND or (
+            fetched.refused == TRIMMED and job.start.kind == "TRIM_HORIZON" and job.iterator is None
+        ):
+            reader.refused = True
+            reader.trouble = f"shard {job.shard} cannot be read ({fetched.refused})"
             self._pace.hurry(self._monotonic())
-        elif fetched.refused == TRIMMED and job.start.kind == "TRIM_HORIZON" and job.iterator is None:
-            reader.trouble = f"shard {job.shard} is being trimmed"
         elif fetched.refused == TRIMMED:
             self._take_in_trim(job)
             pause = 0.0 if reader.tries == 1 else pause
@@ -395,10 +410,13 @@ class StreamReader:
                 self._give(taken, shard, self._read[shard])
 
     def _is_listed(self) -> bool:
-        return self._pace.listed and self._given.keys() == self._read.keys()
+        return self._first is not None and self._first <= self._given.keys()
+
+    def _has_given_all_shards(self) -> bool:
+        return self._is_listed() and self._given.keys() == self._read.keys()
 
     def _is_read_through(self) -> bool:
-        quiet = not (self._queue or self._waiting or self._pace.expects_children) and self._is_listed()
+        quiet = not (self._queue or self._waiting or self._pace.expects_children) and self._has_given_all_shards()
         return quiet and all(one.empties and not one.tries for one in self._readers.values())
 
     def _oldest_at(self) -> float | None:
@@ -415,7 +433,7 @@ class StreamReader:
         return min(unread, default=None)
 
     def _is_ended(self) -> bool:
-        done = not (self._queue or self._readers or self._waiting) and self._is_listed()
+        done = not (self._queue or self._readers or self._waiting) and self._has_given_all_shards()
         return done and self._pace.is_over
 
     def _trouble(self) -> str:
