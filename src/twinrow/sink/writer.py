@@ -59,8 +59,9 @@ def write(
     plain = [row for row in rows if row.key not in existing and row.key not in wanted_ids]
     placed = [row for row in rows if row.key not in existing and row.key in wanted_ids]
     known = [row for row in rows if row.key in existing]
-    _insert(tx, schema, plain, {}, "", written)
+    # First those whose id is said: the others take whatever is free after it.
     _insert(tx, schema, placed, wanted_ids, "", written)
+    _insert(tx, schema, plain, {}, "", written)
     changed = _insert(tx, schema, known, {}, statements.upsert_tail(schema, tx.flavour), written)
     written.updated = changed // 2
     refused = written.refused

@@ -10,6 +10,9 @@ from twinrow.change import Item
 from twinrow.mysql import Connection
 
 ROWS_A_STATEMENT_MAX = 500
+NO_ID_YET = "brings no id of its own"
+NEVER = 2.0**40
+"""A due time that does not come by itself: `make_due` brings it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,11 @@ def due(connection: Connection, table: str, now: float, limit: int) -> list[Susp
         Suspect(key_hash, json.loads(key), cause, seq, bool(late), attempts)
         for key_hash, key, cause, seq, late, attempts in found
     ]
+
+
+def make_due(tx: Connection, table: str, cause: str) -> None:
+    """What was entered for this cause is looked at from now on."""
+    tx.execute("UPDATE _twinrow_recheck SET due_at = 0 WHERE table_name = %s AND cause = %s", (table, cause))
 
 
 def done(tx: Connection, table: str, suspects: Sequence[Suspect]) -> None:

@@ -11,7 +11,7 @@ from twinrow.change import Change
 from twinrow.failpoint import fail_point
 from twinrow.schema.row import key_of
 from twinrow.sink import ddl
-from twinrow.state import checkpoint, lease, tables, tombstone
+from twinrow.state import checkpoint, lease, recheck, tables, tombstone
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.apply import Applied, Batch, apply
 from twinrow.sync.copy import Copy
@@ -89,5 +89,6 @@ def finish(copy: Copy) -> None:
     with copy.writer.transaction() as tx:
         lease.lock(tx, copy.lease, None)
         tombstone.clear(tx, copy.table)
+        recheck.make_due(tx, copy.table, recheck.NO_ID_YET)
         tables.update(tx, copy.table, snapshot_done_at=clock.now(), phase="LIVE", reason="")
     copy.snapshotting = copy.first_copy = False

@@ -187,7 +187,7 @@ class TableRun:
             if self.shared.once and linker.denied is not None:
                 raise linker.denied
             worked = self._recheck()
-            if self._source is not None:
+            if self._source is not None and not self._adopts_first():
                 worked |= self._source.step()
             worked |= self._snapshot_step(wait_s=0.0 if worked else IDLE_S)
             if self._snapshot is None:
@@ -201,6 +201,11 @@ class TableRun:
                 copy.stop.wait(IDLE_S)
             elif linker.calls() > LINK_CALLS_WAITING_MAX:
                 linker.drain(1.0)
+
+    def _adopts_first(self) -> bool:
+        """While ids are adopted, marks wait in their index: new items must not take ids that the scan still brings."""
+        copy = self.copy
+        return copy.first_copy and copy.settings.adopt_links and copy.settings.capture == "pending-index"
 
     def _check_lease(self) -> None:
         if self.copy.table not in self.shared.leases:
