@@ -6,10 +6,12 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from tests.fixtures import tables
+from tests.fixtures.copying import PENDING_INDEX, Copying
 from tests.fixtures.databases import Database
 
 from twinrow.app.servers import DynamoDBLocal, Flavour, MySQLServer
@@ -33,6 +35,20 @@ class MakeTable(Protocol):
         stream: str | None = None,
         client: Any = None,
     ) -> str: ...
+
+
+class MakeCopying(Protocol):
+    """Creates a reviews table with its pending index, and the configuration that copies it; see `Copying`."""
+
+    def __call__(
+        self,
+        *,
+        endpoint_url: str = "",
+        mark: str = "migrated:S",
+        projection: str | list[str] = "ALL",
+        pending_index: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Copying: ...
 
 
 @pytest.fixture(scope="session")
@@ -128,6 +144,30 @@ def make_table(request: pytest.FixtureRequest) -> Iterator[MakeTable]:
             return table
 
         yield make
+
+
+@pytest.fixture
+def make_copying(
+    database: Database, dynamodb: DynamoDBLocal, dynamodb_client: Any, make_table: MakeTable, tmp_path: Path
+) -> MakeCopying:
+    """A function that creates a table to be copied into `database`; `pending_index` adds to what is usual."""
+
+    def make(
+        *,
+        endpoint_url: str = "",
+        mark: str = "migrated:S",
+        projection: str | list[str] = "ALL",
+        pending_index: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Copying:
+        index = {**PENDING_INDEX, "attribute": mark.partition(":")[0], **(pending_index or {})}
+        table = make_table(index=(str(index["index"]), mark, projection))
+        wanted = {"capture": "pending-index", "pending_index": index, **options}
+        if wanted["capture"] != "pending-index":
+            del wanted["pending_index"]
+        return Copying(database, dynamodb_client, endpoint_url or dynamodb.endpoint_url, tmp_path, {table: wanted})
+
+    return make
 
 
 def _delete_table(client: Any, table: str) -> None:

@@ -1,0 +1,428 @@
+"""The pending index on real servers: what is marked is copied, linked and unmarked; no change is lost on the way."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from tests.conftest import MakeCopying
+from tests.fixtures.copying import Copying, Ran, Wire, key, marked, put_all, review
+from tests.fixtures.databases import Database
+from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, error, fail_statements
+from tests.fixtures.waiting import wait_until
+
+from twinrow.app.servers import DynamoDBLocal
+from twinrow.errors import Broken, StartRefused
+from twinrow.sync import link
+
+WRITES = ("batch_execute_statement", "update_item", "put_item", "delete_item", "batch_write_item")
+
+
+def _get(copying: Copying, item: Wire) -> Wire:
+    found: Wire = copying.client.get_item(TableName=copying.table, Key=key(item), ConsistentRead=True).get("Item", {})
+    return found
+
+
+def _put(copying: Copying, item: Wire) -> None:
+    copying.client.put_item(TableName=copying.table, Item=item)
+
+
+def _row(copying: Copying, item: Wire, columns: str = "*") -> tuple[Any, ...]:
+    where = f"username = '{item['username']['S']}' AND reviewed_at = '{item['reviewed_at']['S']}'"
+    (row,) = copying.rows(columns, where)
+    return row
+
+
+def _everything(copying: Copying) -> list[tuple[Any, ...]]:
+    return copying.rows("*, _twinrow_key, _twinrow_extra, _twinrow_updated_at, _twinrow_deleted_at")
+
+
+def _no_write(ran: Ran) -> bool:
+    return not any(ran.requests.get(name) for name in WRITES)
+
+
+@pytest.mark.parametrize("done", ["", "true"])
+@pytest.mark.parametrize("items", [120, pytest.param(10_000, marks=[pytest.mark.faults, pytest.mark.timeout(600)])])
+def test_a_table_is_copied_and_linked_and_a_second_run_writes_nothing(
+    make_copying: MakeCopying, done: str, items: int
+) -> None:
+    copying = make_copying(pending_index={"done": done})
+    put_all(copying.client, copying.table, [marked(n) if n % 3 else review(n) for n in range(items)])
+    copying.once_well()
+    copying.assert_equal(items=items)
+    marks = {item.get("migrated", {}).get("S", "") for item in copying.items()}
+    assert marks == {"", done}
+
+    before, items_before = _everything(copying), copying.items()
+    again = copying.once_well()
+    assert _everything(copying) == before
+    assert copying.items() == items_before
+    assert _no_write(again)
+    assert again.requests.get("query") == 1
+
+    put_all(copying.client, copying.table, [marked(n, extra={"N": "1"}) for n in range(items, items + 10)])
+    new = copying.once_well()
+    assert "scan" not in new.requests
+    assert new.requests["batch_execute_statement"] == 1
+    assert new.requests["query"] <= 3
+    copying.assert_equal(items=items + 10)
+
+
+def test_number_marks_are_compared_by_value(make_copying: MakeCopying) -> None:
+    copying = make_copying(mark="migrated:N", pending_index={"pending": [0, 2.5], "done": 1})
+    marks = [{"N": "0"}, {"N": "0.0"}, {"N": "2.50"}, {"N": "1"}, {"N": "7"}]
+    put_all(copying.client, copying.table, [marked(n, marks[n % 5]) for n in range(40)])
+    copying.once_well()
+    put_all(copying.client, copying.table, [marked(n, marks[n % 3], again={"S": "yes"}) for n in range(40, 60)])
+    copying.once_well()
+    copying.assert_equal(items=60)
+    assert {item["migrated"]["N"] for item in copying.items()} == {"1", "7"}
+
+
+def test_several_pending_values_are_followed_side_by_side(make_copying: MakeCopying) -> None:
+    copying = make_copying(pending_index={"pending": ["p0", "p1", "p2", "p3"]})
+    copying.once_well()
+    put_all(copying.client, copying.table, [marked(n, {"S": f"p{n % 4}"}) for n in range(80)])
+    ran = copying.once_well()
+    copying.assert_equal(items=80)
+    assert ran.applied() == {("PUT", "PENDING"): 80}
+
+
+def test_an_item_marked_deleted_loses_its_row_and_comes_back_as_another(make_copying: MakeCopying) -> None:
+    copying = make_copying(pending_index={"deleted": "deleted"})
+    put_all(copying.client, copying.table, [marked(n) for n in range(20)])
+    copying.once_well()
+    gone = marked(3, deleted={"BOOL": True})
+    _put(copying, gone)
+    _put(copying, marked(4, deleted={"BOOL": False}))
+    _put(copying, marked(5, deleted={"S": "true"}))
+    _put(copying, marked(77, deleted={"BOOL": True}))
+    copying.once_well()
+    copying.assert_equal(items=19)
+    assert "migrated" not in _get(copying, gone)
+    assert len(copying.rows()) == 19
+    _put(copying, marked(3))
+    copying.once_well()
+    copying.assert_equal(items=20)
+
+
+@pytest.mark.parametrize("projection", ["KEYS_ONLY", ["rating"]], ids=["KEYS_ONLY", "INCLUDE"])
+def test_an_index_without_whole_items_leads_to_reads_of_the_table(
+    make_copying: MakeCopying, projection: str | list[str]
+) -> None:
+    copying = make_copying(projection=projection)
+    put_all(copying.client, copying.table, [marked(n) for n in range(130)])
+    copying.once_well()
+    put_all(copying.client, copying.table, [marked(n, more={"S": "new"}) for n in range(100, 230)])
+    ran = copying.once_well()
+    copying.assert_equal(items=230)
+    assert ran.requests["batch_get_item"] >= 2
+    assert {origin for _, origin in ran.applied()} == {"RECHECK"}
+
+
+def test_without_links_the_mark_is_cleared_all_the_same(make_copying: MakeCopying) -> None:
+    copying = make_copying(link=False)
+    put_all(copying.client, copying.table, [marked(n) if n % 2 else review(n) for n in range(40)])
+    copying.once_well()
+    copying.assert_equal(items=40)
+    assert not [item for item in copying.items() if "mysql_id" in item or "migrated" in item]
+
+
+@pytest.mark.parametrize("attribute", ["mysql_id", 'row "id"', "row\nid"])
+def test_links_are_written_by_either_way_whatever_the_attribute_is_called(
+    make_copying: MakeCopying, dynamodb: DynamoDBLocal, attribute: str
+) -> None:
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        if request.operation == "BatchExecuteStatement" and attribute == "mysql_id":
+            return error("AccessDeniedException")
+        return forward(None)
+
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url, link_attribute=attribute)
+        put_all(copying.client, copying.table, [marked(n) if n % 2 else review(n) for n in range(60)])
+        ran = copying.once_well()
+        copying.assert_equal(items=60)
+    by_item = ran.requests.get("update_item", 0)
+    assert (by_item == 60) == (attribute != 'row "id"')
+
+
+def test_links_that_may_not_be_written_at_all_break_the_table_and_say_how_to_mend_it(
+    make_copying: MakeCopying, dynamodb: DynamoDBLocal
+) -> None:
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        if request.operation in ("BatchExecuteStatement", "UpdateItem"):
+            return error("AccessDeniedException", "not authorized to perform dynamodb:UpdateItem")
+        return forward(None)
+
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url)
+        put_all(copying.client, copying.table, [marked(n) for n in range(30)])
+        ran = copying.once()
+        assert ran.outcome.error is not None
+        assert ran.outcome.error.exit_code == 1
+        assert "iam-policy" in str(ran.outcome.error)
+        assert proxy.requests["UpdateItem"] < 60
+    copying.endpoint_url = dynamodb.endpoint_url
+    copying.once_well()
+    copying.assert_equal(items=30)
+
+
+def test_a_lost_database_is_rebuilt_with_the_same_ids_when_asked_to(make_copying: MakeCopying) -> None:
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) if n % 2 else review(n) for n in range(60)])
+    copying.once_well()
+    ids = {(item["username"]["S"], item["reviewed_at"]["S"]): item["mysql_id"] for item in copying.items()}
+    lost = copying.database
+    copying.database = Database(lost.server, f"{lost.name}_new")
+    copying.database.create()
+    try:
+        items = copying.items()
+        refused = copying.once()
+        assert isinstance(refused.outcome.error, StartRefused)
+        assert refused.outcome.error.exit_code == 2
+        assert "--adopt-links" in str(refused.outcome.error)
+        assert copying.items() == items
+        assert copying.database.query("SHOW TABLES LIKE 'reviews%%'") == []
+
+        put_all(copying.client, copying.table, [review(n, mysql_id={"S": "no id"}) for n in (100, 101)])
+        put_all(copying.client, copying.table, [review(102, mysql_id={"N": "5"}), marked(103, mysql_id={"N": "-1"})])
+        copying.once_well(adopt_links=True)
+        copying.assert_equal(items=64)
+        now = {(item["username"]["S"], item["reviewed_at"]["S"]): item["mysql_id"] for item in copying.items()}
+        # Item 102 claims an id that belongs to another item: whichever is scanned first keeps it.
+        moved = [one for one, row_id in ids.items() if now[one] != row_id]
+        assert len(moved) <= 1
+    finally:
+        copying.database.drop()
+        copying.database = lost
+
+
+def test_an_id_put_into_a_new_table_by_somebody_else_is_met_in_time(make_copying: MakeCopying) -> None:
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(1), review(2, mysql_id={"N": "77"})])
+    refused = copying.once()
+    assert isinstance(refused.outcome.error, StartRefused)
+    copying.change(link_attribute="other_id")
+    copying.once_well()
+    copying.assert_equal(items=2)
+    assert _get(copying, review(2))["mysql_id"] == {"N": "77"}
+
+
+def test_who_fights_over_the_link_attribute_ends_the_linking(make_copying: MakeCopying) -> None:
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(5)])
+    copying.once_well()
+    contested = marked(2, mysql_id={"N": "424242"})
+    with copying.running() as running:
+        for _ in range(3):
+            _put(copying, contested)
+            wait_until(lambda: running.ran is not None or "migrated" not in _get(copying, contested), 20)
+        wait_until(lambda: running.ran is not None, 20, what="the table's end")
+    assert running.ran is not None
+    assert isinstance(running.ran.outcome.error, Broken)
+    assert "something else writes `mysql_id`" in str(running.ran.outcome.error)
+    phase, reason = copying.database.query("SELECT phase, reason FROM _twinrow_table")[0]
+    assert phase == "BROKEN"
+    assert "mysql_id" in reason
+    copying.once_well()
+    copying.assert_equal(items=5)
+
+
+def test_an_app_that_replaces_whole_items_gets_the_same_id_again(make_copying: MakeCopying) -> None:
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(10)])
+    copying.once_well()
+    before = _get(copying, review(4))["mysql_id"]
+    with copying.running():
+        for turn in range(5):
+            written = marked(4, turn={"N": str(turn)})
+            _put(copying, written)
+            wait_until(lambda written=written: _get(copying, written).get("mysql_id") == before, 20)  # type: ignore[misc]
+    copying.assert_equal(items=10)
+
+
+def test_a_write_made_while_the_sync_runs_arrives(make_copying: MakeCopying) -> None:
+    copying = make_copying()
+    with copying.running():
+        wait_until(lambda: copying.state("_twinrow_table"), 20)
+        put_all(copying.client, copying.table, [marked(n) for n in range(5)])
+        wait_until(lambda: all("mysql_id" in item for item in copying.items()), 10, what="links of all items")
+    copying.assert_equal(items=5)
+
+
+@pytest.mark.parametrize("again", ["marked", "unmarked", "gone"])
+def test_an_item_rewritten_between_copy_and_link_is_not_lost(
+    make_copying: MakeCopying, dynamodb: DynamoDBLocal, again: str
+) -> None:
+    rewritten = []
+
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        if request.operation == "BatchExecuteStatement" and not rewritten:
+            rewritten.append(1)
+            newer = {"marked": marked(3, n={"S": "new"}), "unmarked": review(3, n={"S": "new"}), "gone": None}[again]
+            if newer is None:
+                copying.client.delete_item(TableName=copying.table, Key=key(review(3)))
+            else:
+                _put(copying, newer)
+        return forward(None)
+
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url)
+        put_all(copying.client, copying.table, [marked(n) for n in range(8)])
+        copying.once_well()
+        assert rewritten
+        copying.assert_equal(items=7 if again == "gone" else 8)
+
+
+def test_an_old_image_that_a_stale_index_shows_again_does_not_stay(
+    make_copying: MakeCopying, dynamodb: DynamoDBLocal
+) -> None:
+    shown: list[Answer] = []
+    replayed = []
+
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        if request.operation != "Query":
+            return forward(None)
+        if len(shown) == 1 and copying.state("_twinrow_link") == 0 and replay.is_set() and not replayed:
+            replayed.append(1)
+            return shown[0]
+        answer = forward(None)
+        if answer.body.get("Items") and not shown:
+            shown.append(answer)
+        return answer
+
+    replay = threading.Event()
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url)
+        copying.once_well()
+        put_all(copying.client, copying.table, [marked(n, text={"S": "old"}) for n in range(6)])
+        copying.once_well()
+        put_all(copying.client, copying.table, [marked(n, text={"S": "new"}) for n in range(3)])
+        copying.client.delete_item(TableName=copying.table, Key=key(review(5)))
+        copying.once_well()
+        replay.set()
+        ran = copying.once_well()
+        assert replayed
+        assert ran.applied()[("PUT", "PENDING")] == 6
+        copying.assert_equal(items=5)
+
+
+def test_a_link_answer_that_comes_after_a_newer_write_settles_nothing_of_it(
+    make_copying: MakeCopying, dynamodb: DynamoDBLocal
+) -> None:
+    held: list[Answer] = []
+
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        answer = forward(None)
+        if request.operation == "BatchExecuteStatement" and not held:
+            held.append(answer)
+            put_all(copying.client, copying.table, [marked(n, text={"S": "newer"}) for n in range(4)])
+            put_all(copying.client, copying.table, [review(n, text={"S": "newer"}) for n in range(4, 6)])
+        return answer
+
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url)
+        put_all(copying.client, copying.table, [marked(n) for n in range(4)])
+        copying.once_well()
+        assert held
+        copying.once_well()
+        assert _row(copying, review(2), "text") == ("newer",)
+
+
+def test_a_link_request_that_arrives_long_after_it_was_given_up_loses_no_change(
+    make_copying: MakeCopying, dynamodb: DynamoDBLocal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "LATE_RECHECK_S", 3.0)
+    held: list[tuple[Request, Forward]] = []
+
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        if request.operation == "BatchExecuteStatement" and not held:
+            held.append((request, forward))
+            return None  # the client learns nothing; the request is still on its way
+        return forward(None)
+
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url)
+        put_all(copying.client, copying.table, [marked(n) for n in range(4)])
+        with copying.running():
+            wait_until(lambda: all("mysql_id" in item for item in copying.items()), 20, what="links by a second call")
+            newer = marked(2, text={"S": "newer"})
+
+            def write_and_arrive(request: Request, forward: Forward) -> Answer | None:
+                proxy.rule = rule
+                answer = forward(None)  # the index is asked before the app writes: it shows nothing
+                _put(copying, newer)
+                held[0][1](None)
+                return answer
+
+            proxy.rule = lambda one, on: write_and_arrive(one, on) if one.operation == "Query" else on(None)
+            wait_until(lambda: _get(copying, newer).get("text") == {"S": "newer"}, 10)
+            wait_until(lambda: "migrated" not in _get(copying, newer), 10)
+            wait_until(lambda: _row(copying, newer, "text") == ("newer",), 20, what="the change whose mark was cleared")
+        copying.assert_equal(items=4)
+
+
+def test_statements_of_one_batch_that_fail_each_in_its_own_way_are_all_settled(
+    make_copying: MakeCopying, dynamodb: DynamoDBLocal
+) -> None:
+    codes = iter(
+        [None, "ThrottlingError", "ConditionalCheckFailed", "TransactionConflict", "InternalServerError", "DuplicateItem",
+         "ProvisionedThroughputExceeded", "RequestLimitExceeded", "ConditionalCheckFailed", None] * 4
+    )  # fmt: skip
+    with DynamoDBProxy(dynamodb.endpoint_url, fail_statements(codes)) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url)
+        put_all(copying.client, copying.table, [marked(n) for n in range(40)])
+        copying.once_well()
+        assert next(codes, "through") == "through"
+        copying.assert_equal(items=40)
+
+
+@pytest.mark.parametrize("mark", [None, "f"], ids=["unmarked", "marked"])
+def test_an_item_that_its_link_would_make_too_large_is_told_as_unlinked(
+    make_copying: MakeCopying, mark: str | None
+) -> None:
+    copying = make_copying(mark="m:S", pending_index={"pending": ["f"]})
+    full = review(1)
+    names = len("m") + 1 if mark else 0
+    size = sum(len(name) for name in full) + 200
+    full["padding"] = {"S": "x" * (409_600 - size - names)}
+    if mark:
+        full["m"] = {"S": mark}
+    # As large as DynamoDB takes it: what is left is less than a link needs.
+    while True:
+        full["padding"]["S"] += "x"
+        try:
+            _put(copying, full)
+        except copying.client.exceptions.ClientError:
+            break
+    put_all(copying.client, copying.table, [review(n) for n in range(2, 6)])
+    copying.once_well()
+    verdict = copying.verify()
+    assert (verdict.unlinked, verdict.missing, verdict.different, verdict.extra) == (1, 0, 0, 0)
+    assert "m" not in _get(copying, full)
+    ((reason,),) = copying.database.query("SELECT refused FROM _twinrow_link")
+    assert "size" in reason
+    again = copying.once_well()
+    assert _no_write(again)
+
+
+def test_what_must_be_mended_first_is_refused_and_nothing_is_half_done(make_copying: MakeCopying) -> None:
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(3)])
+    index = copying.tables[copying.table]["pending_index"]
+    for wrong, said in (
+        ({"index": "none"}, "has no index 'none'"), ({"attribute": "other"}, "hash key"), ({"pending": [0]}, "type S"),
+    ):  # fmt: skip
+        copying.change(pending_index={**index, **wrong})
+        ran = copying.once()
+        assert isinstance(ran.outcome.error, StartRefused)
+        assert said in str(ran.outcome.error)
+    copying.change(pending_index=index, into="somebody_s")
+    copying.database.query("CREATE TABLE somebody_s (row_id INT PRIMARY KEY)")
+    ran = copying.once()
+    assert isinstance(ran.outcome.error, StartRefused)
+    assert "was not made by Twinrow" in str(ran.outcome.error)
+    assert copying.database.query("SELECT COUNT(*) FROM _twinrow_table") == [(0,)]
+    assert copying.database.query("SELECT COUNT(*) FROM somebody_s") == [(0,)]
+    assert all("mysql_id" not in item for item in copying.items())
