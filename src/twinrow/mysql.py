@@ -189,6 +189,14 @@ def translate(error: Exception, where: str) -> TwinrowError:
     return MySQLError(code, f"MySQL refuses ({code}): {text}", where=where, remedy=LOGIN_REMEDIES.get(code, ""))
 
 
+_QUOTED_NAME = re.compile("`[^`]*`")
+
+
+def _doubled_percents(name: re.Match[str]) -> str:
+    """A quoted name as the driver's formatting wants it: `%` in a column's name is no place for a parameter."""
+    return name[0].replace("%", "%%")
+
+
 def row_refused(error: MySQLError) -> bool:
     """Whether an error speaks of the row's content rather than of rights, names or the statement."""
     return error.code not in WHOLE_SERVER_CODES
@@ -215,7 +223,7 @@ class Connection:
     def _run(self, sql: str, args: Sequence[SqlValue]) -> Any:
         cursor = self._driver.cursor()
         try:
-            cursor.execute(sql, tuple(args) or None)
+            cursor.execute(_QUOTED_NAME.sub(_doubled_percents, sql) if args else sql, tuple(args) or None)
         except (pymysql.err.Error, OSError) as error:
             translated = translate(error, self.place)
             if isinstance(translated, ConnectionLost):
