@@ -26,7 +26,7 @@ lint: venv ## ruff, mypy --strict, import-linter
 	@echo "== ruff format"
 	@$(BIN)/ruff format --check .
 	@echo "== mypy --strict"
-	@$(BIN)/mypy --strict src tests
+	@$(BIN)/mypy --strict src tests bench
 	@echo "== import-linter"
 	@$(BIN)/lint-imports
 
@@ -57,7 +57,7 @@ bench: venv servers ## how fast, beside the nearest peer
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev,bench]'
 	@$(BIN)/python -m bench
 
-bench-quick: venv servers ## how fast, in two minutes
+bench-quick: venv servers ## how fast, in under three minutes
 	@$(BIN)/python -m bench --quick
 
 aws-contract: venv ## what DynamoDB Local cannot show: runs against a real AWS account (costs cents; needs credentials)

@@ -1,0 +1,161 @@
+"""Where a measure runs: fresh servers, a configuration, and Twinrow as a command whose time and memory are counted."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import botocore.config
+import botocore.session
+import pymysql
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+
+from bench.reviews import INDEX, LINK, MARK, TABLE
+from twinrow.app.servers import DynamoDBLocal, Flavour, MySQLServer
+
+REGION = "us-east-1"
+DATABASE = "analytics"
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_DEFAULT_REGION": REGION,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}  # fmt: skip
+ROOT = Path(__file__).parents[1]
+CONNECTIONS_MAX = 32
+KIB = 1024
+
+
+class NotEqual(Exception):
+    """A measure whose copy is not equal to its source counts for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished process: wall time, CPU of it and all its children, the largest one's memory, what it printed."""
+
+    wall_s: float
+    cpu_s: float
+    rss_bytes_max: int
+    code: int
+    stdout: str
+
+
+@dataclass
+class Ground:
+    """Two servers that nobody else uses, and a folder for the configuration."""
+
+    dynamodb: DynamoDBLocal
+    mysql: MySQLServer
+    client: Any
+    folder: Path
+
+    def connect(self) -> Connection[Cursor]:
+        """A session in autocommit, LOAD DATA LOCAL allowed."""
+        return pymysql.connect(
+            host=self.mysql.host, port=self.mysql.port, user="root", password=self.mysql.password, database=DATABASE,
+            autocommit=True, charset="utf8mb4", local_infile=True,
+        )  # fmt: skip
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of one statement."""
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return [tuple(row) for row in cursor.fetchall()]
+
+    def empty(self) -> None:
+        """Forget the copy and all of Twinrow's state."""
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {DATABASE}")
+            cursor.execute(f"CREATE DATABASE {DATABASE}")
+
+    def text(self, capture: str, *, link: bool = False, workers: int | None = None) -> str:
+        """The configuration, as TOML."""
+        lines = [
+            f'[dynamodb]\nregion = "{REGION}"\nendpoint_url = "{self.dynamodb.endpoint_url}"',
+            f'[mysql]\nurl = "{self.mysql.url(DATABASE)}"',
+            *([f"[sync]\nworkers = {workers}"] if workers else []),
+            f'[[tables]]\nname = "{TABLE}"\ncapture = "{capture}"\nlink = {str(link).lower()}',
+            *([f'link_attribute = "{LINK}"'] if link else []),
+        ]
+        if capture == "pending-index":
+            lines.append(
+                f'[tables.pending_index]\nindex = "{INDEX}"\nattribute = "{MARK}"\npending = ["false"]\ndone = ""'
+            )
+        return "\n".join(lines) + "\n"
+
+    def config(self, capture: str, *, link: bool = False, workers: int | None = None) -> Path:
+        """The configuration on disk."""
+        path = self.folder / "twinrow.toml"
+        path.write_text(self.text(capture, link=link, workers=workers), encoding="utf-8")
+        path.chmod(0o600)
+        return path
+
+    def twinrow(self, config: Path, *arguments: str, may_fail: bool = False) -> Run:
+        """`twinrow` with these arguments. Raises NotEqual when it does not end well."""
+        ran = run([sys.executable, "-m", "twinrow", "-c", str(config), *arguments], self.folder)
+        if ran.code and not may_fail:
+            raise NotEqual(f"twinrow {' '.join(arguments)} ended with {ran.code}: {ran.stdout[-500:]}")
+        return ran
+
+    def verify(self, config: Path, items: int) -> Run:
+        """`twinrow verify`: every measure ends with it. Raises NotEqual unless both sides are equal."""
+        ran = self.twinrow(config, "verify", "--json", may_fail=True)
+        told = json.loads(ran.stdout)
+        if not told["in_step"] or sum(table["items"] for table in told["tables"]) != items:
+            raise NotEqual(f"the copy of {items} items is not equal: {ran.stdout[:500]}")
+        return ran
+
+
+def run(command: Sequence[str], folder: Path) -> Run:
+    """Run a process to its end; its CPU and memory are counted with those of its children."""
+    out = folder / "stdout.txt"
+    began = time.perf_counter()
+    with out.open("wb") as stdout, (folder / "stderr.txt").open("wb") as stderr:
+        process = subprocess.Popen(
+            list(command), stdout=stdout, stderr=stderr, stdin=subprocess.DEVNULL, cwd=ROOT,
+            env={**os.environ, **CREDENTIALS},
+        )  # fmt: skip
+        _, status, usage = os.wait4(process.pid, 0)
+    wall_s = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    text = out.read_text(encoding="utf-8", errors="replace")
+    if process.returncode:
+        text += (folder / "stderr.txt").read_text(encoding="utf-8", errors="replace")[-2000:]
+    return Run(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * KIB, process.returncode, text)
+
+
+def client_of(dynamodb: DynamoDBLocal) -> Any:
+    """A plain botocore client."""
+    return botocore.session.Session().create_client(
+        "dynamodb",
+        region_name=REGION,
+        endpoint_url=dynamodb.endpoint_url,
+        aws_access_key_id="bench",
+        aws_secret_access_key="bench",  # noqa: S106 - DynamoDB Local takes any
+        config=botocore.config.Config(max_pool_connections=CONNECTIONS_MAX),
+    )
+
+
+@contextmanager
+def ground(flavour: Flavour = "mysql", *, on_disk: bool = False) -> Iterator[Ground]:
+    """Fresh servers for one measure; `on_disk` keeps DynamoDB's tables over a restart of it."""
+    os.environ.update(CREDENTIALS)
+    with tempfile.TemporaryDirectory(prefix="twinrow-bench-") as name:
+        folder = Path(name)
+        with (
+            DynamoDBLocal.start(folder / "dynamodb" if on_disk else None) as dynamodb,
+            MySQLServer.start(flavour) as mysql,
+        ):
+            made = Ground(dynamodb, mysql, client_of(dynamodb), folder)
+            with pymysql.connect(host=mysql.host, port=mysql.port, user="root", password=mysql.password) as connection:
+                connection.cursor().execute(f"CREATE DATABASE {DATABASE}")
+            yield made

@@ -1,0 +1,43 @@
+"""Twinrow run inside this process: for times without Python's start, and for DynamoDB requests and units counted."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from bench.ground import Ground
+from twinrow.app.wiring import copies_of, limit_budgets, mysql_of
+from twinrow.clock import Stop
+from twinrow.config import parse
+from twinrow.workers.local import run_tables
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One `sync --once`: seconds of work, DynamoDB requests, capacity units read and written."""
+
+    seconds: float
+    requests: int
+    read_units: float
+    write_units: float
+
+
+def once(here: Ground, capture: str, *, link: bool) -> Pass:
+    """`sync --once` in this process. Raises the error it ended with."""
+    config = parse(here.text(capture, link=link))
+    mysql, stop = mysql_of(config), Stop()
+    copies = copies_of(config, config.chosen([]), stop, mysql=mysql)
+    began = time.perf_counter()
+    outcomes = run_tables(
+        copies, mysql, once=True, on_waiting=lambda table, reason: None, on_described=limit_budgets(config)
+    )
+    took = time.perf_counter() - began
+    for outcome in outcomes.values():
+        if outcome.error is not None:
+            raise outcome.error
+    return Pass(
+        took,
+        sum(copies[0].dynamodb.requests.values()),
+        sum(copy.read_budget.used for copy in copies),
+        sum(copy.write_budget.used for copy in copies),
+    )

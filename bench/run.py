@@ -1,0 +1,95 @@
+"""All measures: `python -m bench [--quick] [MEASURE…]` runs them and writes bench/results.md and docs/images/bench.svg.
+
+Each measure starts fresh servers, takes its figures and its yardsticks on them, and ends with `twinrow verify`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench import copying, following, lag, peer, plot, results, seed_table
+from bench.results import Figure
+from bench.scale import QUICK, WHOLE, Scale
+
+IMAGE: Final = Path(__file__).parents[1] / "docs" / "images" / "bench.svg"
+
+
+@dataclass
+class Found:
+    """What has been measured so far."""
+
+    figures: list[Figure]
+    seed: list[str]
+    notes: list[str]
+
+
+def _seed(scale: Scale, found: Found) -> None:
+    figures, found.seed = seed_table.figures(scale.seed_items)
+    found.figures += figures
+
+
+def _peer(scale: Scale, found: Found) -> None:
+    if not peer.installed():
+        found.notes.append(f"the whole job beside dlt: dlt is not installed (`{peer.INSTALL}`, then `make bench`)")
+        return
+    found.figures += copying.whole_job(scale)
+
+
+def _plain(measure: Callable[[Scale], list[Figure]]) -> Callable[[Scale, Found], None]:
+    def work(scale: Scale, found: Found) -> None:
+        found.figures += measure(scale)
+
+    return work
+
+
+MEASURES: Final[dict[str, Callable[[Scale, Found], None]]] = {
+    "start": _plain(copying.start_up),
+    "snapshot": _plain(copying.snapshot),
+    "verify": _plain(copying.verify),
+    "links": _plain(copying.links),
+    "peer": _peer,
+    "follow": _plain(following.backlog),
+    "increment": _plain(following.increment),
+    "lag": _plain(lag.lags),
+    "memory": _plain(copying.memory),
+    "seed": _seed,
+}
+
+
+def main() -> int:
+    """Run what was asked for; a measure that fails is told, and the exit code says so."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="how fast, beside yardsticks")
+    parser.add_argument("measures", nargs="*", metavar="MEASURE", help=", ".join(MEASURES))
+    parser.add_argument("--quick", action="store_true", help="small tables: under three minutes")
+    chosen = parser.parse_args()
+    unknown = [name for name in chosen.measures if name not in MEASURES]
+    if unknown:
+        parser.error(f"no measure {unknown[0]!r}: there are {', '.join(MEASURES)}")
+    scale = QUICK if chosen.quick else WHOLE
+    found, failed = Found([], [], []), []
+    for name in chosen.measures or MEASURES:
+        began = time.perf_counter()
+        before = len(found.figures)
+        try:
+            MEASURES[name](scale, found)
+        except Exception as error:  # noqa: BLE001 - the other measures are still worth their time; the exit code tells
+            failed.append(name)
+            found.notes.append(f"{name}: failed: {error}")
+            print(f"{name}: failed: {error}", file=sys.stderr)
+        for figure in found.figures[before:]:
+            print(results.line(figure), flush=True)
+        print(f"# {name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+    if found.seed:
+        print("\n".join(found.seed))
+    for note in found.notes:
+        print(f"# left out: {note}", file=sys.stderr)
+    if not chosen.measures:
+        results.write(found.figures, found.seed, found.notes, quick=scale is QUICK, path=results.PATH)
+        plot.draw(results.PATH, IMAGE)
+    return 1 if failed else 0

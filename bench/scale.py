@@ -1,0 +1,32 @@
+"""How large the tables of a whole and of a quick run are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Sizes of one run."""
+
+    copy_items: int
+    link_items: int
+    backlog_records: int
+    linked_backlog_records: int
+    increments: tuple[int, ...]
+    lag_rates: tuple[int, ...]
+    lag_s: float
+    memory_items: tuple[int, ...]
+    seed_items: int
+
+
+WHOLE: Final = Scale(
+    copy_items=200_000, link_items=20_000, backlog_records=200_000, linked_backlog_records=20_000,
+    increments=(1_000, 100_000, 1_000_000), lag_rates=(10, 200, 500), lag_s=20.0,
+    memory_items=(100_000, 1_000_000), seed_items=10_000,
+)  # fmt: skip
+QUICK: Final = Scale(
+    copy_items=20_000, link_items=3_000, backlog_records=10_000, linked_backlog_records=2_000,
+    increments=(1_000, 10_000), lag_rates=(200,), lag_s=5.0, memory_items=(5_000, 20_000), seed_items=1_000,
+)  # fmt: skip

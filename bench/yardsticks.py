@@ -1,0 +1,131 @@
+"""What Twinrow is measured against: the raw scan, boto3's scan, LOAD DATA of a file made before, bare link batches."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import botocore.parsers
+import botocore.session
+from botocore.config import Config as BotoConfig
+
+from bench.ground import DATABASE, REGION, Ground, Run, run
+from bench.reviews import LINK, MARK, TABLE, review
+from twinrow.config import mysql_config
+from twinrow.dynamodb import STATEMENTS_MAX
+from twinrow.mysql import MySQL
+
+SEGMENTS = 8
+LINK_CALLS_AT_ONCE = 8
+_POSITION = re.compile(rb'"LastEvaluatedKey":(\{.*?\}\})')
+_COUNT = re.compile(rb'"Count":(\d+)')
+
+
+class _RawParser:
+    """Decodes nothing but the position and the count."""
+
+    def parse(self, response: dict[str, Any], _shape: Any) -> dict[str, Any]:
+        body = response["body"]
+        told: dict[str, Any] = {"ResponseMetadata": {"HTTPStatusCode": response["status_code"], "HTTPHeaders": {}}}
+        found = _POSITION.search(body)
+        if found is not None:
+            told["LastEvaluatedKey"] = json.loads(found[1])
+        count = _COUNT.search(body)
+        told["Count"] = int(count[1]) if count else 0
+        return told
+
+
+class _RawParserFactory(botocore.parsers.ResponseParserFactory):
+    def create_parser(self, protocol_name: str) -> Any:
+        return _RawParser() if protocol_name == "json" else super().create_parser(protocol_name)
+
+
+def raw_scan_s(ground: Ground, items: int) -> float:
+    """Seconds of a parallel scan that decodes nothing. Raises RuntimeError when it misses items."""
+    session = botocore.session.Session()
+    session.register_component("response_parser_factory", _RawParserFactory())
+    client: Any = session.create_client(
+        "dynamodb", region_name=REGION, endpoint_url=ground.dynamodb.endpoint_url,
+        config=BotoConfig(max_pool_connections=SEGMENTS, parameter_validation=False),
+    )  # fmt: skip
+
+    def segment(number: int) -> int:
+        counted = 0
+        start: dict[str, Any] = {}
+        while True:
+            page = client.scan(TableName=TABLE, Segment=number, TotalSegments=SEGMENTS, **start)
+            counted += int(page["Count"])
+            if "LastEvaluatedKey" not in page:
+                return counted
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(SEGMENTS) as pool:
+        found = sum(pool.map(segment, range(SEGMENTS)))
+    took = time.perf_counter() - began
+    if found != items:
+        raise RuntimeError(f"the raw scan met {found} items of {items}")
+    return took
+
+
+def boto_scan(ground: Ground) -> Run:
+    """boto3's own scan in a process of its own, one segment after the other, doing nothing with the items."""
+    return run([sys.executable, "-m", "bench.boto_scan", ground.dynamodb.endpoint_url], ground.folder)
+
+
+def load_data_s(ground: Ground) -> float:
+    """Seconds of LOAD DATA LOCAL of the copy's own rows, made ready before, into an empty table like it."""
+    columns = [row[0] for row in ground.query(f"SHOW COLUMNS FROM {TABLE}") if not row[0].startswith("_twinrow")]
+    names = ", ".join(f"`{name}`" for name in columns)
+    rows = ground.query(f"SELECT {names}, HEX(`_twinrow_key`) FROM {TABLE}")
+    data = "".join("\t".join(map(_field, row)) + "\n" for row in rows).encode()
+    connection = MySQL(mysql_config(ground.mysql.url(DATABASE), "bench", {})).connect()
+    connection.execute(f"CREATE TABLE yardstick LIKE {TABLE}")
+    began = time.perf_counter()
+    affected, _ = connection.load(
+        f"LOAD DATA LOCAL INFILE 'memory' INTO TABLE yardstick CHARACTER SET utf8mb4 ({names}, @fingerprint) "
+        "SET `_twinrow_key` = UNHEX(@fingerprint)",
+        data,
+    )
+    took = time.perf_counter() - began
+    connection.execute("DROP TABLE yardstick")
+    connection.close()
+    if affected != len(rows):
+        raise RuntimeError(f"LOAD DATA took {affected} rows of {len(rows)}")
+    return took
+
+
+def _field(value: object) -> str:
+    if value is None:
+        return "\\N"
+    return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+
+
+def bare_links_s(ground: Ground, items: int) -> float:
+    """Seconds of nothing but link statements for all (marked) reviews: 25 a call, several calls in flight."""
+    text = (
+        f'UPDATE "{TABLE}" SET "{LINK}"=? REMOVE "{MARK}" WHERE "username"=? AND "reviewed_at"=? AND "{MARK}"=? '
+        "RETURNING ALL OLD *"
+    )
+
+    def statement(number: int) -> dict[str, Any]:
+        item = review(number)
+        key = [item["username"], item["reviewed_at"]]
+        return {"Statement": text, "Parameters": [{"N": str(number + 1)}, *key, {"S": "false"}]}
+
+    def call(first: int) -> int:
+        numbers = range(first, min(items, first + STATEMENTS_MAX))
+        answer = ground.client.batch_execute_statement(Statements=[statement(number) for number in numbers])
+        return sum("Error" in one for one in answer["Responses"])
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(LINK_CALLS_AT_ONCE) as pool:
+        refused = sum(pool.map(call, range(0, items, STATEMENTS_MAX)))
+    took = time.perf_counter() - began
+    if refused:
+        raise RuntimeError(f"{refused} bare link statements were refused")
+    return took
