@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from twinrow.app.commands import check, dead_letters, demo, item, reset, schema, status, sync, verify
+from twinrow.app.commands import (
+    check,
+    dead_letters,
+    demo,
+    init,
+    item,
+    permissions,
+    plan,
+    reset,
+    schema,
+    status,
+    sync,
+    verify,
+)
 from twinrow.app.options import Said, note
 from twinrow.app.terminal import complain, out
 from twinrow.errors import TwinrowError
@@ -44,7 +57,9 @@ def twinrow(
     note(Said(config, verbose, json_logs))
 
 
+app.command()(init.init)
 app.command()(check.check)
+app.command()(plan.plan)
 app.command()(sync.sync)
 app.command()(status.status)
 app.command()(verify.verify)
@@ -52,6 +67,8 @@ app.command()(verify.repair)
 app.command()(schema.schema)
 app.command()(item.item)
 app.command()(reset.reset)
+app.command("iam-policy")(permissions.iam_policy)
+app.command()(permissions.grants)
 app.command()(demo.demo)
 app.add_typer(dead_letters.app, name="dead-letters")
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from twinrow import clock
 from twinrow.app import check_fixes, demo_app, demo_view
 from twinrow.app.demo_servers import Place, place
+from twinrow.app.logs import Log
 from twinrow.app.progress import Bars, total
+from twinrow.app.serving import Addresses, serving
 from twinrow.app.status import TableStatus, collect
 from twinrow.app.terminal import out, say
 from twinrow.app.wiring import connect, copies_of, dynamodb_of, mysql_of
@@ -28,6 +30,8 @@ LIVE_S_MAX = 14.0
 LIVE_S_MIN = 4.0
 LIVE_ENDS_S = 42.0
 """Live writing ends so long after the start at the latest, so that the whole demo stays within a minute."""
+PAGE = "127.0.0.1:8642"
+PAGE_ANYWHERE = "127.0.0.1:0"
 FIRST_COPY_S_MAX = 45.0
 CATCH_UP_S_MAX = 15.0
 LOOK_S = 0.1
@@ -82,6 +86,7 @@ def run(options: Options, stop: Stop) -> int:
         if where.given and not options.keep:
             stack.callback(_clean_up, dynamodb, mysql, where.table)
         _before(dynamodb, where, stop)
+        stack.enter_context(_page(where, mysql, stop))
         with _syncing(where, mysql, stop) as sync:
             _first_copy(sync, mysql, where)
             writer = demo_app.Writer(dynamodb, where.table)
@@ -95,6 +100,18 @@ def run(options: Options, stop: Stop) -> int:
                 while not stop.wait(1.0):
                     sync.check()
     return 0 if verdict.in_step else 3
+
+
+@contextmanager
+def _page(where: Place, mysql: MySQL, stop: Stop) -> Iterator[None]:
+    """The page, at its usual address or, where that is taken, on any port."""
+    log = Log(as_json=False, verbose=False)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(serving(Addresses(PAGE), mysql, where.config.tables, stop, log))
+        except TwinrowError:
+            stack.enter_context(serving(Addresses(PAGE_ANYWHERE), mysql, where.config.tables, stop, log))
+        yield
 
 
 @contextmanager

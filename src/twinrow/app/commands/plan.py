@@ -1,0 +1,92 @@
+"""`twinrow plan`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, load_config
+from twinrow.app.terminal import out, out_json
+
+if TYPE_CHECKING:
+    from twinrow.app.plan import TablePlan, Work
+    from twinrow.config import Config, TableConfig
+    from twinrow.dynamodb import DynamoDB, TableDescription
+
+SAMPLE_ITEMS = 100
+
+
+def plan(
+    tables: TablesArgument = None,
+    config: ConfigOption = None,
+    changes_a_day: Annotated[
+        int, typer.Option("--changes-a-day", min=0, help="Changes that the app makes in a day, for the running cost.")
+    ] = 0,
+    read_price: Annotated[float, typer.Option("--read-price", min=0, help="Dollars per million read units.")] = 0.125,
+    write_price: Annotated[
+        float, typer.Option("--write-price", min=0, help="Dollars per million write units.")
+    ] = 0.625,
+    as_json: JsonOption = False,
+) -> None:
+    """What a sync will read and write, how long it takes within the budget, what it costs, and the DDL it will run.
+
+    Reads the table's description and at most 100 items of it. Changes nothing.
+
+    \b
+    Example:
+      twinrow plan reviews --changes-a-day 200000
+    """
+    from twinrow.app.plan import Prices
+    from twinrow.app.plan import plan as reckon
+    from twinrow.app.wiring import capacity_limits, dynamodb_of, few_tries
+
+    loaded = load_config(config)
+    dynamodb, prices = dynamodb_of(loaded), Prices(read_price, write_price)
+    documents = []
+    for table in loaded.chosen(tables or []):
+        description = few_tries(lambda name=table.name: dynamodb.describe(name))  # type: ignore[misc]
+        limits = capacity_limits(table, description, loaded.dynamodb.endpoint_url)
+        made = reckon(table, description, limits, prices, changes_a_day)
+        ddl = _ddl(loaded, table, dynamodb, description)
+        documents.append(asdict(made) | {"ddl": ddl})
+        if not as_json:
+            _show(
+                made, ddl, prices_said=f"{read_price:g} and {write_price:g} dollars per million units read and written"
+            )
+    if as_json:
+        out_json({"tables": documents, "read_price": read_price, "write_price": write_price})
+
+
+def _ddl(config: Config, table: TableConfig, dynamodb: DynamoDB, description: TableDescription) -> str:
+    """The table as the first items want it, in MySQL's flavour; the sync learns the rest as it goes."""
+    from twinrow.app.wiring import few_tries, settings_of
+    from twinrow.schema.evolve import evolve
+    from twinrow.sink import statements
+    from twinrow.sync.start import new_schema
+
+    page = few_tries(lambda: dynamodb.scan_page(table.name, 0, 1, None, limit=SAMPLE_ITEMS))
+    schema = evolve(new_schema(settings_of(table, config.path), description), page.items).schema
+    return statements.create_table(schema, "mysql")
+
+
+def _show(made: TablePlan, ddl: str, prices_said: str) -> None:
+    out(f"{made.table}: about {made.items:,} items, {made.bytes:,} bytes")
+    read = "no bound" if made.read_limit is None else f"{made.read_limit:g} read units a second"
+    write = "no bound" if made.write_limit is None else f"{made.write_limit:g} write units a second"
+    out(f"  budget          {read}, {write}")
+    out(f"  first copy      {_work(made.first)}")
+    out(f"  a day           {_work(made.a_day)}, at {made.changes_a_day:,} changes")
+    if made.indexes_written:
+        out(f"  links are written into these indexes, too: {', '.join(made.indexes_written)}")
+    out(f"  prices          {prices_said}")
+    out("  DDL, as the first items want it:")
+    out("    " + ddl.replace("\n", "\n    ") + ";")
+
+
+def _work(work: Work) -> str:
+    from twinrow.app.status import span
+
+    at_least = f", at least {span(work.seconds)} within the budget" if work.seconds else ""
+    return f"{work.read_units:,.0f} units read, {work.write_units:,.0f} written{at_least}, ${work.dollars:,.2f}"

@@ -1,0 +1,51 @@
+"""The least rights that a configuration needs: an IAM policy for DynamoDB, GRANT statements for MySQL (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twinrow.config import Config, TableConfig
+from twinrow.schema.naming import quote
+
+MYSQL_RIGHTS = (
+    "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "INDEX", "DROP", "CREATE TEMPORARY TABLES",
+)  # fmt: skip
+
+
+def iam_policy(config: Config, chosen: Sequence[TableConfig], account: str, *, fix: bool) -> dict[str, Any]:
+    """The policy for these tables; `fix` adds what `check --fix` needs. `account` may be `*`."""
+    statements = []
+    for table in chosen:
+        arn = f"arn:aws:dynamodb:{config.dynamodb.region}:{account}:table/{table.name}"
+        actions = ["dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:Scan", "dynamodb:BatchGetItem"]
+        if table.linked or table.capture == "pending-index":
+            actions += ["dynamodb:PartiQLUpdate", "dynamodb:UpdateItem"]
+        if fix and table.capture != "scan":
+            actions.append("dynamodb:UpdateTable")
+        statements.append(_allow(actions, arn))
+        if table.capture == "pending-index" and table.pending_index is not None:
+            statements.append(_allow(["dynamodb:Query"], f"{arn}/index/{table.pending_index.index}"))
+        if table.capture == "stream":
+            reading = ["dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords"]
+            statements.append(_allow(reading, f"{arn}/stream/*"))
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _allow(actions: list[str], resource: str) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": actions, "Resource": resource}
+
+
+def grants(config: Config, reader: str | None) -> list[str]:
+    """The GRANT statements for the user of `mysql.url`, and for a `reader` of the copies only."""
+    database = quote(config.mysql.database)
+    statements = [f"GRANT {', '.join(MYSQL_RIGHTS)} ON {database}.* TO {_user(config.mysql.user)};"]
+    if reader is not None:
+        copies = [f"{database}.{quote(table.into_name)}" for table in config.tables]
+        statements += [f"GRANT SELECT, SHOW VIEW ON {copy} TO {_user(reader)};" for copy in copies]
+    return statements
+
+
+def _user(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'@'%'"

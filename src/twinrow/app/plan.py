@@ -1,0 +1,105 @@
+"""What a sync will read and write, before it does: capacity units, time within the budget, price (pure)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from twinrow.config import TableConfig
+from twinrow.dynamodb import IndexDescription, TableDescription
+
+SCAN_BYTES_A_UNIT = 8192
+"""An eventually consistent read takes half a unit for 4 KB."""
+WRITE_BYTES_A_UNIT = 1024
+READ_BYTES_A_UNIT = 4096
+READ_PRICE = 0.125
+WRITE_PRICE = 0.625
+"""Dollars per million on-demand units in us-east-1; other Regions and provisioned tables pay other prices."""
+IDLE_POLLS_A_DAY = 86_400 / 0.4
+"""An idle poll of one pending value comes every 0.4 s, and costs half a unit."""
+SECONDS_A_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Units read and written, the seconds that takes within the budget (0: no bound), and its price in dollars."""
+
+    read_units: float
+    write_units: float
+    seconds: float
+    dollars: float
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan:
+    """One table's plan: `first` copies what is there, `a_day` keeps it in step at `changes_a_day`."""
+
+    table: str
+    items: int
+    bytes: int
+    first: Work
+    a_day: Work
+    changes_a_day: int
+    read_limit: float | None
+    write_limit: float | None
+    indexes_written: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Dollars per million units."""
+
+    read: float = READ_PRICE
+    write: float = WRITE_PRICE
+
+
+def plan(
+    table: TableConfig,
+    description: TableDescription,
+    limits: tuple[float | None, float | None],
+    prices: Prices,
+    changes_a_day: int,
+) -> TablePlan:
+    """Reckon with the table's own counts, which DynamoDB renews every six hours, and items of average size."""
+    size = description.bytes / description.items if description.items else 0.0
+    writes_an_item = max(1, math.ceil(size / WRITE_BYTES_A_UNIT))
+    # The link attribute is a new value in every index that projects it, so that index is written, too.
+    indexes = tuple(one.name for one in description.indexes if _holds_link(one, table))
+    a_link = writes_an_item * (1 + len(indexes)) if table.linked else 0
+    # Clearing the mark takes the item out of the pending index: one more write there.
+    a_mark = writes_an_item if table.capture == "pending-index" else 0
+    if table.capture == "pending-index" and not table.linked:
+        a_mark += writes_an_item
+    first_read = description.bytes / SCAN_BYTES_A_UNIT
+    first = _work(first_read, description.items * a_link, limits, prices)
+    reading = _reads_a_day(table, description, first_read, changes_a_day, size)
+    a_day = _work(reading, changes_a_day * (a_link + a_mark), limits, prices)
+    return TablePlan(
+        table.name, description.items, description.bytes, first, a_day, changes_a_day, limits[0], limits[1], indexes
+    )
+
+
+def _holds_link(index: IndexDescription, table: TableConfig) -> bool:
+    """Whether a link write changes the index; a sparse pending index lets the item go in that very write."""
+    pending = table.pending_index
+    if not table.linked or (pending is not None and pending.index == index.name and pending.done == ""):
+        return False
+    return index.projection == "ALL" or table.link_attribute in index.included
+
+
+def _reads_a_day(
+    table: TableConfig, description: TableDescription, scan_units: float, changes: int, size: float
+) -> float:
+    passes = SECONDS_A_DAY / table.reconcile_s if table.reconcile_s else 0.0
+    reads = passes * scan_units
+    if table.capture == "pending-index" and table.pending_index is not None:
+        reads += len(table.pending_index.pending) * IDLE_POLLS_A_DAY * 0.5 + changes * size / SCAN_BYTES_A_UNIT
+        index = description.index(table.pending_index.index)
+        if index is not None and index.projection != "ALL":
+            reads += changes * max(1, math.ceil(size / READ_BYTES_A_UNIT))
+    return reads
+
+
+def _work(read: float, write: float, limits: tuple[float | None, float | None], prices: Prices) -> Work:
+    seconds = max((units / limit for units, limit in zip((read, write), limits, strict=True) if limit), default=0.0)
+    return Work(round(read, 1), write, round(seconds, 1), (read * prices.read + write * prices.write) / 1e6)
