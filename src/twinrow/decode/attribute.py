@@ -52,7 +52,8 @@ def _write(value: AttributeValue, out: list[bytes], levels: int) -> None:
     kind = kind_of(value)
     payload: Any = value[kind]
     if kind == "S":
-        out.append(_text(b"S", payload))
+        raw = payload.encode("utf-8", "surrogatepass")
+        out.append(b"S%d:%b" % (len(raw), raw))
     elif kind == "N":
         out.append(_text(b"N", canonical_number(payload)))
     elif kind == "BOOL":

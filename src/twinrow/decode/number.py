@@ -45,6 +45,9 @@ def canonical_number(text: str) -> str:
 
     Fingerprints and digests kept in MySQL are made of it, so it must never change.
     """
+    # Most numbers are short integers and need no regular expression (isdigit alone takes other scripts' digits, too).
+    if text.isdigit() and text.isascii() and text[0] != "0" and text[-1] != "0":
+        return text + "E0"
     negative, digits, exponent = number_parts(text)
     if not digits:
         return "0"

@@ -12,6 +12,7 @@ cells are not exact.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from twinrow.change import AttributeValue
@@ -52,6 +53,7 @@ def least(kind: Kind, value: AttributeValue) -> ColumnType:
     return _OTHERS[kind]
 
 
+@lru_cache(maxsize=4096)
 def least_number(text: str) -> ColumnType:
     """Return `least` of a number's text. Raises ValueError if it is no number."""
     negative, digits, exponent = number_parts(text)
