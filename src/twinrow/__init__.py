@@ -1,14 +1,43 @@
-"""Twinrow keeps a MySQL copy of DynamoDB tables in step, and links every item to its row."""
+"""Twinrow keeps a MySQL copy of DynamoDB tables in step, and links every item to its row.
+
+From Python: `twinrow.load("twinrow.toml")` gives a `Twinrow` with `sync_once()`, `verify()` and `status()`.
+"""
 
 from __future__ import annotations
 
-__all__ = ["__version__"]
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twinrow.app.library import Synced, SyncFailed, TableSynced, Twinrow, Verified, load
+    from twinrow.app.status import Status, TableStatus
+    from twinrow.errors import ConfigError, TwinrowError
+    from twinrow.verify.verify import Verdict
+
+    __version__: str
+
+__all__ = [
+    "ConfigError", "Status", "SyncFailed", "Synced", "TableStatus", "TableSynced", "Twinrow", "TwinrowError", "Verdict",
+    "Verified", "__version__", "load",
+]  # fmt: skip
+
+_HOMES = {
+    "ConfigError": "twinrow.errors",
+    "TwinrowError": "twinrow.errors",
+    "Status": "twinrow.app.status",
+    "TableStatus": "twinrow.app.status",
+    "Verdict": "twinrow.verify.verify",
+}
 
 
-def __getattr__(name: str) -> str:
-    # Looked up when asked for: reading the installed package's metadata takes longer than importing the rest of it.
+def __getattr__(name: str) -> Any:
+    # Looked up when asked for: the command line starts without the library, and reading the installed package's
+    # metadata takes longer than importing the rest of it.
     if name == "__version__":
         from importlib.metadata import version
 
         return version("twinrow")
+    if name in __all__:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES.get(name, "twinrow.app.library")), name)
     raise AttributeError(f"module 'twinrow' has no attribute {name!r}")

@@ -15,7 +15,7 @@ from twinrow.errors import TwinrowError
 from twinrow.mysql import Connection
 from twinrow.schema.row import fingerprint
 from twinrow.schema.table import TableSchema, from_json
-from twinrow.state import dead_letter, lease, recheck, tables
+from twinrow.state import dead_letter, lease, meta, recheck, tables
 from twinrow.sync.compare import Comparer, Difference
 from twinrow.sync.seen import Seen
 from twinrow.sync.settings import Settings
@@ -81,7 +81,7 @@ class Reader:
 
 def schema_of(connection: Connection, table: str) -> TableSchema:
     """The schema of a table that has been copied. Raises TwinrowError when it never was."""
-    registered = tables.load(connection, table)
+    registered = tables.load(connection, table) if meta.check_version(connection) else None
     if registered is None or registered.phase == "NEW":
         raise TwinrowError("was never copied", where=f"table {table}", remedy=f"twinrow sync --once {table}")
     return from_json(registered.table_schema)

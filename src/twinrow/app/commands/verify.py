@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
 from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, load_config
 from twinrow.app.signals import stop_on_signals
 from twinrow.app.terminal import complain, out, out_json
-from twinrow.config import Config, TableConfig
+from twinrow.app.verifying import SIDES, document, look_at
+from twinrow.config import Config
 from twinrow.errors import TwinrowError
 
 if TYPE_CHECKING:
-    from twinrow.clock import Stop
     from twinrow.sync.copy import Copy
     from twinrow.verify.verify import Reader, Verdict
 
 EXAMPLES_SHOWN_MAX = 10
-SIDES = ("missing", "extra", "different", "unlinked")
 
 Progress = Callable[[int, int], None]
+
+
+class _Work(Protocol):
+    """Verify or repair of one table."""
+
+    def __call__(self, reader: Reader, copy: Copy, progress: Progress) -> Verdict: ...
 
 
 def verify(tables: TablesArgument = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -39,12 +43,11 @@ def verify(tables: TablesArgument = None, config: ConfigOption = None, as_json: 
       twinrow verify reviews --json | jq .in_step
     """
 
-    def one(reader: Reader, _copy: Copy, progress: Progress) -> Verdict:
+    def one(reader: Reader, copy: Copy, progress: Progress) -> Verdict:
         from twinrow.verify.verify import verify_table
 
-        verdict = verify_table(reader, progress)
-        _note(reader, verdict)
-        return verdict
+        del copy
+        return verify_table(reader, progress)
 
     raise typer.Exit(_each(load_config(config), tables or [], one, as_json=as_json))
 
@@ -77,14 +80,12 @@ def repair(
             reader, execute=execute, work_off=lambda: work_off_rechecks(copy, copy.mysql, limit, reader.stop),
             progress=progress,
         )  # fmt: skip
-        verdict = repaired.left or repaired.found
-        _note(reader, verdict)
-        return verdict
+        return repaired.left or repaired.found
 
     raise typer.Exit(_each(loaded, tables or [], one, as_json=as_json))
 
 
-def _each(config: Config, names: list[str], work: Callable[[Reader, Copy, Progress], Verdict], *, as_json: bool) -> int:
+def _each(config: Config, names: list[str], work: _Work, *, as_json: bool) -> int:
     """Verify or repair table after table, and report; the exit code. One's error does not stop the others."""
     from twinrow.app.progress import Bars
 
@@ -96,14 +97,14 @@ def _each(config: Config, names: list[str], work: Callable[[Reader, Copy, Progre
             if stop:
                 break
             try:
-                verdicts.append(_one(config, table, stop, work, partial(bars.tell, table.name)))
+                verdicts.append(look_at(config, table, stop, partial(work, progress=partial(bars.tell, table.name))))
             except TwinrowError as error:
                 complain(error)
                 worst = 1 if worst == 1 else error.exit_code
     whole = not worst and not stop
     in_step = whole and all(one.in_step for one in verdicts)
     if as_json:
-        out_json({"in_step": in_step, "tables": [_document(one) for one in verdicts]})
+        out_json({"in_step": in_step, "tables": [document(one) for one in verdicts]})
     else:
         for verdict in verdicts:
             _show(verdict)
@@ -111,39 +112,6 @@ def _each(config: Config, names: list[str], work: Callable[[Reader, Copy, Progre
         complain(TwinrowError("stopped before the end", remedy="what is told above is not the whole"))
         return 1
     return worst or (0 if in_step else 3)
-
-
-def _one(
-    config: Config, table: TableConfig, stop: Stop, work: Callable[[Reader, Copy, Progress], Verdict], tell: Progress
-) -> Verdict:
-    from twinrow.app.wiring import connect, copies_of, few_tries, limit_budgets
-    from twinrow.verify.verify import Reader
-
-    (copy,) = copies_of(config, [table], stop)
-    with closing(connect(copy.mysql)) as session:
-        description = few_tries(lambda: copy.dynamodb.describe(table.name))
-        limit_budgets(config)(copy, description)
-        reader = Reader(copy.settings, copy.dynamodb, session, copy.read_budget, stop)
-        return work(reader, copy, tell)
-
-
-def _document(verdict: Verdict) -> dict[str, Any]:
-    counts = {name: getattr(verdict, name) for name in ("items", "rows", "kept", *SIDES, "dead_letters", "seconds")}
-    examples = [
-        {"kind": one.kind, "key": one.key, "row_id": one.row_id, "attributes": list(one.attributes)}
-        for one in verdict.examples
-    ]
-    return {"table": verdict.table, **counts, "in_step": verdict.in_step, "examples": examples}
-
-
-def _note(reader: Reader, verdict: Verdict) -> None:
-    """Remember the result for `status`."""
-    from twinrow import clock
-    from twinrow.state import tables
-
-    told = {name: value for name, value in _document(verdict).items() if name not in ("table", "examples")}
-    if not reader.stop:
-        tables.update(reader.connection, verdict.table, verified=json.dumps({"at": clock.now(), **told}))
 
 
 def _show(verdict: Verdict) -> None:

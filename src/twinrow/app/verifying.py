@@ -1,0 +1,51 @@
+"""One table looked at by verify or repair: what it reads with, and what is remembered of the result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+
+from twinrow import clock
+from twinrow.config import Config, TableConfig
+
+if TYPE_CHECKING:
+    from twinrow.clock import Stop
+    from twinrow.sync.copy import Copy
+    from twinrow.verify.verify import Reader, Verdict
+
+SIDES: Final = ("missing", "extra", "different", "unlinked")
+
+
+def look_at(config: Config, table: TableConfig, stop: Stop, work: Callable[[Reader, Copy], Verdict]) -> Verdict:
+    """Run `work` on one table, within its read budget, and remember the verdict for `status`. Raises TwinrowError."""
+    from twinrow.app.wiring import connect, copies_of, few_tries, limit_budgets
+    from twinrow.verify.verify import Reader
+
+    (copy,) = copies_of(config, [table], stop)
+    with closing(connect(copy.mysql)) as session:
+        description = few_tries(lambda: copy.dynamodb.describe(table.name))
+        limit_budgets(config)(copy, description)
+        reader = Reader(copy.settings, copy.dynamodb, session, copy.read_budget, stop)
+        verdict = work(reader, copy)
+        _remember(reader, verdict)
+        return verdict
+
+
+def document(verdict: Verdict) -> dict[str, Any]:
+    """The JSON form of a verdict."""
+    counts = {name: getattr(verdict, name) for name in ("items", "rows", "kept", *SIDES, "dead_letters", "seconds")}
+    examples = [
+        {"kind": one.kind, "key": one.key, "row_id": one.row_id, "attributes": list(one.attributes)}
+        for one in verdict.examples
+    ]
+    return {"table": verdict.table, **counts, "in_step": verdict.in_step, "examples": examples}
+
+
+def _remember(reader: Reader, verdict: Verdict) -> None:
+    from twinrow.state import tables
+
+    told = {name: value for name, value in document(verdict).items() if name not in ("table", "examples")}
+    if not reader.stop:
+        tables.update(reader.connection, verdict.table, verified=json.dumps({"at": clock.now(), **told}))
