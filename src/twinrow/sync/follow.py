@@ -52,6 +52,7 @@ class Follow:
         if arn is None:
             raise Broken("has no stream", where=f"table {copy.table}", remedy="twinrow check --fix turns it on")
         started_at = known.read_at if known is not None else clock.now()
+        self._is_old = arn != description.stream_arn
         if known is None:
             checkpoint.save(copy.writer, copy.table, {STREAM: Checkpoint(arn, read_at=started_at)})
         self._begin(arn, started_at)
@@ -92,11 +93,11 @@ class Follow:
         self.backlog = 0 if batch.read_through else None
         if batch.unread_since is not None:
             self.retention_left_s = batch.unread_since + RETENTION_S - clock.now()
-        if self._reader.caught_up_since(self._mark):
-            self.caught_up_at, self._mark = self._mark, clock.now()
         if batch.ended:
             self._next_stream()
-        return bool(batch.changes)
+        elif not self._is_old and self._reader.caught_up_since(self._mark):
+            self.caught_up_at, self._mark = self._mark, clock.now()
+        return bool(batch.changes) or batch.ended
 
     def _apply(self, batch: StreamBatch) -> None:
         copy = self._copy
@@ -127,6 +128,7 @@ class Follow:
             gap.record(tx, copy.table, RECREATED, at=at, from_at=self.caught_up_at or None, to_at=at)
             checkpoint.forget(tx, copy.table, SHARD)
             checkpoint.save(tx, copy.table, {STREAM: Checkpoint(now, read_at=at)})
+        self._is_old, self._mark = False, at
         self._begin(now, at)
 
     def close(self) -> None:
