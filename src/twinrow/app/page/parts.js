@@ -41,8 +41,7 @@ export const percent = (value) => (value == null ? UNKNOWN : `${Math.floor(value
 /** A span of time as a person says it: `0 s`, `3.2 s`, `12 min`, `3 h`, `5 d`. */
 export function span(seconds) {
   if (seconds == null) return UNKNOWN;
-  if (seconds === 0) return "0 s";
-  if (seconds < 10) return `${TENTHS.format(seconds)} s`;
+  if (seconds < 10 && !Number.isInteger(seconds)) return `${TENTHS.format(seconds)} s`;
   if (seconds < 120) return `${WHOLE.format(seconds)} s`;
   if (seconds < 7200) return `${WHOLE.format(seconds / 60)} min`;
   return seconds < 172800 ? `${WHOLE.format(seconds / 3600)} h` : `${WHOLE.format(seconds / 86400)} d`;
