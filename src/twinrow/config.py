@@ -31,54 +31,99 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
+def _told(text: str, **limits: Any) -> msgspec.Meta:
+    """What `docs/config.md` and the JSON Schema say of a setting."""
+    return msgspec.Meta(description=text, **limits)
+
+
 class DynamoDBConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[dynamodb]`: where the tables are."""
+    """Where the tables are. Credentials come by botocore's usual chain: environment, profile, role."""
 
-    region: str = "us-east-1"
-    endpoint_url: str | None = None
+    region: Annotated[str, _told("AWS Region.")] = "us-east-1"
+    endpoint_url: Annotated[str | None, _told("Another endpoint, for DynamoDB Local.")] = None
 
 
-class _MySQLTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    url: str
+class MySQLTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the copy lives: MySQL 8.0.23, Aurora MySQL 3, MariaDB 10.6, or newer."""
+
+    url: Annotated[
+        str,
+        _told(
+            "`mysql://USER:${MYSQL_PASSWORD}@HOST:3306/DATABASE`. Options, as query parameters: `ssl_mode` (DISABLED, "
+            "PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY; default PREFERRED, with `ssl_ca` VERIFY_CA), `ssl_ca`, "
+            "`ssl_cert`, `ssl_key` (files), `connect_timeout_s` (default 10), `unix_socket`."
+        ),
+    ]
 
 
 class PendingIndexConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[tables.pending_index]`: the sparse index on the mark that the app writes."""
+    """The index on the mark that the app writes; needed with `capture = "pending-index"`."""
 
-    index: str
-    attribute: str
-    pending: list[Mark] = msgspec.field(default_factory=lambda: ["false"])
-    done: Mark = ""
-    deleted: str | None = None
+    index: Annotated[str, _told("Name of the global secondary index whose hash key is `attribute`.")]
+    attribute: Annotated[str, _told("The mark: the app writes one of `pending` here on every write.")]
+    pending: Annotated[
+        list[Mark], _told('Values that mean "not copied yet", texts or numbers; several are write sharding.')
+    ] = msgspec.field(default_factory=lambda: ["false"])
+    done: Annotated[Mark, _told('What takes the mark\'s place once copied; `""` removes the attribute.')] = ""
+    deleted: Annotated[
+        str | None, _told("An item in which this attribute is BOOL true counts as deleted: its row goes.")
+    ] = None
 
 
 class ColumnConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[tables.columns.ATTRIBUTE]`: an override of what would be learned."""
+    """An override of what would be learned of one attribute."""
 
-    column: str | None = None
-    type: str | None = None
-    source: Literal["epoch_s", "epoch_ms", "iso8601"] | None = msgspec.field(default=None, name="from")
-    ignore: bool = False
+    column: Annotated[str | None, _told("Name of the column.")] = None
+    type: Annotated[str | None, _told("Type of the column, for example `DECIMAL(12,2)`; see schema.md.")] = None
+    source: Annotated[
+        Literal["epoch_s", "epoch_ms", "iso8601"] | None,
+        _told("How a DATE or DATETIME is read; else text as ISO-8601, numbers as epoch seconds."),
+    ] = msgspec.field(default=None, name="from")
+    ignore: Annotated[bool, _told("Leave the attribute out of rows, extra and comparison.")] = False
 
 
 class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[[tables]]`: one DynamoDB table and its copy. The `*_or_default` properties resolve what was left out."""
+    """One DynamoDB table and its copy; there may be many."""
 
-    name: Annotated[str, msgspec.Meta(min_length=3, max_length=255, pattern=r"^[A-Za-z0-9_.-]+$")]
-    capture: Capture
-    into: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
-    link: bool | None = None
-    link_attribute: Annotated[str, msgspec.Meta(min_length=1)] = "mysql_id"
-    deletes: Deletes = "hard"
-    ttl_deletes: Deletes | None = None
-    reconcile_every: str | None = None
-    read_capacity_max: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    write_capacity_max: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    allow_global_table_writes: bool = False
-    rebuild_rows_max: Annotated[int, msgspec.Meta(ge=0)] = REBUILD_ROWS_MAX
-    segments: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
+    # The `*_name`, `linked`, `*_kind`… properties below resolve what was left out.
+    name: Annotated[
+        str, _told("The DynamoDB table.", min_length=3, max_length=255, pattern=r"^[A-Za-z0-9_.-]+$")
+    ]  # fmt: skip
+    capture: Annotated[Capture, _told("How changes are found; see architecture.md.")]
+    into: Annotated[
+        Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None, _told("The MySQL table; default: `name`.")
+    ] = None
+    link: Annotated[
+        bool | None, _told("Write each row's id back into its item; default: only with a pending index.")
+    ] = None
+    link_attribute: Annotated[str, _told("The attribute that holds the row's id.", min_length=1)] = "mysql_id"
+    deletes: Annotated[Deletes, _told("`hard` removes the row, `soft` keeps it and sets `_twinrow_deleted_at`.")] = (
+        "hard"
+    )
+    ttl_deletes: Annotated[Deletes | None, _told("The same for expiries by TTL; default: as `deletes`.")] = None
+    reconcile_every: Annotated[
+        str | None,
+        _told('Pace of whole-table passes (`"15m"`, `"6h"`, `"1d"`); default: 15m with scan capture, else off.'),
+    ] = None
+    read_capacity_max: Annotated[
+        Annotated[float, msgspec.Meta(gt=0)] | None,
+        _told("Read units a second for this table; default: 25 % of provisioned, 1,000 on demand."),
+    ] = None
+    write_capacity_max: Annotated[
+        Annotated[float, msgspec.Meta(gt=0)] | None,
+        _told("Write units a second for this table; default: 25 % of provisioned, 200 on demand."),
+    ] = None
+    allow_global_table_writes: Annotated[
+        bool, _told("Link although the table has replicas in other Regions; only where one Region writes each item.")
+    ] = False
+    rebuild_rows_max: Annotated[
+        int, _told("A rebuild of a table with more rows waits for `twinrow schema --apply`.", ge=0)
+    ] = REBUILD_ROWS_MAX
+    segments: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=1000)] | None, _told("Segments of a parallel scan; default: by size.")
+    ] = None
     pending_index: PendingIndexConfig | None = None
-    columns: dict[str, ColumnConfig] = msgspec.field(default_factory=dict)
+    columns: Annotated[dict[str, ColumnConfig], _told("Overrides, by attribute.")] = msgspec.field(default_factory=dict)
 
     @property
     def into_name(self) -> str:
@@ -138,14 +183,17 @@ class MySQLConfig:
 
 
 class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[sync]`: how the process works."""
+    """How the process works."""
 
-    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
-    lease_s: Annotated[float, msgspec.Meta(ge=2, le=600)] = 8.0
+    lease_s: Annotated[
+        float, _told("Seconds after which another process may take over from one that gives no sign.", ge=2, le=600)
+    ] = 8.0
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    mysql: _MySQLTable
+class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`twinrow.toml`. Any text may hold `${NAME}`, which takes an environment variable."""
+
+    mysql: MySQLTable
     tables: list[TableConfig]
     dynamodb: DynamoDBConfig = DynamoDBConfig()
     sync: SyncConfig = SyncConfig()
@@ -212,7 +260,7 @@ def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str]
     if isinstance(url, str) and not _VARIABLE.fullmatch(url):
         filled["mysql"]["url"] = url
     try:
-        file = msgspec.convert(filled, _File)
+        file = msgspec.convert(filled, File)
     except msgspec.ValidationError as error:
         raise ConfigError(_readable(str(error)), where=place, remedy="see docs/config.md") from error
     _check_tables(file.tables, place)
