@@ -1,0 +1,96 @@
+"""What `plan` reckons, what `init` writes, what `iam-policy` and `grants` allow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from twinrow.app import init, permissions
+from twinrow.app.plan import Prices, plan
+from twinrow.config import parse
+from twinrow.dynamodb import IndexDescription, TableDescription
+
+TOLD = TableDescription(
+    name="reviews", arn="", table_id="", status="ACTIVE", keys=(("username", "S"), ("at", "N")), items=1_000_000,
+    bytes=500_000_000, indexes=(), stream_arn=None, stream_view=None, provisioned_read=None, provisioned_write=None,
+    replicas=(),
+)  # fmt: skip
+MARKS = IndexDescription("marks", (("migrated", "N"),), "ALL", (), "ACTIVE")
+BY_DAY = IndexDescription("by-day", (("day", "S"), ("username", "S")), "ALL", (), "ACTIVE")
+CONFIG = """
+[mysql]
+url = "mysql://us'er:pw@h/analytics"
+[[tables]]
+name = "reviews"
+capture = "pending-index"
+[tables.pending_index]
+index = "marks"
+attribute = "migrated"
+pending = [0]
+[[tables]]
+name = "orders"
+capture = "stream"
+"""
+
+
+def test_the_first_copy_reads_all_and_links_each_item_once() -> None:
+    config = parse(CONFIG, "twinrow.toml", {})
+    made = plan(config.tables[0], replace(TOLD, indexes=(MARKS,)), (1000.0, 200.0), Prices(), 10_000)
+    assert made.first.read_units == round(500_000_000 / 8192, 1)
+    assert made.first.write_units == 1_000_000
+    assert made.first.seconds == 5_000
+    assert made.first.dollars == pytest.approx(0.625 + 500_000_000 / 8192 * 0.125 / 1e6)
+    assert made.indexes_written == ()
+    assert made.a_day.write_units == 20_000
+
+
+def test_links_cost_a_write_in_every_index_that_projects_them() -> None:
+    config = parse(CONFIG, "twinrow.toml", {})
+    made = plan(config.tables[0], replace(TOLD, indexes=(MARKS, BY_DAY)), (None, None), Prices(), 0)
+    assert made.indexes_written == ("by-day",)
+    assert made.first.write_units == 2_000_000
+    assert made.first.seconds == 0
+
+
+def test_a_stream_copy_without_links_writes_nothing() -> None:
+    config = parse(CONFIG, "twinrow.toml", {})
+    made = plan(config.tables[1], TOLD, (1000.0, 200.0), Prices(), 10_000)
+    assert (made.first.write_units, made.a_day.write_units, made.a_day.read_units) == (0, 0, 0)
+
+
+def test_init_suggests_what_the_table_has() -> None:
+    assert init.suggested(replace(TOLD, indexes=(BY_DAY, MARKS))) == "pending-index"
+    assert init.suggested(replace(TOLD, stream_arn="arn")) == "stream"
+    assert init.suggested(replace(TOLD, items=100)) == "scan"
+    assert init.suggested(TOLD) == "stream"
+
+
+def test_what_init_writes_is_a_configuration() -> None:
+    choices = [
+        init.Choice(replace(TOLD, indexes=(MARKS,)), "pending-index"),
+        init.Choice(replace(TOLD, name="orders"), "stream"),
+        init.Choice(replace(TOLD, name="small"), "scan"),
+    ]
+    url, password = init.without_password("mysql://ann:p%40ss@h:3307/d?ssl_mode=REQUIRED")
+    assert (url, password) == ("mysql://ann:${MYSQL_PASSWORD}@h:3307/d?ssl_mode=REQUIRED", "p%40ss")
+    config = parse(init.render("eu-west-1", None, url, choices), "twinrow.toml", {"MYSQL_PASSWORD": "p@ss"})
+    assert [(one.name, one.capture) for one in config.tables] == [
+        ("reviews", "pending-index"), ("orders", "stream"), ("small", "scan"),
+    ]  # fmt: skip
+    assert config.tables[0].pending_index is not None
+    assert (config.tables[0].pending_index.index, config.tables[0].pending_index.pending) == ("marks", [0])
+    assert (config.mysql.password, config.mysql.port) == ("p@ss", 3307)
+    assert init.without_password("mysql://ann:${SECRET}@h/d") == ("mysql://ann:${SECRET}@h/d", "")
+
+
+def test_rights_are_the_least_that_each_capture_needs() -> None:
+    config = parse(CONFIG, "twinrow.toml", {})
+    policy = permissions.iam_policy(config, config.tables, "123456789012", fix=False)
+    allowed = {one["Resource"].partition(":table/")[2]: one["Action"] for one in policy["Statement"]}
+    assert allowed.keys() == {"reviews", "reviews/index/marks", "orders", "orders/stream/*"}
+    assert "dynamodb:PartiQLUpdate" in allowed["reviews"]
+    assert not any("Update" in action for action in allowed["orders"])
+    granted = permissions.grants(config, "bob")
+    assert granted[0].endswith("ON `analytics`.* TO 'us''er'@'%';")
+    assert len(granted) == 3

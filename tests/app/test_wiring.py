@@ -1,0 +1,84 @@
+"""From a configuration to settings and budgets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from twinrow.app.wiring import capacity_limits, is_loopback, settings_of
+from twinrow.config import Config, TableConfig, parse
+from twinrow.dynamodb import TableDescription
+from twinrow.errors import ConfigError
+from twinrow.schema.column_type import ColumnType
+
+HEAD = "[mysql]\nurl = 'mysql://u:p@h/d'\n"
+PENDING = HEAD + (
+    "[[tables]]\nname = 'reviews'\ncapture = 'pending-index'\n{more}\n"
+    "[tables.pending_index]\nindex = 'marks'\nattribute = 'migrated'\npending = [0, 1]\ndeleted = 'gone'\n"
+)
+AWS = "https://dynamodb.us-east-1.amazonaws.com"
+
+
+def table(text: str) -> TableConfig:
+    config: Config = parse(text, "twinrow.toml", {})
+    return config.tables[0]
+
+
+def described(read: float | None, write: float | None, index: dict[str, Any] | None = None) -> TableDescription:
+    return TableDescription(
+        name="reviews", arn="", table_id="", status="ACTIVE", keys=(("username", "S"),), items=0, bytes=0, indexes=(),
+        stream_arn=None, stream_view=None, provisioned_read=read, provisioned_write=write, replicas=(),
+        raw={"GlobalSecondaryIndexes": [index]} if index else {},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://127.0.0.1:8000", True), ("http://localhost:8000", True), ("http://[::1]:8000", True),
+        ("http://127.9.9.9", True), ("http://dynamodb:8000", False), (AWS, False), (None, False),
+        ("http://10.0.0.1", False),
+    ],
+)  # fmt: skip
+def test_loopback_endpoints(url: str | None, loopback: bool) -> None:
+    assert is_loopback(url) is loopback
+
+
+def test_the_budget_is_a_quarter_of_what_is_provisioned_by_default() -> None:
+    plain = table(PENDING.format(more=""))
+    assert capacity_limits(plain, described(400, 100), AWS) == (100, 25)
+    assert capacity_limits(plain, described(None, None), AWS) == (1000, 200)
+    assert capacity_limits(plain, described(400, 100), "http://127.0.0.1:8000") == (None, None)
+
+
+def test_an_index_with_less_capacity_bounds_the_budget() -> None:
+    index = {"IndexName": "marks", "ProvisionedThroughput": {"ReadCapacityUnits": 40, "WriteCapacityUnits": 20}}
+    assert capacity_limits(table(PENDING.format(more="")), described(400, 100, index), AWS) == (10, 5)
+
+
+def test_figures_of_the_configuration_come_first_everywhere() -> None:
+    said = table(PENDING.format(more="read_capacity_max = 7\nwrite_capacity_max = 3"))
+    assert capacity_limits(said, described(400, 100), AWS) == (7, 3)
+    assert capacity_limits(said, described(None, None), "http://127.0.0.1:8000") == (7, 3)
+
+
+def test_settings_resolve_every_default() -> None:
+    settings = settings_of(table(PENDING.format(more="deletes = 'soft'")), "twinrow.toml", adopt_links=True)
+    assert (settings.into, settings.linked, settings.link_attribute) == ("reviews", True, "mysql_id")
+    assert (settings.soft_deletes, settings.soft_ttl_deletes, settings.reconcile_s) == (True, True, None)
+    assert settings.pending is not None
+    assert settings.pending.marks == ({"N": "0"}, {"N": "1"})
+    assert (settings.pending.done, settings.pending.deleted) == (None, "gone")
+    assert settings.own >= {"mysql_id", "migrated"}
+    assert settings == replace(settings, adopt_links=True)
+
+
+def test_overrides_are_checked_with_the_configuration() -> None:
+    text = HEAD + "[[tables]]\nname = 'reviews'\ncapture = 'scan'\n[tables.columns.at]\n"
+    dated = settings_of(table(text + "type = 'DATETIME(3)'\nfrom = 'epoch_ms'\n"), "twinrow.toml")
+    assert dated.overrides[0].type == ColumnType("DATETIME", 3, None, "epoch_ms")
+    for wrong in ("type = 'CHAR(3)'\n", "from = 'epoch_ms'\n", "type = 'INT'\nfrom = 'epoch_ms'\n"):
+        with pytest.raises(ConfigError, match=r"columns\.at"):
+            settings_of(table(text + wrong), "twinrow.toml")

@@ -1,0 +1,210 @@
+"""The commands as their user meets them: results, exit codes, and nothing but results on stdout."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import MakeTable
+from tests.fixtures.command_line import CommandLine, config_text, end, pending_table
+from tests.fixtures.databases import Database
+from tests.fixtures.waiting import wait_until
+
+from twinrow.app.servers import DynamoDBLocal
+
+INDEX = ("migrated-index", "migrated:S", "ALL")
+ITEMS = 30
+
+
+def review(number: int, **more: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "username": {"S": f"user{number}"}, "reviewed_at": {"S": "2025-03-01"}, "rating": {"N": f"{number}.5"},
+        "flavour": {"M": {"sweet": {"N": "3"}}}, **more,
+    }  # fmt: skip
+
+
+def put(client: Any, table: str, item: dict[str, Any]) -> None:
+    client.put_item(TableName=table, Item=item)
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path)
+
+
+@pytest.fixture
+def reviews(
+    command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
+) -> str:
+    """A table with ITEMS items, and its configuration."""
+    table = make_table(index=INDEX)
+    for number in range(ITEMS):
+        put(dynamodb_client, table, review(number))
+    command.write_config(config_text(dynamodb, database, pending_table(table, into="reviews")))
+    return table
+
+
+def test_a_copy_from_the_first_sync_to_the_reset(
+    command: CommandLine, reviews: str, dynamodb_client: Any, database: Database
+) -> None:
+    new = command.run("status", "--json")
+    assert new.code == 0
+    assert new.document["tables"][0]["phase"] == "NEW"
+
+    synced = command.run("sync", "--once")
+    assert synced.code == 0, synced.err
+    assert synced.out.startswith(f"{reviews}: {ITEMS} rows in reviews")
+
+    (told,) = command.run("status", "--json").document["tables"]
+    wanted = {
+        "table": reviews, "capture": "pending-index", "phase": "LIVE", "rows": ITEMS, "backlog": 0, "lag_s": 0.0,
+        "unlinked": 0, "dead_letters": 0, "gaps": 0, "reason": "",
+    }  # fmt: skip
+    assert {name: told[name] for name in wanted} == wanted
+
+    verified = command.run("verify", "--json")
+    assert verified.code == 0
+    assert verified.document["in_step"] is True
+    assert verified.document["tables"][0]["items"] == ITEMS
+
+    key = {"username": {"S": "user7"}, "reviewed_at": {"S": "2025-03-01"}}
+    item = dynamodb_client.get_item(TableName=reviews, Key=key, ConsistentRead=True)["Item"]
+    row_id = item.pop("mysql_id")["N"]
+    assert command.run("item", reviews, "--key", json.dumps(key)).document == item
+    assert command.run("item", reviews, "--row-id", row_id).document == item
+    lines = command.run("item", reviews, "--all").out.splitlines()
+    assert len(lines) == ITEMS
+    assert item in [json.loads(line) for line in lines]
+
+    columns = command.run("schema", "--json").document["tables"][0]["columns"]
+    assert {"attribute": "rating", "column": "rating", "type": "DECIMAL(38,9)", "key": False}.items() <= columns[
+        3
+    ].items()
+    assert [one["attribute"] for one in columns if one["key"]] == ["username", "reviewed_at"]
+
+    refused = command.run("reset", reviews)
+    assert refused.code == 2
+    assert database.query("SELECT COUNT(*) FROM reviews") == [(ITEMS,)]
+    assert command.run("reset", reviews, "--yes").code == 0
+    assert command.run("reset", reviews, "--yes").code == 0
+    assert command.run("status", "--json").document["tables"][0]["phase"] == "NEW"
+
+    assert command.run("sync", "--once").code == 2
+    adopted = command.run("sync", "--once", "--adopt-links")
+    assert adopted.code == 0, adopted.err
+    assert database.query("SELECT row_id FROM reviews WHERE username = 'user7'") == [(int(row_id),)]
+    assert command.run("status", "--json").document["tables"][0]["rows"] == ITEMS
+
+
+def test_what_differs_is_told_and_repaired(command: CommandLine, reviews: str, database: Database) -> None:
+    command.run("sync", "--once")
+    database.query("DELETE FROM reviews WHERE username = 'user1'")
+    database.query("UPDATE reviews SET rating = 9 WHERE username = 'user2'")
+
+    found = command.run("verify", "--json")
+    assert found.code == 3
+    (told,) = found.document["tables"]
+    assert (told["missing"], told["different"]) == (1, 1)
+    different = next(one for one in told["examples"] if one["kind"] == "DIFFERENT")
+    assert different["attributes"] == ["rating"]
+
+    assert command.run("repair", "--json").code == 3
+    repaired = command.run("repair", "--execute", "--json")
+    assert repaired.code == 0, repaired.err
+    assert command.run("verify").code == 0
+
+
+def test_a_dead_letter_is_listed_retried_and_dropped(
+    command: CommandLine, reviews: str, database: Database, dynamodb_client: Any
+) -> None:
+    command.run("sync", "--once")
+    database.query(
+        "CREATE TRIGGER objects BEFORE INSERT ON reviews FOR EACH ROW "
+        "IF NEW.username LIKE 'bad%' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no such user'; END IF"
+    )
+    for name in ("bad1", "bad2"):
+        put(dynamodb_client, reviews, review(1, username={"S": name}, migrated={"S": "false"}))
+
+    assert command.run("sync", "--once").code == 3
+    assert command.run("status").code == 3
+    assert command.run("verify", "--json").document["in_step"] is False
+    listed = command.run("dead-letters", "list", "--json")
+    assert listed.code == 3
+    letters = listed.document["dead_letters"]
+    assert {one["key"]["username"]["S"] for one in letters} == {"bad1", "bad2"}
+    assert all("no such user" in one["reason"] and one["table"] == reviews for one in letters)
+
+    assert command.run("dead-letters", "drop").code == 2
+    assert command.run("dead-letters", "drop", str(letters[0]["id"])).code == 0
+    assert command.run("dead-letters", "retry", reviews).code == 3
+    database.query("DROP TRIGGER objects")
+    retried = command.run("dead-letters", "retry", str(letters[1]["id"]))
+    assert retried.code == 0, retried.err
+    assert command.run("dead-letters", "list", "--json").document == {"dead_letters": []}
+
+
+def test_a_running_sync_follows_and_stops_on_a_signal(
+    command: CommandLine, reviews: str, database: Database, dynamodb_client: Any
+) -> None:
+    process = command.start("--json-logs", "sync")
+    try:
+        wait_until(
+            lambda: (command.run("status", "--json").document["tables"][0]["phase"]) == "LIVE", 40, what="phase LIVE"
+        )
+        put(dynamodb_client, reviews, review(77, migrated={"S": "false"}))
+        wait_until(lambda: database.query("SELECT 1 FROM reviews WHERE username = 'user77'"), 20, what="the row")
+        held = command.run("reset", reviews, "--yes")
+        assert held.code == 2
+        assert "twinrow sync" in held.err
+    finally:
+        done = end(process, signal.SIGINT)
+    assert done.code == 0
+    assert done.out == ""
+    for line in done.err.splitlines():
+        assert json.loads(line).keys() == {"at", "level", "event", "table", "text"}
+    assert command.run("verify").code == 0
+
+
+def test_check_fix_adds_the_index_and_the_stream(
+    command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
+) -> None:
+    marked, streamed = make_table(), make_table()
+    stream_part = f'[[tables]]\nname = "{streamed}"\ncapture = "stream"\n'
+    command.write_config(config_text(dynamodb, database, pending_table(marked), stream_part))
+
+    looked = command.run("check", "--json")
+    assert looked.code == 1
+    wrong = [(one["table"], one["name"]) for one in looked.document["checks"] if one["level"] == "error"]
+    assert wrong == [(marked, "pending index"), (streamed, "stream")]
+    assert command.run("check", "--fix").code == 2
+
+    fixed = command.run("check", "--fix", "--yes")
+    assert fixed.code == 0, fixed.out
+    index = dynamodb_client.describe_table(TableName=marked)["Table"]["GlobalSecondaryIndexes"][0]
+    assert (index["IndexName"], index["IndexStatus"]) == ("migrated-index", "ACTIVE")
+    stream = dynamodb_client.describe_table(TableName=streamed)["Table"]["StreamSpecification"]
+    assert stream == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert command.run("check", "--json").document["ok"] is True
+
+
+def test_init_writes_what_check_and_sync_take(
+    command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
+) -> None:
+    table = make_table(index=INDEX)
+    put(dynamodb_client, table, review(1))
+    arguments = ("--mysql", database.url, "--endpoint-url", dynamodb.endpoint_url, "--table", table, "--yes")
+    made = command.run("init", *arguments)
+    assert made.code == 0, made.err
+    assert "check --fix" in made.out
+    assert command.run("init", *arguments).code == 2
+    written = (command.folder / "twinrow.toml").read_text()
+    assert "${MYSQL_PASSWORD}" in written
+    assert database.server.password not in written
+
+    password = {"MYSQL_PASSWORD": database.server.password}
+    assert command.run("check", env=password).code == 0
+    assert command.run("sync", "--once", env=password).code == 0
+    assert command.run("plan", "--json", env=password).document["tables"][0]["table"] == table
