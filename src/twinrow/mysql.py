@@ -17,6 +17,7 @@ import pymysql.converters
 import pymysql.err
 from pymysql.constants import FIELD_TYPE
 
+from twinrow import clock
 from twinrow.errors import ConnectionLost, RowRefused, TransactionRetry, Transient, TwinrowError
 from twinrow.failpoint import fail_point
 
@@ -56,7 +57,8 @@ LOGIN_REMEDIES = {
     1698: "check user and password in `mysql.url`",
     3159: "the server wants TLS: add ?ssl_mode=REQUIRED to `mysql.url`",
 }
-WHOLE_SERVER_CODES = frozenset({1044, 1045, 1049, 1142, 1143, 1227, 1130, 1698, 1146, 1054, 1064, 1051, 1046})
+WHOLE_SERVER_CODES = frozenset({1044, 1045, 1049, 1142, 1143, 1227, 1130, 1698, 1146, 1054, 1064, 1051, 1046, 1364})
+"""Errors for which no row is to blame; 1364: somebody added a NOT NULL column without a default."""
 
 
 class Settings(Protocol):
@@ -214,6 +216,7 @@ class Connection:
         self.id = int(driver.thread_id())  # type: ignore[no-untyped-call]
         self.packet_bytes_max = STATEMENT_BYTES_MAX
         self.in_transaction = False
+        self.used_at = clock.monotonic()
 
     @property
     def encrypted(self) -> bool:
@@ -222,6 +225,7 @@ class Connection:
 
     def _run(self, sql: str, args: Sequence[SqlValue]) -> Any:
         cursor = self._driver.cursor()
+        self.used_at = clock.monotonic()
         try:
             cursor.execute(_QUOTED_NAME.sub(_doubled_percents, sql) if args else sql, tuple(args) or None)
         except (pymysql.err.Error, OSError) as error:

@@ -255,7 +255,7 @@ def test_a_write_made_while_the_sync_runs_arrives(make_copying: MakeCopying) -> 
 def test_an_item_rewritten_between_copy_and_link_is_not_lost(
     make_copying: MakeCopying, dynamodb: DynamoDBLocal, again: str
 ) -> None:
-    rewritten = []
+    rewritten: list[int] = []
 
     def rule(request: Request, forward: Forward) -> Answer | None:
         if request.operation == "BatchExecuteStatement" and not rewritten:
@@ -279,7 +279,7 @@ def test_an_old_image_that_a_stale_index_shows_again_does_not_stay(
     make_copying: MakeCopying, dynamodb: DynamoDBLocal
 ) -> None:
     shown: list[Answer] = []
-    replayed = []
+    replayed: list[int] = []
 
     def rule(request: Request, forward: Forward) -> Answer | None:
         if request.operation != "Query":
@@ -367,8 +367,8 @@ def test_statements_of_one_batch_that_fail_each_in_its_own_way_are_all_settled(
     make_copying: MakeCopying, dynamodb: DynamoDBLocal
 ) -> None:
     codes = iter(
-        [None, "ThrottlingError", "ConditionalCheckFailed", "TransactionConflict", "InternalServerError", "DuplicateItem",
-         "ProvisionedThroughputExceeded", "RequestLimitExceeded", "ConditionalCheckFailed", None] * 4
+        [None, "ThrottlingError", "ConditionalCheckFailed", "TransactionConflict", "InternalServerError", None,
+         "ProvisionedThroughputExceeded", "RequestLimitExceeded", "ConditionalCheckFailed", "DuplicateItem"] * 4
     )  # fmt: skip
     with DynamoDBProxy(dynamodb.endpoint_url, fail_statements(codes)) as proxy:
         copying = make_copying(endpoint_url=proxy.endpoint_url)

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from twinrow.errors import LeaseLost, SchemaMoved
 from twinrow.mysql import Connection, MySQLError
 
+_SESSION_NAME = "CONCAT('twinrow ', %s, ' ', LEFT(SHA2(CONCAT(DATABASE(), '/', %s), 256), 32))"
+"""The name of a holder's writing session, by fence and table; such locks are the whole server's, with 64 characters."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -53,9 +56,11 @@ def acquire(connection: Connection, table: str, holder: str, lease_s: float) -> 
     """
     if holder_of(connection, table) is not None:
         return None
-    found = connection.query("SELECT connection_id, holder FROM _twinrow_lease WHERE table_name = %s", (table,))
-    if found and found[0][1] and found[0][0]:
-        kill(connection, int(found[0][0]))
+    found = connection.query("SELECT fence, holder FROM _twinrow_lease WHERE table_name = %s", (table,))
+    if found and found[0][1]:
+        session = connection.query(f"SELECT IS_USED_LOCK({_SESSION_NAME})", (found[0][0], table))[0][0]
+        if session is not None:
+            kill(connection, int(session))
     with connection.transaction() as tx:
         row = tx.query("SELECT fence, holder FROM _twinrow_lease WHERE table_name = %s FOR UPDATE", (table,))
         if not row or holder_of(tx, table) is not None:
@@ -83,11 +88,15 @@ def kill(connection: Connection, connection_id: int) -> None:
             raise
 
 
-def note_connection(connection: Connection, lease: Lease, connection_id: int) -> None:
-    """Tell which session writes, so that a successor can end it."""
-    connection.execute(
+def claim(writer: Connection, lease: Lease) -> None:
+    """Tell which session writes, so that a successor can end it.
+
+    The session is found again by a named lock that it holds: after a restart of the server its number is another's.
+    """
+    writer.query(f"SELECT GET_LOCK({_SESSION_NAME}, 0)", (lease.fence, lease.table))
+    writer.execute(
         "UPDATE _twinrow_lease SET connection_id = %s WHERE table_name = %s AND fence = %s",
-        (connection_id, lease.table, lease.fence),
+        (writer.id, lease.table, lease.fence),
     )
 
 

@@ -91,10 +91,22 @@ class Copy:
             raise LeaseLost("no lease is held", where=f"table {self.table}")
         return self._lease
 
-    def hold(self, held: Lease | None) -> None:
-        """Take note of a lease won (its heartbeat counts from now) or given up."""
-        self._lease = held
-        self.held_until = clock.monotonic() + held.lease_s if held else 0.0
+    @property
+    def held(self) -> Lease | None:
+        """The lease, or None."""
+        return self._lease
+
+    def hold(self, won: Lease, at: float) -> None:
+        """Take note of a lease asked for at `at` (monotonic seconds) and won; a session of its own writes under it."""
+        self.close()
+        self._lease = won
+        self.held_until = at + won.lease_s
+
+    def let_go(self) -> None:
+        """Hold no lease any more; the session that wrote under it ends."""
+        self._lease = None
+        self.held_until = 0.0
+        self.close()
 
     def beaten(self, at: float) -> None:
         """A heartbeat sent at `at` (monotonic seconds) got through."""
@@ -128,11 +140,19 @@ class Copy:
     @property
     def writer(self) -> Connection:
         """The writing session, opened anew after a loss; the lease tells a successor which one to end."""
-        if self._writer is None or not self._writer.open:
-            self._writer = self.mysql.connect(idle_s=self.mysql.lease_s)
+        writer = self._writer
+        if writer is not None and self.stale(writer):
+            self.close()
+            writer = None
+        if writer is None or not writer.open:
+            writer = self._writer = self.mysql.connect(idle_s=self.mysql.lease_s)
             if self._lease is not None:
-                lease.note_connection(self._writer, self._lease, self._writer.id)
-        return self._writer
+                lease.claim(writer, self._lease)
+        return writer
+
+    def stale(self, session: Connection) -> bool:
+        """Whether the server may have ended a session by now, because nobody had used it for too long."""
+        return not session.in_transaction and clock.monotonic() - session.used_at > self.mysql.lease_s / 2
 
     def close(self) -> None:
         """Close the writing session."""

@@ -110,11 +110,14 @@ class Linker:
 
     def _session(self) -> Connection:
         session: Connection | None = getattr(self._sessions, "session", None)
+        if session is not None and self._copy.stale(session):
+            session.close()
         if session is None or not session.open:
-            session = self._copy.mysql.connect()
+            # Paused inside its transaction it would keep rows locked: the server ends it after the lease time.
+            session = self._copy.mysql.connect(idle_s=self._copy.mysql.lease_s)
             self._sessions.session = session
             with self._lock:
-                self._opened.append(session)
+                self._opened = [*(one for one in self._opened if one.open), session]
         return session
 
     def _work(self, debts: list[Debt]) -> None:

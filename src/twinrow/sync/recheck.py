@@ -26,6 +26,8 @@ def recheck_some(copy: Copy) -> tuple[int, Applied | None]:
     if not recheck.due(copy.writer, copy.table, clock.now(), 1):
         return 0, None
     worked = 0
+    # Waited for here, not under the lock, which the server takes away from a session that does nothing.
+    copy.read_budget.wait(copy.stop)
 
     def read(tx: Connection) -> Batch:
         nonlocal worked

@@ -29,6 +29,7 @@ def held(copy: Copy, mysql: MySQL) -> Iterator[Copy]:
     session = mysql.connect()
     meta.install(session)
     session.execute("INSERT IGNORE INTO _twinrow_lease (table_name) VALUES (%s)", (copy.table,))
+    at = clock.monotonic()
     won = lease.acquire(session, copy.table, holder_name(), mysql.lease_s)
     if won is None:
         holder = lease.holder_of(session, copy.table) or "another process"
@@ -37,8 +38,7 @@ def held(copy: Copy, mysql: MySQL) -> Iterator[Copy]:
             f"is being copied by {holder}", where=f"table {copy.table}",
             remedy=f"stop that `twinrow sync` first; one that was killed lets go after {mysql.lease_s:g} s",
         )  # fmt: skip
-    copy.hold(won)
-    lease.note_connection(session, won, copy.writer.id)
+    copy.hold(won, at)
     over = Stop()
     shared = Shared(won.holder, True, clock.now(), leases={copy.table: copy})
     beat = threading.Thread(target=heartbeat, args=(shared, mysql, over), name="heartbeat", daemon=True)
@@ -48,8 +48,7 @@ def held(copy: Copy, mysql: MySQL) -> Iterator[Copy]:
     finally:
         over.set()
         beat.join()
-        copy.hold(None)
-        copy.close()
+        copy.let_go()
         if session.open:
             lease.release(session, [won])
             session.close()

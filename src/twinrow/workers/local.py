@@ -72,22 +72,23 @@ def heartbeat(shared: Shared, mysql: MySQL, over: Stop) -> None:
     """Prolong all leases of this process; a lost one is taken from its table, which then stands by."""
     session: Connection | None = None
     while not over.wait(mysql.lease_s / HEARTBEATS_A_LEASE):
-        held = dict(shared.leases)
+        held = [(copy, won) for copy in list(shared.leases.values()) if (won := copy.held) is not None]
         if not held:
             continue
         at = clock.monotonic()
         try:
             if session is None or not session.open:
                 session = mysql.connect(read_timeout_s=mysql.lease_s)
-            leases = {name: copy.lease for name, copy in held.items()}
-            lost = lease.heartbeat(session, list(leases.values()))
+            lost = lease.heartbeat(session, [won for _, won in held])
         except TwinrowError as error:
             shared.on_waiting("", str(error))
             session = None
             continue
-        for name, copy in held.items():
-            if name in lost:
-                shared.leases.pop(name, None)
+        for copy, won in held:
+            if copy.held is not won:
+                continue  # let go or won anew meanwhile
+            if copy.table in lost:
+                shared.leases.pop(copy.table, None)
             else:
                 copy.beaten(at)
     if session is not None:

@@ -97,11 +97,14 @@ class TableRun:
                 return self._finish()
             except LeaseLost as lost:
                 self._end_parts()
-                self.copy.hold(None)
+                self.shared.leases.pop(self.copy.table, None)
+                self.copy.let_go()
                 self.shared.on_waiting(self.copy.table, str(lost))
             except Transient as trouble:
                 attempt += 1
                 if self._gives_up(attempt):
+                    self._end_parts()
+                    self._let_go()
                     return Outcome(error=trouble)
                 self._wait_for(trouble, attempt)
             except TwinrowError as error:
@@ -123,12 +126,12 @@ class TableRun:
             meta.install(session)
             session.execute("INSERT IGNORE INTO _twinrow_lease (table_name) VALUES (%s)", (copy.table,))
             while not copy.stop:
+                at = clock.monotonic()
                 held = lease.acquire(session, copy.table, self.shared.holder, copy.mysql.lease_s)
                 if held is not None:
                     fail_point("after-lease")
-                    copy.hold(held)
+                    copy.hold(held, at)
                     self.shared.leases[copy.table] = copy
-                    lease.note_connection(session, held, copy.writer.id)
                     return False
                 registered = tables.load(session, copy.table)
                 if self.shared.once and registered is not None:
@@ -326,5 +329,4 @@ class TableRun:
                 lease.release(copy.writer, [copy.lease])
         except TwinrowError as error:
             copy.waiting = str(error)
-        copy.hold(None)
-        copy.close()
+        copy.let_go()
