@@ -98,7 +98,7 @@ function showLive() {
   if (silent) [state, text] = heard === null ? ["waiting", "connecting"] : ["lost", "connection lost, trying again"];
   else if (stopping) [state, text] = ["waiting", "the sync is stopping"];
   else if (heard.trouble) [state, text] = ["lost", "not live"];
-  else text = `live · ${timeOfDay(heard.status.at ?? heard.now)}`;
+  setText(byId("live-time"), state === "live" ? timeOfDay(heard.status.at ?? heard.now) : "");
   byId("live").dataset.state = state;
   setText(byId("live-text"), text);
   document.body.classList.toggle("stale", silent || Boolean(heard?.trouble));
@@ -155,7 +155,7 @@ function fillRow(row, index) {
   row.setAttribute("aria-setsize", shown.length);
   dot.dataset.state = why ? "bad" : stateOf(table);
   setText(name, table.table);
-  setText(lag, table.lag_s === null ? "" : span(table.lag_s));
+  setText(lag, table.lag_s === null ? "\u00a0" : span(table.lag_s));
   setText(note, why ?? phaseText(table));
   note.classList.toggle("bad", Boolean(why));
   setText(rows, `${whole(table.rows)} rows`);

@@ -33,7 +33,7 @@ export const whole = (value) => (value == null ? UNKNOWN : WHOLE.format(value));
 
 export function rate(value) {
   if (value == null) return UNKNOWN;
-  return value === 0 || value >= 100 ? WHOLE.format(value) : TENTHS.format(value);
+  return Number.isInteger(value) || value >= 100 ? WHOLE.format(value) : TENTHS.format(value);
 }
 
 export const percent = (value) => (value == null ? UNKNOWN : `${Math.floor(value * 100)} %`);

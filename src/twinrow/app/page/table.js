@@ -35,6 +35,7 @@ export class TableView {
     setText(byId("path"), `${table.capture}, into ${table.into}`);
     this.phase(table, ended);
     this.troubles(table, ended);
+    byId("trimming").hidden = table.capture !== "stream";
     for (const node of this.numbers) this.number(node, node.dataset.number, table);
     this.applied(table);
     this.capacity(table);
