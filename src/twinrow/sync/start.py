@@ -89,8 +89,11 @@ def start(copy: Copy, description: TableDescription) -> tuple[int, list[ScannedP
     registered = tables.load(copy.writer, copy.table)
     if registered is None:
         return _begin(copy, description)
-    if not inspect.columns(copy.writer, copy.settings.into) and registered.phase == "NEW":
-        return _begin(copy, description)
+    if registered.phase == "NEW":
+        if not inspect.columns(copy.writer, copy.settings.into):
+            return _begin(copy, description)
+        # killed between CREATE TABLE and the transaction that says so
+        _enter_first(copy, from_json(registered.table_schema), _segments(copy, description))
     _resume_ddl(copy, registered)
     _check_changed(copy, description, registered)
     inspect.refuse_unique_indexes(copy.writer, copy.settings.into)
@@ -144,14 +147,19 @@ def _begin(copy: Copy, description: TableDescription) -> tuple[int, list[Scanned
         except MySQLError as error:
             if error.code != TABLE_EXISTS:
                 raise
+    _enter_first(copy, schema, count)
+    copy.snapshotting = copy.first_copy = True
+    return count, pages
+
+
+def _enter_first(copy: Copy, schema: TableSchema, segments: int) -> None:
+    """The empty table stands: from now on its rows are written under this schema."""
     with copy.writer.transaction() as tx:
         lease.lock(tx, copy.lease, None)
         tables.update(tx, copy.table, phase="SNAPSHOT", table_schema=to_json(schema))
-        checkpoint.save(tx, copy.table, {"segments": Checkpoint(str(count))})
+        checkpoint.save(tx, copy.table, {"segments": Checkpoint(str(segments))})
         lease.raise_schema_version(tx, copy.lease, schema.version)
     copy.schema = schema
-    copy.snapshotting = copy.first_copy = True
-    return count, pages
 
 
 def _refuse_linked_items(copy: Copy, pages: list[ScannedPage]) -> None:
