@@ -8,7 +8,7 @@ TEST_WORKERS ?= 2
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint servers venv faults bench bench-quick aws-contract docs clean
+.PHONY: help demo test lint servers venv faults bench bench-quick aws-contract docs screenshots clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -61,10 +61,13 @@ bench-quick: venv servers ## how fast, in under three minutes
 	@$(BIN)/python -m bench --quick
 
 aws-contract: venv ## what DynamoDB Local cannot show: runs against a real AWS account (costs cents; needs credentials)
-	@$(BIN)/pytest -m aws_contract $(PYTEST_ARGS) tests
+	@$(BIN)/python tools/aws_contract.py
 
 docs: venv ## writes the pages that are made from the code
 	@$(BIN)/python tools/write_docs.py
+
+screenshots: venv servers ## the pictures of the page in docs/images
+	@$(BIN)/python -m tools.screenshots
 
 clean: ## forgets the virtual environment and the servers
 	rm -rf $(VENV) .servers build dist
