@@ -120,6 +120,11 @@ def _counters(status: Status) -> Iterator[Metric]:
         "twinrow_changes_applied", "Changes that became rows since the sync began.", labels=("table", "kind", "origin")
     )
     paid = CounterMetricFamily("twinrow_links_paid", "Ids written into items since the sync began.", labels=("table",))
+    extra = CounterMetricFamily(
+        "twinrow_rows_in_extra",
+        "Rows written of which some value stands exactly only in _twinrow_extra, since the sync began.",
+        labels=("table",),
+    )
     units = CounterMetricFamily(
         "twinrow_capacity_units", "Capacity units consumed since the sync began.", labels=("table", "kind")
     )
@@ -128,9 +133,10 @@ def _counters(status: Status) -> Iterator[Metric]:
             applied.add_metric((one.table, part.kind, part.origin), part.count)
         if one.counted_since is not None:
             paid.add_metric((one.table,), one.links_paid)
+            extra.add_metric((one.table,), one.in_extra)
             units.add_metric((one.table, "read"), one.read_units)
             units.add_metric((one.table, "write"), one.write_units)
-    yield from (applied, paid, units)
+    yield from (applied, paid, extra, units)
 
 
 def _capacity(status: Status) -> Iterator[Metric]:

@@ -65,6 +65,7 @@ class TableStatus:
     counted_since: float | None = None
     applied: tuple[Applied, ...] = ()
     links_paid: int = 0
+    in_extra: int = 0
     read_units: float = 0.0
     read_units_max: float | None = None
     read_share: float = 1.0
@@ -151,6 +152,7 @@ def _of(table: TableConfig, known: Registered | None, counts: Counts, at: float)
         counted_since=since,
         applied=told.applied,
         links_paid=told.links_paid,
+        in_extra=told.in_extra,
         read_units=told.read_units,
         read_units_max=told.read_units_max,
         read_share=told.read_share,

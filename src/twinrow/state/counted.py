@@ -16,8 +16,9 @@ class Applied(msgspec.Struct, frozen=True):
 class Counted(msgspec.Struct, frozen=True):
     """Counts since `since` (epoch seconds), when the process began; they start at 0 again with the next one.
 
-    `read_units` and `write_units` are capacity units that DynamoDB said were consumed; `*_units_max` the units per
-    second of the budget, None without a bound; `*_share` what is left of it while DynamoDB throttles (1 = all).
+    `in_extra`: rows written of which some value stands exactly only in `_twinrow_extra`. `read_units` and `write_units`
+    are capacity units that DynamoDB said were consumed; `*_units_max` the units per second of the budget, None without
+    a bound; `*_share` what is left of it while DynamoDB throttles (1 = all).
     """
 
     since: float
@@ -26,6 +27,7 @@ class Counted(msgspec.Struct, frozen=True):
     links_refused: int = 0
     rechecked: int = 0
     parked: int = 0
+    in_extra: int = 0
     read_units: float = 0.0
     read_units_max: float | None = None
     read_share: float = 1.0

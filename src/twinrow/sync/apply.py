@@ -141,3 +141,4 @@ def _count(copy: Copy, prepared: Prepared, applied: Applied) -> None:
     for one in prepared.ones:
         copy.counters.add("DELETE" if one.row is None and not one.unfit else "PUT", one.origin)
     copy.counters.parked += applied.parked
+    copy.counters.in_extra += sum(one.row is not None and one.row.extra is not None for one in prepared.ones)

@@ -18,6 +18,7 @@ def counted(copy: Copy, since: float) -> Counted:
         links_refused=counters.links_refused,
         rechecked=counters.rechecked,
         parked=counters.parked,
+        in_extra=counters.in_extra,
         read_units=round(read.used, 1),
         read_units_max=read.units_per_s,
         read_share=round(read.share, 3),
