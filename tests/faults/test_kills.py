@@ -1,0 +1,60 @@
+"""Killed between any two steps and run again: the same end. Short here; `make faults` kills hundreds of times."""
+
+from __future__ import annotations
+
+import pytest
+from tests.conftest import FLAVOURS, MakeCopying
+from tests.fixtures.copying import Copying
+from tests.fixtures.databases import Database
+from tests.fixtures.killing import Application, finish, kill_after, kill_at, seeded
+
+from twinrow.clock import Stop
+from twinrow.failpoint import NAMES
+
+LEASE_S = 6.0
+FIRST_COPY = "before-snapshot-done"
+# A small table on a pending index does without these; see test_reconcile.
+ELSEWHERE = ("before-reconcile-done", "after-scan-page")
+ANY_TIME = tuple(name for name in NAMES if name not in (FIRST_COPY, *ELSEWHERE))
+KILLS_A_SERVER = 110
+KILLS_A_PROOF = 11
+SECONDS_MAX = 4.0
+
+
+def _application(make_copying: MakeCopying, name: str) -> tuple[Application, Copying]:
+    copying = make_copying(pending_index={"deleted": "deleted"})
+    copying.lease_s = LEASE_S
+    application = Application(copying, seeded(name))
+    application.begin()
+    return application, copying
+
+
+@pytest.mark.timeout(400)
+def test_killed_at_every_point_it_ends_equal(make_copying: MakeCopying, database: Database) -> None:
+    """The first copy's point on both servers, every other point on one of them."""
+    application, copying = _application(make_copying, "points")
+    mysql = copying.copies(Stop())[1]
+    kill_at(application, mysql, FIRST_COPY, 1)
+    points = list(ANY_TIME[FLAVOURS.index(database.flavour) :: len(FLAVOURS)])
+    application.chance.shuffle(points)
+    for point in points:
+        kill_at(application, mysql, point, application.chance.randint(1, 2) if point != "after-lease" else 1)
+    finish(application)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3600)
+def test_killed_more_than_a_hundred_times_it_ends_equal(make_copying: MakeCopying, database: Database) -> None:
+    """At points and at random times; proved after every few kills, while the next are on the same table."""
+    application, copying = _application(make_copying, "kills")
+    mysql, chance = copying.copies(Stop())[1], application.chance
+    kill_at(application, mysql, FIRST_COPY, 1)
+    for kills in range(1, KILLS_A_SERVER + 1):
+        if chance.random() < 0.5:
+            point = chance.choice(ANY_TIME)
+            kill_at(application, mysql, point, 1 if point == "after-lease" else chance.randint(1, 4))
+        else:
+            kill_after(application, mysql, chance.uniform(0.3, SECONDS_MAX))
+        if kills % KILLS_A_PROOF == 0:
+            finish(application)
+            print(f"{database.flavour}: {kills} kills, {application.changes} changes, differences = 0")
