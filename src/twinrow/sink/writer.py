@@ -9,7 +9,7 @@ from twinrow.errors import RowRefused
 from twinrow.mysql import STATEMENT_BYTES_MAX, Connection, MySQLError, raise_row_refused
 from twinrow.schema.row import Row
 from twinrow.schema.table import TableSchema
-from twinrow.sink import statements
+from twinrow.sink import bulk, statements
 
 KEYS_A_STATEMENT_MAX = 1000
 ROWS_A_STATEMENT_MAX = 2000
@@ -61,7 +61,8 @@ def write(
     known = [row for row in rows if row.key in existing]
     # First those whose id is said: the others take whatever is free after it.
     _insert(tx, schema, placed, wanted_ids, "", written)
-    _insert(tx, schema, plain, {}, "", written)
+    if not (bulk.can_load(tx, len(plain)) and bulk.insert_new(tx, schema, plain)):
+        _insert(tx, schema, plain, {}, "", written)
     changed = _insert(tx, schema, known, {}, statements.upsert_tail(schema, tx.flavour), written)
     written.updated = changed // 2
     refused = written.refused

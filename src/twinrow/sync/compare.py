@@ -100,26 +100,34 @@ class Comparer:
 
     def one(self, key_hash: bytes, item: Item, row: StoredRow | None) -> Difference | None:
         """Compare one item with its row (None: there is none)."""
+        kind, names = self._difference(item, row if row is not None and not row.deleted else None, key_hash)
+        if kind is None:
+            return None
+        live = row is not None and not row.deleted
+        return Difference(
+            kind, key_hash, key_of(self.schema.keys, item), row.row_id if row is not None and live else None, names,
+            state=digest(item, frozenset()) + _state(row),
+        )  # fmt: skip
+
+    def _difference(
+        self, item: Item, live: StoredRow | None, key_hash: bytes
+    ) -> tuple[DifferenceKind | None, tuple[str, ...]]:
+        """What is different between an item and its live row, and in which attributes; (None, ()) for nothing."""
         settings = self._settings
-        live = row if row is not None and not row.deleted else None
-        key = key_of(self.schema.keys, item)
-        state = digest(item, frozenset()) + _state(row)
         if settings.counts_as_deleted(item):
-            return Difference("EXTRA", key_hash, key, live.row_id, state=state) if live is not None else None
+            return ("EXTRA" if live is not None else None), ()
         if live is None:
-            known = key_hash in self.parked
-            return None if known else Difference("MISSING", key_hash, key, None, state=state)
+            return (None if key_hash in self.parked else "MISSING"), ()
         try:
             expected = to_row(self.schema, item, self._connection.flavour)
         except Unrepresentable:
-            return Difference("EXTRA", key_hash, key, live.row_id, state=state)
+            return "EXTRA", ()
         names = differing(self.schema, expected, live.values, live.extra, self._connection.flavour)
         if names:
-            kind: DifferenceKind = "OLD_SCHEMA" if self._left_behind(item, live, names) else "DIFFERENT"
-            return Difference(kind, key_hash, key, live.row_id, names, state=state)
+            return ("OLD_SCHEMA" if self._left_behind(item, live, names) else "DIFFERENT"), names
         if settings.linked and not settings.is_linked(item, live.row_id):
-            return Difference("UNLINKED", key_hash, key, live.row_id, (settings.link_attribute,), state=state)
-        return None
+            return "UNLINKED", (settings.link_attribute,)
+        return None, ()
 
     def _left_behind(self, item: Item, row: StoredRow, names: tuple[str, ...]) -> bool:
         """Whether only a schema change made the row differ: not written since, and it still gives the item back."""

@@ -21,7 +21,7 @@ class One:
     """The last change of one key in a batch: a row, or none (a delete), or `unfit` with the reason.
 
     `mark` is the pending mark to clear, `link` the link attribute as the image shows it, `echo` that the image differs
-    from the one before it in Twinrow's own attributes only.
+    from the one before it in Twinrow's own attributes only; `digest` is NO_DIGEST where nothing can be owed.
     """
 
     hash: bytes
@@ -69,7 +69,8 @@ def _one(settings: Settings, schema: TableSchema, flavour: Flavour, key_hash: by
     echo = False
     if item is not None:
         mark, link = settings.mark_of(item), settings.link_of(item)
-        found = digest(item, settings.own)
+        if settings.linked or mark is not None:  # only a debt asks for it, and it is a third of this work
+            found = digest(item, settings.own)
         echo = change.old is not None and same(content(change.old, settings), content(item, settings))
         if settings.counts_as_deleted(item):
             item = None

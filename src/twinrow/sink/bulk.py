@@ -1,0 +1,101 @@
+"""LOAD DATA LOCAL from memory: two to three times faster than INSERT, with every value as exact, or not at all.
+
+The server bends what does not fit and skips duplicates with no more than a warning, so one warning undoes the load and
+the caller writes the slow way. Bytes travel as hex: as they are they would be taken for text.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final
+
+from twinrow.mysql import Connection, MySQLError, row_refused
+from twinrow.schema.naming import quote
+from twinrow.schema.row import Row
+from twinrow.schema.sql_type import BLOB_BYTES_MAX
+from twinrow.schema.table import TableSchema
+
+ROWS_MIN: Final = 40
+"""Below this one multi-row INSERT is faster: a load takes a round trip more."""
+LOAD_BYTES_MAX: Final = 16_000_000
+SAVEPOINT: Final = "twinrow_load"
+FORMAT: Final = (
+    "CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' "
+    "LINES TERMINATED BY '\\n'"
+)
+"""Text is always quoted, with its quotes doubled, so a bare NULL is NULL and nothing else needs to be escaped."""
+
+
+class _Null(int):
+    """What the csv module writes without quotes, as it does numbers."""
+
+    def __str__(self) -> str:
+        return "NULL"
+
+
+NULL: Final = _Null()
+
+
+def can_load(connection: Connection, rows: int) -> bool:
+    """Whether this server takes LOAD DATA LOCAL, and so many rows are worth it."""
+    return connection.local_infile and rows >= ROWS_MIN
+
+
+def cell(value: Any) -> Any:
+    """A value as the csv module shall see it: text and numbers as they are, bytes as hex, no exponent."""
+    kind = type(value)
+    if kind is str or kind is int:
+        return value
+    if value is None:
+        return NULL
+    if kind is bytes:
+        return value.hex()
+    return format(value, "f") if kind is Decimal else value
+
+
+def text_of(rows: Iterable[Row]) -> str:
+    """The rows in the form that `FORMAT` describes: fingerprint, cells, extra."""
+    out = io.StringIO()
+    csv.writer(out, "excel-tab", quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(
+        [(row.key.hex(), *map(cell, row.values), NULL if row.extra is None else row.extra) for row in rows]
+    )
+    return out.getvalue()
+
+
+@lru_cache(maxsize=64)
+def _load_sql(schema: TableSchema, into: str) -> str:
+    names, sets = ["@h"], ["`_twinrow_key` = UNHEX(@h)"]
+    for number, column in enumerate(schema.columns):
+        if column.type.name == "VARBINARY" or column.type.name in BLOB_BYTES_MAX:
+            names.append(f"@b{number}")
+            sets.append(f"{quote(column.column)} = UNHEX(@b{number})")
+        else:
+            names.append(quote(column.column))
+    listed = ", ".join([*names, "`_twinrow_extra`"])
+    return f"LOAD DATA LOCAL INFILE 'rows' INTO TABLE {quote(into)} {FORMAT} ({listed}) SET {', '.join(sets)}"
+
+
+def insert_new(tx: Connection, schema: TableSchema, rows: Sequence[Row]) -> bool:
+    """Load rows that nobody has written yet; False, and nothing is written, when one of them is not taken as it is."""
+    return load_text(tx, schema, text_of(rows), len(rows))
+
+
+def load_text(tx: Connection, schema: TableSchema, text: str, rows: int) -> bool:
+    """`insert_new` for rows that are text already."""
+    data = text.encode()
+    if len(data) > LOAD_BYTES_MAX:
+        return False
+    tx.execute(f"SAVEPOINT {SAVEPOINT}")
+    try:
+        affected, warnings = tx.load(_load_sql(schema, schema.into), data)
+        if affected == rows and not warnings:
+            return True
+    except MySQLError as error:
+        if not row_refused(error):
+            raise
+    tx.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+    return False
