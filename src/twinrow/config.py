@@ -20,6 +20,7 @@ Deletes = Literal["hard", "soft"]
 Mark = str | int | float
 
 RECONCILE_EVERY_DEFAULT = "15m"
+LINK_ATTRIBUTE_DEFAULT = "mysql_id"
 ON_DEMAND_READ_UNITS = 1000.0
 ON_DEMAND_WRITE_UNITS = 200.0
 PROVISIONED_SHARE = 0.25
@@ -96,7 +97,10 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     link: Annotated[
         bool | None, _told("Write each row's id back into its item; default: only with a pending index.")
     ] = None
-    link_attribute: Annotated[str, _told("The attribute that holds the row's id.", min_length=1)] = "mysql_id"
+    link_attribute: Annotated[
+        Annotated[str, msgspec.Meta(min_length=1)] | None,
+        _told("The attribute that holds the row's id; default where linked: `mysql_id`. Named, it is Twinrow's own."),
+    ] = None
     deletes: Annotated[Deletes, _told("`hard` removes the row, `soft` keeps it and sets `_twinrow_deleted_at`.")] = (
         "hard"
     )
@@ -154,10 +158,15 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def own(self) -> frozenset[str]:
         """The attributes that are Twinrow's: no columns and no differences, in every capture that names them."""
-        names = {self.link_attribute} if self.linked or self.link is not None else set()
+        names = {self.link_name} if self.linked or self.link_attribute is not None else set()
         if self.pending_index is not None:
             names.add(self.pending_index.attribute)
-        return frozenset(names | {self.link_attribute})
+        return frozenset(names)
+
+    @property
+    def link_name(self) -> str:
+        """`link_attribute`, by default `mysql_id`."""
+        return self.link_attribute or LINK_ATTRIBUTE_DEFAULT
 
 
 @dataclass(frozen=True)
@@ -389,7 +398,7 @@ def _check_pending_index(table: TableConfig, where: str) -> None:
         raise ConfigError("`pending_index.done` is of another type than `pending`", where=where)
     if index.done in index.pending:
         raise ConfigError("`pending_index.done` is also one of `pending`", where=where)
-    if index.attribute == table.link_attribute:
+    if index.attribute == table.link_name:
         raise ConfigError("`link_attribute` and `pending_index.attribute` are the same", where=where)
 
 

@@ -115,7 +115,9 @@ def _send_buffer(_filename: str, connection: Any) -> None:
         connection.write_packet(chunk)
 
 
-pymysql.connections._send_local_file = _send_buffer  # type: ignore[attr-defined]
+if not hasattr(pymysql.connections, "_send_local_file"):
+    raise ImportError("this PyMySQL would open any file that the server names: install PyMySQL 1.2.4 or newer")
+pymysql.connections._send_local_file = _send_buffer
 
 
 def tls_of(driver: Any) -> bool:

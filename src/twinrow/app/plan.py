@@ -84,7 +84,7 @@ def _holds_link(index: IndexDescription, table: TableConfig) -> bool:
     pending = table.pending_index
     if not table.linked or (pending is not None and pending.index == index.name and pending.done == ""):
         return False
-    return index.projection == "ALL" or table.link_attribute in index.included
+    return index.projection == "ALL" or table.link_name in index.included
 
 
 def _reads_a_day(

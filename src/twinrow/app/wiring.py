@@ -65,7 +65,7 @@ def settings_of(table: TableConfig, place: str, *, adopt_links: bool = False) ->
         into=table.into_name,
         capture=table.capture,
         linked=table.linked,
-        link_attribute=table.link_attribute,
+        link_attribute=table.link_name,
         soft_deletes=table.deletes == "soft",
         soft_ttl_deletes=table.ttl_kind == "soft",
         reconcile_s=table.reconcile_s,

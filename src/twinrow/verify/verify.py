@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from twinrow import clock
 from twinrow.budget import Budget
@@ -11,8 +12,9 @@ from twinrow.capture.scan import ParallelScan, segments_for
 from twinrow.change import Item
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
-from twinrow.errors import TwinrowError
+from twinrow.errors import Transient, TwinrowError
 from twinrow.mysql import Connection
+from twinrow.retry import back_off_s
 from twinrow.schema.row import fingerprint
 from twinrow.schema.table import TableSchema, from_json
 from twinrow.state import dead_letter, lease, meta, recheck, tables
@@ -24,9 +26,13 @@ EXAMPLES_MAX = 100
 SUSPECTS_A_ROUND_MAX = 2000
 LOOKS_MAX = 40
 LOOK_WAIT_S = 0.25
+READ_TRIES_MAX = 10
 SETTLE_S_MIN = 0.6
 SETTLE_S_MAX = 60.0
 """So long a suspect whose two sides do not move is given to a sync that runs, to catch up with it."""
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ def verify_table(
     """
     began = clock.monotonic()
     settings = reader.settings
-    description = reader.dynamodb.describe(settings.table)
+    description = _patiently(reader, lambda: reader.dynamodb.describe(settings.table))
     verdict, seen, looking = Verdict(settings.table), Seen(), _Looking(reader, on_difference)
     segments = settings.segments or segments_for(description.bytes)
     scan = ParallelScan(
@@ -135,6 +141,17 @@ def verify_keys(reader: Reader, keys: Sequence[tuple[bytes, Item]]) -> Verdict:
     looking.settle(verdict)
     verdict.items = len(keys)
     return verdict
+
+
+def _patiently(reader: Reader, work: Callable[[], Result]) -> Result:
+    """Read from DynamoDB; what passes is tried again, at most READ_TRIES_MAX times."""
+    for tried in range(1, READ_TRIES_MAX):
+        try:
+            return work()
+        except Transient:
+            if reader.stop.wait(back_off_s(tried)):
+                raise
+    return work()
 
 
 class _Looking:
@@ -209,7 +226,10 @@ class _Looking:
         comparer = self.comparer
         comparer.parked = dead_letter.parked(reader.connection, reader.settings.table)
         keys = {one.hash: one.key for one in self._suspects.values() if not one.orphan}
-        items = reader.dynamodb.get_items(reader.settings.table, list(keys.values()), reader.budget, reader.stop)
+        items = _patiently(
+            reader,
+            lambda: reader.dynamodb.get_items(reader.settings.table, list(keys.values()), reader.budget, reader.stop),
+        )
         by_hash = {fingerprint(comparer.schema.keys, item): item for item in items}
         rows = comparer.rows(list(self._suspects))
         found: dict[bytes, Difference] = {}
