@@ -244,7 +244,15 @@ def _check_changed(copy: Copy, description: TableDescription, registered: Regist
 def _adapt(copy: Copy, before: dict[str, Any], now: dict[str, Any]) -> None:
     """Apply a changed setting; where it may have hidden changes or left links unwritten, a reconcile mends that."""
     settings = copy.settings
-    schema = replace(copy.schema, own=settings.own, overrides=settings.overrides, version=copy.schema.version + 1)
+    # a column of an attribute that is Twinrow's from now on stays as it is, and nobody writes it any more
+    columns = tuple(column for column in copy.schema.columns if column.attribute not in settings.own)
+    schema = replace(
+        copy.schema,
+        own=settings.own,
+        overrides=settings.overrides,
+        columns=columns,
+        version=copy.schema.version + 1,
+    )
     moved = {name for name in now if now[name] != before.get(name)}
     with copy.writer.transaction() as tx:
         lease.lock(tx, copy.lease, None)
