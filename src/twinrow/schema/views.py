@@ -187,7 +187,7 @@ def _flat(schema: TableSchema, shapes: Mapping[str, _Shape], name: str, flavour:
         alias = f"j{len(joins) + 1}"
         selected += [_selected(alias, place, flavour) for place in places]
         joins.append(f"LEFT JOIN {_json_table(column, '$', places, flavour)} AS {alias} ON TRUE")
-    return _view(name, selected, [f"FROM {quote(schema.into)} AS t", *joins], schema)
+    return _view(name, selected, [f"FROM {quote(schema.into)} AS t", *joins])
 
 
 def _rows(schema: TableSchema, column: Column, path: str, shape: _Shape, name: str, flavour: Flavour) -> str:
@@ -204,7 +204,7 @@ def _rows(schema: TableSchema, column: Column, path: str, shape: _Shape, name: s
     selected = ["t.`row_id`", *(f"t.{quote(one.column)}" for one in keys), f"j.{quote(position)}"]
     selected += [_selected("j", place, flavour) for place in places]
     table = _json_table(column, path, places, flavour, position)
-    return _view(name, selected, [f"FROM {quote(schema.into)} AS t", f"JOIN {table} AS j"], schema)
+    return _view(name, selected, [f"FROM {quote(schema.into)} AS t", f"JOIN {table} AS j"])
 
 
 def _named(found: Iterator[tuple[list[str], str, str]], taken: list[str], room: int) -> list[_Place]:
@@ -251,10 +251,9 @@ def _selected(alias: str, place: _Place, flavour: Flavour) -> str:
     return f"{converted[place.type]} AS {quote(place.name)}"
 
 
-def _view(name: str, selected: list[str], source: list[str], schema: TableSchema) -> str:
+def _view(name: str, selected: list[str], source: list[str]) -> str:
     lines = [f"CREATE OR REPLACE SQL SECURITY INVOKER VIEW {quote(name)} AS SELECT"]
     lines.append("  " + ",\n  ".join(selected))
     lines += source
-    if schema.soft_deletes:
-        lines.append("WHERE t.`_twinrow_deleted_at` IS NULL")
+    lines.append("WHERE t.`_twinrow_deleted_at` IS NULL")
     return "\n".join(lines)
