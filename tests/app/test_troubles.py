@@ -1,0 +1,97 @@
+"""What is wrong with a table, and the commands that mend it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from twinrow.app.troubles import Trouble, commands_in, troubles_of
+from twinrow.config import TableConfig
+from twinrow.state.overview import Counts
+from twinrow.state.tables import Registered
+
+AT = 1_700_000_000.0
+STREAM = TableConfig(name="reviews", capture="stream")
+HELD = Counts(rows=10, holder="somebody")
+WELL = Registered(
+    table_name="reviews", into_table="reviews", source_id="arn", config="{}", table_schema="{}", phase="LIVE",
+    reason="", started_at=AT - 100, snapshot_done_at=AT - 90, caught_up_at=AT, read_at=AT, oldest_at=None, backlog=0,
+    retention_left_s=80_000.0, reconciled_at=None, items=10, verified=None, counters=None,
+)  # fmt: skip
+
+
+def of(known: Registered | None = WELL, counts: Counts = HELD, table: TableConfig = STREAM) -> tuple[Trouble, ...]:
+    return troubles_of(table, known, counts, AT)
+
+
+def test_a_table_in_step_has_none() -> None:
+    assert of() == ()
+
+
+@pytest.mark.parametrize(
+    ("reason", "commands"),
+    [
+        ("lacks the column 'text' (twinrow schema reviews --apply adds it again)", ("twinrow schema reviews --apply",)),
+        ("`into` was 'a' (set it back, or twinrow reset reviews --yes)", ("twinrow reset reviews --yes",)),
+        ("has no stream (twinrow check --fix turns it on)", ("twinrow check --fix",)),
+        ("stop the other writer, then restart `twinrow sync`", ("twinrow sync",)),
+        ("twinrow dead-letters retry reviews", ("twinrow dead-letters retry reviews",)),
+        ("twinrow reset reviews-2 --yes", ("twinrow reset",)),
+        ("DynamoDB does not answer", ()),
+    ],
+)
+def test_the_command_that_a_reason_names_is_found(reason: str, commands: tuple[str, ...]) -> None:
+    assert commands_in(reason, "reviews") == commands
+
+
+def test_a_broken_table_has_always_a_command() -> None:
+    (trouble,) = of(replace(WELL, phase="BROKEN", reason="who knows"))
+
+    assert trouble == Trouble(True, "who knows", ("twinrow sync reviews",))
+
+
+def test_without_a_sync_that_is_said() -> None:
+    (trouble,) = of(replace(WELL, read_at=AT - 300), replace(HELD, holder=""))
+
+    assert trouble == Trouble(False, "no sync is running, last read 5 min ago", ("twinrow sync reviews",))
+
+
+def test_a_silent_sync_is_bad() -> None:
+    (trouble,) = of(replace(WELL, read_at=AT - 300))
+
+    assert trouble.bad
+    assert "has read nothing for 5 min" in trouble.text
+
+
+def test_a_new_table_wants_its_first_sync() -> None:
+    assert of(None, Counts()) == (Trouble(False, "not copied yet", ("twinrow sync reviews",)),)
+    assert of(None, HELD) == (Trouble(False, "not copied yet"),)
+
+
+def test_each_thing_that_stands_open_is_told_with_its_command() -> None:
+    verified = {"at": AT - 60, "missing": 1, "extra": 0, "different": 2, "unlinked": 0, "dead_letters": 1}
+    told = of(
+        replace(WELL, retention_left_s=600.0, verified=json.dumps(verified)),
+        replace(HELD, dead_letters=1, gaps=2, refused=1_234, unlinked=1_234),
+    )
+
+    assert all(one.bad for one in told)
+    commands = {command for one in told for command in one.commands}
+    assert commands >= {
+        "twinrow dead-letters list reviews", "twinrow dead-letters retry reviews", "twinrow verify reviews",
+        "twinrow repair reviews --execute",
+    }  # fmt: skip
+    text = "; ".join(one.text for one in told)
+    for part in ("1 item that no row can hold", "2 gaps", "1,234 items cannot be linked", "3 differences, 60 s ago",
+                 "trimmed in 10 min"):  # fmt: skip
+        assert part in text
+
+
+def test_the_bad_ones_come_first() -> None:
+    table = TableConfig(name="reviews", capture="pending-index")
+    told = of(counts=replace(HELD, holder="", dead_letters=1), table=table)
+
+    assert [one.bad for one in told] == [True, False, False]
+    assert told[-1].commands == ("twinrow repair reviews",)
