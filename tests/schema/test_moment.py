@@ -25,6 +25,8 @@ from twinrow.schema.moment import moment_sql, moment_text, read_moment
         ("DATETIME", "epoch_s", {"N": "1714567890.99"}, "2024-05-01 12:51:30", False),
         ("DATETIME", "epoch_s", {"N": "-1"}, "1969-12-31 23:59:59", True),
         ("DATETIME", "epoch_s", {"N": "-0.5"}, "1969-12-31 23:59:59", False),
+        ("DATETIME(6)", "epoch_s", {"N": "1.9999999"}, "1970-01-01 00:00:01.999999", False),
+        ("DATETIME(6)", "epoch_s", {"N": "-0.0000001"}, "1969-12-31 23:59:59.999999", False),
         ("DATETIME", "epoch_s", {"N": "1.7E9"}, "2023-11-14 22:13:20", False),
         ("DATETIME", "epoch_s", {"N": "1714567890123"}, None, False),
         ("DATETIME", "epoch_s", {"N": "9" * 38}, None, False),

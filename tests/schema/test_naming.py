@@ -40,7 +40,7 @@ def test_other_names_get_a_readable_form_with_a_suffix(attribute: str, start: st
 @pytest.mark.parametrize(
     ("a", "b"),
     [
-        ("Rating", "rating"), ("İ", "i"), ("\u0131", "i"), ("é", "e"), ("e\u0301", "é"), ("ß", "s"),
+        ("Rating", "rating"), ("\u2131", "f"), ("İ", "i"), ("\u0131", "i"), ("é", "e"), ("e\u0301", "é"), ("ß", "s"),
         ("\u1e9e", "ß"), ("ς", "Σ"),
         ("Å", "\u212b"), ("\uff41", "a"), ("ﬁ", "fi"), ("\u017f", "s"), ("\u0345", "\u03b9"), ("µ", "\u03bc"),
         ("_TwinRow_Extra", "_twinrow_extra"),

@@ -77,11 +77,12 @@ def evolve(schema: TableSchema, items: Iterable[Item], taken: Collection[str] = 
 @lru_cache(maxsize=256)
 def _known(schema: TableSchema) -> frozenset[str]:
     """Attributes that no value teaches anything new: left out, overridden, or at the top of their ladder."""
-    settled = {column.attribute for column in schema.columns if not _grows(column)}
+    settled = {column.attribute for column in schema.columns if not grows(column)}
     return schema.left_out | settled
 
 
-def _grows(column: Column) -> bool:
+def grows(column: Column) -> bool:
+    """Whether a value may still widen the column."""
     return column.kind == "N" and not column.overridden and column.type != NUMBER_TOP
 
 

@@ -57,17 +57,25 @@ def fingerprint(keys: tuple[KeyAttribute, ...], item: Item) -> bytes:
     It is the UNIQUE key of the row, so it must never change. Lone surrogates are hashed too, so that a dead letter has
     a key. Raises ValueError when a key attribute is missing, of another kind, or malformed.
     """
-    hashed = blake2b(digest_size=FINGERPRINT_BYTES)
+    payloads = []
     for key in keys:
         payload = item.get(key.name, {}).get(key.kind)
         if not isinstance(payload, str):
             raise ValueError(f"the item has no key attribute {key.name!r} of kind {key.kind}")
+        payloads.append(payload)
+    return fingerprint_of(keys, payloads)
+
+
+def fingerprint_of(keys: tuple[KeyAttribute, ...], payloads: Sequence[str]) -> bytes:
+    """Return `fingerprint` of the key whose payloads (what stands behind the kind) these are. Raises ValueError."""
+    parts = []
+    for key, payload in zip(keys, payloads, strict=True):
         if key.kind == "B":
             raw = b64decode(payload, validate=True)
         else:
             raw = (payload if key.kind == "S" else canonical_number(payload)).encode("utf-8", "surrogatepass")
-        hashed.update(b"%b%d:%b" % (key.kind.encode(), len(raw), raw))
-    return hashed.digest()
+        parts.append(b"%b%d:%b" % (key.kind.encode(), len(raw), raw))
+    return blake2b(b"".join(parts), digest_size=FINGERPRINT_BYTES).digest()
 
 
 @lru_cache(maxsize=256)
@@ -109,11 +117,13 @@ def _to_row(schema: TableSchema, item: Item, flavour: Flavour) -> Row:
             inexact.append(name)
     if held < len(item):
         inexact += item.keys() - schema.by_attribute.keys() - schema.left_out
-    return Row(fingerprint(schema.keys, item), tuple(values), _extra(item, inexact) if inexact else None)
+    extra = extra_text({name: item[name] for name in inexact}) if inexact else None
+    return Row(fingerprint(schema.keys, item), tuple(values), extra)
 
 
-def _extra(item: Item, names: list[str]) -> str:
-    text = COMPACT.encode({name: settled(item[name]) for name in names})
+def extra_text(apart: Item) -> str:
+    """The text of extra for what the columns do not hold exactly. Raises ValueError for what UTF-8 cannot hold."""
+    text = COMPACT.encode({name: settled(value) for name, value in apart.items()})
     check_text(text)
     return text
 
