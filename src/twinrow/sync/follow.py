@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from twinrow import clock
 from twinrow.capture.reader_threads import ReaderThreads
 from twinrow.capture.shard_tree import RETENTION_S, ShardPosition
-from twinrow.capture.stream import StreamBatch, StreamReader
+from twinrow.capture.stream import EMPTY_S, StreamBatch, StreamReader
 from twinrow.change import Change, Item
 from twinrow.dynamodb import TableDescription
 from twinrow.errors import Broken, Transient
@@ -25,6 +25,8 @@ RECORDS_A_BATCH_MAX = 2000
 SHARDS_READ_AT_ONCE_MAX = 8
 IDLE_WAIT_S = 0.05
 LISTING_WAIT_S = 0.5
+READING_S_MAX = 1.5
+"""An idle shard was last read at most so long ago."""
 LISTING_TRIES_MAX = 60
 RECREATED = "STREAM_RECREATED"
 DISABLED = "STREAM_DISABLED"
@@ -95,9 +97,15 @@ class Follow:
             self.retention_left_s = batch.unread_since + RETENTION_S - clock.now()
         if batch.ended:
             self._next_stream()
-        elif not self._is_old and self._reader.caught_up_since(self._mark):
-            self.caught_up_at, self._mark = self._mark, clock.now()
+        elif not self._is_old:
+            self._look_how_far()
         return bool(batch.changes) or batch.ended
+
+    def _look_how_far(self) -> None:
+        """Up to the beginning, as `--once` asks, and then up to a moment that moves along with the clock."""
+        moment = self._mark if self.caught_up_at < self._mark else clock.now() - EMPTY_S - READING_S_MAX
+        if moment > self.caught_up_at and self._reader.caught_up_since(moment):
+            self.caught_up_at = moment
 
     def _apply(self, batch: StreamBatch) -> None:
         copy = self._copy

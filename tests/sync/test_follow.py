@@ -1,0 +1,165 @@
+"""Following a stream of DynamoDB Local beside a snapshot, on both servers."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fixtures import tables
+from tests.fixtures.copying import Copying, put_all, review
+from tests.fixtures.databases import Database
+from tests.fixtures.waiting import wait_until
+
+from twinrow.app.servers import DynamoDBLocal
+
+WRITERS = 4
+WRITES_A_WRITER = 150
+KEYS = 60
+CATCH_UP_S = 60.0
+
+MakeFollowing = Callable[..., Copying]
+
+
+@pytest.fixture
+def make_following(database: Database, fresh_dynamodb: DynamoDBLocal, tmp_path: Path) -> Iterator[MakeFollowing]:
+    """A table with a stream on a DynamoDB Local of its own: one slows down with every stream it ever had."""
+    client = tables.client(fresh_dynamodb.endpoint_url)
+
+    def make(view: str = "NEW_AND_OLD_IMAGES", **options: Any) -> Copying:
+        name = tables.create_table(client, None, hash="username:S", range="reviewed_at:S", index=None, stream=view)
+        wanted = {"capture": "stream", **options}
+        return Copying(database, client, fresh_dynamodb.endpoint_url, tmp_path, {name: wanted})
+
+    yield make
+    client.close()
+
+
+def _write(copying: Copying, chance: random.Random, writes: int) -> None:
+    """Puts, updates, deletes and re-creates over few keys, so that each key has a long story."""
+    for n in range(writes):
+        item = review(chance.randrange(KEYS), version={"N": str(n)})
+        key = {name: item[name] for name in ("username", "reviewed_at")}
+        drawn = chance.random()
+        if drawn < 0.5:
+            copying.client.put_item(TableName=copying.table, Item=item)
+        elif drawn < 0.75:
+            copying.client.update_item(
+                TableName=copying.table, Key=key, UpdateExpression="SET version = :v",
+                ExpressionAttributeValues={":v": {"N": str(-n)}},
+            )  # fmt: skip
+        else:
+            copying.client.delete_item(TableName=copying.table, Key=key)
+
+
+def _caught_up(copying: Copying) -> Callable[[], bool]:
+    """Whether everything written before now is committed, linked and checked."""
+    began = copying.database.query("SELECT UNIX_TIMESTAMP(NOW(6))")[0][0]
+
+    def caught_up() -> bool:
+        found = copying.database.query("SELECT caught_up_at, phase FROM _twinrow_table")
+        at_rest = copying.state("_twinrow_link") == 0 and copying.state("_twinrow_recheck") == 0
+        return bool(found) and float(found[0][0]) > float(began) and found[0][1] == "LIVE" and at_rest
+
+    return caught_up
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_writers_beside_snapshot_and_follow_end_equal(make_following: MakeFollowing, link: bool) -> None:
+    copying = make_following(link=link)
+    put_all(copying.client, copying.table, [review(n, old={"BOOL": True}) for n in range(KEYS)])
+    with copying.running():
+        writers = [
+            threading.Thread(target=_write, args=(copying, random.Random(seed), WRITES_A_WRITER))
+            for seed in range(WRITERS)
+        ]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        wait_until(_caught_up(copying), CATCH_UP_S, what="the stream is caught up")
+    copying.assert_equal()
+
+
+@pytest.mark.parametrize("view", ["KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE"])
+def test_every_view_type_ends_equal_and_linked(make_following: MakeFollowing, view: str) -> None:
+    copying = make_following(view, link=True)
+    put_all(copying.client, copying.table, [review(n) for n in range(30)])
+    copying.once_well()
+    copying.assert_equal(items=30)
+    _write(copying, random.Random(7), 60)
+    copying.once_well()
+    copying.assert_equal()
+
+
+def test_a_second_run_writes_nothing(make_following: MakeFollowing) -> None:
+    copying = make_following(link=True)
+    put_all(copying.client, copying.table, [review(n) for n in range(40)])
+    copying.once_well()
+    before = copying.rows("row_id, _twinrow_updated_at")
+    ran = copying.once_well()
+    assert copying.rows("row_id, _twinrow_updated_at") == before
+    assert ran.copy.counters.links_paid == 0
+    assert "scan" not in ran.requests
+
+
+def test_deleted_and_re_created_it_has_one_row_rightly_linked(make_following: MakeFollowing) -> None:
+    copying = make_following(link=True)
+    put_all(copying.client, copying.table, [review(1), review(2)])
+    copying.once_well()
+    key = {name: review(1)[name] for name in ("username", "reviewed_at")}
+    copying.client.delete_item(TableName=copying.table, Key=key)
+    copying.client.put_item(TableName=copying.table, Item=review(1, again={"BOOL": True}))
+    copying.once_well()
+    copying.assert_equal(items=2)
+
+
+def test_a_re_created_stream_is_a_gap_that_a_reconcile_closes(make_following: MakeFollowing) -> None:
+    """What was written while the stream was off is in no stream."""
+    copying = make_following()
+    put_all(copying.client, copying.table, [review(n) for n in range(40)])
+    copying.once_well()
+    _turn_stream(copying, on=False)
+    put_all(copying.client, copying.table, [review(n, missed={"BOOL": True}) for n in range(10, 50)])
+    copying.client.delete_item(
+        TableName=copying.table, Key={name: review(3)[name] for name in ("username", "reviewed_at")}
+    )
+    _turn_stream(copying, on=True)
+    copying.once_well()
+    causes = copying.database.query("SELECT cause, closed_at IS NOT NULL FROM _twinrow_gap")
+    assert causes == [("STREAM_RECREATED", 1)]
+    copying.assert_equal(items=49)
+
+
+def test_a_table_without_its_stream_is_refused(make_following: MakeFollowing) -> None:
+    copying = make_following()
+    _turn_stream(copying, on=False)
+    error = copying.once().outcome.error
+    assert error is not None
+    assert "check --fix" in str(error)
+    assert error.exit_code == 2
+
+
+def test_soft_deletes_keep_the_row_and_revive_it_with_its_id(make_following: MakeFollowing) -> None:
+    copying = make_following(deletes="soft")
+    put_all(copying.client, copying.table, [review(1), review(2)])
+    copying.once_well()
+    ids = copying.rows("row_id")
+    key = {name: review(1)[name] for name in ("username", "reviewed_at")}
+    copying.client.delete_item(TableName=copying.table, Key=key)
+    copying.once_well()
+    verdict = copying.verify()
+    assert (verdict.items, verdict.rows, verdict.kept) == (1, 1, 1)
+    copying.client.put_item(TableName=copying.table, Item=review(1))
+    copying.once_well()
+    assert copying.rows("row_id") == ids
+    copying.assert_equal(items=2)
+
+
+def _turn_stream(copying: Copying, *, on: bool) -> None:
+    wanted = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"} if on else {"StreamEnabled": False}
+    copying.client.update_table(TableName=copying.table, StreamSpecification=wanted)
+    wait_until(lambda: tables.is_active(copying.client, copying.table), 30, what="the table is active")
