@@ -17,7 +17,7 @@ from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection, Flavour, MySQL
 from twinrow.schema.evolve import Evolution, WidenColumn, evolve, without_widening
 from twinrow.schema.table import TableSchema, from_json, to_json
-from twinrow.sink import ddl
+from twinrow.sink import ddl, inspect
 from twinrow.state import checkpoint, lease, schema_log, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.lease import Lease
@@ -174,9 +174,15 @@ class Copy:
 
     def evolution(self, items: Iterable[Item]) -> Evolution:
         """What these items ask of the schema, as far as it may be done now."""
-        evolution = evolve(self.schema, items)
+        looked_at = list(items)
+        evolution = evolve(self.schema, looked_at)
         if evolution.steps and clock.monotonic() < self._ddl_after:
             return Evolution(self.schema, ())
+        if evolution.steps:
+            # rare enough to ask which columns users have added: their names are theirs
+            known = {column.column for column in self.schema.columns}
+            theirs = inspect.columns(self.writer, self.settings.into).keys() - known
+            evolution = evolve(self.schema, looked_at, theirs)
         if any(isinstance(step, WidenColumn) for step in evolution.steps) and not self._may_rebuild():
             self.waits_for_rebuild = f"values wait in extra for a rebuild: twinrow schema {self.table} --apply"
             return without_widening(evolution)
