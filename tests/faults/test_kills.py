@@ -38,7 +38,7 @@ def test_killed_at_every_point_it_ends_equal(make_copying: MakeCopying, database
     points = list(ANY_TIME[FLAVOURS.index(database.flavour) :: len(FLAVOURS)])
     application.chance.shuffle(points)
     for point in points:
-        kill_at(application, mysql, point, application.chance.randint(1, 2) if point != "after-lease" else 1)
+        kill_at(application, mysql, point, application.chance.randint(1, 2))
     finish(application)
 
 
@@ -51,8 +51,7 @@ def test_killed_more_than_a_hundred_times_it_ends_equal(make_copying: MakeCopyin
     kill_at(application, mysql, FIRST_COPY, 1)
     for kills in range(1, KILLS_A_SERVER + 1):
         if chance.random() < 0.5:
-            point = chance.choice(ANY_TIME)
-            kill_at(application, mysql, point, 1 if point == "after-lease" else chance.randint(1, 4))
+            kill_at(application, mysql, chance.choice(ANY_TIME), chance.randint(1, 4))
         else:
             kill_after(application, mysql, chance.uniform(0.3, SECONDS_MAX))
         if kills % KILLS_A_PROOF == 0:

@@ -1,0 +1,208 @@
+"""Reconcile on real servers: whatever came between the two sides is mended, and a table at rest is left alone."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from typing import Any
+
+import pytest
+from tests.conftest import MakeCopying
+from tests.fixtures.copying import Copying, Wire, key, marked, put_all, review
+from tests.fixtures.killing import lease_runs_out, seeded
+from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
+from tests.fixtures.waiting import wait_until
+
+from twinrow.app.servers import DynamoDBLocal
+
+EVERYTHING = "*, _twinrow_key, _twinrow_extra, _twinrow_updated_at, _twinrow_deleted_at"
+WRITERS = 4
+WRITERS_S = 6.0
+
+
+def _ids(copying: Copying) -> dict[tuple[str, str], int]:
+    return {(name, at): row_id for row_id, name, at in copying.rows("row_id, username, reviewed_at")}
+
+
+def _pair(item: Wire) -> tuple[str, str]:
+    return item["username"]["S"], item["reviewed_at"]["S"]
+
+
+def test_a_scan_pass_over_an_unchanged_table_writes_nothing(make_copying: MakeCopying) -> None:
+    copying = make_copying(capture="scan", reconcile_every="1h")
+    odd: dict[str, Wire] = {
+        "big": {"N": "1" * 38},
+        "l": {"L": [{"N": "1.50"}, {"B": b"\0\xff"}]},
+        "e": {"S": ""},
+        "b": {"BOOL": False},
+    }
+    put_all(copying.client, copying.table, [review(n, **(odd if n % 4 == 0 else {})) for n in range(150)])
+    copying.once_well()
+    copying.assert_equal(items=150)
+    before, generation = copying.rows(EVERYTHING), copying.database.query("SELECT generation FROM _twinrow_lease")
+    again = copying.once_well()
+    assert copying.rows(EVERYTHING) == before
+    assert copying.database.query("SELECT generation FROM _twinrow_lease") == generation
+    assert again.applied() == {}
+    assert set(again.requests) <= {"describe_table", "scan", "describe_time_to_live"}
+
+
+@pytest.mark.parametrize("capture", ["scan", "pending-index"])
+def test_what_no_mark_told_of_is_found_by_a_pass(make_copying: MakeCopying, capture: str) -> None:
+    copying = make_copying(capture=capture, reconcile_every="1s", link=True)
+    put_all(copying.client, copying.table, [review(n) for n in range(120)])
+    copying.once_well()
+    ids = _ids(copying)
+    put_all(copying.client, copying.table, [review(n, text={"S": "changed"}) for n in range(10)])
+    put_all(copying.client, copying.table, [review(n, fresh={"N": "1.5"}) for n in range(120, 130)])
+    for number in range(20, 25):
+        copying.client.delete_item(TableName=copying.table, Key=key(review(number)))
+    before = dict(copying.rows("row_id, _twinrow_updated_at"))
+    copying.once_well()
+    copying.assert_equal(items=125)
+    now = _ids(copying)
+    assert {one: ids[one] for one in now if one in ids} == {one: now[one] for one in now if one in ids}
+    written = {row_id for row_id, at in copying.rows("row_id, _twinrow_updated_at") if before.get(row_id) != at}
+    assert len(written) == 20
+
+
+def test_soft_deleted_rows_are_kept_and_revived_with_the_same_id(make_copying: MakeCopying) -> None:
+    copying = make_copying(capture="scan", reconcile_every="1s", deletes="soft", link=True)
+    put_all(copying.client, copying.table, [review(n) for n in range(30)])
+    copying.once_well()
+    ids = _ids(copying)
+    gone = review(7)
+    copying.client.delete_item(TableName=copying.table, Key=key(gone))
+    copying.once_well()
+    copying.assert_equal(items=29)
+    assert copying.verify().kept == 1
+    assert _ids(copying) == ids
+    kept = copying.rows(EVERYTHING, "_twinrow_deleted_at IS NOT NULL")
+    assert len(kept) == 1
+    copying.once_well()
+    assert copying.rows(EVERYTHING, "_twinrow_deleted_at IS NOT NULL") == kept
+    put_all(copying.client, copying.table, [review(7, text={"S": "back"})])
+    copying.once_well()
+    copying.assert_equal(items=30)
+    assert _ids(copying) == ids
+    assert copying.verify().kept == 0
+
+
+@pytest.mark.parametrize(("deletes", "ttl_deletes"), [("hard", "soft"), ("soft", "hard")])
+def test_an_item_that_expired_is_deleted_as_expiries_are(
+    make_copying: MakeCopying, dynamodb: DynamoDBLocal, deletes: str, ttl_deletes: str
+) -> None:
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        if request.operation == "DescribeTimeToLive":
+            told = {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
+            return Answer(200, {"TimeToLiveDescription": told})
+        return forward(None)
+
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = make_copying(
+            endpoint_url=proxy.endpoint_url,
+            capture="scan",
+            reconcile_every="1s",
+            deletes=deletes,
+            ttl_deletes=ttl_deletes,
+        )
+        past, future = str(int(time.time()) - 100), str(int(time.time()) + 10_000)
+        put_all(copying.client, copying.table, [review(1, expires={"N": past}), review(2, expires={"N": future})])
+        put_all(copying.client, copying.table, [review(3), review(4)])
+        copying.once_well()
+        for number in (1, 2, 3):
+            copying.client.delete_item(TableName=copying.table, Key=key(review(number)))
+        copying.once_well()
+        copying.assert_equal(items=1)
+        kept = {at[-1] for (at,) in copying.rows("reviewed_at", "_twinrow_deleted_at IS NOT NULL")}
+        assert kept == ({"1"} if ttl_deletes == "soft" else {"2", "3"})
+
+
+@pytest.mark.parametrize("point", ["after-scan-page", "before-reconcile-done", "after-recheck-read"])
+def test_a_pass_that_was_killed_is_taken_up_again(make_copying: MakeCopying, point: str) -> None:
+    copying = make_copying(capture="scan", reconcile_every="1s", segments=3)
+    copying.lease_s = 6.0
+    put_all(copying.client, copying.table, [review(n) for n in range(60)])
+    copying.once_well()
+    put_all(copying.client, copying.table, [review(n, text={"S": "changed"}) for n in range(0, 60, 3)])
+    for number in range(1, 60, 9):
+        copying.client.delete_item(TableName=copying.table, Key=key(review(number)))
+    code, output = copying.process_once(environment={"TWINROW_FAIL_POINT": f"{point}:1"})
+    assert code == -signal.SIGKILL, output
+    lease_runs_out(copying)
+    began = copying.database.query("SELECT position FROM _twinrow_checkpoint WHERE part = 'reconcile:pass'")
+    assert len(began) == 1
+    copying.once_well()
+    copying.assert_equal()
+    assert copying.database.query("SELECT COUNT(*) FROM _twinrow_checkpoint WHERE part LIKE 'reconcile:%%'") == [(0,)]
+
+
+class _Writer:
+    """One of several that put, update, delete and re-create the same items, all without marks."""
+
+    def __init__(self, copying: Copying, chance: random.Random, stop: threading.Event) -> None:
+        self._copying, self._chance, self._stop = copying, chance, stop
+        self.changes = 0
+
+    def __call__(self) -> None:
+        client, table = self._copying.client, self._copying.table
+        while not self._stop.is_set():
+            number = self._chance.randrange(80)
+            pick = self._chance.random()
+            if pick < 0.4:
+                client.put_item(TableName=table, Item=review(number, text={"S": str(self._chance.random())}))
+            elif pick < 0.7:
+                client.update_item(
+                    TableName=table, Key=key(review(number)), UpdateExpression="SET touched = :n",
+                    ExpressionAttributeValues={":n": {"N": str(self.changes)}},
+                )  # fmt: skip
+            else:
+                client.delete_item(TableName=table, Key=key(review(number)))
+            self.changes += 1
+            self._stop.wait(0.01)
+
+
+@pytest.mark.parametrize("capture", ["scan", "pending-index"])
+def test_a_reconcile_beside_four_writers_ends_equal(make_copying: MakeCopying, capture: str) -> None:
+    chance = seeded("writers")
+    copying = make_copying(capture=capture, reconcile_every="1s", link=capture == "pending-index")
+    put_all(copying.client, copying.table, [review(n) for n in range(80)])
+    copying.once_well()
+    stop = threading.Event()
+    writers = [_Writer(copying, random.Random(chance.random()), stop) for _ in range(WRITERS)]
+    threads = [threading.Thread(target=one, daemon=True) for one in writers]
+    with copying.running():
+        for thread in threads:
+            thread.start()
+        stop.wait(WRITERS_S)
+        while_writing = copying.verify()
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert sum(one.changes for one in writers) > 100
+        assert while_writing.items > 0
+        # On a pending index a change without a mark is a difference until a pass finds it, and is told as one.
+        assert while_writing.in_step or capture == "pending-index", while_writing
+        stopped = time.time()
+        began = "SELECT reconciled_at FROM _twinrow_table"
+        wait_until(lambda: copying.database.query(began)[0][0] > stopped, 30, what="a pass after the last change")
+        wait_until(lambda: copying.state("_twinrow_link") == 0, 30, what="the links of what it found")
+    copying.assert_equal()
+
+
+def test_a_pass_that_runs_all_the_time_does_not_undo_a_newer_change(make_copying: MakeCopying) -> None:
+    """One item, changed again and again by marks, while passes scan older images of it."""
+    copying = make_copying(reconcile_every="1s")
+    put_all(copying.client, copying.table, [review(n, turn={"N": "-1"}) for n in range(10)])
+    copying.once_well()
+    with copying.running():
+        for turn in range(30):
+            copying.client.put_item(TableName=copying.table, Item=marked(3, turn={"N": str(turn)}))
+            wanted: list[tuple[Any, ...]] = [(turn,)]
+            where = f"reviewed_at = '{review(3)['reviewed_at']['S']}'"
+            if turn % 10 == 9:
+                wait_until(lambda wanted=wanted, where=where: copying.rows("turn", where) == wanted, 20)  # type: ignore[misc]
+    copying.once_well()
+    copying.assert_equal(items=10)
