@@ -34,7 +34,7 @@ class ListJob:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a listing came to: `status` as DescribeStream tells it, or GONE; the `trouble` that cut it, and the `rest`."""
+    """What a listing came to: `status` as DescribeStream tells it, or GONE; what `trouble` cut it, and the `rest`."""
 
     listing: Listing
     status: str
@@ -129,7 +129,7 @@ class ListingPace:
         self._rest = listed.rest
         self.trouble = "" if listed.trouble is None else str(listed.trouble)
         if listed.trouble is not None:
-            self._tries += 1
+            self._tries = self._tries + 1 if listed.pages == 1 else 1
             self.due_at = at + back_off(self._tries)
             return
         self._tries = 0

@@ -27,7 +27,7 @@ RETENTION_MARGIN_S = 3600.0
 START_MARGIN_S = 300.0
 """A scan is eventually consistent: records that much older than the start of a copy are in every scanned image."""
 PARENT_ABSENT_S = 5.0
-"""A parent never met, of a child older than the retention, is taken for trimmed when listings over this time lack it."""
+"""A parent never met, of a child older than the retention: taken for trimmed when listings over this time lack it."""
 PARENT_HIDDEN_S = 60.0
 """The same for a younger child, whose parent should still be there: listings may be behind."""
 VANISHED_S = 60.0
@@ -36,7 +36,9 @@ FORGET_S = 48 * 3600.0
 """Finished shards are remembered so long: around their expiry listings show them again (also measured by Flink)."""
 
 StartKind = Literal["AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "TRIM_HORIZON"]
-GapCause = Literal["TRIMMED", "SHARD_LOST", "NOT_READ", "PARENT_LATE"]
+GapCause = Literal[
+    "TRIMMED", "SHARD_LOST", "NOT_READ", "PARENT_LATE", "PARENT_LOST", "STREAM_RECREATED", "STREAM_DISABLED"
+]
 
 # Since 2014 ids are "shardId-" and the creation time in ms; not documented, but Amazon's Flink connector relies on it.
 _ID_TIME = re.compile(r"shardId-0*(\d{13})-")
@@ -91,7 +93,7 @@ class GapFound:
     """Changes may have been missed between two epoch seconds; `shard` is "" when it concerns the whole stream."""
 
     shard: str
-    cause: str
+    cause: GapCause
     from_at: float | None
     to_at: float | None
 
@@ -173,8 +175,9 @@ def plan(
     `unreadable`: shards whose last reading was refused as if they were gone.
     """
     children = _children(seen, known)
-    register, gaps = _meet(seen, known, children, started_at, at)
-    gaps = gaps or _not_read(seen, known, at, retention_s) or _lost(seen, known, unreadable, at)
+    register, gaps = _meet(seen, known, children, started_at, at, retention_s)
+    gaps = gaps or _not_read(seen, known, at, retention_s)
+    gaps = gaps or _lost(seen, known, unreadable, at) + _orphaned(seen, known, started_at, at)
     after = dict(known) | register
     for _, positions in gaps:
         after |= positions
@@ -226,6 +229,7 @@ def _meet(
     children: Mapping[str, Collection[str]],
     started_at: float,
     at: float,
+    retention_s: float,
 ) -> tuple[dict[str, ShardPosition], list[GapAndPositions]]:
     """Shards listed for the first time.
 
@@ -233,10 +237,12 @@ def _meet(
     """
     register: dict[str, ShardPosition] = {}
     gaps: list[GapAndPositions] = []
+    # A copy that began long ago and knows no shard (its stream is new, too) wants all of them from their beginning.
+    horizon_at = started_at if not known and at < started_at + _unread_s_max(retention_s) else None
     for shard, listed in seen.shards.items():
         if shard in known:
             continue
-        met = ShardPosition(None, False, at, listed.parent, listed.starts, None if known else started_at)
+        met = ShardPosition(None, False, at, listed.parent, listed.starts, horizon_at)
         if _is_unwanted(children.get(shard, ()), started_at):
             register[shard] = replace(met, finished=True)
         elif _read_below(shard, known, children):
@@ -325,6 +331,20 @@ def _lost(
         if not one.finished
         and shard in unreadable
         and seen.absent(shard, VANISHED_S)
+        and _is_free(shard, known, seen, at)
+    ]
+
+
+def _orphaned(seen: Seen, known: Mapping[str, ShardPosition], started_at: float, at: float) -> list[GapAndPositions]:
+    """Shards whose parent came and went unseen while the copy was there: what that held is missed."""
+    return [
+        (GapFound(one.parent or "", "PARENT_LOST", None, at), {shard: replace(one, horizon_at=at)})
+        for shard, one in known.items()
+        if not one.finished
+        and one.parent is not None
+        and one.parent not in known
+        and not _was_begun(one)
+        and (_created_at(shard) or at) >= started_at - START_MARGIN_S
         and _is_free(shard, known, seen, at)
     ]
 

@@ -51,8 +51,8 @@ class StreamBatch:
     """What was taken: to be made durable together, `gaps` before or with the rest.
 
     `positions`: shards met, read further, ended, or idle but looked at. `forgotten`: checkpoints nobody needs any more.
-    `listed`: every shard of the first complete listing is among the positions given so far. `read_through`: nothing is left to
-    take and the last answer of every shard was empty. `oldest_at`: time of the oldest record read and not yet taken.
+    `listed`: every shard of the first complete listing is among the positions given so far. `read_through`: nothing is
+    left to take and the last answer of every shard was empty. `oldest_at`: time of the oldest record not yet taken.
     `unread_since`: no unread record is older. `ended`: the stream is disabled or gone, and all of it was taken.
     `waits`: the trouble that some shard or the listing is in, or "".
     """
@@ -90,8 +90,9 @@ class _Taken:
 class StreamReader:
     """One stream of a table, from durable positions on. `lock` guards everything; `work` tells that a job may be due.
 
-    `known` are the durable positions (none: a new copy), `started_at` when the copy began: older records are not
-    wanted. `now` and `monotonic` are clocks in seconds, `back_off` the pause before try number n.
+    `known` are the durable positions (none: a new copy), `started_at` when the copy began: records older than that by
+    a margin are left out, for every scanned image holds them. `now` and `monotonic` are clocks in seconds, `back_off`
+    the pause before try number n.
     """
 
     def __init__(
@@ -295,6 +296,8 @@ class StreamReader:
             for by_shard in (self._read, self._given, self._newest_given_at):
                 by_shard.pop(shard, None)
         self._forget |= forget
+        if self._first is not None:
+            self._first -= forget
 
     def _append(self, entry: _Entry) -> None:
         self._read[entry.shard] = entry.after
@@ -317,11 +320,12 @@ class StreamReader:
         before = self._read[job.shard]
         position = fetched.records[-1].sequence if fetched.records else before.position
         after = replace(before, position=position, finished=fetched.ended, read_at=job.asked_at)
-        if fetched.records or fetched.ended:
-            reader.empties = 0
-            self._append(_Entry(job.shard, after, fetched.records))
+        wanted = tuple(one for one in fetched.records if one.change.at >= self._started_at - shard_tree.START_MARGIN_S)
+        if wanted or fetched.ended:
+            self._append(_Entry(job.shard, after, wanted))
         else:
-            self._take_in_nothing(reader, after)
+            self._read[job.shard] = after
+        self._count_empty(reader, empty=not fetched.records)
         if fetched.ended:
             del self._readers[job.shard]
             self._pace.expect_children(job.shard, self._now(), self._monotonic())
@@ -333,11 +337,10 @@ class StreamReader:
         )
         self._schedule(reader, pause)
 
-    def _take_in_nothing(self, reader: ShardReader, after: ShardPosition) -> None:
-        reader.empties += 1
+    def _count_empty(self, reader: ShardReader, *, empty: bool) -> None:
+        reader.empties = reader.empties + 1 if empty else 0
         if reader.empties == 1:
             reader.empty_since = reader.asked_at
-        self._read[reader.shard] = after
         if self._monotonic() >= self._refresh_at:
             self._filled.notify_all()
 
