@@ -1,0 +1,26 @@
+"""`python -m tests.simulation SEED [LAST_SEED]`: replays seeds of the stream simulation and tells what happened."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+from tests.fixtures.simulation import Wrong, replay
+
+
+def main(first: int, last: int) -> int:
+    """Returns 1 when a seed fails; each failing one is printed."""
+    happened: Counter[str] = Counter()
+    failed = 0
+    for seed in range(first, last + 1):
+        try:
+            happened += replay(seed)
+        except Wrong as wrong:
+            failed += 1
+            print(wrong)
+    print(f"{last - first + 1 - failed} of {last - first + 1} seeds are fine:", dict(sorted(happened.items())))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[-1])))
