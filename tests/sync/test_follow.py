@@ -61,7 +61,8 @@ def _caught_up(copying: Copying) -> Callable[[], bool]:
 
     def caught_up() -> bool:
         found = copying.database.query("SELECT caught_up_at, phase FROM _twinrow_table")
-        at_rest = copying.state("_twinrow_link") == 0 and copying.state("_twinrow_recheck") == 0
+        owed = copying.database.query("SELECT COUNT(*) FROM _twinrow_recheck WHERE late = 0")[0][0]
+        at_rest = copying.state("_twinrow_link") == 0 and owed == 0
         return bool(found) and float(found[0][0]) > float(began) and found[0][1] == "LIVE" and at_rest
 
     return caught_up

@@ -12,7 +12,7 @@ from twinrow.sink import inspect, statements
 
 LOCK_TRIES_MAX = 5
 NO_INSTANT_CODES = frozenset({1845, 1846, 4092, 4157, 1235})
-"""ALGORITHM=INSTANT cannot be had: other row format, no row version left (64, on 9.x 254), row too large, or not supported."""
+"""ALGORITHM=INSTANT cannot be had: row format, no row version left (64, on 9.x 254), row too large, unsupported."""
 DUPLICATE_COLUMN = 1060
 DUPLICATE_INDEX = 1061
 

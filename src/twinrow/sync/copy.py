@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ DDL_LOCK_WAIT_S = 10
 DDL_S_MAX = 86_400.0
 """A rebuild that was asked for by hand may take hours."""
 LEASE_MARGIN_S = 0.5
+FORMER_KEYS_MAX = 50_000
+FORMER_IDS_A_KEY_MAX = 8
 
 
 @dataclass(slots=True)
@@ -78,6 +81,18 @@ class Copy:
         self.partiql = True
         self.allow_global = False
         self.foreign: dict[bytes, str] = {}
+        self._former: OrderedDict[bytes, tuple[int, ...]] = OrderedDict()
+
+    def row_is_gone(self, key_hash: bytes, row_id: int) -> None:
+        """Remember the id of a deleted row: a link call under way may still write it to an item created again."""
+        ids = self._former.pop(key_hash, ())
+        self._former[key_hash] = (*ids, row_id)[-FORMER_IDS_A_KEY_MAX:]
+        if len(self._former) > FORMER_KEYS_MAX:
+            self._former.popitem(last=False)
+
+    def was_ours(self, key_hash: bytes, row_id: int | None) -> bool:
+        """Whether the key had a row of that id before."""
+        return row_id in self._former.get(key_hash, ())
 
     @property
     def table(self) -> str:

@@ -32,6 +32,9 @@ def delete(
     hard = {one.hash for one in gone} - set(soft) | set(parked)
     count = writer.delete(tx, copy.schema, existing, soft, soft=True)
     count += writer.delete(tx, copy.schema, existing, sorted(hard), soft=False)
+    for one in gone:
+        if one.hash in existing:
+            copy.row_is_gone(one.hash, existing[one.hash].row_id)
     if copy.snapshotting:
         rows = {one.hash: existing[one.hash].row_id if one.hash in existing else None for one in gone}
         tombstone.bury(tx, copy.table, rows, clock.now())

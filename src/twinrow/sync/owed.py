@@ -156,6 +156,8 @@ def meet_foreign_ids(tx: Connection, copy: Copy, ones: Sequence[One], written: W
         row_id = written.ids.get(one.hash)
         if one.link is None or row_id is None or one.row is None or one.link == {"N": str(row_id)}:
             continue
+        if copy.was_ours(one.hash, _number(one.link)):
+            continue
         met = foreign_link.meet(tx, copy.table, one.hash, str(one.link))
         copy.foreign[one.hash] = str(one.link)
         _went_back(tx, copy, one)

@@ -9,6 +9,7 @@ from twinrow.capture.scan import ParallelScan, ScannedPage
 from twinrow.change import Item
 from twinrow.dynamodb import TableDescription
 from twinrow.failpoint import fail_point
+from twinrow.sink import statements
 from twinrow.state import checkpoint, dead_letter, gap, lease, recheck, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync import seen
@@ -22,6 +23,8 @@ CAUSE = "reconcile"
 RECHECKS_WAITING_MAX = 20_000
 """Above this many waiting suspects the pass waits for recheck to work them off."""
 SAVE_EVERY_PAGES = 8
+RECOUNT_ROWS_MAX = 1_000_000
+"""Counting a table of so many rows takes less than a second; larger ones are counted by `repair` alone."""
 
 
 class Reconcile:
@@ -37,6 +40,7 @@ class Reconcile:
         self._pass_at = 0.0
         self._row_after: int | None = None
         self._pages_since = 0
+        self._suspected = False
         self._positions: dict[int, ScannedPage] = {}
         self._checked_at = 0.0
         self.through_at = 0.0
@@ -86,7 +90,7 @@ class Reconcile:
         copy = self._copy
         known = checkpoint.load(copy.writer, copy.table, PART)
         info = known.get(f"{PART}pass")
-        self._seen, self._row_after = Seen(), None
+        self._seen, self._row_after, self._suspected = Seen(), None, info is not None
         positions: dict[int, Item | None] = dict.fromkeys(range(self._segments))
         if info is not None and info.position:
             self._pass_at = float(info.position)
@@ -127,6 +131,7 @@ class Reconcile:
             self._save()
 
     def _suspect(self, found: list[Difference]) -> None:
+        self._suspected |= bool(found)
         recheck.add(self._copy.writer, self._copy.table, [(one.hash, one.key) for one in found], CAUSE)
 
     def _save(self) -> None:
@@ -163,6 +168,7 @@ class Reconcile:
             suspects[cause].append((found.hash, {} if found.orphan else found.key))
         for cause, keys in suspects.items():
             recheck.add(self._copy.writer, self._copy.table, keys, cause)
+        self._suspected |= bool(lonely)
         return True
 
     def _expired(self, row: StoredRow) -> bool:
@@ -177,6 +183,8 @@ class Reconcile:
         copy = self._copy
         if recheck.count(copy.writer, copy.table):
             return
+        if self._suspected and lease.row_count(copy.writer, copy.table) <= RECOUNT_ROWS_MAX:
+            lease.recount(copy.writer, copy.table, statements.count_rows(copy.schema))
         fail_point("before-reconcile-done")
         with copy.writer.transaction() as tx:
             lease.lock(tx, copy.lease, None)

@@ -15,6 +15,7 @@ from twinrow.state import checkpoint, lease, recheck, tables, tombstone
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.apply import Applied, Batch, apply
 from twinrow.sync.copy import Copy
+from twinrow.sync.load import Loader
 
 PART = "segment:"
 
@@ -31,8 +32,8 @@ class Snapshot:
         self._copy = copy
         self.segments = segments
         self.started_at = clock.now()
-        self.items = 0
         self._first = list(first)
+        self._loader = Loader(copy)
         known = checkpoint.load(copy.writer, copy.table, PART)
         self.fresh = not known
         read_ahead = {page.segment: page for page in first}
@@ -65,16 +66,17 @@ class Snapshot:
         page = self._first.pop(0) if self._first else self._scan.take(wait_s)
         if page is None:
             return None
-        copy = self._copy
-        changes = [
-            Change("PUT", "SCAN", key_of(copy.schema.keys, item), item, at=page.at)
-            for item in page.items
-        ]  # fmt: skip
         position = Checkpoint(
             json.dumps(page.next_key) if page.next_key is not None else None, page.next_key is None, page.at
         )
-        self.items += len(changes)
-        return apply(copy, Batch(changes, {part(page.segment, self.segments): position}, if_absent=True))
+        parts = {part(page.segment, self.segments): position}
+        applied = self._loader.load(page, parts)
+        if applied is None:
+            keys = self._copy.schema.keys
+            changes = [Change("PUT", "SCAN", key_of(keys, item), item, at=page.at) for item in page.items]
+            applied = apply(self._copy, Batch(changes, parts, if_absent=True))
+            self._loader.taught(page)
+        return applied
 
     def close(self) -> None:
         """Stop reading ahead."""
