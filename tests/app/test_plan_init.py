@@ -86,11 +86,14 @@ def test_what_init_writes_is_a_configuration() -> None:
 
 def test_rights_are_the_least_that_each_capture_needs() -> None:
     config = parse(CONFIG, "twinrow.toml", {})
-    policy = permissions.iam_policy(config, config.tables, "123456789012", fix=False)
-    allowed = {one["Resource"].partition(":table/")[2]: one["Action"] for one in policy["Statement"]}
-    assert allowed.keys() == {"reviews", "reviews/index/marks", "orders", "orders/stream/*"}
-    assert "dynamodb:PartiQLUpdate" in allowed["reviews"]
-    assert not any("Update" in action for action in allowed["orders"])
+    keys = {"reviews": ["username", "reviewed_at"]}
+    policy = permissions.iam_policy(config, config.tables, "123456789012", keys, fix=False)
+    allowed = [(one["Resource"].partition(":table/")[2], one) for one in policy["Statement"]]
+    assert {resource for resource, _ in allowed} == {"reviews", "reviews/index/marks", "orders", "orders/stream/*"}
+    writing = [(resource, one) for resource, one in allowed if any("Update" in action for action in one["Action"])]
+    assert [resource for resource, _ in writing] == ["reviews"]
+    limited = writing[0][1]["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]
+    assert limited == sorted({*keys["reviews"], "mysql_id", "migrated"})
     granted = permissions.grants(config, "bob")
     assert granted[0].endswith("ON `analytics`.* TO 'us''er'@'%';")
     assert len(granted) == 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twinrow.config import Config, TableConfig
@@ -11,25 +11,46 @@ from twinrow.schema.naming import quote
 MYSQL_RIGHTS = (
     "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "INDEX", "DROP", "CREATE TEMPORARY TABLES",
 )  # fmt: skip
+WRITES = ["dynamodb:PartiQLUpdate", "dynamodb:UpdateItem"]
 
 
-def iam_policy(config: Config, chosen: Sequence[TableConfig], account: str, *, fix: bool) -> dict[str, Any]:
-    """The policy for these tables; `fix` adds what `check --fix` needs. `account` may be `*`."""
+def writes(table: TableConfig) -> bool:
+    """Whether Twinrow writes to items of the table at all: links, or marks that it clears."""
+    return table.linked or table.capture == "pending-index"
+
+
+def iam_policy(
+    config: Config, chosen: Sequence[TableConfig], account: str, keys: Mapping[str, Sequence[str]], *, fix: bool
+) -> dict[str, Any]:
+    """The policy for these tables; `fix` adds what `check --fix` needs. `account` may be `*`.
+
+    `keys` are the key attributes of each table that is written to: writes are limited to them, the link attribute and
+    the mark (AWS, "Using IAM policy conditions for fine-grained access control": `dynamodb:Attributes`).
+    """
     statements = []
     for table in chosen:
         arn = f"arn:aws:dynamodb:{config.dynamodb.region}:{account}:table/{table.name}"
         actions = ["dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:Scan", "dynamodb:BatchGetItem"]
-        if table.linked or table.capture == "pending-index":
-            actions += ["dynamodb:PartiQLUpdate", "dynamodb:UpdateItem"]
         if fix and table.capture != "scan":
             actions.append("dynamodb:UpdateTable")
         statements.append(_allow(actions, arn))
+        if writes(table):
+            statements.append(_allow(WRITES, arn) | {"Condition": _limited_to(table, keys[table.name])})
         if table.capture == "pending-index" and table.pending_index is not None:
             statements.append(_allow(["dynamodb:Query"], f"{arn}/index/{table.pending_index.index}"))
         if table.capture == "stream":
             reading = ["dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords"]
             statements.append(_allow(reading, f"{arn}/stream/*"))
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _limited_to(table: TableConfig, keys: Sequence[str]) -> dict[str, Any]:
+    names = {*keys}
+    if table.linked:
+        names.add(table.link_name)
+    if table.pending_index is not None and table.capture == "pending-index":
+        names.add(table.pending_index.attribute)
+    return {"ForAllValues:StringEquals": {"dynamodb:Attributes": sorted(names)}}
 
 
 def _allow(actions: list[str], resource: str) -> dict[str, Any]:
