@@ -266,6 +266,18 @@ class Connection:
         return self.query("SHOW WARNINGS")
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A read-only transaction in which every statement sees the same moment."""
+        self.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        self.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        self.in_transaction = True
+        try:
+            yield self
+        finally:
+            self._roll_back()
+            self.in_transaction = False
+
+    @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """BEGIN … COMMIT; any error rolls back and passes on. ConnectionLost at COMMIT: the outcome is unknown."""
         self.execute("START TRANSACTION")

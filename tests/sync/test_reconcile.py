@@ -68,6 +68,18 @@ def test_what_no_mark_told_of_is_found_by_a_pass(make_copying: MakeCopying, capt
     assert len(written) == 20
 
 
+def test_rows_that_hands_added_and_removed_are_mended_and_counted(make_copying: MakeCopying) -> None:
+    copying = make_copying(reconcile_every="1s")
+    put_all(copying.client, copying.table, [marked(n) for n in range(20)])
+    copying.once_well()
+    copying.database.query(f"DELETE FROM `{copying.table}` WHERE row_id < 4")
+    copying.database.query(
+        f"INSERT INTO `{copying.table}` (username, reviewed_at, _twinrow_key) VALUES ('x', 'y', 'sixteen bytes ok')"
+    )
+    wait_until(lambda: copying.once_well().copy.counters.rechecked > 0, 20, what="a pass")
+    copying.assert_equal(items=20)
+
+
 def test_soft_deleted_rows_are_kept_and_revived_with_the_same_id(make_copying: MakeCopying) -> None:
     copying = make_copying(capture="scan", reconcile_every="1s", deletes="soft", link=True)
     put_all(copying.client, copying.table, [review(n) for n in range(30)])

@@ -99,6 +99,11 @@ def upsert_tail(schema: TableSchema, flavour: Flavour) -> str:
     return f" ON DUPLICATE KEY UPDATE {sets}, `_twinrow_deleted_at` = NULL"
 
 
+def count_rows(schema: TableSchema) -> str:
+    """How many live rows there are."""
+    return f"SELECT COUNT(*) FROM {quote(schema.into)} WHERE `_twinrow_deleted_at` IS NULL"
+
+
 def select_ids(schema: TableSchema, count: int) -> str:
     """(fingerprint, row_id, whether soft-deleted) of `count` fingerprints."""
     marks = ", ".join(["%s"] * count)

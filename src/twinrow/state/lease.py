@@ -159,6 +159,18 @@ def raise_schema_version(tx: Connection, lease: Lease, version: int) -> None:
     tx.execute("UPDATE _twinrow_lease SET schema_version = %s WHERE table_name = %s", (version, lease.table))
 
 
+def recount(connection: Connection, table: str, count_rows: str) -> int:
+    """Set right a number of rows that hands put wrong (rows added or removed by SQL); by how much it was wrong.
+
+    Number and rows are read of one moment and only the difference is applied, so that writers need not wait.
+    """
+    with connection.snapshot() as moment:
+        wrong = int(moment.query(count_rows)[0][0]) - row_count(moment, table)
+    if wrong:
+        connection.execute("UPDATE _twinrow_lease SET row_count = row_count + %s WHERE table_name = %s", (wrong, table))
+    return wrong
+
+
 def row_count(connection: Connection, table: str) -> int:
     """The number of rows, as the last writing transaction left it."""
     found = connection.query("SELECT row_count FROM _twinrow_lease WHERE table_name = %s", (table,))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from twinrow import clock
 from twinrow.change import Item
 from twinrow.errors import Transient, TwinrowError
+from twinrow.sink import statements
 from twinrow.state import lease, recheck
 from twinrow.sync.compare import Difference
-from twinrow.verify.verify import Reader, Verdict, verify_keys, verify_table
+from twinrow.verify.verify import Reader, Verdict, schema_of, verify_keys, verify_table
 
 CAUSE = "repair"
 WORK_S_MAX = 600.0
@@ -49,6 +50,8 @@ def repair_table(
     if not execute:
         return Repaired(found, None)
     _until_worked_off(reader, work_off)
+    schema = schema_of(reader.connection, reader.settings.table)
+    lease.recount(reader.connection, reader.settings.table, statements.count_rows(schema))
     left = verify_keys(reader, touched)
     left.items, left.rows, left.kept = found.items, found.rows, found.kept
     left.dead_letters = found.dead_letters

@@ -1,0 +1,181 @@
+"""Verify and repair on real servers: rows changed, added and removed by hand are told apart, and mended when asked."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from tests.conftest import MakeCopying
+from tests.fixtures.copying import Copying, Wire, key, marked, put_all, review
+from tests.fixtures.killing import seeded
+from tests.fixtures.waiting import wait_until
+
+from twinrow.verify.verify import Verdict
+
+EVERYTHING = "*, _twinrow_key, _twinrow_extra, _twinrow_updated_at, _twinrow_deleted_at"
+COUNTS = ("missing", "extra", "different", "unlinked")
+FULL: dict[str, Wire] = {
+    "big": {"N": "12345678901234567890123456789012345678"},
+    "ratio": {"N": "1.5"},
+    "picture": {"B": b"\x00\xffpicture"},
+    "flag": {"BOOL": True},
+    "list": {"L": [{"N": "1.0"}, {"S": "x"}]},
+    "numbers": {"NS": ["1", "2.5"]},
+    "odd": {"N": "1E-130"},
+}
+
+
+def _found(verdict: Verdict) -> dict[str, int]:
+    return {name: getattr(verdict, name) for name in COUNTS if getattr(verdict, name)}
+
+
+def _sql(copying: Copying, sql: str) -> None:
+    copying.database.query(sql.replace("{t}", f"`{copying.table}`"))
+
+
+def _copied(make_copying: MakeCopying, items: int = 40, **options: Any) -> Copying:
+    copying = make_copying(**options)
+    put_all(copying.client, copying.table, [marked(n, **FULL) for n in range(items)])
+    copying.once_well()
+    copying.assert_equal(items=items)
+    return copying
+
+
+def test_what_a_hand_did_is_told_apart_left_alone_and_mended(make_copying: MakeCopying) -> None:
+    copying = _copied(make_copying)
+    ids = copying.rows("row_id, username, reviewed_at")
+    _sql(copying, "UPDATE {t} SET rating = rating + 1 WHERE row_id IN (3, 4, 5)")
+    _sql(copying, "DELETE FROM {t} WHERE row_id IN (7, 8)")
+    _sql(
+        copying, "INSERT INTO {t} (username, reviewed_at, _twinrow_key) VALUES ('nobody', 'never', 'sixteen bytes ok')"
+    )
+    copying.client.update_item(
+        TableName=copying.table, Key=key(review(20)), UpdateExpression="SET mysql_id = :n",
+        ExpressionAttributeValues={":n": {"N": "9999"}},
+    )  # fmt: skip
+    before = copying.rows(EVERYTHING)
+    verdict = copying.verify()
+    assert _found(verdict) == {"missing": 2, "extra": 1, "different": 3, "unlinked": 1}
+    assert {tuple(one.attributes) for one in verdict.examples if one.kind == "DIFFERENT"} == {("rating",)}
+    assert (verdict.items, verdict.rows) == (40, 39)
+
+    dry = copying.repair(execute=False)
+    assert _found(dry.found) == _found(verdict)
+    assert dry.left is None
+    assert copying.rows(EVERYTHING) == before
+
+    mended = copying.repair(execute=True)
+    assert mended.left is not None
+    assert mended.left.in_step
+    copying.assert_equal(items=40)
+    kept = [one for one in ids if one[0] not in (7, 8)]
+    assert [one for one in copying.rows("row_id, username, reviewed_at") if one in kept] == kept
+
+
+def _columns(copying: Copying) -> dict[str, str]:
+    found = copying.database.query(
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = DATABASE() "
+        "AND table_name = %s",
+        copying.table,
+    )
+    return {str(name): str(kind).lower() for name, kind in found}
+
+
+CHANGES = {
+    "json": "'[1,2,3]'",
+    "longtext": "CONCAT(COALESCE({c}, ''), ' ')",
+    "mediumtext": "CONCAT(COALESCE({c}, ''), ' ')",
+    "varchar": "CONCAT({c}, ' ')",
+    "mediumblob": "CONCAT({c}, '\\0')",
+    "binary": "INSERT({c}, 16, 1, CHAR(ASCII(SUBSTRING({c}, 16, 1)) ^ 1))",
+    "decimal": "{c} + 0.000000001",
+    "bigint": "{c} + 1",
+    "tinyint": "1 - {c}",
+    "datetime": "UTC_TIMESTAMP(6)",
+    "double": "{c} * 2",
+}
+
+
+def test_one_byte_changed_in_any_column_of_any_row_is_found_and_mended(make_copying: MakeCopying) -> None:
+    chance = seeded("bytes")
+    copying = _copied(make_copying, items=30)
+    columns = _columns(copying)
+    del columns["row_id"], columns["_twinrow_updated_at"]
+    assert {"_twinrow_key", "_twinrow_extra", "_twinrow_deleted_at", "username", "picture", "big"} <= columns.keys()
+    changed = dict(zip(columns, chance.sample(range(1, 31), len(columns)), strict=True))
+    for column, row_id in changed.items():
+        before = copying.rows(f"`{column}`", f"row_id = {row_id}")
+        how = CHANGES[columns[column]].replace("{c}", f"`{column}`")
+        # A NULL becomes a value; a whole-number column holds no fraction.
+        kind = columns[column]
+        how = "1" if before == [(None,)] and kind in ("bigint", "tinyint", "decimal", "double") else how
+        how = how.replace("0.000000001", "1") if before and str(before[0][0]).isdigit() else how
+        _sql(copying, f"UPDATE {{t}} SET `{column}` = {how} WHERE row_id = {row_id}")
+        assert copying.rows(f"`{column}`", f"row_id = {row_id}") != before, column
+    verdict = copying.verify()
+    # A fingerprint, a key column or a deletion by hand takes the row from its item: nobody has the one or the other.
+    assert verdict.missing >= 2
+    touched = {one.row_id for one in verdict.examples}
+    lost = {changed["_twinrow_deleted_at"]}
+    assert set(changed.values()) - lost <= touched
+    mended = copying.repair(execute=True)
+    assert mended.left is not None
+    assert mended.left.in_step, mended.left
+    copying.assert_equal(items=30)
+
+
+def test_a_row_id_changed_by_hand_is_found_and_the_link_follows(make_copying: MakeCopying) -> None:
+    copying = _copied(make_copying, items=10)
+    _sql(copying, "UPDATE {t} SET row_id = 777 WHERE row_id = 3")
+    assert _found(copying.verify()) == {"unlinked": 1}
+    assert copying.repair(execute=True).left is not None
+    copying.assert_equal(items=10)
+    assert (777,) in copying.rows("row_id")
+
+
+def test_a_moving_table_gives_no_false_alarm(make_copying: MakeCopying) -> None:
+    copying = _copied(make_copying, items=60)
+    chance, stop = seeded("moving"), threading.Event()
+
+    def write() -> None:
+        turn = 0
+        while not stop.wait(0.02):
+            turn += 1
+            number = chance.randrange(80)
+            copying.client.put_item(TableName=copying.table, Item=marked(number, turn={"N": str(turn)}))
+
+    writer = threading.Thread(target=write, daemon=True)
+    with copying.running():
+        writer.start()
+        verdicts = [copying.verify() for _ in range(3)]
+        stop.set()
+        writer.join()
+        assert [_found(one) for one in verdicts] == [{}, {}, {}]
+        wait_until(lambda: all("mysql_id" in item and "migrated" not in item for item in copying.items()), 30)
+    copying.assert_equal()
+
+
+def test_repair_beside_a_sync_that_runs_leaves_its_work_to_it(make_copying: MakeCopying) -> None:
+    copying = _copied(make_copying, items=30)
+    _sql(copying, "UPDATE {t} SET price = 0 WHERE row_id < 6")
+    _sql(copying, "DELETE FROM {t} WHERE row_id > 25")
+    with copying.running():
+        wait_until(lambda: copying.database.query("SELECT holder <> '' FROM _twinrow_lease") == [(1,)], 20)
+        copying.client.put_item(TableName=copying.table, Item=marked(2, text={"S": "newer"}))
+        mended = copying.repair(execute=True)
+    assert mended.left is not None
+    assert mended.left.in_step
+    copying.assert_equal(items=30)
+
+
+@pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
+def test_rows_of_items_that_went_unmarked_are_extra_until_repaired(make_copying: MakeCopying, soft: bool) -> None:
+    copying = _copied(make_copying, items=12, deletes="soft" if soft else "hard")
+    for number in range(3):
+        copying.client.delete_item(TableName=copying.table, Key=key(review(number)))
+    assert _found(copying.verify()) == {"extra": 3}
+    copying.repair(execute=True)
+    copying.assert_equal(items=9)
+    assert copying.verify().kept == (3 if soft else 0)
+    assert len(copying.rows()) == (12 if soft else 9)
