@@ -33,6 +33,7 @@ GET_ITEMS_MAX = 100
 STATEMENTS_MAX = 25
 """BatchExecuteStatement takes at most 25 statements (AWS API reference, BatchExecuteStatement)."""
 UNPROCESSED_TRIES_MAX = 12
+PAGE_SHAPES = frozenset({"ScanOutput", "QueryOutput"})
 
 THROTTLE_CODES = frozenset({
     "ProvisionedThroughputExceededException", "ProvisionedThroughputExceeded", "ThrottlingException", "ThrottlingError",
@@ -52,17 +53,33 @@ REMEDIES = {
 }
 
 
+class _PageAnswer(msgspec.Struct, rename="pascal"):
+    """The answer of a Scan or Query; the items stay bytes until it is known what they should look like."""
+
+    items: msgspec.Raw = msgspec.Raw(b"[]")
+    last_evaluated_key: dict[str, Any] | None = None
+    consumed_capacity: dict[str, Any] | None = None
+
+
 class _WireParser:
     """Decodes good answers with msgspec, unchanged; errors are parsed by botocore's own parser."""
 
     def __init__(self, stock: Any) -> None:
         self._stock = stock
         self._decode = msgspec.json.Decoder().decode
+        self._decode_page = msgspec.json.Decoder(_PageAnswer).decode
 
     def parse(self, response: dict[str, Any], shape: Any) -> Any:
         if response["status_code"] >= 300 or not response["body"]:
             return self._stock.parse(response, shape)
-        parsed = self._decode(response["body"])
+        if shape.name in PAGE_SHAPES:
+            page = self._decode_page(response["body"])
+            parsed = {
+                "Items": bytes(page.items), "LastEvaluatedKey": page.last_evaluated_key,
+                "ConsumedCapacity": page.consumed_capacity,
+            }  # fmt: skip
+        else:
+            parsed = self._decode(response["body"])
         parsed["ResponseMetadata"] = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": response["headers"]}
         return parsed
 
@@ -105,13 +122,26 @@ def request_item(item: Item) -> Item:
     return {name: _to_request(value) for name, value in item.items()}
 
 
-@dataclass(frozen=True, slots=True)
 class Page:
-    """One answer of a Scan or Query: items in wire form, the position after it (None at the end), units consumed."""
+    """One answer of a Scan or Query: items, the position after it (None at the end), units consumed.
 
-    items: list[Item]
-    next_key: Item | None
-    units: float
+    `raw` is the JSON array of the items, from which `items` (in wire form) is decoded when somebody asks.
+    """
+
+    __slots__ = ("_items", "next_key", "raw", "units")
+
+    def __init__(self, items: list[Item] | bytes, next_key: Item | None, units: float) -> None:
+        self.raw = items if isinstance(items, bytes) else msgspec.json.encode(items)
+        self._items = None if isinstance(items, bytes) else items
+        self.next_key = next_key
+        self.units = units
+
+    @property
+    def items(self) -> list[Item]:
+        """The items in wire form."""
+        if self._items is None:
+            self._items = msgspec.json.decode(self.raw, type=list[dict[str, dict[str, Any]]])
+        return self._items
 
 
 @dataclass(frozen=True, slots=True)

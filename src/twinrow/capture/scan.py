@@ -18,7 +18,7 @@ from twinrow.retry import back_off_s
 
 READERS_MAX = 4
 PAGES_QUEUED_MAX = 6
-"""A page is at most 1 MB on the wire, some 5 MB as Python objects: the queue bounds memory."""
+"""A page is at most 1 MB on the wire, and stays so in the queue; decoded it is some 5 MB of Python objects."""
 PUT_WAIT_S = 0.5
 SEGMENT_BYTES = 32_000_000
 SEGMENTS_MIN = 4
@@ -30,9 +30,18 @@ class ScannedPage:
     """A page of one segment, asked for at `at` (epoch seconds); `next_key` None ends the segment."""
 
     segment: int
-    items: list[Item]
-    next_key: Item | None
+    page: Page
     at: float
+
+    @property
+    def items(self) -> list[Item]:
+        """The items in wire form, decoded when first asked for."""
+        return self.page.items
+
+    @property
+    def next_key(self) -> Item | None:
+        """The position after it."""
+        return self.page.next_key
 
 
 def segments_for(table_bytes: int) -> int:
@@ -125,7 +134,7 @@ class ParallelScan:
                 return
             attempt, self.trouble = 0, ""
             fail_point("after-scan-page")
-            self._put(ScannedPage(segment, page.items, page.next_key, at))
+            self._put(ScannedPage(segment, page, at))
             start_key = page.next_key
             if start_key is None:
                 return
@@ -154,5 +163,5 @@ def first_pages(dynamodb: DynamoDB, table: str, segments: int, budget: Budget, s
             budget,
             stop,
         )
-        pages.append(ScannedPage(segment, page.items, page.next_key, at))
+        pages.append(ScannedPage(segment, page, at))
     return pages

@@ -24,6 +24,11 @@ def standing(connection: Connection, table: str, hashes: Sequence[bytes]) -> dic
     return found
 
 
+def any_stands(connection: Connection, table: str) -> bool:
+    """Whether the table has a tombstone at all."""
+    return bool(connection.query("SELECT 1 FROM _twinrow_tombstone WHERE table_name = %s LIMIT 1", (table,)))
+
+
 def bury(tx: Connection, table: str, rows: Mapping[bytes, int | None], at: float) -> None:
     """Leave tombstones; a row id known before is kept when the same delete is applied again."""
     for key_hash, row_id in rows.items():

@@ -1,0 +1,169 @@
+"""Rows straight from a page's bytes, by a decoder made from the schema: no dict is built for what columns hold.
+
+A page fits when every item has known attributes only, each of its column's kind (or NULL), and teaches the schema
+nothing. Any other page is for the general path (`schema.row`), which this one equals: a law that hypothesis checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from twinrow.change import AttributeValue, Item
+from twinrow.decode.kind import Kind
+from twinrow.schema.cell import PayloadEncoder, payload_encoder
+from twinrow.schema.column_type import join, least
+from twinrow.schema.evolve import grows
+from twinrow.schema.row import Row, extra_text, fingerprint_of
+from twinrow.schema.sql_type import Flavour
+from twinrow.schema.table import Column, TableSchema
+
+_PAYLOADS: Final[dict[Kind, Any]] = {
+    "S": str, "N": str, "B": str, "BOOL": bool, "M": dict[str, dict[str, Any]], "L": list[dict[str, Any]],
+    "SS": list[str], "NS": list[str], "BS": list[str],
+}  # fmt: skip
+SPARE_MAX: Final = 64
+"""Attributes without a column, known to be NULL wherever they were met, that a decoder takes note of."""
+NUMBER_CHARACTERS_SHORT: Final = 18
+"""So many characters of an exact number never ask for a wider column."""
+
+
+class _Null(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """The value of an attribute that only ever was NULL."""
+
+    NULL: bool
+
+
+def _value_type(kind: Kind) -> type[msgspec.Struct]:
+    fields: list[tuple[str, Any, Any]] = [("payload", _PAYLOADS[kind] | UnsetType, UNSET)]
+    fields.append(("null", bool | UnsetType, UNSET))
+    return msgspec.defstruct(
+        f"Value{kind}", fields, rename={"payload": kind, "null": "NULL"}, forbid_unknown_fields=True,
+        gc=kind in ("M", "L"),
+    )  # fmt: skip
+
+
+_VALUE_TYPES: Final[dict[Kind, type[msgspec.Struct]]] = {kind: _value_type(kind) for kind in _PAYLOADS}
+
+
+class _DoesNotFit(Exception):
+    """The general path must see this page."""
+
+
+class PageDecoder:
+    """Makes rows from pages under one schema. `ignored` attributes are passed over; of `own` ones the rest are refused.
+
+    Attributes in `spare` have no column and were NULL so far. Not thread-safe.
+    """
+
+    def __init__(
+        self, schema: TableSchema, flavour: Flavour, ignored: frozenset[str], spare: frozenset[str] = frozenset()
+    ) -> None:
+        self.schema = schema
+        self._spare = _nameable(spare - schema.by_attribute.keys() - schema.left_out)[:SPARE_MAX]
+        passed_over = _nameable((ignored | schema.left_out - schema.own) - schema.by_attribute.keys())
+        self._fits_nothing = len(_nameable(schema.by_attribute)) < len(schema.columns)
+        fields: list[tuple[str, Any, Any]] = []
+        names: dict[str, str] = {}
+        for number, column in enumerate(schema.columns):
+            if not self._fits_nothing:
+                names[f"c{number}"] = column.attribute
+            fields.append((f"c{number}", _VALUE_TYPES[column.kind] | None, None))
+        for number, name in enumerate(self._spare):
+            names[f"s{number}"] = name
+            fields.append((f"s{number}", _Null | None, None))
+        for number, name in enumerate(passed_over):
+            names[f"o{number}"] = name
+            fields.append((f"o{number}", msgspec.Raw, msgspec.Raw(b"")))
+        item = msgspec.defstruct("Item", fields, rename=names, forbid_unknown_fields=True, gc=False)
+        self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(list[item]).decode  # type: ignore[valid-type]
+        self._cells = _getter([f"c{number}" for number in range(len(schema.columns))])
+        self._spares = _getter([f"s{number}" for number in range(len(self._spare))])
+        self._columns = [
+            (column.attribute, column.kind, _strict(column, payload_encoder(column.type, column.kind, flavour)))
+            for column in schema.columns
+        ]
+        where = {column.attribute: number for number, column in enumerate(schema.columns)}
+        self._keys = [where[key.name] for key in schema.keys]
+
+    def rows(self, raw: bytes) -> list[Row] | None:
+        """The rows of a page's items, as `to_row` makes them; None when the page does not fit."""
+        if self._fits_nothing:
+            return None
+        try:
+            return [self._row(item) for item in self._decode(raw)]
+        except (msgspec.DecodeError, _DoesNotFit, ValueError, TypeError, AttributeError):
+            return None  # the general path tells what it is, item by item
+
+    def _row(self, item: Any) -> Row:
+        values: list[Any] = []
+        apart: Item = {}
+        cells = self._cells(item)
+        for cell, (name, kind, encode_payload) in zip(cells, self._columns, strict=True):
+            if cell is None:
+                values.append(None)
+                continue
+            payload = cell.payload
+            if payload is UNSET:
+                if cell.null is not True:
+                    raise _DoesNotFit
+                values.append(None)
+                apart[name] = {"NULL": True}
+                continue
+            if cell.null is not UNSET:
+                raise _DoesNotFit
+            sql, exact = encode_payload(payload)
+            values.append(sql)
+            if not exact:
+                apart[name] = {kind: payload}
+        for name, spare in zip(self._spare, self._spares(item), strict=True):
+            if spare is not None:
+                apart[name] = {"NULL": spare.NULL}
+        keys = [cells[number].payload for number in self._keys]
+        return Row(
+            fingerprint_of(self.schema.keys, keys), tuple(values), extra_text(apart) if apart else None
+        )  # fmt: skip
+
+
+def _nameable(names: Iterable[str]) -> tuple[str, ...]:
+    """Those that msgspec can name a field after."""
+    return tuple(sorted(name for name in names if not any(one < " " or one in '"\\' for one in name)))
+
+
+def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """All these fields of a struct at once."""
+    if not names:
+        return lambda item: ()
+    get = attrgetter(*names)
+    return get if len(names) > 1 else lambda item: (get(item),)
+
+
+def _strict(column: Column, encode_payload: PayloadEncoder) -> PayloadEncoder:
+    """The encoder; of a column that may grow, one that refuses the numbers that would make it grow."""
+    if not grows(column):
+        return encode_payload
+
+    def encode_known(payload: Any) -> tuple[Any, bool]:
+        sql, exact = encode_payload(payload)
+        if not exact or (len(payload) > NUMBER_CHARACTERS_SHORT and _widens(column, {"N": payload})):
+            raise _DoesNotFit
+        return sql, exact
+
+    return encode_known
+
+
+def _widens(column: Column, value: AttributeValue) -> bool:
+    return join(column.type, least("N", value)) != column.type
+
+
+def null_only(schema: TableSchema, items: Sequence[Item]) -> frozenset[str]:
+    """The attributes of these items that have no column and were NULL in all of them."""
+    seen: dict[str, bool] = {}
+    for item in items:
+        for name in item.keys() - schema.by_attribute.keys() - schema.left_out:
+            seen[name] = seen.get(name, True) and item[name] == {"NULL": True}
+    return frozenset(name for name, nothing in seen.items() if nothing)
