@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 DIGEST_BYTES: Final = 16
+NAMES_CACHED_MAX: Final = 4096
 
 
 def canonical(item: Item) -> bytes:
@@ -48,6 +50,12 @@ def _binary(tag: bytes, base64_text: str) -> bytes:
     return b"%b%d:%b" % (tag, len(raw), raw)
 
 
+@lru_cache(maxsize=NAMES_CACHED_MAX)
+def _name(name: str) -> bytes:
+    """The tag and text of a map's key: the same few in every item of a table."""
+    return _text(b"k", name)
+
+
 def _write(value: AttributeValue, out: list[bytes], levels: int) -> None:
     kind = kind_of(value)
     payload: Any = value[kind]
@@ -70,7 +78,7 @@ def _write(value: AttributeValue, out: list[bytes], levels: int) -> None:
     elif kind == "M":
         out.append(b"M%d:" % len(payload))
         for name in sorted(payload):
-            out.append(_text(b"k", name))
+            out.append(_name(name))
             _write(payload[name], out, levels - 1)
     else:
         out.append(b"L%d:" % len(payload))

@@ -48,6 +48,9 @@ def canonical_number(text: str) -> str:
     # Most numbers are short integers and need no regular expression (isdigit alone takes other scripts' digits, too).
     if text.isdigit() and text.isascii() and text[0] != "0" and text[-1] != "0":
         return text + "E0"
+    if text.isdigit() and text.isascii() and text[0] != "0":  # most numbers, without the parser
+        digits = text.rstrip("0")
+        return f"{digits}E{len(text) - len(digits)}"
     negative, digits, exponent = number_parts(text)
     if not digits:
         return "0"
@@ -87,6 +90,18 @@ def plain_number(text: str) -> int | float:
     if number in (float("inf"), float("-inf")):
         raise ValueError(f"beyond the range of DynamoDB numbers: {text[:80]!r}")
     return number
+
+
+def plain_and_reversible_number(text: str) -> tuple[int | float, bool]:
+    """Return `plain_number(text)` and whether a JSON column gives the text back. Raises ValueError as that does."""
+    if len(text) <= DOUBLE_DIGITS_MAX and (found := PLAIN.fullmatch(text)) is not None:
+        if found[2] is None:
+            if text != "-0":
+                return int(text), True
+        elif repr(number := float(text)) == text:
+            return number, True
+    whole_or_double = plain_number(text)
+    return whole_or_double, reversible_number(text, whole_or_double)
 
 
 def plain_number_text(number: int | float) -> str:

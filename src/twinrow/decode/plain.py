@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from twinrow.change import AttributeValue
 from twinrow.decode.kind import LEVELS_MAX, Kind, kind_of, too_deep
-from twinrow.decode.number import exact_decimal, plain_number, plain_number_text, reversible_number
+from twinrow.decode.number import exact_decimal, plain_and_reversible_number, plain_number_text
 
 _SET_MEMBERS: Final[dict[str, Kind]] = {"SS": "S", "NS": "N", "BS": "B"}
 
@@ -31,6 +31,8 @@ def plain_and_reversible(value: AttributeValue) -> tuple[object, bool]:
     payload = value[kind]
     if kind == "B":
         return payload, b64encode(b64decode(payload, validate=True)).decode() == payload
+    if kind == "SS":
+        return sorted_set(kind, payload), True
     if kind in _SET_MEMBERS:
         members = [plain_and_reversible({_SET_MEMBERS[kind]: one}) for one in sorted_set(kind, payload)]
         return [member for member, _ in members], all(back for _, back in members)
@@ -44,15 +46,17 @@ def _nested(value: AttributeValue, levels: int) -> tuple[object, bool]:
     if kind in ("S", "BOOL"):
         return payload, True
     if kind == "N":
-        number = plain_number(payload)
-        return number, reversible_number(payload, number)
+        return plain_and_reversible_number(payload)
     if kind == "NULL":
         return None, True
     if levels == 0:
         raise too_deep()
     if kind == "M":
-        entries = {name: _nested(one, levels - 1) for name, one in payload.items()}
-        return {name: one for name, (one, _) in entries.items()}, all(back for _, back in entries.values())
+        entries, back = {}, True
+        for name, one in payload.items():
+            entries[name], comes_back = _nested(one, levels - 1)
+            back &= comes_back
+        return entries, back
     if kind == "L":
         members = [_nested(one, levels - 1) for one in payload]
         return [one for one, _ in members], all(back for _, back in members)

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, Final, cast
 
+import msgspec
+
 from twinrow.change import AttributeValue
 from twinrow.decode.kind import Kind
 from twinrow.decode.number import INT64_MAX, INT64_MIN
@@ -22,7 +24,18 @@ JSON_KEY_BYTES_MAX: Final = 65_535
 COMPACT: Final = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
 )
-"""The one JSON text per value that is written into columns and extra."""
+"""The JSON text of documents that came as text, in which numbers may be anything that Python reads."""
+
+
+_SORTED: Final = msgspec.json.Encoder(order="sorted")
+
+
+def compact(value: object) -> str:
+    """The JSON text of a value whose numbers are finite and in 64 bits. Raises ValueError for lone surrogates."""
+    try:
+        return _SORTED.encode(value).decode()
+    except UnicodeEncodeError as error:
+        raise ValueError("text with a lone surrogate, which UTF-8 cannot hold") from error
 
 
 def json_encoder(kind: Kind) -> Callable[[Any], tuple[str | None, bool]]:
@@ -32,8 +45,7 @@ def json_encoder(kind: Kind) -> Callable[[Any], tuple[str | None, bool]]:
 
 def _encode_plain(kind: Kind, payload: Any) -> tuple[str | None, bool]:
     value, exact = plain_and_reversible({kind: payload})
-    text = COMPACT.encode(value)
-    _check_utf8(text)
+    text = compact(value)
     return (text, exact) if fits_json(text, value) else (None, False)
 
 
@@ -110,7 +122,17 @@ def decode_json(kind: Kind) -> Callable[[Any], AttributeValue | None]:
 
 def same_json(expected: str, stored: str) -> bool:
     """Whether two JSON texts say the same, types of numbers included; the order of keys says nothing."""
+    if expected == _compacted(stored):  # what it comes to, nearly always, in a tenth of the time
+        return True
     try:
         return COMPACT.encode(json.loads(expected)) == COMPACT.encode(json.loads(stored))
     except (ValueError, RecursionError):
         return False
+
+
+def _compacted(text: str) -> str | None:
+    """The text in the form that `compact` gives; None for what is beyond that decoder and encoder."""
+    try:
+        return compact(msgspec.json.decode(text))
+    except (ValueError, OverflowError, RecursionError):
+        return None

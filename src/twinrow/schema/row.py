@@ -17,12 +17,11 @@ from twinrow.decode.plain import settled
 from twinrow.schema.cell import (
     PayloadDecoder,
     PayloadEncoder,
-    check_text,
     payload_decoder,
     payload_encoder,
     same_stored,
 )
-from twinrow.schema.json_cell import COMPACT
+from twinrow.schema.json_cell import compact
 from twinrow.schema.sql_type import Flavour, SqlValue
 from twinrow.schema.table import KeyAttribute, TableSchema
 
@@ -123,9 +122,7 @@ def _to_row(schema: TableSchema, item: Item, flavour: Flavour) -> Row:
 
 def extra_text(apart: Item) -> str:
     """The text of extra for what the columns do not hold exactly. Raises ValueError for what UTF-8 cannot hold."""
-    text = COMPACT.encode({name: settled(value) for name, value in apart.items()})
-    check_text(text)
-    return text
+    return compact({name: settled(value) for name, value in apart.items()})
 
 
 def to_item(schema: TableSchema, values: Sequence[SqlValue], extra: str | None) -> Item:
