@@ -1,0 +1,237 @@
+"""Which shards may be read, from where, and what is lost: concluded from listings alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twinrow.capture import shard_tree
+from twinrow.capture.shard_tree import (
+    FORGET_S,
+    PARENT_ABSENT_S,
+    PARENT_HIDDEN_S,
+    RETENTION_MARGIN_S,
+    RETENTION_S,
+    VANISHED_S,
+    Listing,
+    Plan,
+    Seen,
+    Shard,
+    ShardPosition,
+    Start,
+)
+
+NOW = 1_700_000_000.0
+HOUR = 3600.0
+LIMIT = RETENTION_S - RETENTION_MARGIN_S
+
+
+def shard_id(name: str, created_at: float = NOW - HOUR) -> str:
+    return f"shardId-{int(created_at * 1000):020d}-{name}"
+
+
+A, B, C, D = (shard_id(name) for name in "abcd")
+OLD = shard_id("old", NOW - 30 * HOUR)
+
+
+def listed(*shards: Shard, at: float = NOW, complete: bool = True) -> Listing:
+    return Listing({one.id: one for one in shards}, complete, at)
+
+
+def shard(name: str, parent: str | None = None, ends: str | None = None) -> Shard:
+    return Shard(name, parent, "100", ends)
+
+
+def known(parent: str | None = None, **values: object) -> ShardPosition:
+    position = ShardPosition(None, False, NOW - 60, parent, "100")
+    return replace(position, **values)  # type: ignore[arg-type]
+
+
+def look(*listings: Listing, positions: dict[str, ShardPosition] | None = None) -> Seen:
+    seen = Seen()
+    for one in listings:
+        seen = shard_tree.look(seen, one, positions or {})
+    return seen
+
+
+def plan(seen: Seen, positions: dict[str, ShardPosition] | None = None, at: float = NOW, **options: object) -> Plan:
+    settings: dict[str, object] = {"started_at": NOW - 10 * 24 * HOUR} | options
+    return shard_tree.plan(seen, positions or {}, at=at, **settings)  # type: ignore[arg-type]
+
+
+def causes(found: Plan) -> list[tuple[str, str]]:
+    return [(gap.shard, gap.cause) for gap, _ in found.gaps]
+
+
+def test_a_new_copy_meets_every_shard_and_needs_nothing_older_than_itself() -> None:
+    seen = look(listed(shard(A, ends="200"), shard(B, A), shard(C)))
+    found = plan(seen, started_at=NOW - HOUR)
+    assert found.register.keys() == {A, B, C}
+    assert found.readable == {A: Start("TRIM_HORIZON", None), C: Start("TRIM_HORIZON", None)}
+    assert found.waiting == {B}
+    assert not found.gaps
+
+
+def test_closed_shards_from_well_before_the_copy_are_not_read() -> None:
+    child = shard_id("child", NOW - HOUR)
+    found = plan(look(listed(shard(OLD, ends="200"), shard(child, OLD))), started_at=NOW)
+    assert found.register[OLD].finished
+    assert found.readable.keys() == {child}
+
+
+def test_a_child_is_read_from_its_beginning_once_its_parent_is_finished() -> None:
+    seen = look(listed(shard(A, ends="200"), shard(B, A)))
+    assert plan(seen, {A: known(position="150"), B: known(A)}).readable == {A: Start("AFTER_SEQUENCE_NUMBER", "150")}
+    finished = {A: known(position="190", finished=True), B: known(A)}
+    assert plan(seen, finished).readable == {B: Start("AT_SEQUENCE_NUMBER", "100")}
+
+
+def test_a_grandchild_waits_for_the_grandparent_even_when_the_parent_is_lost() -> None:
+    seen = look(listed(shard(A, ends="200"), shard(C, B)))
+    positions = {A: known(position="150"), B: known(A, finished=True), C: known(B)}
+    assert plan(seen, positions).waiting == {C}
+
+
+def test_a_shard_listed_before_its_parent_waits_for_it() -> None:
+    positions = {D: known(position="1")}
+    first = listed(shard(D), shard(B, A))
+    later = listed(shard(D), shard(B, A), at=NOW + PARENT_ABSENT_S + 1)
+    assert plan(look(first, positions=positions), positions).waiting == {B}
+    # So young a child has a parent that still exists; listings are behind.
+    assert plan(look(first, later, positions=positions), positions, at=NOW + 10).waiting == {B}
+    both = listed(shard(D), shard(B, A), shard(A, ends="9"), at=NOW + 10)
+    assert plan(look(first, later, both, positions=positions), positions, at=NOW + 10).readable.keys() == {A, D}
+
+
+def test_a_parent_never_met_of_an_old_child_was_trimmed_long_ago() -> None:
+    seen = look(listed(shard(OLD, A)))
+    assert plan(seen, started_at=NOW).waiting == {OLD}
+    seen = shard_tree.look(seen, listed(shard(OLD, A), at=NOW + PARENT_ABSENT_S), {})
+    found = plan(seen, started_at=NOW)
+    assert found.readable.keys() == {OLD}
+    assert not found.gaps
+
+
+def test_a_parent_that_came_and_went_unseen_is_a_gap() -> None:
+    positions = {D: known(position="1", finished=True), B: known(A)}
+    times = (NOW, NOW + PARENT_HIDDEN_S)
+    found = plan(look(*(listed(shard(D), shard(B, A), at=at) for at in times), positions=positions), positions)
+    assert causes(found) == [(A, "PARENT_LOST")]
+    assert B in found.readable
+
+
+def test_a_parent_that_appears_after_its_child_was_read_comes_too_late() -> None:
+    positions = {A: known(), C: known(B, position="5")}
+    seen = look(listed(shard(A), shard(B, A), shard(C, B)))
+    found = plan(seen, positions)
+    assert sorted(causes(found)) == [(A, "PARENT_LATE"), (B, "PARENT_LATE")]
+    assert found.readable == {C: Start("AFTER_SEQUENCE_NUMBER", "5")}
+
+
+class TestVanished:
+    positions: ClassVar = {A: known(position="5"), D: known(position="1")}
+
+    def seen(self, *listings: Listing) -> Seen:
+        return look(*listings, positions=self.positions)
+
+    def test_two_complete_listings_apart_and_a_refused_reading_prove_it(self) -> None:
+        seen = self.seen(listed(shard(D)), listed(shard(D), at=NOW + VANISHED_S))
+        assert not plan(seen, self.positions).gaps
+        found = plan(seen, self.positions, unreadable={A})
+        assert causes(found) == [(A, "SHARD_LOST")]
+        assert found.gaps[0][1][A].finished
+
+    @pytest.mark.parametrize(
+        "later",
+        [
+            listed(shard(D), at=NOW + VANISHED_S - 1),
+            listed(shard(D), at=NOW + VANISHED_S, complete=False),
+            listed(at=NOW + VANISHED_S, complete=False),
+            listed(shard(A), at=NOW + VANISHED_S),
+            listed(shard(A), at=NOW + VANISHED_S, complete=False),
+        ],
+        ids=["too soon", "cut between pages", "cut before the first page", "there again", "there, then cut"],
+    )
+    def test_nothing_less_does(self, later: Listing) -> None:
+        assert not plan(self.seen(listed(shard(D)), later), self.positions, unreadable={A}).gaps
+
+    def test_a_sighting_between_the_listings_starts_the_time_anew(self) -> None:
+        between = listed(shard(A), at=NOW + 30, complete=False)
+        seen = self.seen(listed(shard(D)), between, listed(shard(D), at=NOW + VANISHED_S))
+        assert not plan(seen, self.positions, unreadable={A}).gaps
+
+    def test_a_vanished_shard_has_its_turn_after_its_parents(self) -> None:
+        positions = {D: known(position="1"), A: known(D)}
+        seen = look(listed(shard(D)), listed(shard(D), at=NOW + VANISHED_S), positions=positions)
+        assert not plan(seen, positions, unreadable={A}).gaps
+
+
+def test_nothing_read_for_the_retention_less_a_margin_is_one_gap() -> None:
+    positions = {A: known(position="5"), B: known(position="7"), C: known(A)}
+    seen = look(listed(shard(A), shard(B), shard(C, A)))
+    assert not plan(seen, positions, at=NOW + LIMIT - 61).gaps
+    found = plan(seen, positions, at=NOW + LIMIT)
+    assert causes(found) == [("", "NOT_READ")]
+    after = positions | dict(found.gaps[0][1])
+    assert not plan(seen, after, at=NOW + LIMIT + 1).gaps
+    assert found.readable[A] == Start("AFTER_SEQUENCE_NUMBER", "5")
+
+
+def test_one_shard_left_alone_for_too_long_is_a_gap_of_its_own() -> None:
+    positions = {A: known(position="5", read_at=NOW - LIMIT - 1), B: known(position="7")}
+    assert causes(plan(look(listed(shard(A), shard(B))), positions)) == [(A, "NOT_READ")]
+
+
+def test_trim_horizon_is_right_only_while_nothing_wanted_can_be_trimmed() -> None:
+    fresh = known(horizon_at=NOW)
+    assert shard_tree.start_of(fresh, NOW + LIMIT - 1) == Start("TRIM_HORIZON", None)
+    assert shard_tree.start_of(fresh, NOW + LIMIT) == Start("AT_SEQUENCE_NUMBER", "100")
+    assert not shard_tree.trim_loses(fresh, NOW - 99 * HOUR, NOW + LIMIT - 1)
+    assert shard_tree.trim_loses(fresh, NOW - 99 * HOUR, NOW + LIMIT)
+    assert not shard_tree.trim_loses(known(), NOW, NOW + LIMIT - 1)
+
+
+def test_finished_shards_are_forgotten_when_listings_can_no_longer_bring_them_back() -> None:
+    gone = known(finished=True, position="9", read_at=NOW - FORGET_S - 1)
+    positions = {A: gone, B: known(A, position="1")}
+    seen = look(listed(shard(B, A)), listed(shard(B, A), at=NOW + VANISHED_S), positions=positions)
+    assert plan(seen, positions).forget == {A}
+    assert not plan(seen, {A: replace(gone, read_at=NOW - HOUR), B: positions[B]}).forget
+    assert not plan(seen, {A: gone, B: known(A)}).forget, "a child that was not begun still asks for it"
+    assert not plan(look(listed(shard(A), shard(B, A)), positions=positions), positions).forget
+
+
+lineages = st.lists(st.tuples(st.integers(0, 7), st.booleans(), st.booleans(), st.booleans()), min_size=1, max_size=8)
+
+
+@given(lineages, st.sets(st.integers(0, 7)), st.booleans())
+def test_no_plan_reads_a_shard_below_an_unfinished_one(
+    lineage: list[tuple[int, bool, bool, bool]], hidden: set[int], complete: bool
+) -> None:
+    """`lineage`: each shard's parent (by number, if before it), and whether it is known, finished, begun."""
+    ids = [shard_id(f"{number}") for number in range(len(lineage))]
+    parents = [ids[up] if up < number else None for number, (up, *_) in enumerate(lineage)]
+    shards = [shard(one, parent) for one, parent in zip(ids, parents, strict=True)]
+    positions = {
+        one: known(parent, finished=finished, position="5" if begun else None)
+        for one, parent, (_, is_known, finished, begun) in zip(ids, parents, lineage, strict=True)
+        if is_known
+    }
+    visible = [one for number, one in enumerate(shards) if number not in hidden]
+    seen = look(listed(*visible, complete=complete), positions=positions)
+    found = plan(seen, positions)
+    after = positions | dict(found.register)
+    for _, changed in found.gaps:
+        after |= changed
+    for one in found.readable:
+        above = after[one].parent
+        while above in after:
+            assert after[above].finished, f"{one} is read before {above} has ended"
+            above = after[above].parent
+    unfinished = {one for one, position in after.items() if not position.finished}
+    assert found.readable.keys() | found.waiting == unfinished
+    assert not any(gap.cause == "SHARD_LOST" for gap, _ in found.gaps), "one listing proves nothing"
