@@ -360,6 +360,8 @@ def test_a_link_request_that_arrives_long_after_it_was_given_up_loses_no_change(
             wait_until(lambda: _get(copying, newer).get("text") == {"S": "newer"}, 10)
             wait_until(lambda: "migrated" not in _get(copying, newer), 10)
             wait_until(lambda: _row(copying, newer, "text") == ("newer",), 20, what="the change whose mark was cleared")
+            due = "SELECT COUNT(*) FROM _twinrow_recheck WHERE late = 0"
+            wait_until(lambda: copying.database.query(due) == [(0,)], 20, what="every recheck worked off")
         copying.assert_equal(items=4)
 
 

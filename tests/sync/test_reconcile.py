@@ -60,7 +60,7 @@ def test_what_no_mark_told_of_is_found_by_a_pass(make_copying: MakeCopying, capt
     for number in range(20, 25):
         copying.client.delete_item(TableName=copying.table, Key=key(review(number)))
     before = dict(copying.rows("row_id, _twinrow_updated_at"))
-    copying.once_well()
+    wait_until(lambda: copying.once_well().copy.counters.rechecked > 0, 20, what="a pass, once its time has come")
     copying.assert_equal(items=125)
     now = _ids(copying)
     assert {one: ids[one] for one in now if one in ids} == {one: now[one] for one in now if one in ids}

@@ -55,7 +55,9 @@ DEFINITIONS = {
 def create_statements(flavour: Flavour) -> list[str]:
     """The CREATE TABLE statements of the state, for `schema` and for installing."""
     ending = f"ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {COLLATION[flavour]}"
-    return [f"CREATE TABLE IF NOT EXISTS `{name}` ({body}) {ending}" for name, body in DEFINITIONS.items()]
+    # _twinrow_meta comes last: who finds it (see `installed`) finds all the others
+    ordered = sorted(DEFINITIONS.items(), key=lambda one: one[0] == "_twinrow_meta")
+    return [f"CREATE TABLE IF NOT EXISTS `{name}` ({body}) {ending}" for name, body in ordered]
 
 
 def installed(connection: Connection) -> bool:
