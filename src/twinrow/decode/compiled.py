@@ -114,6 +114,8 @@ class PageDecoder:
                 values.append(None)
                 apart[name] = {"NULL": True}
                 continue
+            if cell.null is not UNSET:
+                raise _DoesNotFit
             sql, exact = encode_payload(payload)
             values.append(sql)
             if not exact:
