@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from twinrow.errors import Broken, StartRefused
-from twinrow.mysql import Connection
+from twinrow.errors import Broken, StartRefused, Transient
+from twinrow.mysql import Connection, MySQLError
+from twinrow.schema.naming import quote
 from twinrow.schema.table import TableSchema
 
 OURS = ("row_id", "_twinrow_key", "_twinrow_extra", "_twinrow_updated_at", "_twinrow_deleted_at")
+
+NO_SUCH_TABLE = 1146
+LOOKS_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,35 +29,58 @@ class FoundColumn:
     datetime_precision: int | None
 
 
+def _look(connection: Connection, sql: str, table: str) -> list[tuple[Any, ...]]:
+    """What information_schema tells of a table (`%s`); empty when there is no such table. Raises Transient.
+
+    To a session that holds a lock (GET_LOCK is one) MariaDB leaves out every table that an ALTER has locked right now.
+    """
+    for _ in range(LOOKS_MAX):
+        found = connection.query(sql, (table,))
+        if found or not _exists(connection, table):
+            return found
+    raise Transient("the MySQL table is being changed by another session", where=f"MySQL table {table}")
+
+
+def _exists(connection: Connection, table: str) -> bool:
+    """Whether there is such a table, waiting for its lock. Raises Transient when that takes too long."""
+    try:
+        connection.query(f"SELECT 1 FROM {quote(table)} LIMIT 0")
+    except MySQLError as error:
+        if error.code == NO_SUCH_TABLE:
+            return False
+        raise
+    return True
+
+
 def columns(connection: Connection, table: str) -> dict[str, FoundColumn]:
-    """The columns of a table, by name; empty when there is no such table."""
-    found = connection.query(
+    """The columns of a table, by name; empty when there is none. Raises Transient while it is being changed."""
+    found = _look(
+        connection,
         "SELECT column_name, column_type, data_type, character_maximum_length, numeric_precision, numeric_scale, "
         "datetime_precision FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s",
-        (table,),
+        table,
     )
     return {str(row[0]): FoundColumn(str(row[0]), str(row[1]), str(row[2]), *row[3:]) for row in found}
 
 
 def unique_indexes(connection: Connection, table: str) -> list[str]:
     """UNIQUE indexes that are not ours: an upsert would hit them and overwrite another item's row."""
-    found = connection.query(
-        "SELECT DISTINCT index_name FROM information_schema.statistics WHERE table_schema = DATABASE() "
-        "AND table_name = %s AND non_unique = 0 AND index_name NOT IN ('PRIMARY', '_twinrow_key')",
-        (table,),
+    found = _indexes(connection, table)
+    return [name for name, unique in found.items() if unique and name not in ("PRIMARY", "_twinrow_key")]
+
+
+def _indexes(connection: Connection, table: str) -> dict[str, bool]:
+    """The indexes of a table by name, and whether they are UNIQUE."""
+    sql = (
+        "SELECT DISTINCT index_name, non_unique FROM information_schema.statistics WHERE table_schema = DATABASE() "
+        "AND table_name = %s"
     )
-    return [str(row[0]) for row in found]
+    return {str(name): not non_unique for name, non_unique in _look(connection, sql, table)}
 
 
 def has_index(connection: Connection, table: str, name: str) -> bool:
     """Whether the table has an index of that name."""
-    return bool(
-        connection.query(
-            "SELECT 1 FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = %s "
-            "AND index_name = %s LIMIT 1",
-            (table, name),
-        )
-    )
+    return name in _indexes(connection, table)
 
 
 def refuse_unique_indexes(connection: Connection, table: str) -> None:

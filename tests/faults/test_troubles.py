@@ -1,0 +1,337 @@
+"""Servers that stop, refuse or are changed under the sync's feet: it waits or says so, and ends equal."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+from tests.conftest import ROOT_PASSWORD, MakeCopying, MakeTable
+from tests.fixtures import tables
+from tests.fixtures.copying import PENDING_INDEX, Copying, marked, put_all, review
+from tests.fixtures.databases import Database
+from tests.fixtures.killing import seeded
+from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, TcpProxy, chaos
+from tests.fixtures.waiting import wait_until
+
+from twinrow.app.servers import DynamoDBLocal, Flavour, MySQLServer
+from twinrow.config import mysql_config
+from twinrow.errors import Broken
+from twinrow.mysql import MySQL
+from twinrow.sink import inspect
+
+WAIT_S = 40.0
+LOCK_WAITS = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+
+
+def _linked(copying: Copying) -> bool:
+    return all("mysql_id" in item and "migrated" not in item for item in copying.items())
+
+
+def _write(copying: Copying, turn: int, count: int = 20) -> None:
+    put_all(copying.client, copying.table, [marked(n, turn={"N": str(turn)}) for n in range(turn, turn + count)])
+
+
+@contextmanager
+def _writing(copying: Copying) -> Iterator[None]:
+    """An application that goes on writing while the block runs."""
+    stop = threading.Event()
+
+    def work() -> None:
+        turn = 0
+        while not stop.wait(0.1):
+            turn += 1
+            _write(copying, turn % 60, 5)
+
+    writer = threading.Thread(target=work, daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        writer.join()
+
+
+@contextmanager
+def _on_own_server(
+    server: MySQLServer, dynamodb: DynamoDBLocal, client: Any, make_table: MakeTable, folder: Path
+) -> Iterator[Copying]:
+    database = Database(server, "own")
+    database.create()
+    table = make_table(index=("migrated-index", "migrated:S", "ALL"))
+    options = {"capture": "pending-index", "pending_index": PENDING_INDEX}
+    yield Copying(database, client, dynamodb.endpoint_url, folder, {table: options})
+
+
+def test_mysql_killed_and_restarted_under_a_running_sync(
+    fresh_mysql_server: MySQLServer,
+    dynamodb: DynamoDBLocal,
+    dynamodb_client: Any,
+    make_table: MakeTable,
+    tmp_path: Path,
+) -> None:
+    with _on_own_server(fresh_mysql_server, dynamodb, dynamodb_client, make_table, tmp_path) as copying:
+        _write(copying, 0, 60)
+        with copying.running() as running:
+            wait_until(lambda: _linked(copying), WAIT_S)
+            with _writing(copying):
+                fresh_mysql_server.kill()
+                wait_until(lambda: any("MySQL" in reason for _, reason in running.waits), WAIT_S, what="word of it")
+                fresh_mysql_server.resume()
+            wait_until(lambda: _linked(copying), WAIT_S)
+        copying.once_well()
+        copying.assert_equal()
+
+
+def test_dynamodb_killed_and_restarted_under_a_running_sync(
+    database: Database, local_credentials: None, tmp_path: Path
+) -> None:
+    with DynamoDBLocal.start(folder=tmp_path / "dynamodb") as server:
+        client = tables.client(server.endpoint_url)
+        table = tables.create_table(client, index=("migrated-index", "migrated:S", "ALL"))
+        options = {"capture": "pending-index", "pending_index": PENDING_INDEX}
+        copying = Copying(database, client, server.endpoint_url, tmp_path, {table: options})
+        _write(copying, 0, 60)
+        with copying.running() as running:
+            wait_until(lambda: _linked(copying), WAIT_S)
+            _write(copying, 3)
+            server.kill()
+            wait_until(lambda: any("DynamoDB" in reason for _, reason in running.waits), WAIT_S, what="word of it")
+            server.resume()
+            wait_until(lambda: tables.is_active(client, table), WAIT_S)
+            _write(copying, 7)
+            wait_until(lambda: _linked(copying), WAIT_S)
+        copying.once_well()
+        copying.assert_equal()
+        client.close()
+
+
+def _trouble(proxy: TcpProxy, chance: random.Random) -> None:
+    """One trouble of the network, over when it returns; bounded pauses only."""
+    pause = threading.Event()
+    which = chance.randrange(5)
+    if which == 0:
+        proxy.cut()
+    elif which == 1:
+        proxy.halve_next(chance.randint(1, 3))
+    elif which == 2:
+        proxy.mode = "refuse"
+        proxy.cut()
+        pause.wait(chance.uniform(0.1, 0.5))
+    elif which == 3:
+        proxy.delay_s = 0.05
+        pause.wait(0.5)
+    else:
+        proxy.mode = "black-hole"
+        pause.wait(chance.uniform(0.1, 0.5))
+        proxy.cut()
+    proxy.mode, proxy.delay_s = "pass", 0.0
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("troubles", [8, pytest.param(150, marks=pytest.mark.faults)])
+def test_a_bad_network_on_both_sides_loses_nothing(
+    make_copying: MakeCopying, database: Database, dynamodb: DynamoDBLocal, troubles: int
+) -> None:
+    chance = seeded("network")
+    to_mysql = TcpProxy(database.server.host, database.server.port)
+    with to_mysql, DynamoDBProxy(dynamodb.endpoint_url, chaos(chance.randrange(2**32))) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url)
+        port = f":{database.server.port}/"
+        copying.mysql_url = database.url.replace(port, f":{to_mysql.port}/")
+        put_all(copying.client, copying.table, [marked(n) if n % 2 else review(n) for n in range(100)])
+        pause = threading.Event()
+        with copying.running(), _writing(copying):
+            for _ in range(troubles):
+                _trouble(to_mysql, chance)
+                pause.wait(chance.uniform(0.1, 1.0))
+        assert to_mysql.cuts > 0
+        assert sum(proxy.requests.values()) > 0
+    copying.endpoint_url, copying.mysql_url = dynamodb.endpoint_url, ""
+    copying.once_well()
+    copying.assert_equal()
+
+
+def test_a_slow_beginning_does_not_cost_the_session(make_copying: MakeCopying, dynamodb: DynamoDBLocal) -> None:
+    """The first pages of a large table take longer than the server keeps a session that says nothing."""
+    pause = threading.Event()
+
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        if request.operation == "Scan":
+            pause.wait(2.5)
+        return forward(None)
+
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url, segments=4)
+        copying.lease_s = 6.0
+        put_all(copying.client, copying.table, [review(n) for n in range(20)])
+        copying.once_well()
+        assert proxy.requests["Scan"] == 4
+        copying.assert_equal(items=20)
+
+
+def test_a_server_made_read_only_is_waited_for(
+    fresh_mysql_server: MySQLServer,
+    dynamodb: DynamoDBLocal,
+    dynamodb_client: Any,
+    make_table: MakeTable,
+    tmp_path: Path,
+) -> None:
+    with _on_own_server(fresh_mysql_server, dynamodb, dynamodb_client, make_table, tmp_path) as copying:
+        owner = copying.database
+        owner.query("CREATE USER 'app'@'%' IDENTIFIED BY 'word'")
+        owner.query("GRANT ALL ON own.* TO 'app'@'%'")
+        copying.mysql_url = fresh_mysql_server.url("own", "app", "word")
+        _write(copying, 0, 30)
+        with copying.running() as running:
+            wait_until(lambda: _linked(copying), WAIT_S)
+            owner.query("SET GLOBAL read_only = 1")
+            _write(copying, 5)
+            wait_until(lambda: any("read-only" in reason for _, reason in running.waits), WAIT_S, what="word of it")
+            owner.query("SET GLOBAL read_only = 0")
+            wait_until(lambda: _linked(copying), WAIT_S)
+        copying.once_well()
+        copying.assert_equal()
+        assert copying.state("_twinrow_dead_letter") == 0
+
+
+@pytest.mark.parametrize("flavour", ["mysql", "mariadb"])
+def test_connections_used_up_are_waited_for(
+    flavour: Flavour, dynamodb: DynamoDBLocal, dynamodb_client: Any, make_table: MakeTable, tmp_path: Path
+) -> None:
+    with (
+        MySQLServer.start(flavour, password=ROOT_PASSWORD, options=["--max-connections=12"]) as server,
+        _on_own_server(server, dynamodb, dynamodb_client, make_table, tmp_path) as copying,
+    ):
+        owner = copying.database
+        owner.query("CREATE USER 'app'@'%' IDENTIFIED BY 'word'")
+        owner.query("GRANT ALL ON own.* TO 'app'@'%'")
+        copying.mysql_url = server.url("own", "app", "word")
+        _write(copying, 0, 60)
+        taken = [owner.connect() for _ in range(11)]
+        with copying.running() as running:
+            wait_until(lambda: any("no connection free" in reason for _, reason in running.waits), WAIT_S)
+            for one in taken:
+                one.close()
+            wait_until(lambda: _linked(copying), WAIT_S)
+        copying.once_well()
+        copying.assert_equal(items=60)
+
+
+def test_rows_locked_by_an_analyst_are_waited_for_and_deadlocks_are_run_again(make_copying: MakeCopying) -> None:
+    copying = make_copying()
+    _write(copying, 0, 40)
+    copying.once_well()
+    with copying.running():
+        for turn in range(1, 4):
+            with copying.database.connect() as analyst, analyst.cursor() as cursor:
+                cursor.execute("START TRANSACTION")
+                cursor.execute(f"SELECT row_id FROM `{copying.table}` ORDER BY row_id DESC LIMIT 10 FOR UPDATE")
+                _write(copying, turn * 5, 20)
+                wait_until(
+                    lambda: copying.database.query(LOCK_WAITS)[0][0], WAIT_S, what="the sync waiting for the lock"
+                )
+                if turn == 2:
+                    # The lease's row, too, which the sync holds: the server rolls back one of the two.
+                    with contextlib.suppress(pymysql.err.OperationalError):
+                        cursor.execute("SELECT * FROM _twinrow_lease FOR UPDATE")
+                cursor.execute("ROLLBACK")
+            wait_until(lambda: _linked(copying), WAIT_S)
+    copying.once_well()
+    copying.assert_equal()
+    assert copying.state("_twinrow_dead_letter") == 0
+
+
+Change = Callable[[Copying], None]
+
+
+def _sql(text: str) -> Change:
+    def change(copying: Copying) -> None:
+        copying.database.query(text.replace("{t}", f"`{copying.table}`"))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_sql("ALTER TABLE {t} DROP COLUMN rating"), "rating"),
+        (_sql("DROP TABLE {t}"), "is gone"),
+        (_sql("ALTER TABLE {t} ADD COLUMN theirs INT NOT NULL"), "theirs"),
+    ],
+    ids=["column-dropped", "table-dropped", "column-without-default"],
+)
+def test_a_table_changed_by_hand_is_told_and_not_made_worse(
+    make_copying: MakeCopying, change: Change, said: str
+) -> None:
+    copying = make_copying()
+    _write(copying, 0, 20)
+    copying.once_well()
+    with copying.running() as running:
+        wait_until(lambda: copying.database.query("SELECT holder <> '' FROM _twinrow_lease") == [(1,)], WAIT_S)
+        change(copying)
+        put_all(copying.client, copying.table, [marked(n, turn={"N": "1"}) for n in range(100, 110)])
+        wait_until(lambda: running.ran is not None, WAIT_S, what="the table's end")
+    assert running.ran is not None
+    error = running.ran.outcome.error
+    assert error is not None
+    assert said in str(error)
+    assert copying.database.query("SELECT phase FROM _twinrow_table") == [("BROKEN",)]
+    assert copying.state("_twinrow_dead_letter") == 0
+    marks = [item for item in copying.items() if "migrated" in item]
+    assert len(marks) == 10, "what was not copied keeps its mark"
+    again = copying.once().outcome.error
+    assert again is not None
+    assert again.exit_code in (1, 2)
+
+
+def test_columns_and_indexes_that_others_add_stay_theirs(make_copying: MakeCopying) -> None:
+    copying = make_copying()
+    _write(copying, 0, 20)
+    copying.once_well()
+    copying.database.query(f"ALTER TABLE `{copying.table}` ADD COLUMN note VARCHAR(20), ADD KEY by_rating (rating)")
+    copying.database.query(f"UPDATE `{copying.table}` SET note = 'mine'")
+    _write(copying, 0, 30)
+    copying.once_well()
+    copying.assert_equal(items=30)
+    assert copying.rows("COUNT(*)", "note = 'mine'") == [(20,)]
+    # An attribute of the same name comes: it must not be written into somebody else's column.
+    put_all(copying.client, copying.table, [marked(n, note={"N": "1.5"}) for n in range(40, 45)])
+    ran = copying.once()
+    if ran.outcome.error is None:
+        copying.assert_equal(items=35)
+    else:
+        assert isinstance(ran.outcome.error, Broken)
+    assert copying.rows("COUNT(*)", "note = 'mine'") == [(20,)]
+
+
+def test_a_table_that_somebody_alters_is_not_taken_for_gone(database: Database) -> None:
+    """A session that holds a lock of its own is not shown a table that is being altered (MariaDB)."""
+    session = MySQL(mysql_config(database.url, "test", {})).connect()
+    session.query("SELECT GET_LOCK('test', 0)")
+    database.query("CREATE TABLE altered (row_id INT PRIMARY KEY, theirs INT, UNIQUE KEY theirs (theirs))")
+    stop = threading.Event()
+
+    def alter() -> None:
+        with database.connect() as connection, connection.cursor() as cursor:
+            while not stop.is_set():
+                cursor.execute("ALTER TABLE altered ADD COLUMN more INT")
+                cursor.execute("ALTER TABLE altered DROP COLUMN more")
+
+    thread = threading.Thread(target=alter, daemon=True)
+    thread.start()
+    try:
+        for _ in range(100):
+            assert {"row_id", "theirs"} <= inspect.columns(session, "altered").keys()
+            assert inspect.unique_indexes(session, "altered") == ["theirs"]
+    finally:
+        stop.set()
+        thread.join()
+    assert inspect.columns(session, "gone") == {}
+    session.close()
