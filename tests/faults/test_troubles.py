@@ -164,7 +164,7 @@ def test_a_slow_beginning_does_not_cost_the_session(make_copying: MakeCopying, d
 
     def rule(request: Request, forward: Forward) -> Answer | None:
         if request.operation == "Scan":
-            pause.wait(2.5)
+            pause.wait(1.8)
         return forward(None)
 
     with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:

@@ -19,7 +19,7 @@ from twinrow.app.servers import DynamoDBLocal
 
 EVERYTHING = "*, _twinrow_key, _twinrow_extra, _twinrow_updated_at, _twinrow_deleted_at"
 WRITERS = 4
-WRITERS_S = 6.0
+WRITERS_S = 3.0
 
 
 def _ids(copying: Copying) -> dict[tuple[str, str], int]:
