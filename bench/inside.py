@@ -9,12 +9,17 @@ from bench.ground import Ground
 from twinrow.app.wiring import copies_of, limit_budgets, mysql_of
 from twinrow.clock import Stop
 from twinrow.config import parse
+from twinrow.dynamodb import TableDescription
+from twinrow.sync.copy import Copy
 from twinrow.workers.local import run_tables
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One `sync --once`: seconds of work, DynamoDB requests, capacity units read and written."""
+    """One `sync --once`: seconds of work after start-up, DynamoDB requests, capacity units read and written.
+
+    Start-up (botocore's client, sessions, the lease) ends when the table has been described.
+    """
 
     seconds: float
     requests: int
@@ -25,12 +30,17 @@ class Pass:
 def once(here: Ground, capture: str, *, link: bool) -> Pass:
     """`sync --once` in this process. Raises the error it ended with."""
     config = parse(here.text(capture, link=link))
-    mysql, stop = mysql_of(config), Stop()
-    copies = copies_of(config, config.chosen([]), stop, mysql=mysql)
+    mysql = mysql_of(config)
+    copies = copies_of(config, config.chosen([]), Stop(), mysql=mysql)
+    described = limit_budgets(config)
     began = time.perf_counter()
-    outcomes = run_tables(
-        copies, mysql, once=True, on_waiting=lambda table, reason: None, on_described=limit_budgets(config)
-    )
+
+    def started(copy: Copy, description: TableDescription) -> None:
+        nonlocal began
+        described(copy, description)
+        began = time.perf_counter()
+
+    outcomes = run_tables(copies, mysql, once=True, on_waiting=lambda table, reason: None, on_described=started)
     took = time.perf_counter() - began
     for outcome in outcomes.values():
         if outcome.error is not None:

@@ -228,6 +228,9 @@ class DynamoDB:
         self.requests: dict[str, int] = {}
 
     def _client(self, service: Literal["dynamodb", "dynamodbstreams"], timeout_s: int = READ_TIMEOUT_S) -> Any:
+        known = self._clients.get((service, timeout_s))
+        if known is not None:  # not kept waiting while another thread makes another one, which takes 20 ms and more
+            return known
         with self._lock:
             client = self._clients.get((service, timeout_s))
             if client is None:
@@ -244,6 +247,10 @@ class DynamoDB:
                 )
                 self._clients[(service, timeout_s)] = client
             return client
+
+    def prepare_to_link(self) -> None:
+        """Make the client for link writes before the first one is due."""
+        self._client("dynamodb", LINK_TIMEOUT_S)
 
     def call(
         self,

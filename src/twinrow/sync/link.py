@@ -53,6 +53,8 @@ class Linker:
     def __init__(self, copy: Copy) -> None:
         self._copy = copy
         self._pool = ThreadPoolExecutor(CALLS_AT_ONCE_MAX, thread_name_prefix=f"link-{copy.table}")
+        if copy.settings.linked or copy.settings.pending is not None:
+            self._pool.submit(copy.dynamodb.prepare_to_link)  # what fails here fails at the first call again
         self._sessions = threading.local()
         self._opened: list[Connection] = []
         self._lock = threading.Lock()

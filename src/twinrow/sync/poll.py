@@ -17,7 +17,8 @@ from twinrow.sync.link import Linker
 from twinrow.sync.settings import PendingIndex
 
 QUERIES_AT_ONCE_MAX = 8
-IDLE_S_MIN = 0.05
+IDLE_S_MIN = 0.02
+"""An index shows a cleared mark some milliseconds longer; asked sooner, it would show the same items again."""
 IDLE_S_MAX = 0.4
 ANSWER_WAIT_S = 0.2
 LINKS_WAIT_S = 1.0

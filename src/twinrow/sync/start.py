@@ -13,7 +13,7 @@ from twinrow.errors import Broken, StartRefused
 from twinrow.mysql import MySQLError
 from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve
 from twinrow.schema.table import KeyAttribute, TableSchema, empty_schema, from_json, to_json
-from twinrow.sink import ddl, inspect
+from twinrow.sink import ddl, inspect, statements
 from twinrow.state import checkpoint, gap, lease, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.tables import Registered
@@ -105,7 +105,7 @@ def start(copy: Copy, description: TableDescription) -> tuple[int, list[ScannedP
         )  # fmt: skip
     copy.snapshotting = registered.snapshot_done_at is None
     copy.first_copy = copy.snapshotting
-    if not copy.snapshotting:
+    if not copy.snapshotting and not inspect.has_index(copy.writer, copy.settings.into, statements.KEY_INDEX):
         with copy.ddl_session() as session:
             ddl.add_key_index(session, copy.schema)
     return _segments(copy, description), []

@@ -23,6 +23,8 @@ from twinrow.sync.reconcile import Reconcile
 from twinrow.sync.snapshot import Snapshot, finish
 
 IDLE_S = 0.05
+IDLE_S_MIN = 0.01
+"""The first pause after work: what was just begun (a link, a query) is often through by then."""
 NOTE_EVERY_S = 0.5
 STAND_BY_S = 0.5
 DUE_LINKS_MAX = 500
@@ -184,6 +186,7 @@ class TableRun:
     def _loop(self) -> None:
         copy, linker = self.copy, self._linker_now()
         reconcile = self._parts_now()
+        idle_s = IDLE_S_MIN
         while not copy.stop:
             self._check_lease()
             linker.raise_failure()
@@ -201,8 +204,11 @@ class TableRun:
             if self.shared.once and not worked and self._caught_up():
                 return
             if not worked:
-                copy.stop.wait(IDLE_S)
-            elif linker.calls() > LINK_CALLS_WAITING_MAX:
+                copy.stop.wait(idle_s)
+                idle_s = min(IDLE_S, idle_s * 2)
+                continue
+            idle_s = IDLE_S_MIN
+            if linker.calls() > LINK_CALLS_WAITING_MAX:
                 linker.drain(1.0)
 
     def _adopts_first(self) -> bool:
