@@ -7,8 +7,11 @@ import signal
 import pytest
 from tests.conftest import MakeCopying
 from tests.fixtures.copying import Copying, Process, marked, put_all
+from tests.fixtures.killing import lease_runs_out
+from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import is_paused, wait_until
 
+from twinrow.app.servers import DynamoDBLocal
 from twinrow.sync import link
 
 LEASE_S = 6.0
@@ -33,11 +36,12 @@ def _paused(copying: Copying, point: str) -> Process:
 
 
 LONG = [
-    pytest.param(one, marks=pytest.mark.faults) for one in ("before-link-paid", "after-recheck-read", "after-lease")
+    pytest.param(one, marks=pytest.mark.faults)
+    for one in ("after-rows", "before-link-paid", "after-recheck-read", "after-lease")
 ]
 
 
-@pytest.mark.parametrize("point", ["after-rows", *LONG])
+@pytest.mark.parametrize("point", ["before-transaction", *LONG])
 def test_a_process_paused_past_its_lease_writes_no_row_when_it_wakes(make_copying: MakeCopying, point: str) -> None:
     copying = make_copying(projection="KEYS_ONLY" if point == "after-recheck-read" else "ALL")
     copying.lease_s = LEASE_S
@@ -93,7 +97,45 @@ def test_a_mark_cleared_by_a_process_that_wakes_too_late_hides_no_change(
             wait_until(lambda: copying.rows("text", f"reviewed_at = '{item['reviewed_at']['S']}'") == [("newer",)], 30)
     finally:
         sleeper.kill()
+    copying.once_well()
     copying.assert_equal(items=20)
+
+
+def test_a_link_request_that_outlives_its_process_hides_no_change(
+    make_copying: MakeCopying, dynamodb: DynamoDBLocal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "LATE_RECHECK_S", 4.0)
+    held: list[Forward] = []
+
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        if request.operation != "BatchExecuteStatement":
+            return forward(None)
+        held.append(forward)
+        return None
+
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url)
+        copying.once_well()
+        put_all(copying.client, copying.table, [marked(n) for n in range(10)])
+        process = copying.process(once=False)
+        wait_until(lambda: held, 30, what="a link call")
+        process.kill()
+        lease_runs_out(copying)
+        copying.endpoint_url = dynamodb.endpoint_url
+        with copying.running():
+            wait_until(lambda: _linked(copying), 30, what="takeover and links")
+            item = marked(3, text={"S": "newer"})
+            with copying.database.connect() as held_back, held_back.cursor() as cursor:
+                # The successor is kept from its next write, so that the old request comes first.
+                cursor.execute("START TRANSACTION")
+                cursor.execute("SELECT fence FROM _twinrow_lease FOR UPDATE")
+                copying.client.put_item(TableName=copying.table, Item=item)
+                held[0](None)
+                assert _linked(copying), "the old request clears the mark of the newer write"
+                cursor.execute("ROLLBACK")
+            where = f"reviewed_at = '{item['reviewed_at']['S']}'"
+            wait_until(lambda: copying.rows("text", where) == [("newer",)], 30, what="the change whose mark is gone")
+    copying.assert_equal(items=10)
 
 
 def test_three_processes_at_once_leave_the_table_to_one(make_copying: MakeCopying) -> None:

@@ -16,6 +16,8 @@ from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.servers import DynamoDBLocal
+from twinrow.clock import Stop
+from twinrow.state import gap
 
 EVERYTHING = "*, _twinrow_key, _twinrow_extra, _twinrow_updated_at, _twinrow_deleted_at"
 WRITERS = 4
@@ -149,6 +151,25 @@ def test_a_pass_that_was_killed_is_taken_up_again(make_copying: MakeCopying, poi
     copying.once_well()
     copying.assert_equal()
     assert copying.database.query("SELECT COUNT(*) FROM _twinrow_checkpoint WHERE part LIKE 'reconcile:%%'") == [(0,)]
+
+
+def test_an_interrupted_pass_goes_on_where_it_was(make_copying: MakeCopying) -> None:
+    copying = make_copying(reconcile_every="1h", segments=3)
+    copying.lease_s = 6.0
+    put_all(copying.client, copying.table, [review(n) for n in range(30)])
+    copying.once_well()
+    put_all(copying.client, copying.table, [review(n, text={"S": "unmarked"}) for n in range(5)])
+    session = copying.copies(Stop())[1].connect()
+    gap.record(session, copying.table, "TEST", at=time.time())
+    code, output = copying.process_once(environment={"TWINROW_FAIL_POINT": "before-reconcile-done:1"})
+    assert code == -signal.SIGKILL, output
+    lease_runs_out(copying)
+    assert gap.open_gaps(session, copying.table)
+    ran = copying.once_well()
+    assert "scan" not in ran.requests
+    assert not gap.open_gaps(session, copying.table)
+    session.close()
+    copying.assert_equal(items=30)
 
 
 class _Writer:

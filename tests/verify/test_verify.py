@@ -63,6 +63,7 @@ def test_what_a_hand_did_is_told_apart_left_alone_and_mended(make_copying: MakeC
     dry = copying.repair(execute=False)
     assert _found(dry.found) == _found(verdict)
     assert dry.left is None
+    assert copying.state("_twinrow_recheck") == 0
     assert copying.rows(EVERYTHING) == before
 
     mended = copying.repair(execute=True)
