@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from tests.conftest import FLAVOURS, MakeCopying
-from tests.fixtures.copying import Copying
+from tests.fixtures.copying import Copying, put_all, review
 from tests.fixtures.databases import Database
-from tests.fixtures.killing import Application, finish, kill_after, kill_at, seeded
+from tests.fixtures.killing import Application, finish, kill_after, kill_at, lease_runs_out, seeded
 
 from twinrow.clock import Stop
 from twinrow.failpoint import NAMES
@@ -41,6 +43,20 @@ def test_killed_at_every_point_it_ends_equal(make_copying: MakeCopying, database
     for point in points:
         kill_at(application, mysql, point, application.chance.randint(1, 2))
     finish(application)
+
+
+@pytest.mark.parametrize("point", ["before-link-call", "before-link-paid"])
+def test_killed_between_copy_and_link_every_item_is_linked(make_copying: MakeCopying, point: str) -> None:
+    """Items without a mark: no index shows them again, what is owed to them stands in the outbox alone."""
+    copying = make_copying()
+    put_all(copying.client, copying.table, [review(n) for n in range(40)])
+    code, output = copying.process_once(environment={"TWINROW_FAIL_POINT": f"{point}:1"})
+    assert code == -signal.SIGKILL, output
+    assert copying.state("_twinrow_link") > 0
+    lease_runs_out(copying)
+    ran = copying.once_well()
+    copying.assert_equal(items=40)
+    assert ran.copy.counters.rechecked > 0
 
 
 @pytest.mark.faults
