@@ -5,10 +5,32 @@ from __future__ import annotations
 import threading
 import time
 
+CATCH_UP_SHARE = 0.5
+"""How fast `now` goes while the system's clock, set back, is behind it."""
+
+
+class _Clock:
+    """The system's clock, but never going back: set back by an hour it would hold up everything due for that long."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._told = 0.0
+        self._at = time.monotonic()
+
+    def now(self) -> float:
+        with self._lock:
+            at = time.monotonic()
+            slow = self._told + (at - self._at) * CATCH_UP_SHARE
+            self._told, self._at = max(time.time(), slow), at
+            return self._told
+
+
+_clock = _Clock()
+
 
 def now() -> float:
-    """Seconds since the epoch, by the system's clock (may jump)."""
-    return time.time()
+    """Seconds since the epoch; may jump forward with the system's clock, never back."""
+    return _clock.now()
 
 
 def monotonic() -> float:
