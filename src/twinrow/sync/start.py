@@ -99,16 +99,21 @@ def start(copy: Copy, description: TableDescription) -> tuple[int, list[ScannedP
     inspect.refuse_unique_indexes(copy.writer, copy.settings.into)
     missing = inspect.missing_columns(copy.writer, copy.schema)
     if missing:
-        raise Broken(
-            f"the MySQL table lacks the column {missing[0]!r}", where=f"table {copy.table}",
-            remedy=f"twinrow schema {copy.table} --apply adds it again",
-        )  # fmt: skip
+        raise lacks_column(copy.table, missing[0])
     copy.snapshotting = registered.snapshot_done_at is None
     copy.first_copy = copy.snapshotting
     if not copy.snapshotting and not inspect.has_index(copy.writer, copy.settings.into, statements.KEY_INDEX):
         with copy.ddl_session() as session:
             ddl.add_key_index(session, copy.schema)
     return _segments(copy, description), []
+
+
+def lacks_column(table: str, column: str) -> Broken:
+    """The error for a column that somebody dropped."""
+    return Broken(
+        f"the MySQL table lacks the column {column!r}", where=f"table {table}",
+        remedy=f"twinrow schema {table} --apply adds it again",
+    )  # fmt: skip
 
 
 def _segments(copy: Copy, description: TableDescription) -> int:

@@ -12,6 +12,7 @@ from twinrow.errors import Broken, ConfigError, ConnectionLost, LeaseLost, Start
 from twinrow.failpoint import fail_point
 from twinrow.mysql import MySQLError
 from twinrow.retry import back_off_s
+from twinrow.sink import inspect
 from twinrow.state import counted, dead_letter, foreign_link, gap, lease, meta, outbox, recheck, tables
 from twinrow.sync import link, start, told
 from twinrow.sync.copy import Copy
@@ -30,6 +31,8 @@ STAND_BY_S = 0.5
 DUE_LINKS_MAX = 500
 LINK_CALLS_WAITING_MAX = 64
 START_TRIES_MAX = 4
+NO_SUCH_TABLE = 1146
+NO_SUCH_COLUMN = 1054
 
 
 class Source(Protocol):
@@ -109,7 +112,8 @@ class TableRun:
                     self._let_go()
                     return Outcome(error=trouble)
                 self._wait_for(trouble, attempt)
-            except TwinrowError as error:
+            except TwinrowError as refused:
+                error = self._by_hand(refused)
                 self._broken(error)
                 return Outcome(error=error)
         self._end_parts()
@@ -299,6 +303,18 @@ class TableRun:
             self.copy.waiting = str(also)
         self._let_go()
         self.copy.stop.wait(back_off_s(attempt))
+
+    def _by_hand(self, error: TwinrowError) -> TwinrowError:
+        """What lies behind "no such table" or "no such column": the copy was changed by hand while it was written."""
+        if not (isinstance(error, MySQLError) and error.code in (NO_SUCH_TABLE, NO_SUCH_COLUMN)):
+            return error
+        try:
+            missing = inspect.missing_columns(self.copy.writer, self.copy.schema)
+        except Broken as gone:
+            return gone
+        except TwinrowError:
+            return error  # MySQL cannot be asked now; what it said first stands
+        return start.lacks_column(self.copy.table, missing[0]) if missing else error
 
     def _broken(self, error: TwinrowError) -> None:
         """This table stops; the reason stays in `status` (a refusal to start leaves the register as it was)."""
