@@ -71,6 +71,7 @@ def test_a_process_paused_past_its_lease_writes_no_row_when_it_wakes(make_copyin
         sleeper.kill()
 
 
+@pytest.mark.faults
 def test_a_mark_cleared_by_a_process_that_wakes_too_late_hides_no_change(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
 ) -> None:

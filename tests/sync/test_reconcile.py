@@ -134,7 +134,10 @@ def test_an_item_that_expired_is_deleted_as_expiries_are(
         assert kept == ({"1"} if ttl_deletes == "soft" else {"2", "3"})
 
 
-@pytest.mark.parametrize("point", ["after-scan-page", "before-reconcile-done", "after-recheck-read"])
+LONG = [pytest.param(one, marks=pytest.mark.faults) for one in ("before-reconcile-done", "after-recheck-read")]
+
+
+@pytest.mark.parametrize("point", ["after-scan-page", *LONG])
 def test_a_pass_that_was_killed_is_taken_up_again(make_copying: MakeCopying, point: str) -> None:
     copying = make_copying(capture="scan", reconcile_every="1s", segments=3)
     copying.lease_s = 6.0
