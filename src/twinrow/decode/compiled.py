@@ -57,18 +57,25 @@ class _DoesNotFit(Exception):
 class PageDecoder:
     """Makes rows from pages under one schema. `ignored` attributes are passed over; of `own` ones the rest are refused.
 
-    Attributes in `spare` have no column and were NULL so far. Not thread-safe.
+    Attributes in `spare` have no column and were NULL so far; the values of attribute `kept`, an own one, are given
+    back beside the rows. Not thread-safe.
     """
 
     def __init__(
-        self, schema: TableSchema, flavour: Flavour, ignored: frozenset[str], spare: frozenset[str] = frozenset()
+        self,
+        schema: TableSchema,
+        flavour: Flavour,
+        ignored: frozenset[str],
+        spare: frozenset[str] = frozenset(),
+        kept: str | None = None,
     ) -> None:
         self.schema = schema
+        self.spare = spare
         self._spare = _nameable(spare - schema.by_attribute.keys() - schema.left_out)[:SPARE_MAX]
-        passed_over = _nameable((ignored | schema.left_out - schema.own) - schema.by_attribute.keys())
-        self._fits_nothing = len(_nameable(schema.by_attribute)) < len(schema.columns)
-        fields: list[tuple[str, Any, Any]] = []
-        names: dict[str, str] = {}
+        passed_over = _nameable((ignored | schema.left_out - schema.own) - schema.by_attribute.keys() - {kept})
+        self._fits_nothing = len(_nameable([*schema.by_attribute, kept or ""])) < len(schema.columns) + 1
+        fields: list[tuple[str, Any, Any]] = [("kept", dict[str, Any] | None, None)] if kept else []
+        names: dict[str, str] = {"kept": kept} if kept and not self._fits_nothing else {}
         for number, column in enumerate(schema.columns):
             if not self._fits_nothing:
                 names[f"c{number}"] = column.attribute
@@ -90,12 +97,20 @@ class PageDecoder:
         where = {column.attribute: number for number, column in enumerate(schema.columns)}
         self._keys = [where[key.name] for key in schema.keys]
 
+        self._keeps = kept is not None
+
     def rows(self, raw: bytes) -> list[Row] | None:
         """The rows of a page's items, as `to_row` makes them; None when the page does not fit."""
+        found = self.rows_and_kept(raw)
+        return None if found is None else found[0]
+
+    def rows_and_kept(self, raw: bytes) -> tuple[list[Row], list[AttributeValue | None]] | None:
+        """The rows, and the value of `kept` in each item (nothing where none is kept); None as `rows`."""
         if self._fits_nothing:
             return None
         try:
-            return [self._row(item) for item in self._decode(raw)]
+            items = self._decode(raw)
+            return [self._row(item) for item in items], [item.kept for item in items] if self._keeps else []
         except (msgspec.DecodeError, _DoesNotFit, ValueError, TypeError, AttributeError):
             return None  # the general path tells what it is, item by item
 

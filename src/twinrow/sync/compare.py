@@ -9,6 +9,7 @@ from typing import Any, Literal
 from twinrow.change import Item
 from twinrow.decode.attribute import digest, same
 from twinrow.mysql import Connection
+from twinrow.schema.naming import quote
 from twinrow.schema.row import Unrepresentable, differing, fingerprint, key_of, to_item, to_row
 from twinrow.schema.table import TableSchema
 from twinrow.sink import statements
@@ -32,6 +33,15 @@ class StoredRow:
     updated_at: float
     extra: str | None
     values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowIds:
+    """A page of rows in the order of their ids: the last id, the ids of live rows, how many are soft-deleted."""
+
+    last: int
+    live: list[int]
+    deleted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +84,28 @@ class Comparer:
                 found[stored.hash] = stored
         return found
 
-    def all_rows(self, after: int = 0) -> Iterator[list[StoredRow]]:
-        """Every row in row_id order, in pages of ROWS_A_PAGE."""
-        sql = statements.select_rows(self.schema, f"`row_id` > %s ORDER BY `row_id` LIMIT {ROWS_A_PAGE}")
+    def row_ids(self, after: int = 0) -> Iterator[RowIds]:
+        """Every row's id in order, ROWS_A_PAGE at a time; one text a page, since most of them are only counted."""
+        table = quote(self.schema.into)
+        sql = (
+            "SELECT COUNT(*), COALESCE(SUM(deleted), 0), MAX(row_id), GROUP_CONCAT(IF(deleted, NULL, row_id)) FROM "
+            f"(SELECT row_id, _twinrow_deleted_at IS NOT NULL AS deleted FROM {table} WHERE row_id > %s "
+            f"ORDER BY row_id LIMIT {ROWS_A_PAGE}) AS page"
+        )
         while True:
-            page = [_stored(row) for row in self._connection.query(sql, (after,))]
-            if not page:
+            count, deleted, last, live = self._connection.query(sql, (after,))[0]
+            if not count:
                 return
-            yield page
-            after = page[-1].row_id
+            yield RowIds(int(last), [int(one) for one in live.split(",")] if live else [], int(deleted))
+            after = int(last)
+
+    def rows_of(self, row_ids: Sequence[int]) -> Iterator[StoredRow]:
+        """The rows of these ids, as far as they are there and live still."""
+        for first in range(0, len(row_ids), KEYS_A_QUERY_MAX):
+            part = row_ids[first : first + KEYS_A_QUERY_MAX]
+            where = f"`_twinrow_deleted_at` IS NULL AND `row_id` IN ({', '.join(map(str, part))})"
+            for row in self._connection.query(statements.select_rows(self.schema, where)):
+                yield _stored(row)
 
     def page(self, items: Sequence[Item], on_row: Callable[[StoredRow], None] | None = None) -> list[Difference]:
         """Compare whole items with their rows; `on_row` is told each row that an item has."""

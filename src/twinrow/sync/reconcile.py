@@ -14,6 +14,7 @@ from twinrow.state import checkpoint, dead_letter, gap, lease, recheck, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync import seen
 from twinrow.sync.compare import Comparer, Difference, StoredRow
+from twinrow.sync.compare_page import PageComparer
 from twinrow.sync.copy import Copy
 from twinrow.sync.recheck import EXPIRED
 from twinrow.sync.seen import Seen
@@ -36,6 +37,7 @@ class Reconcile:
         self._ttl = _ttl_attribute(copy, description)
         self._scan: ParallelScan | None = None
         self._comparer: Comparer | None = None
+        self._pages: PageComparer | None = None
         self._seen = Seen()
         self._pass_at = 0.0
         self._row_after: int | None = None
@@ -120,11 +122,19 @@ class Reconcile:
             self._comparer = self._new_comparer()
         return self._comparer
 
+    def _current_pages(self) -> PageComparer:
+        comparer = self._current()
+        if self._pages is None or self._pages.comparer is not comparer:
+            self._pages = PageComparer(self._copy.writer, comparer, self._copy.settings)
+        return self._pages
+
     def _page(self, page: ScannedPage) -> None:
         copy = self._copy
-        copy.learn(page.items)
-        found = self._current().page(page.items, lambda row: self._seen.add(row.row_id))
-        self._suspect(found)
+        compared = self._current_pages().fitting_page(page, self._seen.add)
+        if compared is None:  # it may have something to teach, which comes before it is compared
+            copy.learn(page.items)
+            compared = self._current_pages().odd_page(page, self._seen.add)
+        self._suspect(compared.found)
         self._positions[page.segment] = page
         self._pages_since += 1
         if self._pages_since >= SAVE_EVERY_PAGES:
@@ -154,13 +164,13 @@ class Reconcile:
 
     def _rows_step(self) -> bool:
         """Rows that no scanned item had: their items are gone, or came after the scan had passed; recheck tells."""
-        page = next(self._current().all_rows(self._row_after or 0), None)
-        if page is None:
+        comparer = self._current()
+        ids = next(comparer.row_ids(self._row_after or 0), None)
+        if ids is None:
             self._end()
             return True
-        self._row_after = page[-1].row_id
-        lonely = [row for row in page if not row.deleted and row.row_id not in self._seen]
-        comparer = self._current()
+        self._row_after = ids.last
+        lonely = list(comparer.rows_of([row_id for row_id in ids.live if row_id not in self._seen]))
         suspects: dict[str, list[tuple[bytes, Item]]] = {CAUSE: [], EXPIRED: []}
         for row in lonely:
             found = comparer.extra(row)

@@ -19,6 +19,7 @@ from twinrow.schema.row import fingerprint
 from twinrow.schema.table import TableSchema, from_json
 from twinrow.state import dead_letter, lease, meta, recheck, tables
 from twinrow.sync.compare import Comparer, Difference
+from twinrow.sync.compare_page import PageComparer
 from twinrow.sync.seen import Seen
 from twinrow.sync.settings import Settings
 
@@ -115,18 +116,19 @@ def verify_table(
             page = scan.take(1.0)
             if page is None:
                 continue
-            verdict.items += sum(not settings.counts_as_deleted(item) for item in page.items)
-            looking.suspect(looking.comparer.page(page.items, lambda row: seen.add(row.row_id)), verdict)
+            compared = looking.page_comparer().page(page, seen.add)
+            verdict.items += compared.items
+            looking.suspect(compared.found, verdict)
             progress(verdict.items, description.items)
     finally:
         scan.close()
-    for rows in looking.comparer.all_rows():
+    for ids in looking.comparer.row_ids():
         if reader.stop:
             break
-        verdict.rows += sum(not row.deleted for row in rows)
-        verdict.kept += sum(row.deleted for row in rows)
-        lonely = [row for row in rows if not row.deleted and row.row_id not in seen]
-        looking.suspect([looking.comparer.extra(row) for row in lonely], verdict)
+        verdict.rows += len(ids.live)
+        verdict.kept += ids.deleted
+        lonely = [row_id for row_id in ids.live if row_id not in seen]
+        looking.suspect([looking.comparer.extra(row) for row in looking.comparer.rows_of(lonely)], verdict)
     looking.settle(verdict)
     verdict.dead_letters = dead_letter.count(reader.connection, settings.table)
     verdict.seconds = round(clock.monotonic() - began, 3)
@@ -162,6 +164,7 @@ class _Looking:
         self._on_difference = on_difference
         self._suspects: dict[bytes, Difference] = {}
         self._schema_version = -1
+        self._pages: PageComparer | None = None
         self.comparer = self._new_comparer()
 
     def _new_comparer(self) -> Comparer:
@@ -170,6 +173,12 @@ class _Looking:
         schema = schema_of(reader.connection, table)
         self._schema_version = schema.version
         return Comparer(reader.connection, schema, reader.settings, dead_letter.parked(reader.connection, table))
+
+    def page_comparer(self) -> PageComparer:
+        """Compares whole pages under the schema of the day."""
+        if self._pages is None or self._pages.comparer is not self.comparer:
+            self._pages = PageComparer(self._reader.connection, self.comparer, self._reader.settings)
+        return self._pages
 
     def suspect(self, found: Sequence[Difference], verdict: Verdict) -> None:
         """Take note of suspects; many at once are settled at once, so that memory stays bounded."""

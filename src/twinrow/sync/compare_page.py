@@ -1,0 +1,93 @@
+"""A page of items against its rows at the speed of a scan: most are equal, and a digest made by the server tells which.
+
+The server digests what it has stored, this side what it should have stored; the few rows whose digests differ are
+looked at by `Comparer`, which alone says what is a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from twinrow.capture.scan import ScannedPage
+from twinrow.decode.compiled import PageDecoder, null_only
+from twinrow.mysql import Connection
+from twinrow.schema.naming import quote
+from twinrow.schema.printed import DIGEST_HEX, digest_sql, digester
+from twinrow.sync.compare import KEYS_A_QUERY_MAX, Comparer, Difference
+from twinrow.sync.settings import Settings
+
+KEY_HEX = 32
+
+OnRow = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """How many items a page has (those that count as deleted are none), and what differs."""
+
+    items: int
+    found: list[Difference]
+
+
+class PageComparer:
+    """Compares pages for one `Comparer`."""
+
+    def __init__(self, connection: Connection, comparer: Comparer, settings: Settings) -> None:
+        self.comparer = comparer
+        self._connection = connection
+        self._settings = settings
+        self._digest = digester(comparer.schema, connection.flavour)
+        self._select = (
+            f"SELECT GROUP_CONCAT(HEX(_twinrow_key), {digest_sql(comparer.schema, connection.flavour)}, row_id) "
+            f"FROM {quote(comparer.schema.into)} WHERE _twinrow_deleted_at IS NULL AND _twinrow_key IN "
+        )
+        self._decoder = self._new_decoder(frozenset())
+
+    def _new_decoder(self, spare: frozenset[str]) -> PageDecoder:
+        settings = self._settings
+        deleted = settings.pending.deleted if settings.pending is not None else None
+        ignored = settings.own - {deleted, settings.link_attribute if settings.linked else None}
+        link = settings.link_attribute if settings.linked else None
+        return PageDecoder(self.comparer.schema, self._connection.flavour, frozenset(ignored), spare, link)
+
+    def page(self, page: ScannedPage, on_row: OnRow) -> Compared:
+        """Compare a page of any kind; `on_row` is told the id of each row that an item has."""
+        found = self.fitting_page(page, on_row)
+        return self.odd_page(page, on_row) if found is None else found
+
+    def odd_page(self, page: ScannedPage, on_row: OnRow) -> Compared:
+        """Compare a page that does not fit, item by item."""
+        spare = null_only(self.comparer.schema, page.items)
+        if not spare <= self._decoder.spare:  # attributes that are NULL are no reason to refuse the next page
+            self._decoder = self._new_decoder(spare | self._decoder.spare)
+        found = self.comparer.page(page.items, lambda row: on_row(row.row_id))
+        return Compared(sum(not self._settings.counts_as_deleted(item) for item in page.items), found)
+
+    def fitting_page(self, page: ScannedPage, on_row: OnRow) -> Compared | None:
+        """Compare a page that fits the schema: it teaches nothing, and none of its items counts as deleted."""
+        decoded = self._decoder.rows_and_kept(page.page.raw)
+        if decoded is None:
+            return None
+        rows, links = decoded
+        stored = self._stored([row.key for row in rows])
+        odd = []
+        for number, row in enumerate(rows):
+            row_id, digest = stored.get(row.key.hex().upper(), ("", ""))
+            if digest == self._digest(row) and (not self._settings.linked or links[number] == {"N": row_id}):
+                on_row(int(row_id))
+            else:
+                odd.append(page.items[number])
+        return Compared(len(rows), self.comparer.page(odd, lambda row: on_row(row.row_id)) if odd else [])
+
+    def _stored(self, hashes: Sequence[bytes]) -> dict[str, tuple[str, str]]:
+        """Row id and digest of the live rows of these fingerprints, by fingerprint, all as text."""
+        found: dict[str, tuple[str, str]] = {}
+        for first in range(0, len(hashes), KEYS_A_QUERY_MAX):
+            part = hashes[first : first + KEYS_A_QUERY_MAX]
+            # as hexadecimal literals: half the time of a parameter each
+            listed = ",".join([f"x'{key.hex()}'" for key in part])
+            told = self._connection.query(f"{self._select}({listed})")[0][0]
+            for one in told.split(",") if told else ():
+                found[one[:KEY_HEX]] = one[KEY_HEX + DIGEST_HEX :], one[KEY_HEX : KEY_HEX + DIGEST_HEX]
+        return found
