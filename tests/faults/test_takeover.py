@@ -7,12 +7,11 @@ import signal
 import pytest
 from tests.conftest import MakeCopying
 from tests.fixtures.copying import Copying, Process, marked, put_all
-from tests.fixtures.killing import lease_runs_out
+from tests.fixtures.killing import fifteen_minutes_pass, lease_runs_out
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import is_paused, wait_until
 
 from twinrow.app.servers import DynamoDBLocal
-from twinrow.sync import link
 
 LEASE_S = 6.0
 TAKEOVER_S_MAX = 20.0
@@ -73,9 +72,8 @@ def test_a_process_paused_past_its_lease_writes_no_row_when_it_wakes(make_copyin
 
 @pytest.mark.faults
 def test_a_mark_cleared_by_a_process_that_wakes_too_late_hides_no_change(
-    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+    make_copying: MakeCopying,
 ) -> None:
-    monkeypatch.setattr(link, "LATE_RECHECK_S", 5.0)
     copying = make_copying()
     copying.lease_s = LEASE_S
     copying.once_well()
@@ -95,6 +93,7 @@ def test_a_mark_cleared_by_a_process_that_wakes_too_late_hides_no_change(
                 wait_until(lambda: _linked(copying), 20, what="the mark cleared by the sleeper")
                 cursor.execute("ROLLBACK")
             held.close()
+            fifteen_minutes_pass(copying)
             wait_until(lambda: copying.rows("text", f"reviewed_at = '{item['reviewed_at']['S']}'") == [("newer",)], 30)
     finally:
         sleeper.kill()
@@ -103,9 +102,8 @@ def test_a_mark_cleared_by_a_process_that_wakes_too_late_hides_no_change(
 
 
 def test_a_link_request_that_outlives_its_process_hides_no_change(
-    make_copying: MakeCopying, dynamodb: DynamoDBLocal, monkeypatch: pytest.MonkeyPatch
+    make_copying: MakeCopying, dynamodb: DynamoDBLocal
 ) -> None:
-    monkeypatch.setattr(link, "LATE_RECHECK_S", 4.0)
     held: list[Forward] = []
 
     def rule(request: Request, forward: Forward) -> Answer | None:
@@ -134,8 +132,10 @@ def test_a_link_request_that_outlives_its_process_hides_no_change(
                 held[0](None)
                 assert _linked(copying), "the old request clears the mark of the newer write"
                 cursor.execute("ROLLBACK")
+            fifteen_minutes_pass(copying)
             where = f"reviewed_at = '{item['reviewed_at']['S']}'"
             wait_until(lambda: copying.rows("text", where) == [("newer",)], 30, what="the change whose mark is gone")
+    copying.once_well()
     copying.assert_equal(items=10)
 
 

@@ -9,12 +9,12 @@ import pytest
 from tests.conftest import MakeCopying
 from tests.fixtures.copying import Copying, Ran, Wire, key, marked, put_all, review
 from tests.fixtures.databases import Database
+from tests.fixtures.killing import fifteen_minutes_pass
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, error, fail_statements
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.servers import DynamoDBLocal
 from twinrow.errors import Broken, StartRefused
-from twinrow.sync import link
 
 WRITES = ("batch_execute_statement", "update_item", "put_item", "delete_item", "batch_write_item")
 
@@ -331,9 +331,8 @@ def test_a_link_answer_that_comes_after_a_newer_write_settles_nothing_of_it(
 
 
 def test_a_link_request_that_arrives_long_after_it_was_given_up_loses_no_change(
-    make_copying: MakeCopying, dynamodb: DynamoDBLocal, monkeypatch: pytest.MonkeyPatch
+    make_copying: MakeCopying, dynamodb: DynamoDBLocal
 ) -> None:
-    monkeypatch.setattr(link, "LATE_RECHECK_S", 3.0)
     held: list[tuple[Request, Forward]] = []
 
     def rule(request: Request, forward: Forward) -> Answer | None:
@@ -359,6 +358,7 @@ def test_a_link_request_that_arrives_long_after_it_was_given_up_loses_no_change(
             proxy.rule = lambda one, on: write_and_arrive(one, on) if one.operation == "Query" else on(None)
             wait_until(lambda: _get(copying, newer).get("text") == {"S": "newer"}, 10)
             wait_until(lambda: "migrated" not in _get(copying, newer), 10)
+            fifteen_minutes_pass(copying)
             wait_until(lambda: _row(copying, newer, "text") == ("newer",), 20, what="the change whose mark was cleared")
             due = "SELECT COUNT(*) FROM _twinrow_recheck WHERE late = 0"
             wait_until(lambda: copying.database.query(due) == [(0,)], 20, what="every recheck worked off")
