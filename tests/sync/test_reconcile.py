@@ -175,6 +175,19 @@ def test_an_interrupted_pass_goes_on_where_it_was(make_copying: MakeCopying) -> 
     copying.assert_equal(items=30)
 
 
+def test_a_gap_found_by_a_machine_whose_clock_is_ahead_is_closed_all_the_same(make_copying: MakeCopying) -> None:
+    copying = make_copying()
+    put_all(copying.client, copying.table, [review(n) for n in range(10)])
+    copying.once_well()
+    session = copying.copies(Stop())[1].connect()
+    gap.record(session, copying.table, "TEST", at=time.time() + 3600)
+    put_all(copying.client, copying.table, [review(3, text={"S": "unmarked"})])
+    copying.once_well()
+    assert not gap.open_gaps(session, copying.table)
+    session.close()
+    copying.assert_equal(items=10)
+
+
 class _Writer:
     """One of several that put, update, delete and re-create the same items, all without marks."""
 

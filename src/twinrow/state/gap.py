@@ -68,9 +68,15 @@ def last_found(connection: Connection, table: str, cause: str) -> float | None:
     return None if found[0][0] is None else float(found[0][0])
 
 
-def close(tx: Connection, table: str, found_before: float, at: float) -> None:
-    """A reconcile that began at `found_before` is through: every gap found until then is mended."""
+def newest(connection: Connection, table: str) -> int:
+    """The number of the gap found last; 0 when there never was one. Gaps are told apart by it, not by clocks."""
+    found = connection.query("SELECT COALESCE(MAX(id), 0) FROM _twinrow_gap WHERE table_name = %s", (table,))
+    return int(found[0][0])
+
+
+def close(tx: Connection, table: str, up_to: int, at: float) -> None:
+    """A reconcile is through: every gap up to the one that was the newest when it began is mended."""
     tx.execute(
-        "UPDATE _twinrow_gap SET closed_at = %s WHERE table_name = %s AND closed_at IS NULL AND found_at <= %s",
-        (at, table, found_before),
+        "UPDATE _twinrow_gap SET closed_at = %s WHERE table_name = %s AND closed_at IS NULL AND id <= %s",
+        (at, table, up_to),
     )

@@ -40,6 +40,7 @@ class Reconcile:
         self._pages: PageComparer | None = None
         self._seen = Seen()
         self._pass_at = 0.0
+        self._gaps_up_to = 0
         self._row_after: int | None = None
         self._pages_since = 0
         self._suspected = False
@@ -95,7 +96,7 @@ class Reconcile:
         self._seen, self._row_after, self._suspected = Seen(), None, info is not None
         positions: dict[int, Item | None] = dict.fromkeys(range(self._segments))
         if info is not None and info.position:
-            self._pass_at = float(info.position)
+            self._pass_at, self._gaps_up_to = float(info.position), int(info.info or 0)
             self._seen.load(copy.writer, copy.table, self._pass_at)
             for segment in range(self._segments):
                 found = known.get(f"{PART}{segment}")
@@ -104,8 +105,9 @@ class Reconcile:
                 elif found is not None and found.position:
                     positions[segment] = json.loads(found.position)
         else:
-            self._pass_at = clock.now()
-            checkpoint.save(copy.writer, copy.table, {f"{PART}pass": Checkpoint(repr(self._pass_at))})
+            self._pass_at, self._gaps_up_to = clock.now(), gap.newest(copy.writer, copy.table)
+            began = Checkpoint(repr(self._pass_at), info=str(self._gaps_up_to))
+            checkpoint.save(copy.writer, copy.table, {f"{PART}pass": began})
         self._comparer = self._new_comparer()
         self._scan = ParallelScan(
             copy.dynamodb, copy.table, self._segments, positions, copy.read_budget, copy.stop
@@ -198,7 +200,7 @@ class Reconcile:
         fail_point("before-reconcile-done")
         with copy.writer.transaction() as tx:
             lease.lock(tx, copy.lease, None)
-            gap.close(tx, copy.table, self._pass_at, clock.now())
+            gap.close(tx, copy.table, self._gaps_up_to, clock.now())
             checkpoint.forget(tx, copy.table, PART)
             seen.forget(tx, copy.table)
             tables.update(tx, copy.table, reconciled_at=self._pass_at)
