@@ -193,6 +193,7 @@ def test_trim_horizon_is_right_only_while_nothing_wanted_can_be_trimmed() -> Non
     assert not shard_tree.trim_loses(fresh, NOW - 99 * HOUR, NOW + LIMIT - 1)
     assert shard_tree.trim_loses(fresh, NOW - 99 * HOUR, NOW + LIMIT)
     assert not shard_tree.trim_loses(known(), NOW, NOW + LIMIT - 1)
+    assert shard_tree.trim_loses(known(horizon_at=NOW, position="5"), NOW - 99 * HOUR, NOW + 1)
 
 
 def test_finished_shards_are_forgotten_when_listings_can_no_longer_bring_them_back() -> None:

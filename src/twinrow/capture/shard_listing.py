@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from twinrow.capture.shard_reader import NOT_FOUND, StreamSource
@@ -16,8 +16,6 @@ LIST_SOON_GROWTH = 1.5
 LIST_PAGE_S = 0.2
 """DescribeStream takes 10 calls a second and account (AWS service quotas): each page is paid for with this pause."""
 LIST_PAGES_MAX = 10_000
-CHILDLESS_S = 30.0
-"""A shard that ended and whose children no complete listing shows for so long has none."""
 LISTING_S_MAX = 60.0
 """A listing cut short by throttling goes on where it stopped, unless that is so long ago."""
 GONE = "GONE"
@@ -80,17 +78,16 @@ def _shard(told: dict[str, object]) -> Shard:
 
 @dataclass(slots=True)
 class ListingPace:
-    """When the next listing is due (monotonic clock), and what is expected of it (epoch seconds).
+    """When the next listing is due (monotonic clock), and what the last ones say of the stream.
 
-    `expected`: shards that ended, with the time from which their children are looked for.
+    `listed`: one was complete. `closed_since`: from when on they say that the stream is disabled or gone (epoch
+    seconds), `is_over` that they have said so for long enough.
     """
 
     busy: bool = False
     due_at: float = 0.0
     listed: bool = False
     trouble: str = ""
-    expected: dict[str, float] = field(default_factory=dict)
-    given_up: set[str] = field(default_factory=set)
     closed_since: float | None = None
     is_over: bool = False
     _rest: ListJob | None = None
@@ -98,9 +95,9 @@ class ListingPace:
     _tries: int = 0
 
     @property
-    def expects_children(self) -> bool:
-        """Whether some shard ended a moment ago and its children are not listed yet."""
-        return bool(self.expected)
+    def is_closed(self) -> bool:
+        """Whether the last listing says that the stream gets no more shards."""
+        return self.closed_since is not None
 
     def next_job(self, now: float, at: float) -> ListJob | None:
         """The listing to be made now, if one is due."""
@@ -110,35 +107,31 @@ class ListingPace:
         rest = self._rest
         return rest if rest is not None and now - rest.began_at < LISTING_S_MAX else ListJob(now)
 
-    def expect_children(self, shard: str, now: float, at: float) -> None:
+    def list_now(self, at: float) -> None:
         """A shard has ended: its children are looked for at once."""
-        if self.closed_since is None:
-            self.expected[shard] = now
-        self._soon = 0
-        self.due_at = at
+        self._soon, self.due_at = 0, at
 
     def hurry(self, at: float) -> None:
         """Something does not fit the last listing: make the next one soon."""
         self.due_at = min(self.due_at, at + LIST_SOON_S)
 
-    def take_in(
-        self, listed: Listed, childless: Collection[str], *, unsure: bool, at: float, back_off: Callable[[int], float]
-    ) -> None:
-        """Note a listing and set the time of the next. `unsure`: some shard or parent is absent without proof."""
+    def note(self, listed: Listed) -> None:
+        """Take in what a listing says of the stream as a whole."""
         self.busy = False
         self._rest = listed.rest
         self.trouble = "" if listed.trouble is None else str(listed.trouble)
+        if listed.listing.complete:
+            self.listed = True
+            self._note_status(listed)
+
+    def set_next(self, listed: Listed, *, unsure: bool, at: float, back_off: Callable[[int], float]) -> None:
+        """Set the time of the next listing. `unsure`: some shard is absent without proof, or expected."""
         if listed.trouble is not None:
             self._tries = self._tries + 1 if listed.pages == 1 else 1
             self.due_at = at + back_off(self._tries)
             return
         self._tries = 0
-        if listed.listing.complete:
-            self.listed = True
-            self._note_status(listed)
-            self._note_childless(childless, listed.listing.began_at)
-        unsure = unsure or self.expects_children or not self.listed
-        unsure = unsure or (self.closed_since is not None and not self.is_over)
+        unsure = unsure or not self.listed or (self.is_closed and not self.is_over)
         pause = min(LIST_EVERY_S, LIST_SOON_S * LIST_SOON_GROWTH ** min(self._soon, 32)) if unsure else LIST_EVERY_S
         self._soon = self._soon + 1 if unsure else 0
         self.due_at = at + max(pause, listed.pages * LIST_PAGE_S if listed.pages > 1 else 0.0)
@@ -151,14 +144,3 @@ class ListingPace:
         if self.closed_since is None:
             self.closed_since = listed.listing.began_at
         self.is_over = listed.listing.began_at - self.closed_since >= PARENT_ABSENT_S
-
-    def _note_childless(self, childless: Collection[str], began_at: float) -> None:
-        self.given_up &= set(childless)
-        if self.closed_since is not None:
-            self.expected = {}
-            return
-        since = {shard: self.expected.get(shard, began_at) for shard in childless if shard not in self.given_up}
-        self.given_up |= {shard for shard, at in since.items() if began_at - at >= CHILDLESS_S}
-        # An end that came while this listing was under way could not show in it.
-        ended_since = {shard: at for shard, at in self.expected.items() if at > began_at}
-        self.expected = {shard: at for shard, at in since.items() if shard not in self.given_up} | ended_since

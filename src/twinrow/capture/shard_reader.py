@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from twinrow.capture import stream_record
@@ -25,6 +26,8 @@ CLOSED_S = 0.02
 BEHIND_S = 90.0
 """Records older than this: read on at once. DynamoDB Local cuts times to the minute (measured), AWS to the second."""
 FULL_PAGE_RECORDS = 500
+EMPTY_ANSWERS_MIN = 3
+"""So many empty answers in a row say that a shard has no more; one or two may be empty in front of records (AWS)."""
 
 EXPIRED = "ExpiredIteratorException"
 TRIMMED = "TrimmedDataAccessException"
@@ -43,7 +46,7 @@ class StreamSource(Protocol):
 
 @dataclass(slots=True)
 class ShardReader:
-    """What one process knows of a shard that it reads; times by the monotonic clock but for `asked_at`, `empty_since`.
+    """What one process knows of a shard that it reads; `due_at` by the monotonic clock.
 
     `epoch` is its own number: an answer to a reader before it, of the same shard, does not count any more. `empties` is
     the number of empty answers in a row, `empty_since` when the first of them was asked for; `refused` that the last
@@ -60,7 +63,7 @@ class ShardReader:
     refused: bool = False
     empties: int = 0
     empty_since: float = 0.0
-    asked_at: float = 0.0
+    empty_asked_at: deque[float] = field(default_factory=lambda: deque(maxlen=EMPTY_ANSWERS_MIN))
 
 
 @dataclass(frozen=True, slots=True)

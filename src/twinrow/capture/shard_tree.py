@@ -32,6 +32,10 @@ PARENT_HIDDEN_S = 60.0
 """The same for a younger child, whose parent should still be there: listings may be behind."""
 VANISHED_S = 60.0
 """A shard that cannot be read is taken for gone when complete listings over this time lack it."""
+CHILDREN_S = 5.0
+"""A listing that began so long after the end of a shard shows all its children, if it shows any."""
+CHILDLESS_S = 30.0
+"""A shard without a child in a listing that began so long after its end has none."""
 FORGET_S = 48 * 3600.0
 """Finished shards are remembered so long: around their expiry listings show them again (also measured by Flink)."""
 
@@ -157,8 +161,15 @@ def start_of(one: ShardPosition, at: float, retention_s: float = RETENTION_S) ->
 
 
 def trim_loses(position: ShardPosition, started_at: float, at: float, retention_s: float = RETENTION_S) -> bool:
-    """Whether records trimmed by now may have been wanted: they are older than the retention, that is all we know."""
-    return at - _unread_s_max(retention_s) >= max(started_at, position.horizon_at or 0.0)
+    """Whether records trimmed by now may have been wanted: they are older than the retention, that is all we know.
+
+    While nothing was taken from a shard since its last gap, what is trimmed lies in that gap. Afterwards it does not: a
+    reconcile that mended the gap may be through, and older images applied over it since.
+    """
+    unread_s_max = _unread_s_max(retention_s)
+    if position.position is None and position.horizon_at is not None and at < position.horizon_at + unread_s_max:
+        return False
+    return at >= started_at + unread_s_max
 
 
 def plan(
@@ -192,10 +203,14 @@ def plan(
     return Plan(register, tuple(gaps), readable, frozenset(waiting), _forgettable(seen, after, children, at))
 
 
-def childless(seen: Seen, known: Mapping[str, ShardPosition]) -> set[str]:
-    """Finished shards that no other names as its parent: their children are expected in the next listings."""
-    parents = {one.parent for one in known.values()} | {one.parent for one in seen.shards.values()}
-    return {shard for shard, one in known.items() if one.finished and shard not in parents and shard in seen.shards}
+def unsettled(seen: Seen, known: Mapping[str, ShardPosition]) -> set[str]:
+    """Shards that ended, and whose children may not all be listed yet."""
+    parents = {one.parent for one in known.values()}
+    return {
+        shard
+        for shard, one in known.items()
+        if one.finished and seen.listed_at - one.read_at < (CHILDREN_S if shard in parents else CHILDLESS_S)
+    }
 
 
 def _unread_s_max(retention_s: float) -> float:

@@ -18,6 +18,7 @@ from twinrow import clock
 from twinrow.capture import shard_tree
 from twinrow.capture.shard_listing import Listed, ListingPace, ListJob, list_shards
 from twinrow.capture.shard_reader import (
+    EMPTY_ANSWERS_MIN,
     EXPIRED,
     NOT_FOUND,
     TRIMMED,
@@ -39,7 +40,7 @@ BYTES_QUEUED_MAX = 32 * 1024 * 1024
 READ_AT_EVERY_S = 60.0
 """How often the time of the last reading of an idle shard becomes durable."""
 EMPTY_S = 5.0
-"""A shard whose answers are empty over this time has given all that it has."""
+"""A shard whose answers are empty over this time, EMPTY_ANSWERS_MIN of them at least, has given all that it has."""
 RECORD_TIME_GRAIN_S = 1.0
 """Record times are cut to the second (AWS API reference, StreamRecord)."""
 
@@ -123,6 +124,7 @@ class StreamReader:
         self._newest_given_at: dict[str, float] = {}
         self._readers: dict[str, ShardReader] = {}
         self._waiting: frozenset[str] = frozenset()
+        self._expecting: set[str] = set()
         self._forget: set[str] = set()
         self._due: list[tuple[float, str]] = []
         self._epochs = itertools.count()
@@ -212,9 +214,9 @@ class StreamReader:
         Each shard shows it by its end, by a record newer than that, or by empty answers over EMPTY_S since then.
         """
         with self.lock:
-            if self._seen.listed_at < start_at or self._pace.expects_children:
+            if self._seen.listed_at < start_at or not self._has_given_all_shards():
                 return False
-            if not self._has_given_all_shards():
+            if any(not self._gave_newer(shard, start_at) for shard in self._expecting):
                 return False
             unfinished = [shard for shard, one in self._given.items() if not one.finished]
             return all(self._is_past(shard, start_at) for shard in unfinished)
@@ -228,7 +230,10 @@ class StreamReader:
         reader = self._readers.get(shard)
         if reader is None or shard in self._entries or not reader.empties or self._is_closed(shard):
             return False
-        return reader.asked_at - max(reader.empty_since, start_at) >= EMPTY_S
+        asked = reader.empty_asked_at
+        if len(asked) < EMPTY_ANSWERS_MIN or asked[0] < start_at:
+            return False
+        return asked[-1] - max(reader.empty_since, start_at) >= EMPTY_S
 
     def _gave_newer(self, shard: str, start_at: float) -> bool:
         return self._newest_given_at.get(shard, 0.0) >= start_at + RECORD_TIME_GRAIN_S
@@ -252,6 +257,7 @@ class StreamReader:
         self.work.notify()
 
     def _take_in_listing(self, listed: Listed) -> None:
+        self._pace.note(listed)
         self._seen = shard_tree.look(self._seen, listed.listing, self._read)
         # A new copy begins with all shards of a listing; one that is resumed knows what to read without.
         if listed.listing.complete or self._read:
@@ -260,8 +266,9 @@ class StreamReader:
             self._first = frozenset(self._read)
         unsure = (self._waiting | self._readers.keys()) & self._seen.absent_since.keys()
         unsure |= {shard for shard in self._waiting if self._read[shard].parent in self._seen.absent_since}
-        childless = shard_tree.childless(self._seen, self._read)
-        self._pace.take_in(listed, childless, unsure=bool(unsure), at=self._monotonic(), back_off=self._back_off)
+        self._expecting = set() if self._pace.is_closed else shard_tree.unsettled(self._seen, self._read)
+        unsure |= self._expecting
+        self._pace.set_next(listed, unsure=bool(unsure), at=self._monotonic(), back_off=self._back_off)
         self._filled.notify_all()
 
     def _replan(self) -> None:
@@ -316,7 +323,7 @@ class StreamReader:
         if fetched.refused or fetched.trouble is not None:
             self._take_in_refusal(reader, job, fetched)
             return
-        reader.tries, reader.trouble, reader.refused, reader.asked_at = 0, "", False, job.asked_at
+        reader.tries, reader.trouble, reader.refused = 0, "", False
         before = self._read[job.shard]
         position = fetched.records[-1].sequence if fetched.records else before.position
         after = replace(before, position=position, finished=fetched.ended, read_at=job.asked_at)
@@ -325,10 +332,12 @@ class StreamReader:
             self._append(_Entry(job.shard, after, wanted))
         else:
             self._read[job.shard] = after
-        self._count_empty(reader, empty=not fetched.records)
+        self._count_empty(reader, job.asked_at, empty=not fetched.records)
         if fetched.ended:
             del self._readers[job.shard]
-            self._pace.expect_children(job.shard, self._now(), self._monotonic())
+            if not self._pace.is_closed:
+                self._expecting.add(job.shard)
+            self._pace.list_now(self._monotonic())
             self._replan()
             self.work.notify()
             return
@@ -337,10 +346,14 @@ class StreamReader:
         )
         self._schedule(reader, pause)
 
-    def _count_empty(self, reader: ShardReader, *, empty: bool) -> None:
+    def _count_empty(self, reader: ShardReader, asked_at: float, *, empty: bool) -> None:
         reader.empties = reader.empties + 1 if empty else 0
+        if not empty:
+            reader.empty_asked_at.clear()
+            return
         if reader.empties == 1:
-            reader.empty_since = reader.asked_at
+            reader.empty_since = asked_at
+        reader.empty_asked_at.append(asked_at)
         if self._monotonic() >= self._refresh_at:
             self._filled.notify_all()
 
@@ -419,7 +432,7 @@ class StreamReader:
         return self._is_listed() and self._given.keys() == self._read.keys()
 
     def _is_read_through(self) -> bool:
-        quiet = not (self._queue or self._waiting or self._pace.expects_children) and self._has_given_all_shards()
+        quiet = not (self._queue or self._waiting or self._expecting) and self._has_given_all_shards()
         return quiet and all(one.empties and not one.tries for one in self._readers.values())
 
     def _oldest_at(self) -> float | None:
