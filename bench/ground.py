@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +34,7 @@ CREDENTIALS = {
 ROOT = Path(__file__).parents[1]
 CONNECTIONS_MAX = 32
 KIB = 1024
+LOOK_S = 0.02
 
 
 class NotEqual(Exception):
@@ -116,7 +119,7 @@ class Ground:
 
 
 def run(command: Sequence[str], folder: Path) -> Run:
-    """Run a process to its end; its CPU and memory are counted with those of its children."""
+    """Run a process to its end; its CPU is counted with that of its children, memory is that of the largest of them."""
     out = folder / "stdout.txt"
     began = time.perf_counter()
     with out.open("wb") as stdout, (folder / "stderr.txt").open("wb") as stderr:
@@ -124,13 +127,61 @@ def run(command: Sequence[str], folder: Path) -> Run:
             list(command), stdout=stdout, stderr=stderr, stdin=subprocess.DEVNULL, cwd=ROOT,
             env={**os.environ, **CREDENTIALS},
         )  # fmt: skip
-        _, status, usage = os.wait4(process.pid, 0)
+        with _peak_memory(process.pid) as peak:
+            _, status, usage = os.wait4(process.pid, 0)
     wall_s = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     text = out.read_text(encoding="utf-8", errors="replace")
     if process.returncode:
         text += (folder / "stderr.txt").read_text(encoding="utf-8", errors="replace")[-2000:]
-    return Run(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * KIB, process.returncode, text)
+    return Run(wall_s, usage.ru_utime + usage.ru_stime, max(peak, default=0), process.returncode, text)
+
+
+@contextmanager
+def _peak_memory(pid: int) -> Iterator[list[int]]:
+    """Looks at the peaks that the kernel keeps of a process and its children, until the end of the block.
+
+    The figure that wait4 gives will not do: it begins with the memory of this process, of which the child was forked.
+    """
+    peaks: list[int] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_S):
+            peaks.extend(_peak_of(one) for one in _family(pid))
+            peaks[:] = [max(peaks, default=0)]
+
+    watcher = threading.Thread(target=look, name="memory", daemon=True)
+    watcher.start()
+    try:
+        yield peaks
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _family(pid: int) -> list[int]:
+    """A process and its descendants, as far as they run."""
+    found, todo = [], [pid]
+    while todo:
+        one = todo.pop()
+        found.append(one)
+        for children in Path(f"/proc/{one}/task").glob("*/children"):
+            try:
+                todo += map(int, children.read_text().split())
+            except OSError:
+                continue  # it has just ended
+    return found
+
+
+def _peak_of(pid: int) -> int:
+    """The most memory that a running process has had, in bytes; 0 when it has ended."""
+    try:
+        told = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    peak = re.search(r"VmHWM:\s*(\d+) kB", told)
+    return int(peak[1]) * KIB if peak else 0
 
 
 def client_of(dynamodb: DynamoDBLocal) -> Any:

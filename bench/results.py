@@ -64,14 +64,21 @@ def machine() -> str:
     )
 
 
-def write(figures: Sequence[Figure], seed: Sequence[str], notes: Sequence[str], *, quick: bool, path: Path) -> None:
-    """Write the results file."""
+def busy() -> str:
+    """What else the machine had to do: a run beside other work says so in its results."""
+    return f"load average {os.getloadavg()[0]:.1f} before the run"
+
+
+def write(
+    figures: Sequence[Figure], seed: Sequence[str], notes: Sequence[str], *, quick: bool, load: str, path: Path
+) -> None:
+    """Write the results file; `load` is what `busy` said before the run."""
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     scale = "`make bench-quick`: small tables, so start-up weighs more" if quick else "`make bench`"
     lines = [
         "# How fast",
         "",
-        f"{today}, {scale}. {machine()}.",
+        f"{today}, {scale}. {machine()}; {load}.",
         "Each ratio is taken in one run on the same servers, and each measure ends with `twinrow verify`.",
         "DynamoDB Local stands for DynamoDB, so rates say little of AWS; ratios and CPU say more.",
         "",
@@ -89,7 +96,8 @@ def write(figures: Sequence[Figure], seed: Sequence[str], notes: Sequence[str], 
 def read(path: Path) -> list[Figure]:
     """The figures of a results file. Raises ValueError when it holds none."""
     found = []
-    for text in path.read_text(encoding="utf-8").splitlines():
+    table, _, _ = path.read_text(encoding="utf-8").partition("\n## ")
+    for text in table.splitlines():
         cells = [cell.strip() for cell in text.strip().strip("|").split("|")]
         if len(cells) != len(_HEAD) or cells[0] in (_HEAD[0], "---") or set(cells[0]) <= {"-", ":"}:
             continue

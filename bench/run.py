@@ -72,7 +72,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no measure {unknown[0]!r}: there are {', '.join(MEASURES)}")
     scale = QUICK if chosen.quick else WHOLE
-    found, failed = Found([], [], []), []
+    found, failed, load = Found([], [], []), [], results.busy()
     for name in chosen.measures or MEASURES:
         began = time.perf_counter()
         before = len(found.figures)
@@ -90,6 +90,6 @@ def main() -> int:
     for note in found.notes:
         print(f"# left out: {note}", file=sys.stderr)
     if not chosen.measures:
-        results.write(found.figures, found.seed, found.notes, quick=scale is QUICK, path=results.PATH)
+        results.write(found.figures, found.seed, found.notes, quick=scale is QUICK, load=load, path=results.PATH)
         plot.draw(results.PATH, IMAGE)
     return 1 if failed else 0

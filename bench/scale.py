@@ -28,5 +28,5 @@ WHOLE: Final = Scale(
 )  # fmt: skip
 QUICK: Final = Scale(
     copy_items=20_000, link_items=3_000, backlog_records=10_000, linked_backlog_records=2_000,
-    increments=(1_000, 10_000), lag_rates=(200,), lag_s=5.0, memory_items=(5_000, 20_000), seed_items=1_000,
+    increments=(1_000, 10_000), lag_rates=(200,), lag_s=5.0, memory_items=(20_000, 40_000), seed_items=1_000,
 )  # fmt: skip

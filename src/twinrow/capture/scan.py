@@ -23,6 +23,8 @@ PUT_WAIT_S = 0.5
 SEGMENT_BYTES = 32_000_000
 SEGMENTS_MIN = 4
 SEGMENTS_MAX = 256
+FIRST_ITEMS_MAX = 20_000
+"""So many items in all make the first table; the pages that they come in are held until they are applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class ScannedPage:
 
     @property
     def items(self) -> list[Item]:
-        """The items in wire form, decoded when first asked for."""
+        """The items in wire form, decoded anew each time."""
         return self.page.items
 
     @property
@@ -156,10 +158,11 @@ class ParallelScan:
 def first_pages(dynamodb: DynamoDB, table: str, segments: int, budget: Budget, stop: Stop) -> Sequence[ScannedPage]:
     """One page of every segment: what the first table is made from, and what shows ids that were there before."""
     pages = []
+    limit = FIRST_ITEMS_MAX // segments
     for segment in range(segments):
         at = clock.now()
         page = budgeted(
-            lambda segment=segment: dynamodb.scan_page(table, segment, segments, None),  # type: ignore[misc]
+            lambda segment=segment: dynamodb.scan_page(table, segment, segments, None, limit=limit),  # type: ignore[misc]
             budget,
             stop,
         )

@@ -58,11 +58,12 @@ class PageComparer:
 
     def odd_page(self, page: ScannedPage, on_row: OnRow) -> Compared:
         """Compare a page that does not fit, item by item."""
-        spare = null_only(self.comparer.schema, page.items)
+        items = page.items
+        spare = null_only(self.comparer.schema, items)
         if not spare <= self._decoder.spare:  # attributes that are NULL are no reason to refuse the next page
             self._decoder = self._new_decoder(spare | self._decoder.spare)
-        found = self.comparer.page(page.items, lambda row: on_row(row.row_id))
-        return Compared(sum(not self._settings.counts_as_deleted(item) for item in page.items), found)
+        found = self.comparer.page(items, lambda row: on_row(row.row_id))
+        return Compared(sum(not self._settings.counts_as_deleted(item) for item in items), found)
 
     def fitting_page(self, page: ScannedPage, on_row: OnRow) -> Compared | None:
         """Compare a page that fits the schema: it teaches nothing, and none of its items counts as deleted."""
@@ -77,8 +78,13 @@ class PageComparer:
             if digest == self._digest(row) and (not self._settings.linked or links[number] == {"N": row_id}):
                 on_row(int(row_id))
             else:
-                odd.append(page.items[number])
-        return Compared(len(rows), self.comparer.page(odd, lambda row: on_row(row.row_id)) if odd else [])
+                odd.append(number)
+        if not odd:
+            return Compared(len(rows), [])
+        items = page.items
+        return Compared(
+            len(rows), self.comparer.page([items[number] for number in odd], lambda row: on_row(row.row_id))
+        )
 
     def _stored(self, hashes: Sequence[bytes]) -> dict[str, tuple[str, str]]:
         """Row id and digest of the live rows of these fingerprints, by fingerprint, all as text."""

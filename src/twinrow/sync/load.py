@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from twinrow.capture.scan import ScannedPage
+from twinrow.change import Item
 from twinrow.decode.compiled import PageDecoder, null_only
 from twinrow.errors import SchemaMoved, TransactionRetry
 from twinrow.failpoint import fail_point
@@ -78,9 +79,9 @@ class Loader:
         lease.leave(tx, copy.lease, locked, rows_delta=len(rows))
         return True
 
-    def taught(self, page: ScannedPage) -> None:
-        """`apply` took this page: attributes that it knows as NULL only are no reason to refuse the next one."""
-        found = null_only(self._copy.schema, page.items)
+    def taught(self, items: Sequence[Item]) -> None:
+        """`apply` took a page of these: attributes that it knows as NULL only are no reason to refuse the next one."""
+        found = null_only(self._copy.schema, items)
         if not found <= self._spare:
             self._spare |= found
             self._decoder = None

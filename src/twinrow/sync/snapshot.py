@@ -72,10 +72,10 @@ class Snapshot:
         parts = {part(page.segment, self.segments): position}
         applied = self._loader.load(page, parts)
         if applied is None:
-            keys = self._copy.schema.keys
-            changes = [Change("PUT", "SCAN", key_of(keys, item), item, at=page.at) for item in page.items]
+            keys, items = self._copy.schema.keys, page.items
+            changes = [Change("PUT", "SCAN", key_of(keys, item), item, at=page.at) for item in items]
             applied = apply(self._copy, Batch(changes, parts, if_absent=True))
-            self._loader.taught(page)
+            self._loader.taught(items)
         return applied
 
     def close(self) -> None:
