@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,8 @@ from twinrow.schema.table import TableSchema
 OURS = ("row_id", "_twinrow_key", "_twinrow_extra", "_twinrow_updated_at", "_twinrow_deleted_at")
 
 NO_SUCH_TABLE = 1146
-LOOKS_MAX = 5
+LOOKS_MAX = 200
+LOOK_WAIT_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ def _look(connection: Connection, sql: str, table: str) -> list[tuple[Any, ...]]
         found = connection.query(sql, (table,))
         if found or not _exists(connection, table):
             return found
+        time.sleep(LOOK_WAIT_S)
     raise Transient("the MySQL table is being changed by another session", where=f"MySQL table {table}")
 
 
