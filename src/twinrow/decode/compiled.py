@@ -129,8 +129,6 @@ class PageDecoder:
                 values.append(None)
                 apart[name] = {"NULL": True}
                 continue
-            if cell.null is not UNSET:
-                raise _DoesNotFit
             sql, exact = encode_payload(payload)
             values.append(sql)
             if not exact:

@@ -28,21 +28,23 @@ def reversible(value: AttributeValue) -> bool:
 def plain_and_reversible(value: AttributeValue) -> tuple[object, bool]:
     """Return `plain(value)` and `reversible(value)` in one walk. Raises ValueError for what is no DynamoDB value."""
     kind = kind_of(value)
-    payload = value[kind]
+    return plain_payload(kind, value[kind])
+
+
+def plain_payload(kind: Kind, payload: Any) -> tuple[object, bool]:
+    """Return `plain_and_reversible` of the value of this kind whose payload this is. Raises ValueError."""
     if kind == "B":
         return payload, b64encode(b64decode(payload, validate=True)).decode() == payload
     if kind == "SS":
         return sorted_set(kind, payload), True
     if kind in _SET_MEMBERS:
-        members = [plain_and_reversible({_SET_MEMBERS[kind]: one}) for one in sorted_set(kind, payload)]
+        members = [plain_payload(_SET_MEMBERS[kind], one) for one in sorted_set(kind, payload)]
         return [member for member, _ in members], all(back for _, back in members)
-    return _nested(value, LEVELS_MAX)
+    return _nested(kind, payload, LEVELS_MAX)
 
 
-def _nested(value: AttributeValue, levels: int) -> tuple[object, bool]:
+def _nested(kind: Kind, payload: Any, levels: int) -> tuple[object, bool]:
     """A value whose kind no column tells: binary and sets look like text and lists, and so cannot come back."""
-    kind = kind_of(value)
-    payload = value[kind]
     if kind in ("S", "BOOL"):
         return payload, True
     if kind == "N":
@@ -54,13 +56,15 @@ def _nested(value: AttributeValue, levels: int) -> tuple[object, bool]:
     if kind == "M":
         entries, back = {}, True
         for name, one in payload.items():
-            entries[name], comes_back = _nested(one, levels - 1)
+            inner = kind_of(one)
+            entries[name], comes_back = _nested(inner, one[inner], levels - 1)
             back &= comes_back
         return entries, back
     if kind == "L":
-        members = [_nested(one, levels - 1) for one in payload]
+        kinds = [kind_of(one) for one in payload]
+        members = [_nested(inner, one[inner], levels - 1) for inner, one in zip(kinds, payload, strict=True)]
         return [one for one, _ in members], all(back for _, back in members)
-    return plain_and_reversible(value)[0], False
+    return plain_payload(kind, payload)[0], False
 
 
 def typed(kind: Kind, value: object) -> AttributeValue:

@@ -229,6 +229,9 @@ def _integer_encoder(low: int, high: int) -> PayloadEncoder:
     rounded_encoder = _rounding_encoder(0, Decimal(low), Decimal(high))
 
     def encode_integer(text: Any) -> Cell:
+        if text.isdigit() and text.isascii() and (text[0] != "0" or text == "0"):
+            number = int(text)
+            return (number, True) if number <= high else _NOTHING
         found = PLAIN.fullmatch(text)
         if found is not None and found[2] is None and text != "-0":
             number = int(text)

@@ -11,7 +11,7 @@ import msgspec
 from twinrow.change import AttributeValue
 from twinrow.decode.kind import Kind
 from twinrow.decode.number import INT64_MAX, INT64_MIN
-from twinrow.decode.plain import plain_and_reversible, typed
+from twinrow.decode.plain import plain_payload, typed
 from twinrow.schema.sql_type import BYTES_A_CHARACTER
 
 JSON_LEVELS_MAX: Final = 31
@@ -44,7 +44,7 @@ def json_encoder(kind: Kind) -> Callable[[Any], tuple[str | None, bool]]:
 
 
 def _encode_plain(kind: Kind, payload: Any) -> tuple[str | None, bool]:
-    value, exact = plain_and_reversible({kind: payload})
+    value, exact = plain_payload(kind, payload)
     text = compact(value)
     return (text, exact) if fits_json(text, value) else (None, False)
 

@@ -6,17 +6,15 @@ the caller writes the slow way. Bytes travel as hex: as they are they would be t
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from twinrow.mysql import Connection, MySQLError, row_refused
 from twinrow.schema.naming import quote
 from twinrow.schema.row import Row
-from twinrow.schema.sql_type import BLOB_BYTES_MAX
+from twinrow.schema.sql_type import BLOB_BYTES_MAX, SqlValue
 from twinrow.schema.table import TableSchema
 
 ROWS_MIN: Final = 40
@@ -30,14 +28,7 @@ FORMAT: Final = (
 """Text is always quoted, with its quotes doubled, so a bare NULL is NULL and nothing else needs to be escaped."""
 
 
-class _Null(int):
-    """What the csv module writes without quotes, as it does numbers."""
-
-    def __str__(self) -> str:
-        return "NULL"
-
-
-NULL: Final = _Null()
+NULL: Final = "NULL"
 
 
 def can_load(connection: Connection, rows: int) -> bool:
@@ -45,25 +36,30 @@ def can_load(connection: Connection, rows: int) -> bool:
     return connection.local_infile and rows >= ROWS_MIN
 
 
-def cell(value: Any) -> Any:
-    """A value as the csv module shall see it: text and numbers as they are, bytes as hex, no exponent."""
-    kind = type(value)
-    if kind is str or kind is int:
-        return value
+def _cell(value: SqlValue) -> str:
+    """A value that is no text: bytes as hex, numbers without an exponent where they are exact."""
     if value is None:
         return NULL
-    if kind is bytes:
-        return value.hex()
-    return format(value, "f") if kind is Decimal else value
+    if type(value) is Decimal:
+        return format(value, "f")
+    return value.hex() if isinstance(value, bytes) else repr(value)
+
+
+def _text(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
 
 
 def text_of(rows: Iterable[Row]) -> str:
-    """The rows in the form that `FORMAT` describes: fingerprint, cells, extra."""
-    out = io.StringIO()
-    csv.writer(out, "excel-tab", quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(
-        [(row.key.hex(), *map(cell, row.values), NULL if row.extra is None else row.extra) for row in rows]
-    )
-    return out.getvalue()
+    """The rows in the form that `FORMAT` describes: fingerprint, cells, extra.
+
+    The csv module would take three times as long: it looks at every character.
+    """
+    lines = []
+    for row in rows:
+        cells = [_text(value) if type(value) is str else _cell(value) for value in row.values]
+        extra = NULL if row.extra is None else _text(row.extra)
+        lines.append("\t".join((row.key.hex(), *cells, extra)))
+    return "\n".join(lines) + "\n"
 
 
 @lru_cache(maxsize=64)
