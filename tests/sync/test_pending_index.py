@@ -251,6 +251,56 @@ def test_a_write_made_while_the_sync_runs_arrives(make_copying: MakeCopying) -> 
     copying.assert_equal(items=5)
 
 
+def test_rows_do_not_wait_for_links_under_way(make_copying: MakeCopying, dynamodb: DynamoDBLocal) -> None:
+    held, free = threading.Event(), threading.Event()
+
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        if request.operation == "BatchExecuteStatement":
+            held.set()
+            free.wait(3.0)  # less than a link call may take
+        return forward(None)
+
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url)
+        put_all(copying.client, copying.table, [marked(0)])
+        with copying.running():
+            assert held.wait(20.0)
+            put_all(copying.client, copying.table, [marked(n) for n in range(1, 20)])
+            wait_until(lambda: len(copying.rows("row_id")) == 20, 2.5, what="rows beside a link call that takes long")
+            assert not any("mysql_id" in item for item in copying.items())
+            free.set()
+            wait_until(lambda: all("mysql_id" in item for item in copying.items()), 10, what="links of all items")
+        copying.assert_equal(items=20)
+
+
+def test_an_index_that_shows_cleared_marks_for_a_while_leads_to_no_second_write(
+    make_copying: MakeCopying, dynamodb: DynamoDBLocal
+) -> None:
+    behind: list[Answer] = []
+    linked = threading.Event()
+
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        answer = forward(None)
+        if request.operation == "BatchExecuteStatement":
+            linked.set()
+        if request.operation == "Query":
+            if answer.body.get("Items"):
+                behind[:] = [answer]
+            elif linked.is_set() and behind and copying.state("_twinrow_link") == 0:
+                return behind.pop()
+        return answer
+
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url)
+        copying.once_well()
+        put_all(copying.client, copying.table, [marked(n) for n in range(10)])
+        ran = copying.once_well()
+        assert linked.is_set()
+        assert not behind
+        assert ran.applied() == {("PUT", "PENDING"): 10}
+        copying.assert_equal(items=10)
+
+
 @pytest.mark.parametrize("again", ["marked", "unmarked", "gone"])
 def test_an_item_rewritten_between_copy_and_link_is_not_lost(
     make_copying: MakeCopying, dynamodb: DynamoDBLocal, again: str

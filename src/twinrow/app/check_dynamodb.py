@@ -14,7 +14,7 @@ from twinrow.change import AttributeValue, Item
 from twinrow.dynamodb import DynamoDBError, TableDescription
 from twinrow.errors import StartRefused, TwinrowError
 from twinrow.state.outbox import Debt
-from twinrow.sync import link, start
+from twinrow.sync import link_write, start
 from twinrow.sync.copy import Copy
 from twinrow.sync.prepare import NO_DIGEST
 
@@ -131,7 +131,7 @@ def _writing(copy: Copy, description: TableDescription) -> Iterator[Finding]:
     mark = copy.settings.pending.marks[0] if copy.settings.pending is not None else None
     debt = Debt(b"", key, 0, NO_DIGEST, row_id, mark)
     try:
-        answers, _ = copy.dynamodb.execute_statements(copy.table, [link.statement(copy, debt)])
+        answers, _ = copy.dynamodb.execute_statements(copy.table, [link_write.statement(copy, debt)])
         code = answers[0].code or ""
     except DynamoDBError as error:
         code = error.code
@@ -141,7 +141,7 @@ def _writing(copy: Copy, description: TableDescription) -> Iterator[Finding]:
     if "AccessDenied" not in code:
         yield Finding(copy.table, "rights to link", "ok", "PartiQLUpdate: 25 links a call")
         return
-    answer, _ = copy.dynamodb.update_item(copy.table, key, **link.update(copy, debt))
+    answer, _ = copy.dynamodb.update_item(copy.table, key, **link_write.update(copy, debt))
     if "AccessDenied" in (answer.code or ""):
         yield Finding(
             copy.table, "rights to link", "error", "neither PartiQLUpdate nor UpdateItem is allowed",

@@ -7,14 +7,15 @@ what the row was made from, and nobody has written the row since" pays a debt; w
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
 from twinrow import clock
-from twinrow.change import AttributeValue
 from twinrow.decode.attribute import digest
-from twinrow.dynamodb import STATEMENTS_MAX, DynamoDBError, Statement, StatementAnswer
+from twinrow.dynamodb import STATEMENTS_MAX, StatementAnswer
 from twinrow.errors import Throttled, TransactionRetry, Transient, TwinrowError
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
@@ -22,7 +23,9 @@ from twinrow.retry import back_off_s
 from twinrow.state import foreign_link, outbox, recheck
 from twinrow.state.outbox import Debt
 from twinrow.sync.copy import Copy
+from twinrow.sync.link_write import NO_ANSWER, NO_RIGHTS, send
 
+CALLS_AT_ONCE_MIN = 2
 CALLS_AT_ONCE_MAX = 8
 SETTLE_TRIES_MAX = 8
 POSTPONE_S_MAX = 30.0
@@ -37,14 +40,23 @@ FOR_GOOD = frozenset({
     "ValidationError", "ValidationException", "ItemCollectionSizeLimitExceeded",
     "ItemCollectionSizeLimitExceededException",
 })  # fmt: skip
-NO_RIGHTS = frozenset({"AccessDenied", "AccessDeniedException"})
-"""Trouble of the whole table, not of an item: the debts wait, and `status` says why."""
-NO_ANSWER = "NoAnswer"
 LATE_RECHECK_S = 900.0
 """AWS refuses a request whose signature is older than 15 minutes: after that no call that was given up can arrive."""
 
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A mark that was cleared: when its answer was there (monotonic seconds), and the digest of the image it was on."""
+
+    at: float
+    digest: bytes
+
+
+def _calls_for(debts: int) -> int:
+    return -(-debts // STATEMENTS_MAX)
 
 
 class Linker:
@@ -57,46 +69,55 @@ class Linker:
             self._pool.submit(copy.dynamodb.prepare_to_link)  # what fails here fails at the first call again
         self._sessions = threading.local()
         self._opened: list[Connection] = []
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._waiting: deque[Debt] = deque()
         self._flying: dict[bytes, int] = {}
-        self._calls: set[Future[None]] = set()
+        self._working = 0
+        self._paid: dict[bytes, Paid] = {}
         self.trouble = ""
         self.denied: TwinrowError | None = None
         self._failed: BaseException | None = None
 
     def submit(self, debts: Sequence[Debt]) -> None:
-        """Send the calls for these debts (distinct keys). Raises what an earlier call failed with."""
+        """Pay these debts as soon as a call is free for them. Raises what an earlier call failed with."""
         self.raise_failure()
-        for first in range(0, len(debts), STATEMENTS_MAX):
-            part = list(debts[first : first + STATEMENTS_MAX])
-            with self._lock:
-                for debt in part:
-                    self._flying[debt.key_hash] = self._flying.get(debt.key_hash, 0) + 1
-                call = self._pool.submit(self._work, part)
-                self._calls.add(call)
-            call.add_done_callback(self._over)
+        with self._lock:
+            for debt in debts:
+                self._flying[debt.key_hash] = self._flying.get(debt.key_hash, 0) + 1
+            self._waiting.extend(debts)
+            # Where calls are under way, a few debts wait for the next one: full calls cost both servers less than many.
+            is_busy = self._working >= CALLS_AT_ONCE_MIN
+            wanted = len(self._waiting) // STATEMENTS_MAX if is_busy else _calls_for(len(self._waiting))
+            more = max(0, min(CALLS_AT_ONCE_MAX - self._working, wanted))
+            self._working += more
+        for _ in range(more):
+            self._pool.submit(self._work)
 
     def in_flight(self) -> set[bytes]:
-        """The keys whose call is under way."""
+        """The keys whose call is under way or waits for its turn."""
         with self._lock:
             return set(self._flying)
+
+    def paid(self, key_hash: bytes) -> Paid | None:
+        """The mark of this key that was cleared last, if it was not long ago (see `forget_paid`)."""
+        return self._paid.get(key_hash)
+
+    def forget_paid(self, before: float) -> None:
+        """Forget what was paid before a moment (monotonic seconds)."""
+        with self._lock:
+            self._paid = {key: paid for key, paid in self._paid.items() if paid.at >= before}
 
     def calls(self) -> int:
         """How many calls are under way or wait for a thread."""
         with self._lock:
-            return len(self._calls)
+            return self._working + _calls_for(len(self._waiting))
 
     def drain(self, seconds: float) -> bool:
         """Wait until no call is under way, at most `seconds`; whether it came to that."""
-        until = clock.monotonic() + seconds
-        while (left := until - clock.monotonic()) > 0:
-            with self._lock:
-                waiting = list(self._calls)
-            if not waiting:
-                self.raise_failure()
-                return True
-            wait(waiting, timeout=min(left, 1.0), return_when=FIRST_COMPLETED)
-        return not self.calls()
+        with self._lock:
+            over = self._lock.wait_for(lambda: not self._working, timeout=seconds)
+        self.raise_failure()
+        return over
 
     def raise_failure(self) -> None:
         """Raise what a call failed with outside of DynamoDB's answers (MySQL gone, a bug)."""
@@ -106,7 +127,9 @@ class Linker:
 
     def close(self) -> None:
         """Wait for calls under way (each bounded by its time-out) and close the sessions."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._lock:
+            self._waiting.clear()  # these debts stand in the outbox
+        self._pool.shutdown(wait=True)
         for session in self._opened:
             session.close()
 
@@ -122,23 +145,43 @@ class Linker:
                 self._opened = [*(one for one in self._opened if one.open), session]
         return session
 
-    def _work(self, debts: list[Debt]) -> None:
-        try:
-            self._pay(debts)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - handed to the table's thread, which raises it
-            self._failed = error
-        finally:
-            with self._lock:
-                for debt in debts:
-                    left = self._flying[debt.key_hash] - 1
-                    if left:
-                        self._flying[debt.key_hash] = left
-                    else:
-                        del self._flying[debt.key_hash]
+    def _work(self) -> None:
+        """Call after call while debts wait: the busier the calls are, the fuller is the next one."""
+        while debts := self._next_call():
+            try:
+                self._pay(debts)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - handed to the table's thread, which raises it
+                self._failed = error
+            finally:
+                self._landed(debts)
 
-    def _over(self, call: Future[None]) -> None:
+    def _next_call(self) -> list[Debt]:
+        """The next debts, of distinct keys (two statements for one key fail a whole call); none: the thread ends."""
         with self._lock:
-            self._calls.discard(call)
+            if self._failed is not None:
+                self._waiting.clear()  # the table's thread will raise it and begin anew; the debts stand in the outbox
+            call: dict[bytes, Debt] = {}
+            again: list[Debt] = []
+            while self._waiting and len(call) < STATEMENTS_MAX:
+                debt = self._waiting.popleft()
+                if debt.key_hash in call:
+                    again.append(debt)
+                else:
+                    call[debt.key_hash] = debt
+            self._waiting.extendleft(reversed(again))
+            if not call:
+                self._working -= 1
+                self._lock.notify_all()
+            return list(call.values())
+
+    def _landed(self, debts: list[Debt]) -> None:
+        with self._lock:
+            for debt in debts:
+                left = self._flying[debt.key_hash] - 1
+                if left:
+                    self._flying[debt.key_hash] = left
+                else:
+                    del self._flying[debt.key_hash]
 
     def _pay(self, debts: list[Debt]) -> None:
         copy = self._copy
@@ -147,7 +190,7 @@ class Linker:
             return  # the debts stand in the outbox; who holds the lease next rechecks them
         fail_point("before-link-call")
         try:
-            answers, units = _send(copy, debts)
+            answers, units = send(copy, debts)
         except Transient as trouble:
             self._postpone(debts, trouble)
             return
@@ -203,6 +246,9 @@ class Linker:
             else:
                 (silent if answer.code == NO_ANSWER else unclear).append(debt)
         fail_point("before-link-paid")
+        at = clock.monotonic()
+        with self._lock:
+            self._paid |= {debt.key_hash: Paid(at, debt.digest) for debt in good if debt.mark is not None}
         moved = self._settled(lambda: outbox.pay(self._session(), copy.table, good))
         fail_point("after-link-paid")
         copy.counters.links_paid += len(good) - len(moved)
@@ -247,121 +293,13 @@ class Linker:
         reason = f"{answer.code}: {answer.message}"
         if debt.mark is not None:
             bare = Debt(debt.key_hash, debt.key, debt.generation, debt.digest, None, debt.mark)
-            cleared, units = _send(copy, [bare])
+            cleared, units = send(copy, [bare])
             copy.write_budget.pay(units)
             is_same = cleared[0].old is not None and digest(cleared[0].old, copy.settings.own) == debt.digest
             if cleared[0].code is not None or not is_same:
                 self._to_recheck([debt], "the item had changed")
                 return
         self._settled(lambda: outbox.refuse(self._session(), copy.table, debt, reason))
-
-
-def _quotable(name: str) -> bool:
-    """Whether PartiQL can name it: doubled quotes work, control characters and the empty name do not."""
-    return bool(name) and name.isprintable()
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def statement(copy: Copy, debt: Debt) -> Statement:
-    """The PartiQL UPDATE of one debt; it never creates an item, and the condition names the mark that was seen."""
-    settings = copy.settings
-    sets: list[str] = []
-    parameters: list[AttributeValue] = []
-    removes: list[str] = []
-    if debt.row_id is not None:
-        sets.append(f"SET {_quoted(settings.link_attribute)}=?")
-        parameters.append({"N": str(debt.row_id)})
-    where = [f"{_quoted(name)}=?" for name in debt.key]
-    conditions = list(debt.key.values())
-    if debt.mark is not None and settings.pending is not None:
-        if settings.pending.done is None:
-            removes.append(f"REMOVE {_quoted(settings.pending.attribute)}")
-        else:
-            sets.append(f"SET {_quoted(settings.pending.attribute)}=?")
-            parameters.append(settings.pending.done)
-        where.append(f"{_quoted(settings.pending.attribute)}=?")
-        conditions.append(debt.mark)
-    text = f"UPDATE {_quoted(copy.table)} {' '.join(sets + removes)} WHERE {' AND '.join(where)} RETURNING ALL OLD *"
-    return Statement(text, (*parameters, *conditions))
-
-
-def _send(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], float]:
-    """One batch call, or one UpdateItem each where PartiQL is not allowed or cannot name something."""
-    names = {copy.settings.link_attribute, *(debts[0].key if debts else ())}
-    if copy.settings.pending is not None:
-        names.add(copy.settings.pending.attribute)
-    if copy.partiql and all(map(_quotable, names)):
-        try:
-            answers, units = copy.dynamodb.execute_statements(copy.table, [statement(copy, debt) for debt in debts])
-            return _send_denied(copy, debts, answers, units)
-        except DynamoDBError as error:
-            if error.code == "ValidationException" and len(debts) > 1:
-                return _send_each(copy, debts)
-            if error.code not in ("AccessDeniedException", "UnknownOperationException", "ValidationException"):
-                raise
-            copy.partiql = error.code == "ValidationException"
-    return _send_each(copy, debts)
-
-
-def _send_denied(
-    copy: Copy, debts: list[Debt], answers: list[StatementAnswer], units: float
-) -> tuple[list[StatementAnswer], float]:
-    """Statements for which PartiQL's own right is missing go by UpdateItem, now and from now on."""
-    denied = [number for number, answer in enumerate(answers) if answer.code in NO_RIGHTS]
-    if not denied:
-        return answers, units
-    copy.partiql = False
-    again, more = _send_each(copy, [debts[number] for number in denied])
-    settled = dict(zip(denied, again, strict=True))
-    return [settled.get(number, answer) for number, answer in enumerate(answers)], units + more
-
-
-def _send_each(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], float]:
-    answers, units = [], 0.0
-    for debt in debts:
-        try:
-            answer, cost = copy.dynamodb.update_item(copy.table, debt.key, **update(copy, debt))
-        except Throttled as trouble:
-            answer, cost = StatementAnswer("ThrottlingError", str(trouble), None), 0.0
-        except Transient as trouble:
-            answer, cost = StatementAnswer(NO_ANSWER, str(trouble), None), 0.0
-        answers.append(answer)
-        units += cost
-    return answers, units
-
-
-def update(copy: Copy, debt: Debt) -> dict[str, object]:
-    """The same write as `statement`, as UpdateItem's parameters; `attribute_exists` keeps it from creating an item."""
-    settings = copy.settings
-    names = {f"#k{n}": name for n, name in enumerate(debt.key)}
-    conditions = [f"attribute_exists({alias})" for alias in names]
-    values: dict[str, AttributeValue] = {}
-    sets: list[str] = []
-    removes: list[str] = []
-    if debt.row_id is not None:
-        names["#l"] = settings.link_attribute
-        values[":l"] = {"N": str(debt.row_id)}
-        sets.append("#l = :l")
-    if debt.mark is not None and settings.pending is not None:
-        names["#m"] = settings.pending.attribute
-        values[":m"] = debt.mark
-        conditions.append("#m = :m")
-        if settings.pending.done is None:
-            removes.append("#m")
-        else:
-            values[":d"] = settings.pending.done
-            sets.append("#m = :d")
-    parts = (["SET " + ", ".join(sets)] if sets else []) + (["REMOVE " + ", ".join(removes)] if removes else [])
-    asked: dict[str, object] = {
-        "UpdateExpression": " ".join(parts), "ConditionExpression": " AND ".join(conditions),
-        "ExpressionAttributeNames": names,
-    }  # fmt: skip
-    if values:
-        asked["ExpressionAttributeValues"] = values
-    return asked
 
 
 def pay_what_is_due(copy: Copy, linker: Linker, limit: int) -> int:

@@ -7,13 +7,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from twinrow import clock
 from twinrow.change import AttributeValue, Change, Item
+from twinrow.decode.attribute import digest
 from twinrow.dynamodb import Page, budgeted
 from twinrow.errors import Throttled, Transient
 from twinrow.schema.row import fingerprint, key_of
 from twinrow.state import recheck
 from twinrow.sync.apply import Batch, apply
 from twinrow.sync.copy import Copy
-from twinrow.sync.link import Linker
+from twinrow.sync.link import CALLS_AT_ONCE_MAX, Linker
 from twinrow.sync.settings import PendingIndex
 
 QUERIES_AT_ONCE_MAX = 8
@@ -21,21 +22,24 @@ IDLE_S_MIN = 0.02
 """An index shows a cleared mark some milliseconds longer; asked sooner, it would show the same items again."""
 IDLE_S_MAX = 0.4
 ANSWER_WAIT_S = 0.2
-LINKS_WAIT_S = 1.0
+LINKS_WAIT_S = 0.1
+STALE_S_MAX = 0.5
+"""So long after a mark was cleared its unchanged image in the index is taken for a stale one (usually far less)."""
 
 
 class Poll:
     """Rounds over the index. A round that saw nothing proves that all marks set before it began were copied."""
 
-    def __init__(self, copy: Copy, linker: Linker, pending: PendingIndex, whole_items: bool) -> None:
+    def __init__(self, copy: Copy, linker: Linker, pending: PendingIndex, whole_items: bool, *, once: bool) -> None:
         self._copy = copy
         self._linker = linker
         self._pending = pending
         self._whole = whole_items
+        self._calls_beside_max = 0 if once else CALLS_AT_ONCE_MAX  # once: fewer requests count more than the lag
         self._pool = ThreadPoolExecutor(QUERIES_AT_ONCE_MAX, thread_name_prefix=f"poll-{copy.table}")
-        self._asked: dict[Future[Page], AttributeValue] = {}
+        self._asked: dict[Future[Page], tuple[AttributeValue, float]] = {}
         self._round_at: float | None = None
-        self._seen = 0
+        self._seen = self._fresh = 0
         self._more = False
         self._idle_s = IDLE_S_MIN
         self._due_at = 0.0
@@ -50,14 +54,16 @@ class Poll:
         if self._round_at is None:
             if clock.monotonic() < self._due_at:
                 return False
-            if self._linker.calls() and not self._linker.drain(LINKS_WAIT_S):
+            # What waits for its link is still marked: a round would read it again.
+            if self._linker.calls() > self._calls_beside_max and not self._linker.drain(LINKS_WAIT_S):
                 return False
-            self._round_at, self._seen, self._more = clock.now(), 0, False
+            self._linker.forget_paid(clock.monotonic() - STALE_S_MAX)
+            self._round_at, self._seen, self._fresh, self._more = clock.now(), 0, 0, False
             for mark in self._pending.marks:
                 self._ask(mark, None)
         answered, _ = wait(self._asked, timeout=ANSWER_WAIT_S, return_when=FIRST_COMPLETED)
         for answer in answered:
-            mark = self._asked.pop(answer)
+            mark, asked_at = self._asked.pop(answer)
             try:
                 page = answer.result()
             except Transient:
@@ -66,10 +72,10 @@ class Poll:
             if page.next_key is not None:
                 self._more = True
                 self._ask(mark, page.next_key)
-            self._take(page.items)
+            self._take(page.items, asked_at)
         if not self._asked:
             self._end_round()
-        return self._seen > 0
+        return self._fresh > 0
 
     def _ask(self, mark: AttributeValue, start_key: Item | None) -> None:
         copy, pending = self._copy, self._pending
@@ -77,14 +83,19 @@ class Poll:
         def query() -> Page:
             return copy.dynamodb.query_page(copy.table, pending.index, pending.attribute, mark, start_key, None)
 
-        self._asked[self._pool.submit(budgeted_query, query, copy)] = mark
+        self._asked[self._pool.submit(budgeted_query, query, copy)] = (mark, clock.monotonic())
 
-    def _take(self, items: list[Item]) -> None:
+    def _take(self, items: list[Item], asked_at: float) -> None:
         copy = self._copy
         flying = self._linker.in_flight()
         keyed = [(fingerprint(copy.schema.keys, item), item) for item in items]
-        fresh = [(key_hash, item) for key_hash, item in keyed if key_hash not in flying]
+        fresh = [
+            (key_hash, item)
+            for key_hash, item in keyed
+            if key_hash not in flying and not self._is_stale(key_hash, item, asked_at)
+        ]
         self._seen += len(keyed)
+        self._fresh += len(fresh)
         if keyed and self.oldest_at is None:
             self.oldest_at = self._round_at
         if not fresh:
@@ -98,15 +109,23 @@ class Poll:
         changes = [Change("PUT", "PENDING", key_of(copy.schema.keys, item), item, at=at) for _, item in fresh]
         self._linker.submit(apply(copy, Batch(changes)).debts)
 
+    def _is_stale(self, key_hash: bytes, item: Item, asked_at: float) -> bool:
+        """Whether the mark may be cleared by now. One that stands is seen again in a later round."""
+        paid = self._linker.paid(key_hash)
+        if paid is None:
+            return False
+        if paid.at > asked_at:
+            return True
+        return self._whole and paid.at > asked_at - STALE_S_MAX and digest(item, self._copy.settings.own) == paid.digest
+
     def _end_round(self) -> None:
         began, self._round_at = self._round_at or 0.0, None
         self.read_at = clock.now()
+        self._idle_s = IDLE_S_MIN if self._fresh else min(IDLE_S_MAX, self._idle_s * 1.5)
         if self._seen:
-            self._idle_s = IDLE_S_MIN
             self.backlog = None if self._more else self._seen
         else:
             self.caught_up_at, self.oldest_at, self.backlog = began, None, 0
-            self._idle_s = min(IDLE_S_MAX, self._idle_s * 1.5)
         self._due_at = clock.monotonic() + self._idle_s
 
     def _abandon(self) -> None:

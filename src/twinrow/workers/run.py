@@ -29,6 +29,7 @@ IDLE_S_MIN = 0.01
 NOTE_EVERY_S = 0.5
 STAND_BY_S = 0.5
 DUE_LINKS_MAX = 500
+DUE_LINKS_EVERY_S = 0.5
 LINK_CALLS_WAITING_MAX = 64
 START_TRIES_MAX = 4
 NO_SUCH_TABLE = 1146
@@ -84,6 +85,7 @@ class TableRun:
         self._reconcile: Reconcile | None = None
         self._linker: Linker | None = None
         self._noted_at = 0.0
+        self._due_at = 0.0
         self._snapshot_over_at = 0.0
         self._counted: tuple[int, ...] = ()
 
@@ -174,7 +176,7 @@ class TableRun:
         if settings.capture == "pending-index" and settings.pending is not None:
             index = description.index(settings.pending.index)
             whole = index is not None and index.projection == "ALL"
-            return Poll(self.copy, self._linker_now(), settings.pending, whole)
+            return Poll(self.copy, self._linker_now(), settings.pending, whole, once=self.shared.once)
         return None
 
     def _linker_now(self) -> Linker:
@@ -202,8 +204,7 @@ class TableRun:
             worked |= self._snapshot_step(wait_s=0.0 if worked else IDLE_S)
             if self._snapshot is None:
                 worked |= reconcile.step()
-            if linker.calls() == 0:
-                worked |= link.pay_what_is_due(copy, linker, DUE_LINKS_MAX) > 0
+            worked |= self._pay_what_is_due()
             self._note()
             if self.shared.once and not worked and self._caught_up():
                 return
@@ -214,6 +215,14 @@ class TableRun:
             idle_s = IDLE_S_MIN
             if linker.calls() > LINK_CALLS_WAITING_MAX:
                 linker.drain(1.0)
+
+    def _pay_what_is_due(self) -> bool:
+        """Debts that were put off; while calls are under way, they are not looked for at every step."""
+        linker, now = self._linker_now(), clock.monotonic()
+        if linker.calls() and (linker.calls() > link.CALLS_AT_ONCE_MAX or now - self._due_at < DUE_LINKS_EVERY_S):
+            return False
+        self._due_at = now
+        return link.pay_what_is_due(self.copy, linker, DUE_LINKS_MAX) > 0
 
     def _adopts_first(self) -> bool:
         """While ids are adopted, marks wait in their index: new items must not take ids that the scan still brings."""

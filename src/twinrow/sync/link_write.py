@@ -1,0 +1,121 @@
+"""The link write itself: one debt as a PartiQL statement or as UpdateItem's parameters, and a call for many of them."""
+
+from __future__ import annotations
+
+from twinrow.change import AttributeValue
+from twinrow.dynamodb import DynamoDBError, Statement, StatementAnswer
+from twinrow.errors import Throttled, Transient
+from twinrow.state.outbox import Debt
+from twinrow.sync.copy import Copy
+
+NO_RIGHTS = frozenset({"AccessDenied", "AccessDeniedException"})
+"""Trouble of the whole table, not of an item: the debts wait, and `status` says why."""
+NO_ANSWER = "NoAnswer"
+
+
+def _quotable(name: str) -> bool:
+    """Whether PartiQL can name it: doubled quotes work, control characters and the empty name do not."""
+    return bool(name) and name.isprintable()
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def statement(copy: Copy, debt: Debt) -> Statement:
+    """The PartiQL UPDATE of one debt; it never creates an item, and the condition names the mark that was seen."""
+    settings = copy.settings
+    sets: list[str] = []
+    parameters: list[AttributeValue] = []
+    removes: list[str] = []
+    if debt.row_id is not None:
+        sets.append(f"SET {_quoted(settings.link_attribute)}=?")
+        parameters.append({"N": str(debt.row_id)})
+    where = [f"{_quoted(name)}=?" for name in debt.key]
+    conditions = list(debt.key.values())
+    if debt.mark is not None and settings.pending is not None:
+        if settings.pending.done is None:
+            removes.append(f"REMOVE {_quoted(settings.pending.attribute)}")
+        else:
+            sets.append(f"SET {_quoted(settings.pending.attribute)}=?")
+            parameters.append(settings.pending.done)
+        where.append(f"{_quoted(settings.pending.attribute)}=?")
+        conditions.append(debt.mark)
+    text = f"UPDATE {_quoted(copy.table)} {' '.join(sets + removes)} WHERE {' AND '.join(where)} RETURNING ALL OLD *"
+    return Statement(text, (*parameters, *conditions))
+
+
+def send(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], float]:
+    """One batch call, or one UpdateItem each where PartiQL is not allowed or cannot name something."""
+    names = {copy.settings.link_attribute, *(debts[0].key if debts else ())}
+    if copy.settings.pending is not None:
+        names.add(copy.settings.pending.attribute)
+    if copy.partiql and all(map(_quotable, names)):
+        try:
+            answers, units = copy.dynamodb.execute_statements(copy.table, [statement(copy, debt) for debt in debts])
+            return _send_denied(copy, debts, answers, units)
+        except DynamoDBError as error:
+            if error.code == "ValidationException" and len(debts) > 1:
+                return _send_each(copy, debts)
+            if error.code not in ("AccessDeniedException", "UnknownOperationException", "ValidationException"):
+                raise
+            copy.partiql = error.code == "ValidationException"
+    return _send_each(copy, debts)
+
+
+def _send_denied(
+    copy: Copy, debts: list[Debt], answers: list[StatementAnswer], units: float
+) -> tuple[list[StatementAnswer], float]:
+    """Statements for which PartiQL's own right is missing go by UpdateItem, now and from now on."""
+    denied = [number for number, answer in enumerate(answers) if answer.code in NO_RIGHTS]
+    if not denied:
+        return answers, units
+    copy.partiql = False
+    again, more = _send_each(copy, [debts[number] for number in denied])
+    settled = dict(zip(denied, again, strict=True))
+    return [settled.get(number, answer) for number, answer in enumerate(answers)], units + more
+
+
+def _send_each(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], float]:
+    answers, units = [], 0.0
+    for debt in debts:
+        try:
+            answer, cost = copy.dynamodb.update_item(copy.table, debt.key, **update(copy, debt))
+        except Throttled as trouble:
+            answer, cost = StatementAnswer("ThrottlingError", str(trouble), None), 0.0
+        except Transient as trouble:
+            answer, cost = StatementAnswer(NO_ANSWER, str(trouble), None), 0.0
+        answers.append(answer)
+        units += cost
+    return answers, units
+
+
+def update(copy: Copy, debt: Debt) -> dict[str, object]:
+    """The same write as `statement`, as UpdateItem's parameters; `attribute_exists` keeps it from creating an item."""
+    settings = copy.settings
+    names = {f"#k{n}": name for n, name in enumerate(debt.key)}
+    conditions = [f"attribute_exists({alias})" for alias in names]
+    values: dict[str, AttributeValue] = {}
+    sets: list[str] = []
+    removes: list[str] = []
+    if debt.row_id is not None:
+        names["#l"] = settings.link_attribute
+        values[":l"] = {"N": str(debt.row_id)}
+        sets.append("#l = :l")
+    if debt.mark is not None and settings.pending is not None:
+        names["#m"] = settings.pending.attribute
+        values[":m"] = debt.mark
+        conditions.append("#m = :m")
+        if settings.pending.done is None:
+            removes.append("#m")
+        else:
+            values[":d"] = settings.pending.done
+            sets.append("#m = :d")
+    parts = (["SET " + ", ".join(sets)] if sets else []) + (["REMOVE " + ", ".join(removes)] if removes else [])
+    asked: dict[str, object] = {
+        "UpdateExpression": " ".join(parts), "ConditionExpression": " AND ".join(conditions),
+        "ExpressionAttributeNames": names,
+    }  # fmt: skip
+    if values:
+        asked["ExpressionAttributeValues"] = values
+    return asked
