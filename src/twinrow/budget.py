@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Protocol
 
 from twinrow.clock import Stop, monotonic
 
@@ -11,6 +12,19 @@ HALVE_EVERY_S = 1.0
 RECOVER_PER_S = 0.05
 RATE_SHARE_MIN = 1 / 64
 WAIT_S_MAX = 1.0
+
+
+class Spending(Protocol):
+    """What a reader asks of a budget, be it here or in the process that holds it."""
+
+    def wait(self, stop: Stop) -> None:
+        """Block until a request may be sent, or until `stop`."""
+
+    def pay(self, units: float) -> None:
+        """Take what an answer says that it cost."""
+
+    def throttled(self) -> None:
+        """DynamoDB throttled."""
 
 
 class Budget:

@@ -25,6 +25,7 @@ ON_DEMAND_READ_UNITS = 1000.0
 ON_DEMAND_WRITE_UNITS = 200.0
 PROVISIONED_SHARE = 0.25
 REBUILD_ROWS_MAX = 1_000_000
+WORKERS_MAX = 64
 TLS_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 URL_OPTIONS = ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key", "connect_timeout_s", "unix_socket")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -197,6 +198,10 @@ class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lease_s: Annotated[
         float, _told("Seconds after which another process may take over from one that gives no sign.", ge=2, le=600)
     ] = 8.0
+    workers: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=WORKERS_MAX)] | None,
+        _told("Processes that read a first copy without links; 1 does without; default: by size and cores, at most 4."),
+    ] = None
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

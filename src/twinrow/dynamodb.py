@@ -18,7 +18,7 @@ import botocore.session
 import msgspec
 from botocore.config import Config as BotoConfig
 
-from twinrow.budget import Budget
+from twinrow.budget import Budget, Spending
 from twinrow.change import Item
 from twinrow.clock import Stop
 from twinrow.errors import Throttled, Transient, TwinrowError
@@ -248,6 +248,10 @@ class DynamoDB:
                 self._clients[(service, timeout_s)] = client
             return client
 
+    def count(self, operation: str) -> None:
+        """Count a request, sent here or by a process that reads for this one."""
+        self.requests[operation] = self.requests.get(operation, 0) + 1
+
     def prepare_to_link(self) -> None:
         """Make the client for link writes before the first one is due."""
         self._client("dynamodb", LINK_TIMEOUT_S)
@@ -262,7 +266,7 @@ class DynamoDB:
         **parameters: Any,
     ) -> dict[str, Any]:
         """One request, sent once. Raises Throttled or Transient (try again), or DynamoDBError with a remedy."""
-        self.requests[operation] = self.requests.get(operation, 0) + 1
+        self.count(operation)
         try:
             answer = getattr(self._client(service, timeout_s), operation)(**parameters)
         except botocore.exceptions.ClientError as error:
@@ -469,7 +473,7 @@ def _description(told: dict[str, Any]) -> TableDescription:
     )  # fmt: skip
 
 
-def budgeted(work: Callable[[], Page], budget: Budget, stop: Stop) -> Page:
+def budgeted(work: Callable[[], Page], budget: Spending, stop: Stop) -> Page:
     """Run one read within the budget: wait for units, pay what it cost, halve on throttling (which is raised on)."""
     budget.wait(stop)
     try:

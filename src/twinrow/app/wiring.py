@@ -160,6 +160,7 @@ def copies_of(
         settings = settings_of(table, config.path, adopt_links=adopt_links)
         copy = Copy(settings, dynamodb, sink, Budget(None), Budget(None), stop)
         copy.allow_global = table.allow_global_table_writes
+        copy.workers = config.sync.workers
         copies.append(copy)
     return copies
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from twinrow import clock
-from twinrow.budget import Budget
+from twinrow.budget import Spending
 from twinrow.change import Item
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB, Page, budgeted
 from twinrow.errors import Transient
 from twinrow.failpoint import fail_point
 from twinrow.retry import back_off_s
+from twinrow.schema.load_text import LoadText
 
 READERS_MAX = 4
 PAGES_QUEUED_MAX = 6
@@ -29,11 +31,15 @@ FIRST_ITEMS_MAX = 20_000
 
 @dataclass(frozen=True, slots=True)
 class ScannedPage:
-    """A page of one segment, asked for at `at` (epoch seconds); `next_key` None ends the segment."""
+    """A page of one segment, asked for at `at` (epoch seconds); `next_key` None ends the segment.
+
+    `text`: its rows, ready to be loaded, where they were made beside the reading.
+    """
 
     segment: int
     page: Page
     at: float
+    text: LoadText | None = None
 
     @property
     def items(self) -> list[Item]:
@@ -51,8 +57,32 @@ def segments_for(table_bytes: int) -> int:
     return max(SEGMENTS_MIN, min(SEGMENTS_MAX, table_bytes // SEGMENT_BYTES))
 
 
+MakeText = Callable[[bytes], LoadText | None]
+
+
+class PageSource(Protocol):
+    """Where the pages of a table's segments come from."""
+
+    @property
+    def done(self) -> bool:
+        """Whether every segment's last page was taken."""
+
+    @property
+    def trouble(self) -> str:
+        """Why it waits, when it does."""
+
+    def take(self, wait_s: float) -> ScannedPage | None:
+        """The next page of any segment, in order within a segment; None when none came in `wait_s` or all is read."""
+
+    def close(self) -> None:
+        """Stop reading; pages not taken are dropped (their positions were never made durable)."""
+
+
 class ParallelScan:
-    """Reads the segments from their positions (None: the beginning). What passes is retried and shown in `trouble`."""
+    """Reads the segments from their positions (None: the beginning). What passes is retried and shown in `trouble`.
+
+    `make_text` makes rows of a page in the thread that has read it, while those before it are being loaded.
+    """
 
     def __init__(
         self,
@@ -60,9 +90,11 @@ class ParallelScan:
         table: str,
         segments: int,
         positions: Mapping[int, Item | None],
-        budget: Budget,
+        budget: Spending,
         stop: Stop,
+        make_text: MakeText = lambda raw: None,
     ) -> None:
+        self._make_text = make_text
         self._dynamodb = dynamodb
         self._table = table
         self._segments = segments
@@ -136,7 +168,7 @@ class ParallelScan:
                 return
             attempt, self.trouble = 0, ""
             fail_point("after-scan-page")
-            self._put(ScannedPage(segment, page, at))
+            self._put(ScannedPage(segment, page, at, self._make_text(page.raw)))
             start_key = page.next_key
             if start_key is None:
                 return
@@ -155,7 +187,7 @@ class ParallelScan:
             return
 
 
-def first_pages(dynamodb: DynamoDB, table: str, segments: int, budget: Budget, stop: Stop) -> Sequence[ScannedPage]:
+def first_pages(dynamodb: DynamoDB, table: str, segments: int, budget: Spending, stop: Stop) -> Sequence[ScannedPage]:
     """One page of every segment: what the first table is made from, and what shows ids that were there before."""
     pages = []
     limit = FIRST_ITEMS_MAX // segments

@@ -77,12 +77,11 @@ def _load_sql(schema: TableSchema, into: str) -> str:
 
 def insert_new(tx: Connection, schema: TableSchema, rows: Sequence[Row]) -> bool:
     """Load rows that nobody has written yet; False, and nothing is written, when one of them is not taken as it is."""
-    return load_text(tx, schema, text_of(rows), len(rows))
+    return load_text(tx, schema, text_of(rows).encode(), len(rows))
 
 
-def load_text(tx: Connection, schema: TableSchema, text: str, rows: int) -> bool:
+def load_text(tx: Connection, schema: TableSchema, data: bytes, rows: int) -> bool:
     """`insert_new` for rows that are text already."""
-    data = text.encode()
     if len(data) > LOAD_BYTES_MAX:
         return False
     tx.execute(f"SAVEPOINT {SAVEPOINT}")

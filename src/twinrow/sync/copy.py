@@ -80,6 +80,7 @@ class Copy:
         self.waits_for_rebuild = ""
         self.partiql = True
         self.allow_global = False
+        self.workers: int | None = None
         self.foreign: dict[bytes, str] = {}
         self._former: OrderedDict[bytes, tuple[int, ...]] = OrderedDict()
 

@@ -7,14 +7,16 @@ parked, and the load itself proves that every row was absent. Whatever does not 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from twinrow.capture.scan import ScannedPage
 from twinrow.change import Item
 from twinrow.decode.compiled import PageDecoder, null_only
 from twinrow.errors import SchemaMoved, TransactionRetry
 from twinrow.failpoint import fail_point
-from twinrow.mysql import Connection
-from twinrow.schema.row import Row
+from twinrow.mysql import Connection, Flavour
+from twinrow.schema.load_text import LoadText
+from twinrow.schema.table import TableSchema
 from twinrow.sink import bulk
 from twinrow.sink.writer import Written
 from twinrow.state import checkpoint, dead_letter, lease, tombstone
@@ -35,53 +37,101 @@ def passed_over(settings: Settings) -> frozenset[str]:
     return settings.own - telling
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that it takes to make rows of pages, in this process or another: see `PageDecoder`."""
+
+    schema: TableSchema
+    flavour: Flavour
+    ignored: frozenset[str]
+    spare: frozenset[str]
+
+
+class TextMaker:
+    """Makes pages into rows ready to be loaded, by one recipe."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self._decoder = PageDecoder(recipe.schema, recipe.flavour, recipe.ignored, recipe.spare)
+
+    def make(self, raw: bytes) -> LoadText | None:
+        """The rows of a page; None when it does not fit the schema."""
+        rows = self._decoder.rows(raw)
+        if rows is None:
+            return None
+        return LoadText(self.recipe.schema.version, b"".join([row.key for row in rows]), bulk.text_of(rows).encode())
+
+
 class Loader:
-    """Loads pages of one first copy; its decoder is made anew when the schema moves on."""
+    """Loads pages of one first copy; the recipe is made anew when the schema moves on.
+
+    `make` may be called by the threads that read pages.
+    """
 
     def __init__(self, copy: Copy) -> None:
         self._copy = copy
-        self._decoder: PageDecoder | None = None
-        self._spare: frozenset[str] = frozenset()
+        self._flavour = copy.flavour
         self._ignored = passed_over(copy.settings)
+        self._maker = self._new_maker(frozenset())
+
+    def _new_maker(self, spare: frozenset[str]) -> TextMaker:
+        return TextMaker(Recipe(self._copy.schema, self._flavour, self._ignored, spare))
+
+    @property
+    def wanted(self) -> bool:
+        """Whether pages of this copy may be loaded at all."""
+        return self._copy.first_copy and not self._copy.settings.linked
+
+    @property
+    def recipe(self) -> Recipe:
+        """How rows are made now."""
+        return self._current().recipe
+
+    def _current(self) -> TextMaker:
+        maker = self._maker
+        if maker.recipe.schema is not self._copy.schema:
+            maker = self._maker = self._new_maker(maker.recipe.spare)
+        return maker
+
+    def make(self, raw: bytes) -> LoadText | None:
+        """A page's rows, ready to be loaded; None where it is not to be, or does not fit."""
+        return self._current().make(raw) if self.wanted else None
 
     def load(self, page: ScannedPage, parts: Mapping[str, Checkpoint]) -> Applied | None:
         """Make a page durable with its position; None, and nothing is written, when it is one for `apply`."""
-        copy = self._copy
-        if copy.settings.linked or not copy.first_copy:
+        copy, text = self._copy, page.text
+        if not self.wanted:
             return None
-        if self._decoder is None or self._decoder.schema is not copy.schema:
-            self._decoder = PageDecoder(copy.schema, copy.flavour, self._ignored, self._spare)
-        rows = self._decoder.rows(page.page.raw)
-        if rows is None or not bulk.can_load(copy.writer, len(rows)):
+        if text is None or text.schema_version != copy.schema.version:
+            text = self.make(page.page.raw)
+        if text is None or not bulk.can_load(copy.writer, text.rows):
             return None
-        text = bulk.text_of(rows)
         fail_point("before-transaction")
         try:
             with copy.writer.transaction() as tx:
-                if not self._insert(tx, rows, text, parts):
+                if not self._insert(tx, text, parts):
                     return None
         except (SchemaMoved, TransactionRetry):
             return None  # `apply` takes the new schema, and knows how often to try
-        copy.counters.add("PUT", "SCAN", len(rows))
-        return Applied([], Written(inserted=len(rows), rows_delta=len(rows)), 0)
+        copy.counters.add("PUT", "SCAN", text.rows)
+        return Applied([], Written(inserted=text.rows, rows_delta=text.rows), 0)
 
-    def _insert(self, tx: Connection, rows: Sequence[Row], text: str, parts: Mapping[str, Checkpoint]) -> bool:
+    def _insert(self, tx: Connection, text: LoadText, parts: Mapping[str, Checkpoint]) -> bool:
         copy = self._copy
         locked = lease.lock(tx, copy.lease, copy.schema.version)
         fail_point("after-lock")
-        parked = dead_letter.parked(tx, copy.table)
-        if tombstone.any_stands(tx, copy.table) or (parked and not parked.isdisjoint(row.key for row in rows)):
+        if tombstone.any_stands(tx, copy.table) or text.has_any(dead_letter.parked(tx, copy.table)):
             return False
-        if not bulk.load_text(tx, copy.schema, text, len(rows)):
+        if not bulk.load_text(tx, copy.schema, text.data, text.rows):
             return False
         fail_point("after-rows")
         checkpoint.save(tx, copy.table, parts)
-        lease.leave(tx, copy.lease, locked, rows_delta=len(rows))
+        lease.leave(tx, copy.lease, locked, rows_delta=text.rows)
         return True
 
     def taught(self, items: Sequence[Item]) -> None:
         """`apply` took a page of these: attributes that it knows as NULL only are no reason to refuse the next one."""
+        spare = self._maker.recipe.spare
         found = null_only(self._copy.schema, items)
-        if not found <= self._spare:
-            self._spare |= found
-            self._decoder = None
+        if not found <= spare:
+            self._maker = self._new_maker(spare | found)

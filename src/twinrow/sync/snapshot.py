@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from twinrow import clock
-from twinrow.capture.scan import ParallelScan, ScannedPage
-from twinrow.change import Change
+from twinrow.capture.scan import PageSource, ParallelScan, ScannedPage
+from twinrow.change import Change, Item
 from twinrow.failpoint import fail_point
 from twinrow.schema.row import key_of
 from twinrow.sink import ddl
@@ -25,10 +26,23 @@ def part(segment: int, segments: int) -> str:
     return f"{PART}{segment}/{segments}"
 
 
+PagesOf = Callable[[Loader, int, Mapping[int, Item | None]], PageSource]
+"""Who reads: from loader, number of segments and the positions of those that are not through."""
+
+
+def read_here(copy: Copy, loader: Loader, segments: int, positions: Mapping[int, Item | None]) -> PageSource:
+    """Read by threads of this process."""
+    return ParallelScan(
+        copy.dynamodb, copy.table, segments, positions, copy.read_budget, copy.stop, loader.make
+    )  # fmt: skip
+
+
 class Snapshot:
     """A first copy under way, resumed at the positions that are durable; `step` applies one page."""
 
-    def __init__(self, copy: Copy, segments: int, first: Sequence[ScannedPage] = ()) -> None:
+    def __init__(
+        self, copy: Copy, segments: int, first: Sequence[ScannedPage] = (), pages_of: PagesOf | None = None
+    ) -> None:
         self._copy = copy
         self.segments = segments
         self.started_at = clock.now()
@@ -37,7 +51,7 @@ class Snapshot:
         known = checkpoint.load(copy.writer, copy.table, PART)
         self.fresh = not known
         read_ahead = {page.segment: page for page in first}
-        positions = {}
+        positions: dict[int, Item | None] = {}
         for segment in range(segments):
             found = known.get(part(segment, segments))
             if found is not None and found.done:
@@ -47,9 +61,7 @@ class Snapshot:
                     positions[segment] = read_ahead[segment].next_key
                 continue
             positions[segment] = json.loads(found.position) if found is not None and found.position else None
-        self._scan = ParallelScan(
-            copy.dynamodb, copy.table, segments, positions, copy.read_budget, copy.stop
-        )  # fmt: skip
+        self._scan = (pages_of or partial(read_here, copy))(self._loader, segments, positions)
 
     @property
     def done(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from twinrow import clock
@@ -22,6 +23,7 @@ from twinrow.sync.poll import Poll
 from twinrow.sync.recheck import recheck_some
 from twinrow.sync.reconcile import Reconcile
 from twinrow.sync.snapshot import Snapshot, finish
+from twinrow.workers import readers
 
 IDLE_S = 0.05
 IDLE_S_MIN = 0.01
@@ -164,7 +166,7 @@ class TableRun:
         self._linker = Linker(copy)
         self._source = self._make_source(description)
         if copy.snapshotting:
-            self._snapshot = Snapshot(copy, segments, pages)
+            self._snapshot = Snapshot(copy, segments, pages, partial(readers.pages_of, copy, description))
         self.phase = "SNAPSHOT" if copy.snapshotting else "LIVE"
         self._reconcile = Reconcile(copy, segments, description)
         tables.update(copy.writer, copy.table, phase=self.phase, reason="", items=description.items)

@@ -1,0 +1,114 @@
+"""What a process that holds a copy and one that reads for it say to each other, over the reader's stdin and stdout."""
+
+from __future__ import annotations
+
+from typing import IO, Final
+
+import msgspec
+
+from twinrow.change import Item
+from twinrow.mysql import Flavour
+from twinrow.schema.load_text import LoadText
+from twinrow.schema.table import from_json, to_json
+from twinrow.sync.load import Recipe
+
+LENGTH_BYTES: Final = 4
+
+
+class RecipeTold(msgspec.Struct, tag=True, frozen=True):
+    """How rows are made from now on."""
+
+    schema: str
+    flavour: Flavour
+    ignored: list[str]
+    spare: list[str]
+
+
+class Job(msgspec.Struct, tag=True, frozen=True):
+    """The first message: what to read, from which positions."""
+
+    region: str
+    endpoint_url: str | None
+    table: str
+    segments: int
+    positions: dict[int, Item | None]
+    recipe: RecipeTold
+
+
+class Go(msgspec.Struct, tag=True, frozen=True):
+    """One request may be sent."""
+
+
+class Ask(msgspec.Struct, tag=True, frozen=True):
+    """May a request be sent?"""
+
+
+class Paid(msgspec.Struct, tag=True, frozen=True):
+    """What an answer has cost."""
+
+    units: float
+
+
+class WasThrottled(msgspec.Struct, tag=True, frozen=True):
+    """DynamoDB throttled."""
+
+
+class Waits(msgspec.Struct, tag=True, frozen=True):
+    """Why the reader waits; empty when it does no more."""
+
+    trouble: str
+
+
+class PageRead(msgspec.Struct, tag=True, frozen=True):
+    """A page as it came, and its rows where they could be made."""
+
+    segment: int
+    raw: bytes
+    next_key: Item | None
+    units: float
+    at: float
+    text: LoadText | None
+
+
+class Failed(msgspec.Struct, tag=True, frozen=True):
+    """The reader cannot go on."""
+
+    what: str
+    where: str
+    remedy: str
+
+
+ToReader = Job | RecipeTold | Go
+FromReader = Ask | Paid | WasThrottled | Waits | PageRead | Failed
+
+encode: Final = msgspec.msgpack.Encoder().encode
+decode_to_reader: Final = msgspec.msgpack.Decoder(ToReader).decode
+decode_from_reader: Final = msgspec.msgpack.Decoder(FromReader).decode
+
+
+def told(recipe: Recipe) -> RecipeTold:
+    """A recipe as a message."""
+    return RecipeTold(to_json(recipe.schema), recipe.flavour, sorted(recipe.ignored), sorted(recipe.spare))
+
+
+def recipe_of(message: RecipeTold) -> Recipe:
+    """The recipe that a message tells."""
+    return Recipe(from_json(message.schema), message.flavour, frozenset(message.ignored), frozenset(message.spare))
+
+
+def write(stream: IO[bytes], message: ToReader | FromReader) -> None:
+    """Send a message whole. Raises OSError when the other side is gone."""
+    body = encode(message)
+    stream.write(len(body).to_bytes(LENGTH_BYTES, "big"))
+    stream.write(body)
+    stream.flush()
+
+
+def read(stream: IO[bytes]) -> bytes | None:
+    """The next message; None when the other side is gone, in the middle of one too."""
+    head = stream.read(LENGTH_BYTES)
+    if len(head) < LENGTH_BYTES:
+        return None
+    length = int.from_bytes(head, "big")
+    body = stream.read(length)
+    return body if len(body) == length else None

@@ -1,0 +1,127 @@
+"""A process that reads segments for another one: it scans and makes rows, and writes nothing but its answers.
+
+Started by `workers.readers`, which alone writes to MySQL. When that process is gone, so is this one's input: it ends.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import IO
+
+from twinrow.capture.scan import ParallelScan
+from twinrow.clock import Stop
+from twinrow.dynamodb import DynamoDB
+from twinrow.errors import TwinrowError
+from twinrow.sync.load import TextMaker
+from twinrow.workers import messages
+from twinrow.workers.messages import Ask, Failed, FromReader, Go, Job, PageRead, Paid, RecipeTold, Waits, WasThrottled
+
+TAKE_S = 0.5
+GO_WAIT_S = 0.5
+
+
+class Line:
+    """The way to the process that holds the copy; any thread may speak."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+        self._lock = threading.Lock()
+
+    def say(self, message: FromReader) -> None:
+        """Send a message; when nobody listens any more, this process ends."""
+        with self._lock:
+            try:
+                messages.write(self._out, message)
+            except OSError:
+                os._exit(1)
+
+
+class AskedBudget:
+    """The budget of all readers, which the other process holds: every request is asked for and told."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._allowed = threading.Semaphore(0)
+
+    def wait(self, stop: Stop) -> None:
+        """Block until the other process lets one request through, or until `stop`."""
+        self._line.say(Ask())
+        while not stop and not self._allowed.acquire(timeout=GO_WAIT_S):
+            continue
+
+    def go(self) -> None:
+        """The other process lets one request through."""
+        self._allowed.release()
+
+    def pay(self, units: float) -> None:
+        """Tell what an answer has cost."""
+        self._line.say(Paid(units))
+
+    def throttled(self) -> None:
+        """Tell that DynamoDB throttles."""
+        self._line.say(WasThrottled())
+
+
+class Reading:
+    """One job: the segments' pages and their rows, to the last."""
+
+    def __init__(self, job: Job, line: Line) -> None:
+        self._line = line
+        self.budget = AskedBudget(line)
+        self._maker = TextMaker(messages.recipe_of(job.recipe))
+        self._scan = ParallelScan(
+            DynamoDB(job.region, job.endpoint_url), job.table, job.segments, job.positions, self.budget, Stop(),
+            lambda raw: self._maker.make(raw),
+        )  # fmt: skip
+
+    def learn(self, recipe: RecipeTold) -> None:
+        """Make rows by this recipe from now on."""
+        self._maker = TextMaker(messages.recipe_of(recipe))
+
+    def run(self) -> None:
+        """Read all there is. Raises TwinrowError."""
+        trouble = ""
+        while not self._scan.done:
+            page = self._scan.take(TAKE_S)
+            if self._scan.trouble != trouble:
+                trouble = self._scan.trouble
+                self._line.say(Waits(trouble))
+            if page is not None:
+                raw, units = page.page.raw, page.page.units
+                self._line.say(PageRead(page.segment, raw, page.next_key, units, page.at, page.text))
+
+
+def listen(source: IO[bytes], reading: Reading) -> None:
+    """Hear the other process; its end is the end of this one, whatever it is at."""
+    while (body := messages.read(source)) is not None:
+        message = messages.decode_to_reader(body)
+        if isinstance(message, Go):
+            reading.budget.go()
+        elif isinstance(message, RecipeTold):
+            reading.learn(message)
+    os._exit(0)
+
+
+def main() -> None:
+    """Do the job that comes first on stdin."""
+    line = Line(os.fdopen(os.dup(sys.stdout.fileno()), "wb"))
+    source = sys.stdin.buffer
+    body = messages.read(source)
+    job = messages.decode_to_reader(body) if body is not None else None
+    if not isinstance(job, Job):
+        return
+    try:
+        reading = Reading(job, line)
+        threading.Thread(target=listen, args=(source, reading), name="listen", daemon=True).start()
+        reading.run()
+    except TwinrowError as error:
+        line.say(Failed(error.what, error.where, error.remedy))
+    except Exception as error:  # noqa: BLE001 - told to the process that holds the copy, which raises it
+        line.say(Failed(f"fault in a reading process: {error!r}", f"table {job.table}", "please report it"))
+    os._exit(0)  # a thread may still hold stdin's lock, over which the interpreter would stumble
+
+
+if __name__ == "__main__":
+    main()

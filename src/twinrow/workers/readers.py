@@ -1,0 +1,229 @@
+"""Processes that scan and make rows for a first copy, its segments spread over them.
+
+Only this process writes: fence, lock and positions are what they are without readers, and a reader that is killed, or
+left alone by a killed parent, can do no harm. All spend of one budget, which is kept here.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from typing import IO, Final
+
+from twinrow.capture.scan import PAGES_QUEUED_MAX, PUT_WAIT_S, PageSource, ScannedPage
+from twinrow.change import Item
+from twinrow.clock import Stop
+from twinrow.dynamodb import Page, TableDescription
+from twinrow.errors import Broken, Transient, TwinrowError
+from twinrow.sync.copy import Copy
+from twinrow.sync.load import Loader, Recipe
+from twinrow.sync.snapshot import read_here
+from twinrow.workers import messages
+from twinrow.workers.messages import Ask, Failed, FromReader, Go, Job, PageRead, Paid, ToReader, Waits, WasThrottled
+
+READERS_MAX: Final = 4
+READER_BYTES_MIN: Final = 256_000_000
+"""Of a smaller table a reader saves less time than its start takes: see docs/decisions.md."""
+END_WAIT_S: Final = 2.0
+MODULE: Final = "twinrow.workers.reader"
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def readers_for(asked: int | None, table_bytes: int, segments: int) -> int:
+    """How many processes read: as many as asked for, else by size and cores (one is left to the writing process)."""
+    if asked is None:
+        asked = min(READERS_MAX, cores() - 1, table_bytes // READER_BYTES_MIN)
+    return max(1, min(asked, segments))
+
+
+def pages_of(
+    copy: Copy, description: TableDescription, loader: Loader, segments: int, positions: Mapping[int, Item | None]
+) -> PageSource:
+    """Who reads a first copy: processes where that helps, else threads of this one."""
+    count = readers_for(copy.workers, description.bytes, len(positions))
+    if count == 1 or not loader.wanted or not sys.executable:
+        return read_here(copy, loader, segments, positions)
+    return Readers(copy, loader, segments, positions, count)
+
+
+class _Reader:
+    """One process, and a thread that hears it."""
+
+    def __init__(self, table: str, number: int) -> None:
+        self.name = f"reader {number} of table {table}"
+        self.trouble = ""
+        self.left: set[int] = set()
+        # A session of its own: Ctrl-C in the terminal reaches this process, which ends its readers in order.
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", MODULE, table, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            start_new_session=True,
+        )  # fmt: skip
+        self._lock = threading.Lock()
+
+    def say(self, message: ToReader) -> None:
+        """Send a message; that nobody hears it is noticed by the thread that listens."""
+        with self._lock:
+            try:
+                messages.write(_pipe(self.process.stdin), message)
+            except (OSError, ValueError):
+                return
+
+    def hear(self) -> FromReader | None:
+        """The next message; None when the process has ended."""
+        try:
+            body = messages.read(_pipe(self.process.stdout))
+        except (OSError, ValueError):
+            return None
+        return None if body is None else messages.decode_from_reader(body)
+
+    def end(self) -> None:
+        """Close its input, upon which it ends; it is killed when it does not."""
+        with self._lock:
+            try:
+                _pipe(self.process.stdin).close()
+            except OSError:
+                self.process.kill()
+        try:
+            self.process.wait(END_WAIT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def ended(self) -> Transient:
+        """The error for an end before the last page: positions are durable, so another start goes on from there."""
+        code = self.process.wait()
+        how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+        return Transient(
+            f"{self.name} ended early ({how})", remedy="it is started again; `[sync] workers = 1` does without"
+        )
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise Broken("a reading process has no pipe")
+    return pipe
+
+
+class Readers:
+    """Takes pages from reading processes, as `ParallelScan` does from threads."""
+
+    def __init__(
+        self, copy: Copy, loader: Loader, segments: int, positions: Mapping[int, Item | None], count: int
+    ) -> None:
+        self._copy = copy
+        self._loader = loader
+        self._over = Stop()
+        self._pages: queue.Queue[ScannedPage | TwinrowError] = queue.Queue(PAGES_QUEUED_MAX)
+        self._left = len(positions)
+        self._recipe = loader.recipe
+        self._readers = [_Reader(copy.table, number) for number in range(count)]
+        dynamodb, parts = copy.dynamodb, list(positions.items())
+        for number, reader in enumerate(self._readers):
+            mine = dict(parts[number::count])
+            reader.left = set(mine)
+            recipe = messages.told(self._recipe)
+            reader.say(Job(dynamodb.region, dynamodb.endpoint_url, copy.table, segments, mine, recipe))
+        self._threads = [
+            threading.Thread(target=self._listen, args=(reader,), name=f"hear-{reader.name}", daemon=True)
+            for reader in self._readers
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes."""
+        return [reader.process.pid for reader in self._readers]
+
+    @property
+    def done(self) -> bool:
+        """Whether every segment's last page was taken."""
+        return self._left == 0
+
+    @property
+    def trouble(self) -> str:
+        """Why a reader waits, when one does."""
+        return next((reader.trouble for reader in self._readers if reader.trouble), "")
+
+    def take(self, wait_s: float) -> ScannedPage | None:
+        """The next page of any segment, in order within a segment; None when none came in `wait_s` or all is read."""
+        self._teach(self._loader.recipe)
+        if self.done:
+            return None
+        try:
+            page = self._pages.get(timeout=wait_s) if wait_s > 0 else self._pages.get_nowait()
+        except queue.Empty:
+            return None
+        if isinstance(page, TwinrowError):
+            raise page
+        if page.next_key is None:
+            self._left -= 1
+        return page
+
+    def _teach(self, recipe: Recipe) -> None:
+        """Rows made by an older recipe are made again here, so it need not be heard at once."""
+        if recipe is self._recipe:
+            return
+        self._recipe = recipe
+        for reader in self._readers:
+            reader.say(messages.told(recipe))
+
+    def close(self) -> None:
+        """End the processes; pages not taken are dropped (their positions were never made durable)."""
+        self._over.set()
+        for reader in self._readers:
+            reader.end()
+        for thread in self._threads:
+            thread.join()
+        for reader in self._readers:
+            _pipe(reader.process.stdout).close()
+
+    def _listen(self, reader: _Reader) -> None:
+        try:
+            while not self._over and (message := reader.hear()) is not None:
+                self._heed(reader, message)
+            if reader.left:
+                self._put(reader.ended())
+        except Exception as error:  # noqa: BLE001 - handed to the thread that takes pages, which raises it
+            self._put(
+                Broken(f"fault in Twinrow: {error!r}", where=f"table {self._copy.table}", remedy="please report it")
+            )
+
+    def _heed(self, reader: _Reader, message: FromReader) -> None:
+        copy = self._copy
+        match message:
+            case Ask():
+                copy.read_budget.wait(self._over)
+                reader.say(Go())
+            case Paid(units):
+                copy.dynamodb.count("scan")
+                copy.read_budget.pay(units)
+            case WasThrottled():
+                copy.dynamodb.count("scan")
+                copy.read_budget.throttled()
+            case Waits(trouble):
+                reader.trouble = trouble
+            case Failed(what, where, remedy):
+                reader.left.clear()
+                self._put(TwinrowError(what, where=where, remedy=remedy))
+            case PageRead(segment, raw, next_key, units, at, text):
+                if next_key is None:
+                    reader.left.discard(segment)
+                self._put(ScannedPage(segment, Page(raw, next_key, units), at, text))
+
+    def _put(self, page: ScannedPage | TwinrowError) -> None:
+        """Wait for room; then nothing is heard from that reader, and it waits too."""
+        while not self._over:
+            try:
+                self._pages.put(page, timeout=PUT_WAIT_S)
+            except queue.Full:
+                continue
+            return
