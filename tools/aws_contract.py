@@ -144,7 +144,7 @@ class Table:
                 if iterator is None:
                     break
                 page = self.dynamodb.records(iterator)
-                found += map(stream_record.read, page.records)
+                found += stream_record.read(page.raw)
                 iterator = page.next_iterator
         return found
 
@@ -336,7 +336,7 @@ def open_shards_have_no_end(table: Table) -> str:
         except DynamoDBError:
             continue  # the record is in another shard
         page = table.dynamodb.records(after)
-        expect(all(int(stream_record.read(one).sequence) > int(wanted) for one in page.records), "a record again")
+        expect(all(int(one.sequence) > int(wanted) for one in stream_record.read(page.raw)), "a record again")
         expect(page.next_iterator is not None, "no next iterator")
         return "an iterator after an empty page"
     raise NotSeen("no open shard takes that sequence number")

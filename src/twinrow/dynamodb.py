@@ -34,6 +34,7 @@ STATEMENTS_MAX = 25
 """BatchExecuteStatement takes at most 25 statements (AWS API reference, BatchExecuteStatement)."""
 UNPROCESSED_TRIES_MAX = 12
 PAGE_SHAPES = frozenset({"ScanOutput", "QueryOutput"})
+RECORDS_SHAPE = "GetRecordsOutput"
 
 THROTTLE_CODES = frozenset({
     "ProvisionedThroughputExceededException", "ProvisionedThroughputExceeded", "ThrottlingException", "ThrottlingError",
@@ -61,6 +62,13 @@ class _PageAnswer(msgspec.Struct, rename="pascal"):
     consumed_capacity: dict[str, Any] | None = None
 
 
+class _RecordsAnswer(msgspec.Struct, rename="pascal"):
+    """The answer of GetRecords; the records stay bytes."""
+
+    records: msgspec.Raw = msgspec.Raw(b"[]")
+    next_shard_iterator: str | None = None
+
+
 class _WireParser:
     """Decodes good answers with msgspec, unchanged; errors are parsed by botocore's own parser."""
 
@@ -68,16 +76,21 @@ class _WireParser:
         self._stock = stock
         self._decode = msgspec.json.Decoder().decode
         self._decode_page = msgspec.json.Decoder(_PageAnswer).decode
+        self._decode_records = msgspec.json.Decoder(_RecordsAnswer).decode
 
     def parse(self, response: dict[str, Any], shape: Any) -> Any:
         if response["status_code"] >= 300 or not response["body"]:
             return self._stock.parse(response, shape)
+        parsed: dict[str, Any]
         if shape.name in PAGE_SHAPES:
             page = self._decode_page(response["body"])
             parsed = {
                 "Items": bytes(page.items), "LastEvaluatedKey": page.last_evaluated_key,
                 "ConsumedCapacity": page.consumed_capacity,
             }  # fmt: skip
+        elif shape.name == RECORDS_SHAPE:
+            told = self._decode_records(response["body"])
+            parsed = {"Records": told.records, "NextShardIterator": told.next_shard_iterator}
         else:
             parsed = self._decode(response["body"])
         parsed["ResponseMetadata"] = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": response["headers"]}
@@ -156,9 +169,9 @@ class StreamPage:
 
 @dataclass(frozen=True, slots=True)
 class RecordsPage:
-    """One answer of GetRecords: records in wire form, and the next iterator (None: the shard has ended)."""
+    """One answer of GetRecords: the JSON array of the records, and the next iterator (None: the shard has ended)."""
 
-    records: list[dict[str, Any]]
+    raw: bytes | msgspec.Raw
     next_iterator: str | None
 
 
@@ -355,7 +368,9 @@ class DynamoDB:
     def records(self, iterator: str, where: str = "") -> RecordsPage:
         """Up to 1,000 records or 1 MB. Raises DynamoDBError: ExpiredIteratorException, TrimmedDataAccessException."""
         told = self.call("get_records", service="dynamodbstreams", where=where, ShardIterator=iterator)
-        return RecordsPage(told.get("Records", []), told.get("NextShardIterator") or None)
+        found = told.get("Records", [])
+        raw = found if isinstance(found, msgspec.Raw) else msgspec.json.encode(found)
+        return RecordsPage(raw, told.get("NextShardIterator") or None)
 
     def get_items(self, table: str, keys: Sequence[Item], budget: Budget, stop: Stop) -> list[Item]:
         """Consistent read of any number of distinct keys; items that are gone are left out of the answer.

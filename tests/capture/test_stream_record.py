@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from twinrow.capture.stream_record import read
+from twinrow.capture import stream_record
+from twinrow.capture.stream_record import StreamRecord
 from twinrow.change import Change
 
 KEY = {"k": {"S": "a"}}
@@ -20,6 +22,12 @@ def record(name: str, **told: Any) -> dict[str, Any]:
     return {"eventName": name, "dynamodb": dynamodb} | ({"userIdentity": who} if who else {})
 
 
+def read(one: dict[str, Any]) -> StreamRecord:
+    """The record as it comes out of its page."""
+    (found,) = stream_record.read(msgspec.json.encode([one]))
+    return found
+
+
 def test_new_and_old_images() -> None:
     found = read(record("MODIFY", NewImage=NEW, OldImage=OLD))
     assert found.change == Change("PUT", "STREAM", KEY, NEW, OLD, 1.7e9)
@@ -29,7 +37,8 @@ def test_new_and_old_images() -> None:
 @pytest.mark.parametrize("old", [None, OLD], ids=["KEYS_ONLY", "OLD_IMAGE"])
 @pytest.mark.parametrize("name", ["INSERT", "MODIFY"])
 def test_a_write_without_its_new_image_asks_for_a_recheck(name: str, old: dict[str, Any] | None) -> None:
-    found = read(record(name, OldImage=old)).change
+    told = {} if old is None else {"OldImage": old}
+    found = read(record(name, **told)).change
     assert (found.kind, found.item, found.old, found.needs_recheck) == ("PUT", None, old, True)
 
 

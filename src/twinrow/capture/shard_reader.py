@@ -101,14 +101,13 @@ def fetch(source: StreamSource, arn: str, job: ReadJob) -> Fetched:
         if error.code in (EXPIRED, TRIMMED, NOT_FOUND):
             return Fetched(refused=error.code)
         raise
-    records = tuple(map(stream_record.read, page.records))
-    return Fetched(records, page.next_iterator, ended=page.next_iterator is None)
+    return Fetched(stream_record.read(page.raw), page.next_iterator, ended=page.next_iterator is None)
 
 
 def pause_s(fetched: Fetched, empties: int, *, closed: bool, shards: int, at: float) -> float:
     """Seconds until the next reading of this shard, `shards` being read in all; `at` in epoch seconds."""
     if fetched.records:
-        behind = fetched.records[-1].change.at < at - BEHIND_S
+        behind = fetched.records[-1].at < at - BEHIND_S
         return 0.0 if behind or len(fetched.records) >= FULL_PAGE_RECORDS else ACTIVE_S
     if closed:
         return CLOSED_S

@@ -58,7 +58,7 @@ class StreamBatch:
     `waits`: the trouble that some shard or the listing is in, or "".
     """
 
-    changes: list[Change]
+    records: list[StreamRecord]
     positions: dict[str, ShardPosition]
     gaps: list[GapFound]
     forgotten: frozenset[str]
@@ -68,6 +68,11 @@ class StreamBatch:
     unread_since: float | None
     ended: bool
     waits: str
+
+    @property
+    def changes(self) -> list[Change]:
+        """What the records tell, decoded anew each time."""
+        return [one.change for one in self.records]
 
 
 @dataclass(slots=True)
@@ -83,7 +88,7 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Taken:
-    changes: list[Change] = field(default_factory=list)
+    records: list[StreamRecord] = field(default_factory=list)
     positions: dict[str, ShardPosition] = field(default_factory=dict)
     gaps: list[GapFound] = field(default_factory=list)
 
@@ -189,7 +194,7 @@ class StreamReader:
             self._filled.notify_all()
 
     def take(self, records_max: int, wait_s: float) -> StreamBatch:
-        """Up to `records_max` changes with all that belongs to them; waits up to `wait_s` for something to come.
+        """Up to `records_max` records with all that belongs to them; waits up to `wait_s` for something to come.
 
         What was taken before must be durable by now: no change is given twice. Raises the error of a reading thread.
         """
@@ -204,7 +209,7 @@ class StreamReader:
             forgotten, self._forget = frozenset(self._forget), set()
             self.work.notify()
             return StreamBatch(
-                taken.changes, taken.positions, taken.gaps, forgotten, self._is_listed(), self._is_read_through(),
+                taken.records, taken.positions, taken.gaps, forgotten, self._is_listed(), self._is_read_through(),
                 self._oldest_at(), self._unread_since(), self._is_ended(), self._trouble(),
             )  # fmt: skip
 
@@ -327,7 +332,7 @@ class StreamReader:
         before = self._read[job.shard]
         position = fetched.records[-1].sequence if fetched.records else before.position
         after = replace(before, position=position, finished=fetched.ended, read_at=job.asked_at)
-        wanted = tuple(one for one in fetched.records if one.change.at >= self._started_at - shard_tree.START_MARGIN_S)
+        wanted = tuple(one for one in fetched.records if one.at >= self._started_at - shard_tree.START_MARGIN_S)
         if wanted or fetched.ended:
             self._append(_Entry(job.shard, after, wanted))
         else:
@@ -387,16 +392,16 @@ class StreamReader:
     def _take_entry(self, taken: _Taken, records_max: int) -> bool:
         """Move the first entry, or the part of it that fits, into `taken`; whether more may follow."""
         entry = self._queue[0]
-        room = records_max - len(taken.changes)
+        room = records_max - len(taken.records)
         left = len(entry.records) - entry.taken
         if left > 0 and room <= 0:
             return False
         part = entry.records[entry.taken : entry.taken + room]
-        taken.changes += [one.change for one in part]
+        taken.records += part
         self._queued_records -= len(part)
         self._queued_bytes -= sum(one.size for one in part)
         if part:
-            self._newest_given_at[entry.shard] = part[-1].change.at
+            self._newest_given_at[entry.shard] = part[-1].at
         if left > len(part):
             entry.taken += len(part)
             self._give(taken, entry.shard, replace(entry.after, position=part[-1].sequence, finished=False))
@@ -436,7 +441,7 @@ class StreamReader:
         return quiet and all(one.empties and not one.tries for one in self._readers.values())
 
     def _oldest_at(self) -> float | None:
-        return min((one.records[one.taken].change.at for one in self._queue if one.records), default=None)
+        return min((one.records[one.taken].at for one in self._queue if one.records), default=None)
 
     def _unread_since(self) -> float | None:
         unread = []
