@@ -13,10 +13,9 @@ from twinrow.app.wiring import few_tries
 from twinrow.change import AttributeValue, Item
 from twinrow.dynamodb import DynamoDBError, TableDescription
 from twinrow.errors import StartRefused, TwinrowError
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import NO_DIGEST, Debt
 from twinrow.sync import link_write, start
 from twinrow.sync.copy import Copy
-from twinrow.sync.prepare import NO_DIGEST
 
 SAMPLE_ITEMS = 100
 MENDABLE = ("twinrow check --fix adds it", "twinrow check --fix turns it on", "wait until it is ACTIVE")

@@ -11,8 +11,9 @@ import heapq
 import itertools
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import overload
 
 from twinrow import clock
 from twinrow.capture import shard_tree
@@ -37,6 +38,8 @@ from twinrow.retry import back_off_s
 RECORDS_QUEUED_MAX = 20_000
 BYTES_QUEUED_MAX = 32 * 1024 * 1024
 """Readers pause at these; each may add the page (1 MB) that it was just reading."""
+BYTES_TAKEN_MAX = 8 * 1024 * 1024
+"""A batch ends with the page that brings it here."""
 READ_AT_EVERY_S = 60.0
 """How often the time of the last reading of an idle shard becomes durable."""
 EMPTY_S = 5.0
@@ -45,6 +48,23 @@ RECORD_TIME_GRAIN_S = 1.0
 """Record times are cut to the second (AWS API reference, StreamRecord)."""
 
 Job = ListJob | ReadJob
+
+
+class Changes(Sequence[Change]):
+    """What records tell, decoded when it is asked for."""
+
+    def __init__(self, records: Sequence[StreamRecord]) -> None:
+        self._records = records
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, place: int) -> Change: ...
+    @overload
+    def __getitem__(self, place: slice) -> Changes: ...
+    def __getitem__(self, place: int | slice) -> Change | Changes:
+        return Changes(self._records[place]) if isinstance(place, slice) else self._records[place].change
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +90,9 @@ class StreamBatch:
     waits: str
 
     @property
-    def changes(self) -> list[Change]:
-        """What the records tell, decoded anew each time."""
-        return [one.change for one in self.records]
+    def changes(self) -> Changes:
+        """What the records tell."""
+        return Changes(self.records)
 
 
 @dataclass(slots=True)
@@ -91,6 +111,7 @@ class _Taken:
     records: list[StreamRecord] = field(default_factory=list)
     positions: dict[str, ShardPosition] = field(default_factory=dict)
     gaps: list[GapFound] = field(default_factory=list)
+    bytes: int = 0
 
 
 class StreamReader:
@@ -394,12 +415,14 @@ class StreamReader:
         entry = self._queue[0]
         room = records_max - len(taken.records)
         left = len(entry.records) - entry.taken
-        if left > 0 and room <= 0:
+        if left > 0 and (room <= 0 or taken.bytes >= BYTES_TAKEN_MAX):
             return False
         part = entry.records[entry.taken : entry.taken + room]
         taken.records += part
         self._queued_records -= len(part)
-        self._queued_bytes -= sum(one.size for one in part)
+        size = sum(one.size for one in part)
+        taken.bytes += size
+        self._queued_bytes -= size
         if part:
             self._newest_given_at[entry.shard] = part[-1].at
         if left > len(part):

@@ -114,6 +114,22 @@ class PageDecoder:
         except (msgspec.DecodeError, _DoesNotFit, ValueError, TypeError, AttributeError):
             return None  # the general path tells what it is, item by item
 
+    def unchanged(self, before: bytes, after: bytes) -> list[bool] | None:
+        """Whether each item of a page is the one at its place in a page before it, but for `kept`; None as `rows`.
+
+        A set in another order counts as changed.
+        """
+        if self._fits_nothing:
+            return None
+        try:
+            pairs = list(zip(self._decode(before), self._decode(after), strict=True))
+        except (msgspec.DecodeError, ValueError):
+            return None
+        if self._keeps:
+            for one, other in pairs:
+                one.kept = other.kept = None
+        return [one == other for one, other in pairs]
+
     def _row(self, item: Any) -> Row:
         values: list[Any] = []
         apart: Item = {}

@@ -63,7 +63,7 @@ def text_of(rows: Iterable[Row]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _load_sql(schema: TableSchema, into: str) -> str:
+def load_sql(schema: TableSchema, into: str) -> str:
     names, sets = ["@h"], ["`_twinrow_key` = UNHEX(@h)"]
     for number, column in enumerate(schema.columns):
         if column.type.name == "VARBINARY" or column.type.name in BLOB_BYTES_MAX:
@@ -86,7 +86,7 @@ def load_text(tx: Connection, schema: TableSchema, data: bytes, rows: int) -> bo
         return False
     tx.execute(f"SAVEPOINT {SAVEPOINT}")
     try:
-        affected, warnings = tx.load(_load_sql(schema, schema.into), data)
+        affected, warnings = tx.load(load_sql(schema, schema.into), data)
         if affected == rows and not warnings:
             return True
     except MySQLError as error:

@@ -9,7 +9,8 @@ from twinrow.errors import RowRefused
 from twinrow.mysql import STATEMENT_BYTES_MAX, Connection, MySQLError, raise_row_refused
 from twinrow.schema.row import Row
 from twinrow.schema.table import TableSchema
-from twinrow.sink import bulk, statements
+from twinrow.sink import bulk, staging, statements
+from twinrow.sink.staging import Staged
 
 KEYS_A_STATEMENT_MAX = 1000
 ROWS_A_STATEMENT_MAX = 2000
@@ -36,9 +37,15 @@ class Written:
     rows_delta: int = 0
 
 
-def existing_rows(tx: Connection, schema: TableSchema, hashes: Sequence[bytes]) -> dict[bytes, Existing]:
-    """The rows that these fingerprints have, by fingerprint."""
+def existing_rows(
+    tx: Connection, schema: TableSchema, hashes: Sequence[bytes], staged: Staged | None = None
+) -> dict[bytes, Existing]:
+    """The rows that these fingerprints have, by fingerprint; those of staged rows are asked for by a join."""
     found: dict[bytes, Existing] = {}
+    if staged is not None:
+        for key, row_id, deleted in tx.query(staging.select_ids(schema)):
+            found[key] = Existing(row_id, bool(deleted))
+        hashes = [key for key in hashes if key not in staged.keys]
     for first in range(0, len(hashes), KEYS_A_STATEMENT_MAX):
         part = hashes[first : first + KEYS_A_STATEMENT_MAX]
         for key, row_id, deleted in tx.query(statements.select_ids(schema, len(part)), part):
@@ -52,10 +59,20 @@ def write(
     rows: Sequence[Row],
     existing: Mapping[bytes, Existing],
     wanted_ids: Mapping[bytes, int] | None = None,
+    *,
+    staged: Staged | None = None,
+    ids: bool = True,
 ) -> Written:
-    """Write rows with distinct fingerprints; `wanted_ids` gives new rows their id (adopted or revived)."""
+    """Write rows with distinct fingerprints; `wanted_ids` gives new rows their id (adopted or revived).
+
+    `staged` rows are written from the temporary table, if all of them are wanted and none wants an id. The ids of new
+    rows are told where `ids` are asked for.
+    """
     written = Written()
     wanted_ids = wanted_ids or {}
+    all_rows = rows
+    if staged is not None and _may_upsert(staged, rows, wanted_ids) and _upsert(tx, schema, staged, existing, written):
+        rows = [row for row in rows if row.key not in staged.keys]
     plain = [row for row in rows if row.key not in existing and row.key not in wanted_ids]
     placed = [row for row in rows if row.key not in existing and row.key in wanted_ids]
     known = [row for row in rows if row.key in existing]
@@ -64,15 +81,35 @@ def write(
     if not (bulk.can_load(tx, len(plain)) and bulk.insert_new(tx, schema, plain)):
         _insert(tx, schema, plain, {}, "", written)
     changed = _insert(tx, schema, known, {}, statements.upsert_tail(schema, tx.flavour), written)
-    written.updated = changed // 2
+    written.updated += changed // 2
     refused = written.refused
-    written.inserted = sum(row.key not in refused for row in (*plain, *placed))
-    revived = sum(existing[row.key].deleted and row.key not in refused for row in known)
-    written.rows_delta = written.inserted + revived
-    new = [row.key for row in (*plain, *placed) if row.key not in refused]
-    written.ids = {key: one.row_id for key, one in existing.items()}
-    written.ids.update({key: one.row_id for key, one in existing_rows(tx, schema, new).items()})
+    new = [row.key for row in all_rows if row.key not in existing and row.key not in refused]
+    written.inserted = len(new)
+    known_deleted = [row.key for row in all_rows if row.key in existing and existing[row.key].deleted]
+    written.rows_delta = len(new) + sum(key not in refused for key in known_deleted)
+    if ids:
+        written.ids = {key: one.row_id for key, one in existing.items()}
+        written.ids.update({key: one.row_id for key, one in existing_rows(tx, schema, new, staged).items()})
     return written
+
+
+def _may_upsert(staged: Staged, rows: Sequence[Row], wanted_ids: Mapping[bytes, int]) -> bool:
+    wanted = sum(row.key in staged.keys and row.key not in wanted_ids for row in rows)
+    return wanted == len(staged.keys)
+
+
+def _upsert(
+    tx: Connection, schema: TableSchema, staged: Staged, existing: Mapping[bytes, Existing], written: Written
+) -> bool:
+    """All staged rows by one statement; False, and nothing is written, when the server does not take one as it is."""
+    tx.execute(f"SAVEPOINT {bulk.SAVEPOINT}")
+    try:
+        changed = _write(tx, staging.upsert(schema))
+    except RowRefused:
+        tx.execute(f"ROLLBACK TO SAVEPOINT {bulk.SAVEPOINT}")
+        return False
+    written.updated = (changed - sum(key not in existing for key in staged.keys)) // 2
+    return True
 
 
 def delete(

@@ -41,6 +41,8 @@ def park(tx: Connection, table: str, key_hash: bytes, key: Item, item: Item, rea
 def resolve(tx: Connection, table: str, hashes: Iterable[bytes]) -> None:
     """A newer image became a row, or the item is gone: nothing is parked for these keys any more."""
     wanted = list(hashes)
+    if not wanted or not tx.query("SELECT 1 FROM _twinrow_dead_letter WHERE table_name = %s LIMIT 1", (table,)):
+        return
     for first in range(0, len(wanted), ROWS_A_STATEMENT_MAX):
         part = wanted[first : first + ROWS_A_STATEMENT_MAX]
         tx.execute(

@@ -11,6 +11,8 @@ from twinrow.change import Item
 from twinrow.mysql import Connection
 
 ROWS_A_STATEMENT_MAX = 500
+NO_DIGEST = b"\0" * 16
+"""Of a debt that a success pays whatever the image was: a stream brings every other write of the item by itself."""
 _COLUMNS = "key_hash, item_key, generation, digest, row_id, mark, attempts"
 
 
@@ -51,6 +53,8 @@ def owe(tx: Connection, table: str, debts: Sequence[Debt]) -> None:
 def forgive(tx: Connection, table: str, hashes: Iterable[bytes]) -> None:
     """Drop the debts of keys that owe nothing any more."""
     wanted = sorted(hashes)
+    if not wanted or not tx.query("SELECT 1 FROM _twinrow_link WHERE table_name = %s LIMIT 1", (table,)):
+        return
     for first in range(0, len(wanted), ROWS_A_STATEMENT_MAX):
         part = wanted[first : first + ROWS_A_STATEMENT_MAX]
         tx.execute(

@@ -31,11 +31,15 @@ def any_stands(connection: Connection, table: str) -> bool:
 
 def bury(tx: Connection, table: str, rows: Mapping[bytes, int | None], at: float) -> None:
     """Leave tombstones; a row id known before is kept when the same delete is applied again."""
-    for key_hash, row_id in rows.items():
+    entries = list(rows.items())
+    for first in range(0, len(entries), KEYS_A_STATEMENT_MAX):
+        part = entries[first : first + KEYS_A_STATEMENT_MAX]
+        args = [value for key_hash, row_id in part for value in (table, key_hash, row_id, at)]
         tx.execute(
-            "INSERT INTO _twinrow_tombstone (table_name, key_hash, row_id, at) VALUES (%s, %s, %s, %s) "
-            "ON DUPLICATE KEY UPDATE row_id = COALESCE(VALUES(row_id), row_id), at = VALUES(at)",
-            (table, key_hash, row_id, at),
+            "INSERT INTO _twinrow_tombstone (table_name, key_hash, row_id, at) VALUES "
+            + ", ".join(["(%s, %s, %s, %s)"] * len(part))
+            + " ON DUPLICATE KEY UPDATE row_id = COALESCE(VALUES(row_id), row_id), at = VALUES(at)",
+            args,
         )
 
 

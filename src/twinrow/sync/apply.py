@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,8 @@ from twinrow.errors import SchemaMoved, TransactionRetry
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
 from twinrow.retry import back_off_s
-from twinrow.sink import writer
+from twinrow.sink import staging, writer
+from twinrow.sink.staging import Staged
 from twinrow.sink.writer import Written
 from twinrow.state import checkpoint, dead_letter, gap, lease, outbox, recheck
 from twinrow.state.checkpoint import Checkpoint
@@ -52,21 +54,28 @@ class Applied:
     parked: int
 
 
-def apply(copy: Copy, batch: Batch) -> Applied:
-    """Make a batch durable. Raises LeaseLost, StartRefused, Broken; Transient when it should be tried again later."""
-    prepared = _learned(copy, batch)
-    return transact(copy, lambda _tx: batch, prepared)
+def apply(copy: Copy, batch: Batch, prepared: Prepared | None = None) -> Applied:
+    """Make a batch durable; `prepared`: its changes, ready to be written, else that is done here.
+
+    Raises LeaseLost, StartRefused, Broken; Transient when it should be tried again later.
+    """
+    if prepared is None:
+        prepared = _learned(copy, batch)
+    return transact(copy, lambda _tx: batch, prepared, stage=not batch.if_absent)
 
 
-def transact(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | None = None) -> Applied:
+def transact(
+    copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | None = None, *, stage: bool = False
+) -> Applied:
     """Lock the lease, `read` a batch under it (unless it was prepared before), write it, commit.
 
+    `stage`: many prepared rows, of which some may be there, stand in a temporary table before the lock is asked for.
     Deadlocks and lock waits run the whole transaction again, at most TRANSACTION_TRIES_MAX times.
     """
     fail_point("before-transaction")
     for tried in range(1, TRANSACTION_TRIES_MAX + 1):
         try:
-            return _once(copy, read, prepared)
+            return _once(copy, read, prepared, stage=stage)
         except SchemaMoved:
             copy.load_schema()
             prepared = None
@@ -92,8 +101,10 @@ def _learned(copy: Copy, batch: Batch) -> Prepared:
     return prepare(copy.settings, copy.schema, copy.flavour, batch.changes)
 
 
-def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | None) -> Applied:
-    with copy.writer.transaction() as tx:
+def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | None, *, stage: bool) -> Applied:
+    session = copy.writer
+    staged = _staged(session, copy, prepared) if stage and prepared is not None else None
+    with session.transaction() as tx:
         locked = lease.lock(tx, copy.lease, copy.schema.version)
         fail_point("after-lock")
         batch = read(tx)
@@ -102,7 +113,7 @@ def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | 
             if copy.evolution(items).steps:
                 raise _NeedsColumns(items)
             prepared = prepare(copy.settings, copy.schema, copy.flavour, batch.changes)
-        applied, rows_delta = _write(tx, copy, batch, prepared, locked.generation)
+        applied, rows_delta = _write(tx, copy, batch, prepared, locked.generation, staged)
         fail_point("after-rows")
         checkpoint.save(tx, copy.table, batch.parts)
         outbox.owe(tx, copy.table, applied.debts)
@@ -115,21 +126,32 @@ def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | 
     return applied
 
 
-def _write(tx: Connection, copy: Copy, batch: Batch, prepared: Prepared, generation: int) -> tuple[Applied, int]:
-    existing = writer.existing_rows(tx, copy.schema, list(prepared.hashes))
-    buried = deletes.tombstones(tx, copy, prepared.hashes) if copy.snapshotting else {}
+def _staged(session: Connection, copy: Copy, prepared: Prepared) -> Staged | None:
+    """The rows, less those of echoes, which are mostly there, in a temporary table."""
+    if prepared.schema_version != copy.schema.version:
+        return None
+    return staging.fill(
+        session, copy.schema, [one.row for one in prepared.ones if one.row is not None and not one.echo]
+    )
+
+
+def _write(
+    tx: Connection, copy: Copy, batch: Batch, prepared: Prepared, generation: int, staged: Staged | None
+) -> tuple[Applied, int]:
+    existing = writer.existing_rows(tx, copy.schema, prepared.hashes, staged)
+    buried = deletes.tombstones(tx, copy, prepared.hashes)
     wanted = owed.wanted(prepared, existing, buried, if_absent=batch.if_absent)
     owed.refuse_foreign_ids(copy, wanted, existing, buried)
     ids = owed.ids_to_take(tx, copy, wanted, existing, buried)
     if not batch.truth:
         wanted = owed.put_off(tx, copy, wanted, existing, ids)
     rows = [one.row for one in wanted if one.row is not None and not owed.is_echo(one, existing)]
-    written = writer.write(tx, copy.schema, rows, existing, ids)
+    written = writer.write(tx, copy.schema, rows, existing, ids, staged=staged, ids=copy.settings.linked)
     parked = {one.hash: (one, one.unfit) for one in wanted if one.unfit}
     parked.update({one.hash: (one, written.refused[one.hash]) for one in wanted if one.hash in written.refused})
     gone = deletes.delete(tx, copy, wanted, existing, parked, buried)
     for one, reason in parked.values():
-        dead_letter.park(tx, copy.table, one.hash, one.key, one.item or one.key, reason, one.seen_at)
+        dead_letter.park(tx, copy.table, one.hash, one.key, one.whole or one.key, reason, one.seen_at)
     dead_letter.resolve(tx, copy.table, [one.hash for one in wanted if one.hash not in parked])
     debts = owed.debts(copy, wanted, written, parked, generation)
     debts = owed.new_debts(tx, copy, debts, wanted, truth=batch.truth)
@@ -138,7 +160,7 @@ def _write(tx: Connection, copy: Copy, batch: Batch, prepared: Prepared, generat
 
 
 def _count(copy: Copy, prepared: Prepared, applied: Applied) -> None:
-    for one in prepared.ones:
-        copy.counters.add("DELETE" if one.row is None and not one.unfit else "PUT", one.origin)
+    for (kind, origin), count in Counter((one.kind, one.origin) for one in prepared.ones).items():
+        copy.counters.add(kind, origin, count)
     copy.counters.parked += applied.parked
     copy.counters.in_extra += sum(one.row is not None and one.row.extra is not None for one in prepared.ones)

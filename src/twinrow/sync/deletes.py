@@ -14,7 +14,9 @@ from twinrow.sync.prepare import One
 
 
 def tombstones(tx: Connection, copy: Copy, hashes: Sequence[bytes]) -> dict[bytes, int | None]:
-    """The tombstones of these keys, with the id of the row that was."""
+    """The tombstones of these keys, with the id of the row that was; there are none but while a snapshot runs."""
+    if not copy.snapshotting or not tombstone.any_stands(tx, copy.table):
+        return {}
     return tombstone.standing(tx, copy.table, hashes)
 
 

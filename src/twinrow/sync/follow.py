@@ -18,10 +18,11 @@ from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.apply import Batch, apply
 from twinrow.sync.copy import Copy
 from twinrow.sync.link import Linker
+from twinrow.sync.prepare_records import RecordPreparer, can_prepare
 
 SHARD = "shard:"
 STREAM = "stream"
-RECORDS_A_BATCH_MAX = 2000
+RECORDS_A_BATCH_MAX = 5000
 SHARDS_READ_AT_ONCE_MAX = 8
 IDLE_WAIT_S = 0.05
 LISTING_WAIT_S = 0.5
@@ -42,6 +43,7 @@ class Follow:
     def __init__(self, copy: Copy, linker: Linker, description: TableDescription) -> None:
         self._copy = copy
         self._linker = linker
+        self._preparer = RecordPreparer(copy)
         self.caught_up_at = 0.0
         self.oldest_at: float | None = None
         self.read_at = 0.0
@@ -99,7 +101,7 @@ class Follow:
             self._next_stream()
         elif not self._is_old:
             self._look_how_far()
-        return bool(batch.changes) or batch.ended
+        return bool(batch.records) or batch.ended
 
     def _look_how_far(self) -> None:
         """Up to the beginning, as `--once` asks, and then up to a moment that moves along with the clock."""
@@ -109,11 +111,17 @@ class Follow:
 
     def _apply(self, batch: StreamBatch) -> None:
         copy = self._copy
-        if batch.changes or batch.positions or batch.gaps:
-            changes, suspects = _told_and_untold(copy, batch.changes)
+        if batch.records or batch.positions or batch.gaps:
+            prepared = None
+            changes: Sequence[Change] = batch.changes
+            suspects: list[tuple[bytes, Item]] = []
+            if can_prepare(copy.settings, batch.records):
+                prepared = self._preparer.prepare(batch.records)
+            else:
+                changes, suspects = _told_and_untold(copy, changes)
             parts = {SHARD + shard: _checkpoint(one) for shard, one in batch.positions.items()}
             gaps = [(one.cause, one.shard, one.from_at, one.to_at) for one in batch.gaps]
-            applied = apply(copy, Batch(changes, parts, suspects=suspects, gaps=gaps))
+            applied = apply(copy, Batch(changes, parts, suspects=suspects, gaps=gaps), prepared)
             self._linker.submit(applied.debts)
         for shard in batch.forgotten:
             checkpoint.forget(copy.writer, copy.table, SHARD + shard)

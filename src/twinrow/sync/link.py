@@ -236,7 +236,7 @@ class Linker:
         silent: list[Debt] = []
         for debt, answer in zip(debts, answers, strict=True):
             if answer.code is None:
-                is_same = answer.old is not None and digest(answer.old, copy.settings.own) == debt.digest
+                is_same = _pays(copy, debt, answer)
                 (good if is_same else unclear).append(debt)
             elif answer.code in RETRYABLE or answer.code in NO_RIGHTS:
                 later.append(debt)
@@ -295,11 +295,17 @@ class Linker:
             bare = Debt(debt.key_hash, debt.key, debt.generation, debt.digest, None, debt.mark)
             cleared, units = send(copy, [bare])
             copy.write_budget.pay(units)
-            is_same = cleared[0].old is not None and digest(cleared[0].old, copy.settings.own) == debt.digest
-            if cleared[0].code is not None or not is_same:
+            if cleared[0].code is not None or not _pays(copy, debt, cleared[0]):
                 self._to_recheck([debt], "the item had changed")
                 return
         self._settled(lambda: outbox.refuse(self._session(), copy.table, debt, reason))
+
+
+def _pays(copy: Copy, debt: Debt, answer: StatementAnswer) -> bool:
+    """Whether a success met the image that the row was made from, as far as that matters."""
+    if debt.digest == outbox.NO_DIGEST:
+        return True
+    return answer.old is not None and digest(answer.old, copy.settings.own) == debt.digest
 
 
 def pay_what_is_due(copy: Copy, linker: Linker, limit: int) -> int:

@@ -136,13 +136,14 @@ def debts(
 def new_debts(tx: Connection, copy: Copy, found: list[Debt], ones: Sequence[One], *, truth: bool) -> list[Debt]:
     """Debts that do not stand already for the very same image (its link call is under way); paid ones are dropped.
 
-    A row write raises the generation; an image that the index shows again, unchanged, is no row write.
+    A row write raises the generation; an image that the index shows again, unchanged, is no row write. A stream shows
+    each image once.
     """
     owing = {debt.key_hash for debt in found}
     settled = [one.hash for one in ones if one.hash not in owing]
     if truth or copy.settings.capture == "stream":
         outbox.forgive(tx, copy.table, settled)
-    if truth or not found:
+    if truth or not found or copy.settings.capture == "stream":
         return found
     standing = outbox.standing(tx, copy.table, [debt.key_hash for debt in found])
     return [debt for debt in found if standing.get(debt.key_hash) != debt.digest]

@@ -5,29 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from twinrow import clock
-from twinrow.change import AttributeValue, Change, Item, Origin
+from twinrow.capture.stream_record import decode_item
+from twinrow.change import AttributeValue, Change, ChangeKind, Item, Origin
 from twinrow.decode.attribute import digest, same
 from twinrow.mysql import Flavour
 from twinrow.schema.row import Row, Unrepresentable, fingerprint, to_row
 from twinrow.schema.table import TableSchema
+from twinrow.state.outbox import NO_DIGEST
 from twinrow.sync.settings import Settings
 
-NO_DIGEST = b"\0" * 16
 
-
-@dataclass(frozen=True, slots=True)
-class One:
+class One(msgspec.Struct, frozen=True, gc=False):
     """The last change of one key in a batch: a row, or none (a delete), or `unfit` with the reason.
 
+    `item` may be JSON still; `whole` has it decoded.
     `mark` is the pending mark to clear, `link` the link attribute as the image shows it, `echo` that the image differs
-    from the one before it in Twinrow's own attributes only; `digest` is NO_DIGEST where nothing can be owed.
+    from the one before it in Twinrow's own attributes only; `digest` is NO_DIGEST where nothing can be owed, or
+    any image pays the debt.
     """
 
     hash: bytes
     key: Item
     origin: Origin
-    item: Item | None
+    item: Item | msgspec.Raw | None
     row: Row | None
     unfit: str
     digest: bytes
@@ -36,6 +39,16 @@ class One:
     echo: bool
     ttl: bool
     seen_at: float
+
+    @property
+    def whole(self) -> Item | None:
+        """The item, decoded."""
+        return decode_item(self.item) if isinstance(self.item, msgspec.Raw) else self.item
+
+    @property
+    def kind(self) -> ChangeKind:
+        """What it does to the row; one that no row can hold was a put."""
+        return "DELETE" if self.row is None and not self.unfit else "PUT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +82,10 @@ def _one(settings: Settings, schema: TableSchema, flavour: Flavour, key_hash: by
     echo = False
     if item is not None:
         mark, link = settings.mark_of(item), settings.link_of(item)
-        if settings.linked or mark is not None:  # only a debt asks for it, and it is a third of this work
+        shown_again = settings.capture != "stream"  # a stream shows each image once, and tells every later change
+        if shown_again and (
+            settings.linked or mark is not None
+        ):  # only a debt asks for it, and it is a third of this work
             found = digest(item, settings.own)
         echo = change.old is not None and same(content(change.old, settings), content(item, settings))
         if settings.counts_as_deleted(item):

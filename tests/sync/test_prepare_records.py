@@ -1,0 +1,193 @@
+"""Stream records made ready by the compiled decoder: the same as by the general path, record by record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.fixtures.items import items
+from tests.fixtures.schemas import schemas_and_items
+
+from twinrow.capture import stream_record
+from twinrow.capture.stream_record import StreamRecord
+from twinrow.change import Item
+from twinrow.mysql import Flavour
+from twinrow.schema.evolve import evolve
+from twinrow.schema.row import key_of, to_row
+from twinrow.schema.table import KeyAttribute, TableSchema, empty_schema
+from twinrow.sync.copy import Copy
+from twinrow.sync.prepare import One, prepare
+from twinrow.sync.prepare_records import RECORDS_DECODED_AT_ONCE, RecordPreparer, can_prepare
+from twinrow.sync.settings import PendingIndex, Settings
+
+KEYS = (KeyAttribute("username", "S"), KeyAttribute("reviewed_at", "S"))
+LINK = "mysql_id"
+SLOW_TO_DRAW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@dataclass
+class Learner:
+    """What is needed of a Copy: settings, and a schema that learns without a server."""
+
+    settings: Settings
+    schema: TableSchema
+    flavour: Flavour = "mysql"
+
+    def learn(self, seen: Iterable[Item]) -> None:
+        evolution = evolve(self.schema, seen)
+        if evolution.steps:
+            self.schema = evolution.schema
+
+    def preparer(self) -> RecordPreparer:
+        return RecordPreparer(cast(Copy, self))
+
+
+def stream_settings(schema: TableSchema, *, linked: bool = False, pending: PendingIndex | None = None) -> Settings:
+    return Settings(
+        table="t", into="t", capture="stream", linked=linked, link_attribute=LINK, soft_deletes=False,
+        soft_ttl_deletes=False, reconcile_s=None, rebuild_rows_max=1000, segments=None, pending=pending, own=schema.own,
+    )  # fmt: skip
+
+
+def empty(*, own: frozenset[str] = frozenset()) -> TableSchema:
+    return empty_schema("t", "t", KEYS, own, (), False)
+
+
+def records(schema: TableSchema, told: Sequence[tuple[Item | None, Item | None]]) -> list[StreamRecord]:
+    """Records of (image before, image after)."""
+    page: list[dict[str, Any]] = []
+    for number, (old, new) in enumerate(told):
+        images = {"OldImage": old, "NewImage": new}
+        dynamodb = {
+            "Keys": key_of(schema.keys, new or old or {}),
+            "SequenceNumber": str(number + 1),
+            "ApproximateCreationDateTime": 1.7e9 + number,
+            **{name: image for name, image in images.items() if image is not None},
+        }
+        name = "REMOVE" if new is None else "INSERT" if old is None else "MODIFY"
+        page.append({"eventName": name, "dynamodb": dynamodb})
+    return list(stream_record.read(msgspec.json.encode(page)))
+
+
+def shown(one: One, *, linked: bool) -> tuple[Any, ...]:
+    link = one.link if linked else None
+    return one.hash, one.key, one.origin, one.whole, one.row, one.unfit, one.digest, link, one.ttl, one.seen_at
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> tuple[TableSchema, list[tuple[Item | None, Item | None]]]:
+    """A schema that has learned something, and what happened to a few items of its table, one after the other."""
+    schema, seen = draw(schemas_and_items())
+    schema = replace(schema, own=schema.own | {LINK})
+    images: list[Item] = []
+    for _ in range(draw(st.integers(1, 6))):
+        image = draw(st.sampled_from(seen + images) | items(schema.keys))
+        images.append({**image, LINK: {"N": "7"}} if draw(st.booleans()) else image)
+    alive: dict[bytes, Item] = {}
+    told: list[tuple[Item | None, Item | None]] = []
+    for image in images:
+        key = msgspec.json.encode(key_of(schema.keys, image))
+        gone = key in alive and draw(st.booleans())
+        told.append((alive.get(key), None if gone else image))
+        if gone:
+            del alive[key]
+        else:
+            alive[key] = image
+    return schema, told
+
+
+@SLOW_TO_DRAW
+@given(story=stories(), linked=st.booleans())
+def test_compiled_and_general_path_make_equal_rows(
+    story: tuple[TableSchema, list[tuple[Item | None, Item | None]]], linked: bool
+) -> None:
+    schema, told = story
+    learner = Learner(stream_settings(schema, linked=linked), schema)
+    batch = records(schema, told)
+    found = learner.preparer().prepare(batch)
+    changes = [record.change for record in batch]
+    expected = prepare(learner.settings, learner.schema, learner.flavour, changes)
+    assert found.schema_version == expected.schema_version
+    ours = {one.hash: shown(one, linked=linked) for one in found.ones}
+    assert ours == {one.hash: shown(one, linked=linked) for one in expected.ones}
+    general_echoes = {one.hash for one in expected.ones if one.echo}
+    assert {one.hash for one in found.ones if one.echo} <= general_echoes
+    last = [one.whole for one in found.ones if one.whole is not None]
+    assert not evolve(learner.schema, last).steps, "the schema had something to learn"
+
+
+def review(number: int, **more: dict[str, Any]) -> Item:
+    return {"username": {"S": "a"}, "reviewed_at": {"S": str(number)}, "rating": {"N": "5"}, **more}
+
+
+def test_the_last_of_a_key_counts_and_nothing_is_learned_from_what_it_overwrites() -> None:
+    learner = Learner(stream_settings(empty()), empty())
+    old, new = review(1, gone={"S": "x"}), review(1)
+    (one,) = learner.preparer().prepare(records(empty(), [(None, old), (old, new)])).ones
+    assert one.row == to_row(learner.schema, new, "mysql")
+    assert "gone" not in learner.schema.by_attribute
+
+
+def test_deleted_and_created_again_is_a_row_and_the_other_way_round_none() -> None:
+    learner = Learner(stream_settings(empty()), empty())
+    told = [(review(1), None), (None, review(1)), (None, review(2)), (review(2), None)]
+    kinds = [one.kind for one in learner.preparer().prepare(records(empty(), told)).ones]
+    assert kinds == ["PUT", "DELETE"]
+
+
+def test_two_texts_of_one_key_are_one_item_in_the_order_of_the_records() -> None:
+    keys = (KeyAttribute("n", "N"),)
+    schema = empty_schema("t", "t", keys, frozenset(), (), False)
+    one, other = {"n": {"N": "1"}}, {"n": {"N": "1.0"}}
+    learner = Learner(stream_settings(schema), schema)
+    (found,) = learner.preparer().prepare(records(schema, [(None, one), (None, other), (one, None)])).ones
+    assert found.kind == "DELETE"
+
+
+def test_an_expiry_is_told_from_a_delete() -> None:
+    page = msgspec.json.encode([
+        {"eventName": "REMOVE", "dynamodb": {"Keys": key_of(KEYS, review(n)), "SequenceNumber": str(n)}, **who}
+        for n, who in enumerate([{}, {"userIdentity": {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}}])
+    ])  # fmt: skip
+    learner = Learner(stream_settings(empty()), empty())
+    assert [one.ttl for one in learner.preparer().prepare(stream_record.read(page)).ones] == [False, True]
+
+
+def test_our_own_link_that_comes_back_is_an_echo_and_a_change_before_it_is_none() -> None:
+    schema = empty(own=frozenset({LINK}))
+    link = {LINK: {"N": "7"}}
+    told = [
+        (review(1), review(1, **link)),
+        (review(2), review(2, text={"S": "new"})),
+        (review(2, text={"S": "new"}), review(2, text={"S": "new"}, **link)),
+    ]
+    learner = Learner(stream_settings(schema, linked=True), schema)
+    preparer = learner.preparer()
+    for _ in range(2):  # first what has to be learned, then by the decoder that knows it
+        echo, changed = preparer.prepare(records(schema, told)).ones
+        assert (echo.echo, echo.link) == (True, link[LINK])
+        assert (changed.echo, changed.link) == (False, link[LINK])
+
+
+def test_what_does_not_fit_takes_only_its_part_along() -> None:
+    learner = Learner(stream_settings(empty()), empty())
+    told: list[tuple[Item | None, Item | None]] = [(None, review(n)) for n in range(RECORDS_DECODED_AT_ONCE * 2)]
+    told.append((None, review(len(told), rating={"S": "five"})))
+    ones = learner.preparer().prepare(records(empty(), told)).ones
+    assert [one.row for one in ones] == [to_row(learner.schema, new, "mysql") for _, new in told if new is not None]
+    raw = [isinstance(one.item, msgspec.Raw) for one in ones]
+    assert raw == [True] * RECORDS_DECODED_AT_ONCE * 2 + [False]
+
+
+def test_images_that_are_not_told_or_do_not_tell_all_are_for_the_general_path() -> None:
+    plain = stream_settings(empty())
+    assert can_prepare(plain, records(empty(), [(None, review(1)), (review(1), None)]))
+    keys_only = {"Keys": key_of(KEYS, review(1)), "SequenceNumber": "1"}
+    page = msgspec.json.encode([{"eventName": "MODIFY", "dynamodb": keys_only}])
+    assert not can_prepare(plain, stream_record.read(page))
+    pending = PendingIndex("migrated-index", "migrated", ({"S": "false"},), None, "deleted")
+    assert not can_prepare(stream_settings(empty(), pending=pending), records(empty(), [(None, review(1))]))
