@@ -50,7 +50,7 @@ def _value_type(kind: Kind) -> type[msgspec.Struct]:
 _VALUE_TYPES: Final[dict[Kind, type[msgspec.Struct]]] = {kind: _value_type(kind) for kind in _PAYLOADS}
 
 
-class _DoesNotFit(Exception):
+class DoesNotFit(Exception):
     """The general path must see this page."""
 
 
@@ -71,7 +71,7 @@ class PageDecoder:
     ) -> None:
         self.schema = schema
         self.spare = spare
-        self._spare = _nameable(spare - schema.by_attribute.keys() - schema.left_out)[:SPARE_MAX]
+        self.spare_names = _nameable(spare - schema.by_attribute.keys() - schema.left_out)[:SPARE_MAX]
         passed_over = _nameable((ignored | schema.left_out - schema.own) - schema.by_attribute.keys() - {kept})
         self._fits_nothing = len(_nameable([*schema.by_attribute, kept or ""])) < len(schema.columns) + 1
         fields: list[tuple[str, Any, Any]] = [("kept", dict[str, Any] | None, None)] if kept else []
@@ -80,7 +80,7 @@ class PageDecoder:
             if not self._fits_nothing:
                 names[f"c{number}"] = column.attribute
             fields.append((f"c{number}", _VALUE_TYPES[column.kind] | None, None))
-        for number, name in enumerate(self._spare):
+        for number, name in enumerate(self.spare_names):
             names[f"s{number}"] = name
             fields.append((f"s{number}", _Null | None, None))
         for number, name in enumerate(passed_over):
@@ -89,15 +89,27 @@ class PageDecoder:
         item = msgspec.defstruct("Item", fields, rename=names, forbid_unknown_fields=True, gc=False)
         self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(list[item]).decode  # type: ignore[valid-type]
         self._cells = _getter([f"c{number}" for number in range(len(schema.columns))])
-        self._spares = _getter([f"s{number}" for number in range(len(self._spare))])
-        self._columns = [
+        self._spares = _getter([f"s{number}" for number in range(len(self.spare_names))])
+        self.columns = [
             (column.attribute, column.kind, _strict(column, payload_encoder(column.type, column.kind, flavour)))
             for column in schema.columns
         ]
         where = {column.attribute: number for number, column in enumerate(schema.columns)}
-        self._keys = [where[key.name] for key in schema.keys]
+        self.keys = [where[key.name] for key in schema.keys]
 
-        self._keeps = kept is not None
+        self.keeps = kept is not None
+
+    def items(self, raw: bytes) -> list[Any]:
+        """The page's items as structs: fields c0, c1… of its columns (payload, null), s0… of spare ones, kept.
+
+        Raises DoesNotFit.
+        """
+        if self._fits_nothing:
+            raise DoesNotFit
+        try:
+            return self._decode(raw)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise DoesNotFit from error
 
     def rows(self, raw: bytes) -> list[Row] | None:
         """The rows of a page's items, as `to_row` makes them; None when the page does not fit."""
@@ -110,8 +122,8 @@ class PageDecoder:
             return None
         try:
             items = self._decode(raw)
-            return [self._row(item) for item in items], [item.kept for item in items] if self._keeps else []
-        except (msgspec.DecodeError, _DoesNotFit, ValueError, TypeError, AttributeError):
+            return [self._row(item) for item in items], [item.kept for item in items] if self.keeps else []
+        except (msgspec.DecodeError, DoesNotFit, ValueError, TypeError, AttributeError):
             return None  # the general path tells what it is, item by item
 
     def unchanged(self, before: bytes, after: bytes) -> list[bool] | None:
@@ -134,14 +146,14 @@ class PageDecoder:
         values: list[Any] = []
         apart: Item = {}
         cells = self._cells(item)
-        for cell, (name, kind, encode_payload) in zip(cells, self._columns, strict=True):
+        for cell, (name, kind, encode_payload) in zip(cells, self.columns, strict=True):
             if cell is None:
                 values.append(None)
                 continue
             payload = cell.payload
             if payload is UNSET:
                 if cell.null is not True:
-                    raise _DoesNotFit
+                    raise DoesNotFit
                 values.append(None)
                 apart[name] = {"NULL": True}
                 continue
@@ -149,10 +161,10 @@ class PageDecoder:
             values.append(sql)
             if not exact:
                 apart[name] = {kind: payload}
-        for name, spare in zip(self._spare, self._spares(item), strict=True):
+        for name, spare in zip(self.spare_names, self._spares(item), strict=True):
             if spare is not None:
                 apart[name] = {"NULL": spare.NULL}
-        keys = [cells[number].payload for number in self._keys]
+        keys = [cells[number].payload for number in self.keys]
         return Row(
             fingerprint_of(self.schema.keys, keys), tuple(values), extra_text(apart) if apart else None
         )  # fmt: skip
@@ -179,7 +191,7 @@ def _strict(column: Column, encode_payload: PayloadEncoder) -> PayloadEncoder:
     def encode_known(payload: Any) -> tuple[Any, bool]:
         sql, exact = encode_payload(payload)
         if not exact or (len(payload) > NUMBER_CHARACTERS_SHORT and _widens(column, {"N": payload})):
-            raise _DoesNotFit
+            raise DoesNotFit
         return sql, exact
 
     return encode_known

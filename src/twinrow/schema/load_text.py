@@ -1,10 +1,20 @@
-"""Rows in the form that LOAD DATA takes: one line a row, of its fingerprint, cells and extra."""
+"""Rows in the form that LOAD DATA takes: one line a row, of its fingerprint, cells and extra.
+
+Text is always quoted, with its quotes doubled, so a bare NULL is NULL and nothing else needs to be escaped.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
 
 from twinrow.schema.row import FINGERPRINT_BYTES
+from twinrow.schema.sql_type import BLOB_BYTES_MAX, INTEGER_RANGES, SqlValue
+from twinrow.schema.table import Column
+
+NULL: Final = "NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +34,63 @@ class LoadText:
         """Whether the row of one of these fingerprints is among them."""
         ours = (self.keys[at : at + FINGERPRINT_BYTES] for at in range(0, len(self.keys), FINGERPRINT_BYTES))
         return bool(keys) and not keys.isdisjoint(ours)
+
+
+def is_bare(column: Column) -> bool:
+    """Whether the column's cells stand without quotes: numbers, and bytes as hexadecimal digits."""
+    name = column.type.name
+    return name in INTEGER_RANGES or name in BLOB_BYTES_MAX or name in ("DECIMAL", "DOUBLE", "BOOLEAN", "VARBINARY")
+
+
+def cell_text(value: SqlValue) -> str:
+    """A cell without its quotes: bytes as hex, numbers without an exponent where they are exact."""
+    if type(value) is str:
+        return value
+    if type(value) is Decimal:
+        return format(value, "f")
+    return value.hex() if isinstance(value, bytes) else repr(value)
+
+
+def quoted(text: str) -> str:
+    """A text between quotes, its own doubled."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+def lines(
+    keys: Sequence[str],
+    columns: Sequence[tuple[Column, Sequence[str | None]]],
+    extras: Sequence[str | None] | None,
+) -> str:
+    """All rows of a page, from the fingerprints in hexadecimal and the texts of the cells by column."""
+    parts: list[Sequence[str]] = [keys]
+    places = ["%s"]
+    for column, texts in columns:
+        part, place = _bare(texts) if is_bare(column) else _quoted(texts)
+        parts.append(part)
+        places.append(place)
+    if extras is None:
+        places.append(NULL)
+    else:
+        part, place = _quoted(extras)
+        parts.append(part)
+        places.append(place)
+    line = "\t".join(places) + "\n"
+    return "".join([line % cells for cells in zip(*parts, strict=True)])
+
+
+def _bare(texts: Sequence[str | None]) -> tuple[Sequence[str], str]:
+    return [NULL if text is None else text for text in texts], "%s"
+
+
+def _quoted(texts: Sequence[str | None]) -> tuple[Sequence[str], str]:
+    """The cells, and the place that they take in a line: the quotes stand there when every cell has some."""
+    if None in texts:
+        return [NULL if text is None else quoted(text) for text in texts], "%s"
+    known: list[str] = [text for text in texts if text is not None]
+    together = "\0".join(known)
+    if '"' in together:
+        if together.count("\0") == len(known) - 1:
+            known = together.replace('"', '""').split("\0")
+        else:
+            known = [text.replace('"', '""') for text in known]
+    return known, '"%s"'

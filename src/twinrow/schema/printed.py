@@ -6,15 +6,13 @@ JSON text with odd numbers), so rows with unequal digests are compared by their 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
 
 from twinrow.schema.naming import quote
-from twinrow.schema.row import Row
 from twinrow.schema.sql_type import BLOB_BYTES_MAX, ColumnType, Flavour
 from twinrow.schema.table import TableSchema
 
@@ -44,20 +42,20 @@ def _sql(name: str, kind: ColumnType, flavour: Flavour) -> str:
     return f"CAST({name} AS CHAR)" if kind.name == "JSON" and flavour == "mysql" else name
 
 
-@lru_cache(maxsize=64)
-def digester(schema: TableSchema, flavour: Flavour) -> Callable[[Row], str]:
-    """The function that gives the digest which the server makes of this row, once it is stored."""
-    printers = tuple(_printer(column.type, flavour) for column in schema.columns)
+def page_digests(columns: Sequence[Sequence[str | None]], extras: Sequence[str | None] | None, rows: int) -> list[str]:
+    """The digests that the server makes of a page's rows, once stored; from their cells' printed texts by column."""
+    parts = [_all_prefixed(texts) for texts in columns]
+    parts.append([_NOTHING] * rows if extras is None else _all_prefixed(extras))
+    return [sha256("".join(row).encode()).hexdigest()[:DIGEST_HEX] for row in zip(*parts, strict=True)]
 
-    def digest(row: Row) -> str:
-        parts = [
-            _NOTHING if value is None else _prefixed(printer(value))
-            for printer, value in zip(printers, row.values, strict=True)
-        ]
-        parts.append(_NOTHING if row.extra is None else _prefixed(row.extra))
-        return sha256("".join(parts).encode()).hexdigest()[:DIGEST_HEX]
 
-    return digest
+def _all_prefixed(texts: Sequence[str | None]) -> list[str]:
+    try:
+        if "".join(texts).isascii():  # type: ignore[arg-type]
+            return [f"{len(text)}:{text}" for text in texts]  # type: ignore[arg-type]
+    except TypeError:
+        pass  # some are NULL
+    return [_NOTHING if text is None else _prefixed(text) for text in texts]
 
 
 def _prefixed(text: str) -> str:
@@ -65,7 +63,8 @@ def _prefixed(text: str) -> str:
     return f"{len(text) if text.isascii() else len(text.encode())}:{text}"
 
 
-def _printer(kind: ColumnType, flavour: Flavour) -> Printer:
+def printer(kind: ColumnType, flavour: Flavour) -> Printer:
+    """The function that prints a cell of this type, NULL excepted."""
     if _is_binary(kind):
         return lambda value: str(value.hex().upper())
     if kind.name == "DECIMAL":

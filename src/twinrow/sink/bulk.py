@@ -7,14 +7,14 @@ the caller writes the slow way. Bytes travel as hex: as they are they would be t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
 from twinrow.mysql import Connection, MySQLError, row_refused
+from twinrow.schema.load_text import NULL, cell_text, quoted
 from twinrow.schema.naming import quote
 from twinrow.schema.row import Row
-from twinrow.schema.sql_type import BLOB_BYTES_MAX, SqlValue
+from twinrow.schema.sql_type import BLOB_BYTES_MAX
 from twinrow.schema.table import TableSchema
 
 ROWS_MIN: Final = 40
@@ -25,28 +25,12 @@ FORMAT: Final = (
     "CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' "
     "LINES TERMINATED BY '\\n'"
 )
-"""Text is always quoted, with its quotes doubled, so a bare NULL is NULL and nothing else needs to be escaped."""
-
-
-NULL: Final = "NULL"
+"""What `schema.load_text` writes."""
 
 
 def can_load(connection: Connection, rows: int) -> bool:
     """Whether this server takes LOAD DATA LOCAL, and so many rows are worth it."""
     return connection.local_infile and rows >= ROWS_MIN
-
-
-def _cell(value: SqlValue) -> str:
-    """A value that is no text: bytes as hex, numbers without an exponent where they are exact."""
-    if value is None:
-        return NULL
-    if type(value) is Decimal:
-        return format(value, "f")
-    return value.hex() if isinstance(value, bytes) else repr(value)
-
-
-def _text(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
 
 
 def text_of(rows: Iterable[Row]) -> str:
@@ -56,8 +40,10 @@ def text_of(rows: Iterable[Row]) -> str:
     """
     lines = []
     for row in rows:
-        cells = [_text(value) if type(value) is str else _cell(value) for value in row.values]
-        extra = NULL if row.extra is None else _text(row.extra)
+        cells = [
+            quoted(value) if type(value) is str else NULL if value is None else cell_text(value) for value in row.values
+        ]
+        extra = NULL if row.extra is None else quoted(row.extra)
         lines.append("\t".join((row.key.hex(), *cells, extra)))
     return "\n".join(lines) + "\n"
 

@@ -10,14 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from twinrow.capture.scan import ScannedPage
+from twinrow.decode.by_column import ColumnDecoder, Form
 from twinrow.decode.compiled import PageDecoder, null_only
 from twinrow.mysql import Connection
+from twinrow.schema.column_text import printed_texts
 from twinrow.schema.naming import quote
-from twinrow.schema.printed import DIGEST_HEX, digest_sql, digester
+from twinrow.schema.printed import DIGEST_HEX, digest_sql, page_digests, printer
+from twinrow.schema.row import FINGERPRINT_BYTES
 from twinrow.sync.compare import KEYS_A_QUERY_MAX, Comparer, Difference
 from twinrow.sync.settings import Settings
 
-KEY_HEX = 32
+KEY_AND_DIGEST_HEX = 2 * FINGERPRINT_BYTES + DIGEST_HEX
 
 OnRow = Callable[[int], None]
 
@@ -37,19 +40,24 @@ class PageComparer:
         self.comparer = comparer
         self._connection = connection
         self._settings = settings
-        self._digest = digester(comparer.schema, connection.flavour)
+        flavour = connection.flavour
+        self._form = Form(
+            lambda column: printed_texts(column, flavour), lambda column: printer(column.type, flavour)
+        )  # fmt: skip
         self._select = (
-            f"SELECT GROUP_CONCAT(HEX(_twinrow_key), {digest_sql(comparer.schema, connection.flavour)}, row_id) "
+            f"SELECT GROUP_CONCAT(LOWER(HEX(_twinrow_key)), {digest_sql(comparer.schema, connection.flavour)}, row_id) "
             f"FROM {quote(comparer.schema.into)} WHERE _twinrow_deleted_at IS NULL AND _twinrow_key IN "
         )
-        self._decoder = self._new_decoder(frozenset())
+        self._new_decoder(frozenset())
 
-    def _new_decoder(self, spare: frozenset[str]) -> PageDecoder:
+    def _new_decoder(self, spare: frozenset[str]) -> None:
         settings = self._settings
         deleted = settings.pending.deleted if settings.pending is not None else None
         ignored = settings.own - {deleted, settings.link_attribute if settings.linked else None}
         link = settings.link_attribute if settings.linked else None
-        return PageDecoder(self.comparer.schema, self._connection.flavour, frozenset(ignored), spare, link)
+        decoder = PageDecoder(self.comparer.schema, self._connection.flavour, frozenset(ignored), spare, link)
+        self._spare = spare
+        self._decoder = ColumnDecoder(decoder, self._form)
 
     def page(self, page: ScannedPage, on_row: OnRow) -> Compared:
         """Compare a page of any kind; `on_row` is told the id of each row that an item has."""
@@ -60,40 +68,39 @@ class PageComparer:
         """Compare a page that does not fit, item by item."""
         items = page.items
         spare = null_only(self.comparer.schema, items)
-        if not spare <= self._decoder.spare:  # attributes that are NULL are no reason to refuse the next page
-            self._decoder = self._new_decoder(spare | self._decoder.spare)
+        if not spare <= self._spare:  # attributes that are NULL are no reason to refuse the next page
+            self._new_decoder(spare | self._spare)
         found = self.comparer.page(items, lambda row: on_row(row.row_id))
         return Compared(sum(not self._settings.counts_as_deleted(item) for item in items), found)
 
     def fitting_page(self, page: ScannedPage, on_row: OnRow) -> Compared | None:
         """Compare a page that fits the schema: it teaches nothing, and none of its items counts as deleted."""
-        decoded = self._decoder.rows_and_kept(page.page.raw)
-        if decoded is None:
+        made = self._decoder.page(page.page.raw)
+        if made is None:
             return None
-        rows, links = decoded
-        stored = self._stored([row.key for row in rows])
+        stored = self._stored(made.keys)
+        digests = page_digests(made.columns, made.extras, len(made.keys))
+        row_ids = [stored.get(key + digest) for key, digest in zip(made.keys, digests, strict=True)]
         odd = []
-        for number, row in enumerate(rows):
-            row_id, digest = stored.get(row.key.hex().upper(), ("", ""))
-            if digest == self._digest(row) and (not self._settings.linked or links[number] == {"N": row_id}):
+        for number, row_id in enumerate(row_ids):
+            if row_id is not None and (not self._settings.linked or made.kept[number] == {"N": row_id}):
                 on_row(int(row_id))
             else:
                 odd.append(number)
         if not odd:
-            return Compared(len(rows), [])
+            return Compared(len(row_ids), [])
         items = page.items
         return Compared(
-            len(rows), self.comparer.page([items[number] for number in odd], lambda row: on_row(row.row_id))
+            len(row_ids), self.comparer.page([items[number] for number in odd], lambda row: on_row(row.row_id))
         )
 
-    def _stored(self, hashes: Sequence[bytes]) -> dict[str, tuple[str, str]]:
-        """Row id and digest of the live rows of these fingerprints, by fingerprint, all as text."""
-        found: dict[str, tuple[str, str]] = {}
-        for first in range(0, len(hashes), KEYS_A_QUERY_MAX):
-            part = hashes[first : first + KEYS_A_QUERY_MAX]
+    def _stored(self, keys: Sequence[str]) -> dict[str, str]:
+        """The row ids of the live rows of these fingerprints, by fingerprint and digest, all as text."""
+        found: dict[str, str] = {}
+        for first in range(0, len(keys), KEYS_A_QUERY_MAX):
             # as hexadecimal literals: half the time of a parameter each
-            listed = ",".join([f"x'{key.hex()}'" for key in part])
-            told = self._connection.query(f"{self._select}({listed})")[0][0]
+            listed = "',x'".join(keys[first : first + KEYS_A_QUERY_MAX])
+            told = self._connection.query(f"{self._select}(x'{listed}')")[0][0]
             for one in told.split(",") if told else ():
-                found[one[:KEY_HEX]] = one[KEY_HEX + DIGEST_HEX :], one[KEY_HEX : KEY_HEX + DIGEST_HEX]
+                found[one[:KEY_AND_DIGEST_HEX]] = one[KEY_AND_DIGEST_HEX:]
         return found

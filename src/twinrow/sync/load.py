@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 from twinrow.capture.scan import ScannedPage
 from twinrow.change import Item
+from twinrow.decode.by_column import ColumnDecoder, Form
 from twinrow.decode.compiled import PageDecoder, null_only
 from twinrow.errors import SchemaMoved, TransactionRetry
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection, Flavour
-from twinrow.schema.load_text import LoadText
+from twinrow.schema.column_text import loaded_texts
+from twinrow.schema.load_text import LoadText, cell_text, lines
 from twinrow.schema.table import TableSchema
 from twinrow.sink import bulk
 from twinrow.sink.writer import Written
@@ -24,6 +26,8 @@ from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.apply import Applied
 from twinrow.sync.copy import Copy
 from twinrow.sync.settings import Settings
+
+LOADED = Form(loaded_texts, lambda _column: cell_text)
 
 
 def passed_over(settings: Settings) -> frozenset[str]:
@@ -52,14 +56,17 @@ class TextMaker:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
-        self._decoder = PageDecoder(recipe.schema, recipe.flavour, recipe.ignored, recipe.spare)
+        decoder = PageDecoder(recipe.schema, recipe.flavour, recipe.ignored, recipe.spare)
+        self._decoder = ColumnDecoder(decoder, LOADED)
 
     def make(self, raw: bytes) -> LoadText | None:
         """The rows of a page; None when it does not fit the schema."""
-        rows = self._decoder.rows(raw)
-        if rows is None:
+        found = self._decoder.page(raw)
+        if found is None:
             return None
-        return LoadText(self.recipe.schema.version, b"".join([row.key for row in rows]), bulk.text_of(rows).encode())
+        schema = self.recipe.schema
+        text = lines(found.keys, list(zip(schema.columns, found.columns, strict=True)), found.extras)
+        return LoadText(schema.version, bytes.fromhex("".join(found.keys)), text.encode())
 
 
 class Loader:

@@ -1,0 +1,162 @@
+"""Texts made column by column against those of the rows that the general path makes: the same, or none."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.fixtures.items import items
+from tests.fixtures.schemas import schemas_and_items
+
+from twinrow.change import Item
+from twinrow.decode.by_column import ColumnDecoder, Form
+from twinrow.decode.compiled import PageDecoder, null_only
+from twinrow.schema.column_text import loaded_texts, printed_texts
+from twinrow.schema.column_type import parse_type
+from twinrow.schema.evolve import evolve
+from twinrow.schema.printed import printer
+from twinrow.schema.row import Row, Unrepresentable, to_row
+from twinrow.schema.sql_type import Flavour
+from twinrow.schema.table import Column, KeyAttribute, TableSchema, empty_schema
+from twinrow.sink import bulk
+from twinrow.sync.load import Recipe, TextMaker
+
+KEYS = (KeyAttribute("username", "S"), KeyAttribute("reviewed_at", "S"))
+SLOW_TO_DRAW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FLAVOURS: st.SearchStrategy[Flavour] = st.sampled_from(["mysql", "mariadb"])
+
+
+def raw(page: list[Item]) -> bytes:
+    return msgspec.json.encode(page)
+
+
+def general_rows(schema: TableSchema, page: list[Item], flavour: Flavour) -> list[Row] | None:
+    try:
+        return [to_row(schema, item, flavour) for item in page]
+    except Unrepresentable:
+        return None
+
+
+def check_loaded(schema: TableSchema, page: list[Item], flavour: Flavour) -> bool:
+    """Whether the page fits; if so its text is that of the general rows, and it teaches nothing."""
+    made = TextMaker(Recipe(schema, flavour, schema.own, null_only(schema, page))).make(raw(page))
+    if made is None:
+        return False
+    rows = general_rows(schema, page, flavour)
+    assert rows is not None
+    assert made.data.decode() == bulk.text_of(rows)
+    assert made.keys == b"".join(row.key for row in rows)
+    assert made.rows == len(rows)
+    assert not evolve(schema, page).steps, "the schema had something to learn"
+    return True
+
+
+def check_printed(schema: TableSchema, page: list[Item], flavour: Flavour) -> None:
+    """If the page fits, its texts by column are what is printed of the general rows' cells."""
+    decoder = PageDecoder(schema, flavour, schema.own, null_only(schema, page))
+    form = Form(lambda column: printed_texts(column, flavour), lambda column: printer(column.type, flavour))
+    made = ColumnDecoder(decoder, form).page(raw(page))
+    rows = general_rows(schema, page, flavour)
+    if made is None or rows is None:
+        assert made is None
+        return
+    assert made.keys == [row.key.hex() for row in rows]
+    assert (made.extras or [None] * len(rows)) == [row.extra for row in rows]
+    for number, column in enumerate(schema.columns):
+        prints = printer(column.type, flavour)
+        cells = [row.values[number] for row in rows]
+        assert list(made.columns[number]) == [None if cell is None else prints(cell) for cell in cells]
+
+
+@SLOW_TO_DRAW
+@given(drawn=schemas_and_items(), flavour=FLAVOURS)
+def test_a_page_that_fits_gives_what_the_server_prints(drawn: tuple[TableSchema, list[Item]], flavour: Flavour) -> None:
+    schema, seen = drawn
+    for item in seen:
+        check_printed(schema, [item], flavour)
+    check_printed(schema, seen, flavour)
+
+
+@SLOW_TO_DRAW
+@given(drawn=schemas_and_items(), flavour=FLAVOURS)
+def test_a_page_that_fits_gives_the_general_text(drawn: tuple[TableSchema, list[Item]], flavour: Flavour) -> None:
+    schema, seen = drawn
+    for item in seen:
+        check_loaded(schema, [item], flavour)
+    check_loaded(schema, seen, flavour)
+
+
+@SLOW_TO_DRAW
+@given(page=st.lists(items(KEYS), min_size=1, max_size=6), flavour=FLAVOURS)
+def test_a_page_fits_here_where_it_fits_as_rows(page: list[Item], flavour: Flavour) -> None:
+    schema = evolve(empty_schema("t", "t", KEYS, frozenset(), (), False), page).schema
+    as_rows = PageDecoder(schema, flavour, schema.own, null_only(schema, page)).rows(raw(page))
+    assert check_loaded(schema, page, flavour) == (as_rows is not None)
+
+
+def reviews() -> list[Item]:
+    """Usual items, some attributes of which are not everywhere."""
+    return [
+        {
+            "username": {"S": f"user{n}"},
+            "reviewed_at": {"S": f"2024-05-01T{n:08d}"},
+            "text": {"S": 'a "quoted"\ttext\n' * (n % 3)},
+            "rating": {"N": str(n % 5 - 2)},
+            "price": {"N": ("0", "12.5", "-0.25", "7")[n % 4]},
+            "verified": {"BOOL": n % 3 == 0},
+            "tags": {"SS": ["b", "a, b", 'c"']},
+            "flavours": {"M": {"sweet": {"N": "4.5"}, "zest": {"L": [{"S": "ä"}, {"NULL": True}, {"N": "-7"}]}}},
+            **({"rare": {"S": "only here"}} if n % 7 == 0 else {}),
+            **({"rating": {"NULL": True}} if n == 3 else {}),
+        }
+        for n in range(20)
+    ]
+
+
+@pytest.mark.parametrize("flavour", ["mysql", "mariadb"])
+def test_usual_columns_are_made_at_once(flavour: Flavour, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cell by cell goes only what is NULL where the column has values (rating of item 3 takes its column with it)."""
+    page = reviews()
+    schema = evolve(empty_schema("t", "t", KEYS, frozenset(), (), False), page).schema
+    singly: set[str] = set()
+    cell = ColumnDecoder._cell
+
+    def spy(self: ColumnDecoder, one: object, number: int, place: int, apart: dict[int, Item]) -> str | None:
+        singly.add(schema.columns[number].attribute)
+        return cell(self, one, number, place, apart)
+
+    monkeypatch.setattr(ColumnDecoder, "_cell", spy)
+    assert check_loaded(schema, page, flavour)
+    check_printed(schema, page, flavour)
+    assert singly == {"rating"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "usual", "odd"),
+    [
+        ("BIGINT", ["0", "-1", "123456789012345678"], ["01", "-0", "1.0", "1e3", "9223372036854775808", "1\n2", ""]),
+        ("TINYINT", ["0", "-99", "99"], ["100", "-128"]),
+        ("INT UNSIGNED", ["0", "7"], ["-7"]),
+        ("DECIMAL(12,2)", ["0", "-0.5", "123456789.25"], ["0.50", "-0", "0.125", "1234567890123", ".5"]),
+        ("DECIMAL(2,2)", ["0", "0.25", "-0.25"], ["1", "1.5"]),
+        ("DECIMAL(5,0)", ["0", "12345"], ["1.5", "123456"]),
+    ],
+)
+def test_numbers_are_their_own_texts_or_looked_at_singly(kind: str, usual: list[str], odd: list[str]) -> None:
+    at_once = loaded_texts(Column("n", "n", "N", parse_type(kind), False, True))
+    assert at_once is not None
+    assert list(at_once(usual)) == usual
+    for text in odd:
+        with pytest.raises(ValueError, match=r"^$"):
+            at_once([*usual, text])
+
+
+def test_printed_numbers_have_all_digits_of_their_column() -> None:
+    column = Column("n", "n", "N", parse_type("DECIMAL(12,3)"), False, True)
+    at_once = printed_texts(column, "mysql")
+    assert at_once is not None
+    for text in ("0", "7", "-0.5", "12.25", "0.125"):
+        assert list(at_once([text])) == [format(Decimal(text), ".3f")]
