@@ -137,7 +137,7 @@ class PageDecoder:
             pairs = list(zip(self._decode(before), self._decode(after), strict=True))
         except (msgspec.DecodeError, ValueError):
             return None
-        if self._keeps:
+        if self.keeps:
             for one, other in pairs:
                 one.kept = other.kept = None
         return [one == other for one, other in pairs]
