@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.servers import DynamoDBLocal
+from twinrow.mysql import Connection
+from twinrow.state import outbox
+from twinrow.state.outbox import Debt
 
 WRITERS = 4
 WRITES_A_WRITER = 150
@@ -116,6 +119,24 @@ def test_deleted_and_re_created_it_has_one_row_rightly_linked(make_following: Ma
     copying.client.put_item(TableName=copying.table, Item=review(1, again={"BOOL": True}))
     copying.once_well()
     copying.assert_equal(items=2)
+
+
+def test_our_own_link_that_comes_back_before_its_answer_is_settled_asks_for_nothing(
+    make_following: MakeFollowing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stream is often faster than the thread that waits for DynamoDB's answer."""
+    copying = make_following(link=True)
+    put_all(copying.client, copying.table, [review(n) for n in range(30)])
+    pay = outbox.pay
+
+    def pay_late(connection: Connection, table: str, debts: Sequence[Debt]) -> list[Debt]:
+        wait_until(lambda: copying.state("_twinrow_link") == 0, CATCH_UP_S, what="the echoes have paid")
+        return pay(connection, table, debts)
+
+    monkeypatch.setattr(outbox, "pay", pay_late)
+    ran = copying.once_well()
+    assert ran.copy.counters.rechecked == 0
+    copying.assert_equal(items=30)
 
 
 def test_a_re_created_stream_is_a_gap_that_a_reconcile_closes(make_following: MakeFollowing) -> None:

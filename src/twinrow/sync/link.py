@@ -249,7 +249,9 @@ class Linker:
         at = clock.monotonic()
         with self._lock:
             self._paid |= {debt.key_hash: Paid(at, debt.digest) for debt in good if debt.mark is not None}
-        moved = self._settled(lambda: outbox.pay(self._session(), copy.table, good))
+        moved = [
+            debt for debt in self._settled(lambda: outbox.pay(self._session(), copy.table, good)) if not _told(debt)
+        ]
         fail_point("after-link-paid")
         copy.counters.links_paid += len(good) - len(moved)
         if moved:
@@ -301,9 +303,17 @@ class Linker:
         self._settled(lambda: outbox.refuse(self._session(), copy.table, debt, reason))
 
 
+def _told(debt: Debt) -> bool:
+    """Whether a stream tells of every other write: what it has shown since has a debt of its own, or owes nothing.
+
+    Often that is our own write, come back before its answer was settled.
+    """
+    return debt.digest == outbox.NO_DIGEST
+
+
 def _pays(copy: Copy, debt: Debt, answer: StatementAnswer) -> bool:
     """Whether a success met the image that the row was made from, as far as that matters."""
-    if debt.digest == outbox.NO_DIGEST:
+    if _told(debt):
         return True
     return answer.old is not None and digest(answer.old, copy.settings.own) == debt.digest
 

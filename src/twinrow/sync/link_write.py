@@ -5,7 +5,7 @@ from __future__ import annotations
 from twinrow.change import AttributeValue
 from twinrow.dynamodb import DynamoDBError, Statement, StatementAnswer
 from twinrow.errors import Throttled, Transient
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import NO_DIGEST, Debt
 from twinrow.sync.copy import Copy
 
 NO_RIGHTS = frozenset({"AccessDenied", "AccessDeniedException"})
@@ -23,7 +23,10 @@ def _quoted(name: str) -> str:
 
 
 def statement(copy: Copy, debt: Debt) -> Statement:
-    """The PartiQL UPDATE of one debt; it never creates an item, and the condition names the mark that was seen."""
+    """The PartiQL UPDATE of one debt; it never creates an item, and the condition names the mark that was seen.
+
+    The image before it is asked for where it tells whether the debt is paid.
+    """
     settings = copy.settings
     sets: list[str] = []
     parameters: list[AttributeValue] = []
@@ -41,7 +44,8 @@ def statement(copy: Copy, debt: Debt) -> Statement:
             parameters.append(settings.pending.done)
         where.append(f"{_quoted(settings.pending.attribute)}=?")
         conditions.append(debt.mark)
-    text = f"UPDATE {_quoted(copy.table)} {' '.join(sets + removes)} WHERE {' AND '.join(where)} RETURNING ALL OLD *"
+    returning = "" if debt.digest == NO_DIGEST else " RETURNING ALL OLD *"
+    text = f"UPDATE {_quoted(copy.table)} {' '.join(sets + removes)} WHERE {' AND '.join(where)}{returning}"
     return Statement(text, (*parameters, *conditions))
 
 
