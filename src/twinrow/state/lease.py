@@ -48,6 +48,15 @@ def holder_of(connection: Connection, table: str) -> str | None:
     return str(found[0][0]) if found else None
 
 
+def enter(connection: Connection, table: str) -> None:
+    """Make the table's lease row where there is none.
+
+    An INSERT alone would wait for whoever has locked the row: a paused holder, whom only its successor's KILL ends.
+    """
+    if not connection.query("SELECT 1 FROM _twinrow_lease WHERE table_name = %s", (table,)):
+        connection.execute("INSERT IGNORE INTO _twinrow_lease (table_name) VALUES (%s)", (table,))
+
+
 def acquire(connection: Connection, table: str, holder: str, lease_s: float) -> Lease | None:
     """Take the lease when nobody alive holds it; None when somebody does.
 

@@ -28,7 +28,7 @@ def held(copy: Copy, mysql: MySQL) -> Iterator[Copy]:
     """Hold the table's lease, kept alive meanwhile. Raises StartRefused when a process that lives holds it."""
     session = mysql.connect()
     meta.install(session)
-    session.execute("INSERT IGNORE INTO _twinrow_lease (table_name) VALUES (%s)", (copy.table,))
+    lease.enter(session, copy.table)
     at = clock.monotonic()
     won = lease.acquire(session, copy.table, holder_name(), mysql.lease_s)
     if won is None:

@@ -134,7 +134,7 @@ class TableRun:
         session = copy.mysql.connect(idle_s=60)
         try:
             meta.install(session)
-            session.execute("INSERT IGNORE INTO _twinrow_lease (table_name) VALUES (%s)", (copy.table,))
+            lease.enter(session, copy.table)
             while not copy.stop:
                 at = clock.monotonic()
                 held = lease.acquire(session, copy.table, self.shared.holder, copy.mysql.lease_s)
