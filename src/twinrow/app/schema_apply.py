@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from twinrow import clock
@@ -24,10 +25,15 @@ ROWS_A_PAGE = 500
 COLUMN_DROPPED = "COLUMN_DROPPED"
 
 
-def pending(connection: Connection, schema: TableSchema) -> Evolution:
-    """What values that wait in extra ask for; reads every row that has an extra, page by page."""
+def pending(connection: Connection, schema: TableSchema, lost: list[AddColumn]) -> Evolution:
+    """What values that wait in extra ask for; reads every row that has an extra, page by page.
+
+    `lost` columns are not there to be read.
+    """
     grown = schema
-    for page in _rows_with_extra(connection, schema):
+    gone = {step.column for step in lost}
+    there = replace(schema, columns=tuple(column for column in schema.columns if column not in gone))
+    for page in _rows_with_extra(connection, there):
         grown = evolve(grown, [json.loads(row[4]) for row in page]).schema
     return Evolution(grown, steps_between(schema, grown, "values waited for it in extra"))
 

@@ -149,7 +149,8 @@ def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
             raise TwinrowError(
                 "was never copied", where=f"table {table.name}", remedy=f"twinrow sync {table.name} --once"
             )
-        lost, evolution = schema_apply.missing(session, known), schema_apply.pending(session, known)
+        lost = schema_apply.missing(session, known)
+        evolution = schema_apply.pending(session, known, lost)
         steps = schema_apply.told(evolution, lost, session)
         for line in steps:
             say(f"{table.name}: {line}")
@@ -162,7 +163,6 @@ def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
     (copy,) = copies_of(config, [table], Stop(), mysql=mysql)
     with held(copy, mysql):
         copy.load_schema()
-        count = schema_apply.apply(
-            copy, schema_apply.pending(copy.writer, copy.schema), schema_apply.missing(copy.writer, copy.schema)
-        )
+        lost = schema_apply.missing(copy.writer, copy.schema)
+        count = schema_apply.apply(copy, schema_apply.pending(copy.writer, copy.schema, lost), lost)
     out(f"{table.name}: applied; the next sync rewrites {count:,} rows whose values waited")
