@@ -8,9 +8,8 @@ from typing import Any
 from twinrow.config import Config, TableConfig
 from twinrow.schema.naming import quote
 
-MYSQL_RIGHTS = (
-    "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "INDEX", "DROP", "CREATE TEMPORARY TABLES",
-)  # fmt: skip
+MYSQL_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "CREATE TEMPORARY TABLES")
+"""The last is for speed alone: many changed rows are staged. No INDEX: ALTER TABLE … ADD KEY asks for ALTER only."""
 WRITES = ["dynamodb:PartiQLUpdate", "dynamodb:UpdateItem"]
 
 
@@ -30,7 +29,9 @@ def iam_policy(
     statements = []
     for table in chosen:
         arn = f"arn:aws:dynamodb:{config.dynamodb.region}:{account}:table/{table.name}"
-        actions = ["dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:Scan", "dynamodb:BatchGetItem"]
+        actions = ["dynamodb:DescribeTable", "dynamodb:Scan", "dynamodb:BatchGetItem"]
+        if table.ttl_kind != table.deletes:  # only then it matters which attribute is the TTL's
+            actions.append("dynamodb:DescribeTimeToLive")
         if fix and table.capture != "scan":
             actions.append("dynamodb:UpdateTable")
         statements.append(_allow(actions, arn))
@@ -60,11 +61,16 @@ def _allow(actions: list[str], resource: str) -> dict[str, Any]:
 def grants(config: Config, reader: str | None) -> list[str]:
     """The GRANT statements for the user of `mysql.url`, and for a `reader` of the copies only."""
     database = quote(config.mysql.database)
-    statements = [f"GRANT {', '.join(MYSQL_RIGHTS)} ON {database}.* TO {_user(config.mysql.user)};"]
+    statements = [f"GRANT {', '.join(MYSQL_RIGHTS)} ON {_alone(database)}.* TO {_user(config.mysql.user)};"]
     if reader is not None:
         copies = [f"{database}.{quote(table.into_name)}" for table in config.tables]
         statements += [f"GRANT SELECT, SHOW VIEW ON {copy} TO {_user(reader)};" for copy in copies]
     return statements
+
+
+def _alone(database: str) -> str:
+    """The database as GRANT takes it for itself alone: `_` and `%` there stand for other names, too."""
+    return database.replace("_", "\\_").replace("%", "\\%")
 
 
 def _user(name: str) -> str:

@@ -66,7 +66,9 @@ def _described_keys(loaded: Config, table: str) -> list[str]:
 
 def grants(
     config: ConfigOption = None,
-    reader: Annotated[str | None, typer.Option("--reader", help="And a user who only reads the copies.")] = None,
+    reader: Annotated[
+        str | None, typer.Option("--reader", help="And a user who only reads the copies, which must be there by then.")
+    ] = None,
 ) -> None:
     """The GRANT statements for the user of `mysql.url`. Nothing is asked of MySQL.
 
