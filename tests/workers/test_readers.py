@@ -6,12 +6,11 @@ import io
 import os
 import signal
 import threading
-from pathlib import Path
 
 import pytest
 from tests.conftest import MakeCopying
 from tests.fixtures.copying import Copying, Wire, put_all, review
-from tests.fixtures.killing import lease_runs_out
+from tests.fixtures.killing import lease_runs_out, readers_of
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, error
 from tests.fixtures.waiting import is_paused, wait_until
 
@@ -40,19 +39,6 @@ def large(make_copying: MakeCopying, endpoint_url: str = "") -> Copying:
     return copying
 
 
-def processes_of(table: str) -> list[int]:
-    """The reading processes of a table, whoever has started them."""
-    found = []
-    for one in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = one.read_bytes().split(b"\0")
-        except OSError:
-            continue  # it has just ended
-        if readers.MODULE.encode() in words and table.encode() in words:
-            found.append(int(one.parent.name))
-    return found
-
-
 def nobody_reads_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def read_here(*_: object) -> None:
         raise AssertionError("the pages were read in this process")
@@ -67,7 +53,7 @@ def test_a_copy_read_by_processes_is_equal(make_copying: MakeCopying, monkeypatc
     copying.assert_equal(items=ITEMS)
     assert ran.copy.counters.applied == {("PUT", "SCAN"): ITEMS}
     assert ran.requests["scan"] > 3 * READERS, "the readers' requests are counted"
-    assert not processes_of(copying.table)
+    assert not readers_of(copying.table)
 
 
 def test_a_killed_reader_is_replaced_and_its_segments_go_on(
@@ -94,9 +80,9 @@ def test_the_readers_of_a_killed_process_end_and_the_next_one_goes_on(make_copyi
     copying = large(make_copying)
     process = copying.process(environment={"TWINROW_FAIL_POINT": "after-rows:2:stop"})
     wait_until(lambda: is_paused(process.pid), WAIT_S, what="the process at its fail point")
-    assert len(processes_of(copying.table)) == READERS
+    assert len(readers_of(copying.table)) == READERS
     process.kill()
-    wait_until(lambda: not processes_of(copying.table), WAIT_S, what="the end of the readers")
+    wait_until(lambda: not readers_of(copying.table), WAIT_S, what="the end of the readers")
     copying.workers = None
     lease_runs_out(copying)
     before = copying.state("_twinrow_checkpoint")
