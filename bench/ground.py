@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,8 @@ ROOT = Path(__file__).parents[1]
 CONNECTIONS_MAX = 32
 KIB = 1024
 LOOK_S = 0.02
+THERE_S = 0.25
+SYNC_S_MAX = 600.0
 
 
 class NotEqual(Exception):
@@ -135,6 +137,32 @@ def run(command: Sequence[str], folder: Path) -> Run:
     if process.returncode:
         text += (folder / "stderr.txt").read_text(encoding="utf-8", errors="replace")[-2000:]
     return Run(wall_s, usage.ru_utime + usage.ru_stime, max(peak, default=0), process.returncode, text)
+
+
+def until(here: Ground, config: Path, is_there: Callable[[], bool]) -> Run:
+    """`twinrow sync` until something is there, then stopped; its time up to then, its CPU with that of its stop.
+
+    Raises NotEqual when it ends by itself or takes longer than SYNC_S_MAX.
+    """
+    began = time.perf_counter()
+    with (here.folder / "sync.txt").open("wb") as told:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "twinrow", "-c", str(config), "sync"], cwd=ROOT, stdout=told, stderr=told,
+            env={**os.environ, **CREDENTIALS},
+        )  # fmt: skip
+    over = threading.Event()
+    try:
+        while not is_there():
+            over.wait(THERE_S)
+            if process.poll() is not None or time.perf_counter() - began > SYNC_S_MAX:
+                said = (here.folder / "sync.txt").read_text(encoding="utf-8", errors="replace")
+                raise NotEqual(f"twinrow sync did not come to it: {said[-500:]}")
+        wall_s = time.perf_counter() - began
+    finally:
+        process.terminate()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return Run(wall_s, usage.ru_utime + usage.ru_stime, 0, process.returncode, "")
 
 
 @contextmanager

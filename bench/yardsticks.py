@@ -105,17 +105,18 @@ def _field(value: object) -> str:
     return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
 
 
-def bare_links_s(ground: Ground, items: int) -> float:
-    """Seconds of nothing but link statements for all (marked) reviews: 25 a call, several calls in flight."""
-    text = (
-        f'UPDATE "{TABLE}" SET "{LINK}"=? REMOVE "{MARK}" WHERE "username"=? AND "reviewed_at"=? AND "{MARK}"=? '
-        "RETURNING ALL OLD *"
-    )
+def bare_links_s(ground: Ground, items: int, *, marked: bool = True) -> float:
+    """Seconds of nothing but link statements for all reviews: 25 a call, several calls in flight.
+
+    Of `marked` ones each clears the mark and asks for the image before it; else it is what a stream's links send.
+    """
+    clear, mark, returning = (f' REMOVE "{MARK}"', f' AND "{MARK}"=?', " RETURNING ALL OLD *") if marked else ("",) * 3
+    text = f'UPDATE "{TABLE}" SET "{LINK}"=?{clear} WHERE "username"=? AND "reviewed_at"=?{mark}{returning}'
 
     def statement(number: int) -> dict[str, Any]:
         item = review(number)
-        key = [item["username"], item["reviewed_at"]]
-        return {"Statement": text, "Parameters": [{"N": str(number + 1)}, *key, {"S": "false"}]}
+        parameters = [{"N": str(number + 1)}, item["username"], item["reviewed_at"], *([{"S": "false"}] * marked)]
+        return {"Statement": text, "Parameters": parameters}
 
     def call(first: int) -> int:
         numbers = range(first, min(items, first + STATEMENTS_MAX))
