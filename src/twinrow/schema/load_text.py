@@ -5,12 +5,14 @@ Text is always quoted, with its quotes doubled, so a bare NULL is NULL and nothi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from twinrow.schema.row import FINGERPRINT_BYTES
+import msgspec
+
+from twinrow.schema.row import FINGERPRINT_BYTES, Row
 from twinrow.schema.sql_type import BLOB_BYTES_MAX, INTEGER_RANGES, SqlValue
 from twinrow.schema.table import Column
 
@@ -34,6 +36,24 @@ class LoadText:
         """Whether the row of one of these fingerprints is among them."""
         ours = (self.keys[at : at + FINGERPRINT_BYTES] for at in range(0, len(self.keys), FINGERPRINT_BYTES))
         return bool(keys) and not keys.isdisjoint(ours)
+
+
+class LineRow(msgspec.Struct, frozen=True, gc=False):
+    """A row as its line; its cells are made of the item's JSON only where they are asked for."""
+
+    key: bytes
+    line: str
+    extra: str | None
+    item: msgspec.Raw
+    to_row: Callable[[msgspec.Raw], Row]
+
+    @property
+    def values(self) -> tuple[SqlValue, ...]:
+        """The cells in the order of the schema's columns."""
+        return self.to_row(self.item).values
+
+
+WritableRow = Row | LineRow
 
 
 def is_bare(column: Column) -> bool:
@@ -60,8 +80,8 @@ def lines(
     keys: Sequence[str],
     columns: Sequence[tuple[Column, Sequence[str | None]]],
     extras: Sequence[str | None] | None,
-) -> str:
-    """All rows of a page, from the fingerprints in hexadecimal and the texts of the cells by column."""
+) -> list[str]:
+    """The rows of a page, from the fingerprints in hexadecimal and the texts of the cells by column."""
     parts: list[Sequence[str]] = [keys]
     places = ["%s"]
     for column, texts in columns:
@@ -75,7 +95,7 @@ def lines(
         parts.append(part)
         places.append(place)
     line = "\t".join(places) + "\n"
-    return "".join([line % cells for cells in zip(*parts, strict=True)])
+    return [line % cells for cells in zip(*parts, strict=True)]
 
 
 def _bare(texts: Sequence[str | None]) -> tuple[Sequence[str], str]:

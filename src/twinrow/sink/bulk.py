@@ -11,9 +11,8 @@ from functools import lru_cache
 from typing import Final
 
 from twinrow.mysql import Connection, MySQLError, row_refused
-from twinrow.schema.load_text import NULL, cell_text, quoted
+from twinrow.schema.load_text import NULL, LineRow, WritableRow, cell_text, quoted
 from twinrow.schema.naming import quote
-from twinrow.schema.row import Row
 from twinrow.schema.sql_type import BLOB_BYTES_MAX
 from twinrow.schema.table import TableSchema
 
@@ -33,19 +32,22 @@ def can_load(connection: Connection, rows: int) -> bool:
     return connection.local_infile and rows >= ROWS_MIN
 
 
-def text_of(rows: Iterable[Row]) -> str:
+def text_of(rows: Iterable[WritableRow]) -> str:
     """The rows in the form that `FORMAT` describes: fingerprint, cells, extra.
 
     The csv module would take three times as long: it looks at every character.
     """
     lines = []
     for row in rows:
+        if isinstance(row, LineRow):
+            lines.append(row.line)
+            continue
         cells = [
             quoted(value) if type(value) is str else NULL if value is None else cell_text(value) for value in row.values
         ]
         extra = NULL if row.extra is None else quoted(row.extra)
-        lines.append("\t".join((row.key.hex(), *cells, extra)))
-    return "\n".join(lines) + "\n"
+        lines.append("\t".join((row.key.hex(), *cells, extra)) + "\n")
+    return "".join(lines)
 
 
 @lru_cache(maxsize=64)
@@ -61,7 +63,7 @@ def load_sql(schema: TableSchema, into: str) -> str:
     return f"LOAD DATA LOCAL INFILE 'rows' INTO TABLE {quote(into)} {FORMAT} ({listed}) SET {', '.join(sets)}"
 
 
-def insert_new(tx: Connection, schema: TableSchema, rows: Sequence[Row]) -> bool:
+def insert_new(tx: Connection, schema: TableSchema, rows: Sequence[WritableRow]) -> bool:
     """Load rows that nobody has written yet; False, and nothing is written, when one of them is not taken as it is."""
     return load_text(tx, schema, text_of(rows).encode(), len(rows))
 

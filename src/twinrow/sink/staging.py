@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Final
 
 from twinrow.mysql import Connection, Flavour, MySQLError, row_refused
+from twinrow.schema.load_text import WritableRow
 from twinrow.schema.naming import quote
-from twinrow.schema.row import Row
 from twinrow.schema.table import TableSchema
 from twinrow.sink import bulk
 from twinrow.sink.statements import column_definition
@@ -32,7 +32,7 @@ class Staged:
     keys: frozenset[bytes]
 
 
-def fill(session: Connection, schema: TableSchema, rows: Sequence[Row]) -> Staged | None:
+def fill(session: Connection, schema: TableSchema, rows: Sequence[WritableRow]) -> Staged | None:
     """Put rows with distinct fingerprints there, outside of a transaction; None where they must go another way."""
     if not bulk.can_load(session, len(rows)):
         return None
@@ -46,7 +46,7 @@ def fill(session: Connection, schema: TableSchema, rows: Sequence[Row]) -> Stage
     return Staged(session, frozenset(row.key for row in rows)) if _load(session, schema, rows) else None
 
 
-def _load(session: Connection, schema: TableSchema, rows: Sequence[Row]) -> bool:
+def _load(session: Connection, schema: TableSchema, rows: Sequence[WritableRow]) -> bool:
     data = bulk.text_of(rows).encode()
     if len(data) > bulk.LOAD_BYTES_MAX:
         return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from twinrow.errors import RowRefused
 from twinrow.mysql import STATEMENT_BYTES_MAX, Connection, MySQLError, raise_row_refused
-from twinrow.schema.row import Row
+from twinrow.schema.load_text import WritableRow
 from twinrow.schema.table import TableSchema
 from twinrow.sink import bulk, staging, statements
 from twinrow.sink.staging import Staged
@@ -56,7 +56,7 @@ def existing_rows(
 def write(
     tx: Connection,
     schema: TableSchema,
-    rows: Sequence[Row],
+    rows: Sequence[WritableRow],
     existing: Mapping[bytes, Existing],
     wanted_ids: Mapping[bytes, int] | None = None,
     *,
@@ -93,7 +93,7 @@ def write(
     return written
 
 
-def _may_upsert(staged: Staged, rows: Sequence[Row], wanted_ids: Mapping[bytes, int]) -> bool:
+def _may_upsert(staged: Staged, rows: Sequence[WritableRow], wanted_ids: Mapping[bytes, int]) -> bool:
     wanted = sum(row.key in staged.keys and row.key not in wanted_ids for row in rows)
     return wanted == len(staged.keys)
 
@@ -124,7 +124,12 @@ def delete(
 
 
 def _insert(
-    tx: Connection, schema: TableSchema, rows: Sequence[Row], ids: Mapping[bytes, int], tail: str, written: Written
+    tx: Connection,
+    schema: TableSchema,
+    rows: Sequence[WritableRow],
+    ids: Mapping[bytes, int],
+    tail: str,
+    written: Written,
 ) -> int:
     """Insert rows in as few statements as their size allows; the affected rows as the server counts them."""
     if not rows:
@@ -141,7 +146,7 @@ def _insert(
     return sum(_run(tx, head, part, tail, written) for part in _parts(texts, min(STATEMENT_BYTES_MAX, packet)))
 
 
-def _literals(tx: Connection, row: Row, ids: Mapping[bytes, int]) -> str:
+def _literals(tx: Connection, row: WritableRow, ids: Mapping[bytes, int]) -> str:
     values = [*((ids[row.key],) if ids else ()), row.key, *row.values, row.extra]
     return f"({','.join(map(tx.literal, values))})"
 
@@ -150,8 +155,8 @@ def _size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
 
 
-def _parts(texts: list[tuple[Row, str]], bytes_max: int) -> Iterator[list[tuple[Row, str]]]:
-    part: list[tuple[Row, str]] = []
+def _parts(texts: list[tuple[WritableRow, str]], bytes_max: int) -> Iterator[list[tuple[WritableRow, str]]]:
+    part: list[tuple[WritableRow, str]] = []
     size = 0
     for row, text in texts:
         length = _size(text)
@@ -164,7 +169,7 @@ def _parts(texts: list[tuple[Row, str]], bytes_max: int) -> Iterator[list[tuple[
         yield part
 
 
-def _run(tx: Connection, head: str, part: list[tuple[Row, str]], tail: str, written: Written) -> int:
+def _run(tx: Connection, head: str, part: list[tuple[WritableRow, str]], tail: str, written: Written) -> int:
     """One statement under a savepoint; refused, it is halved until the row that is at fault stands alone."""
     tx.execute("SAVEPOINT twinrow_rows")
     try:
@@ -186,7 +191,7 @@ def _write(tx: Connection, sql: str) -> int:
 
 
 def _halve(
-    tx: Connection, head: str, part: list[tuple[Row, str]], tail: str, written: Written, refusal: RowRefused
+    tx: Connection, head: str, part: list[tuple[WritableRow, str]], tail: str, written: Written, refusal: RowRefused
 ) -> int:
     tx.execute("ROLLBACK TO SAVEPOINT twinrow_rows")
     if len(part) == 1:

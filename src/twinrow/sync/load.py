@@ -65,7 +65,7 @@ class TextMaker:
         if found is None:
             return None
         schema = self.recipe.schema
-        text = lines(found.keys, list(zip(schema.columns, found.columns, strict=True)), found.extras)
+        text = "".join(lines(found.keys, list(zip(schema.columns, found.columns, strict=True)), found.extras))
         return LoadText(schema.version, bytes.fromhex("".join(found.keys)), text.encode())
 
 

@@ -12,7 +12,8 @@ from twinrow.capture.stream_record import decode_item
 from twinrow.change import AttributeValue, Change, ChangeKind, Item, Origin
 from twinrow.decode.attribute import digest, same
 from twinrow.mysql import Flavour
-from twinrow.schema.row import Row, Unrepresentable, fingerprint, to_row
+from twinrow.schema.load_text import WritableRow
+from twinrow.schema.row import Unrepresentable, fingerprint, to_row
 from twinrow.schema.table import TableSchema
 from twinrow.state.outbox import NO_DIGEST
 from twinrow.sync.settings import Settings
@@ -31,7 +32,7 @@ class One(msgspec.Struct, frozen=True, gc=False):
     key: Item
     origin: Origin
     item: Item | msgspec.Raw | None
-    row: Row | None
+    row: WritableRow | None
     unfit: str
     digest: bytes
     mark: AttributeValue | None

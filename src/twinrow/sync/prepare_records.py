@@ -15,10 +15,14 @@ from twinrow import clock
 from twinrow.capture import stream_record
 from twinrow.capture.stream_record import StreamRecord
 from twinrow.change import AttributeValue, Item
+from twinrow.decode.by_column import ColumnDecoder
 from twinrow.decode.compiled import PageDecoder, null_only
-from twinrow.schema.row import Row, fingerprint
+from twinrow.schema.load_text import LineRow, WritableRow, lines
+from twinrow.schema.row import Row, fingerprint, to_row
+from twinrow.sink import bulk
 from twinrow.state.outbox import NO_DIGEST
 from twinrow.sync.copy import Copy
+from twinrow.sync.load import LOADED
 from twinrow.sync.prepare import One, Prepared, prepare
 from twinrow.sync.settings import Settings
 
@@ -52,10 +56,15 @@ def can_prepare(settings: Settings, records: Sequence[StreamRecord]) -> bool:
 
 
 class RecordPreparer:
-    """Makes batches of one table's stream ready; its decoder is made anew when the schema moves on."""
+    """Makes batches of one table's stream ready; its decoder is made anew when the schema moves on.
 
-    def __init__(self, copy: Copy) -> None:
+    So many rows as `lines_min` decoded at once become lines for LOAD DATA.
+    """
+
+    def __init__(self, copy: Copy, lines_min: int = bulk.ROWS_MIN) -> None:
         self._copy = copy
+        self._lines_min = lines_min
+        self._by_column: tuple[PageDecoder, ColumnDecoder] | None = None
         self._decoder: PageDecoder | None = None
         self._spare: frozenset[str] = frozenset()
         self._kept = copy.settings.link_attribute if copy.settings.linked else None
@@ -104,7 +113,7 @@ class RecordPreparer:
 
     def _part(self, decoder: PageDecoder, part: Sequence[Folded]) -> list[One] | None:
         puts = [one for one in part if not one.record.is_delete]
-        found = decoder.rows_and_kept(_array([one.record.dynamodb.new_image for one in puts]))
+        found = self._rows(decoder, [one.record.dynamodb.new_image for one in puts])
         echoes = self._echoes(decoder, puts)
         if found is None or echoes is None:
             return None
@@ -120,6 +129,36 @@ class RecordPreparer:
                 row, link, echo = next(rows_of)
                 ones.append(_one(one.record, row.key, key, row, link, echo=echo))
         return ones
+
+    def _rows(
+        self, decoder: PageDecoder, images: Sequence[msgspec.Raw]
+    ) -> tuple[list[WritableRow], list[AttributeValue | None]] | None:
+        """The rows and links; as lines where they are enough to be loaded."""
+        raw = _array(images)
+        if len(images) < self._lines_min or not self._copy.writer.local_infile:
+            found = decoder.rows_and_kept(raw)
+            return None if found is None else (list(found[0]), found[1])
+        page = self._columns(decoder).page(raw)
+        if page is None:
+            return None
+        schema, flavour = decoder.schema, self._copy.flavour
+        texts = lines(page.keys, list(zip(schema.columns, page.columns, strict=True)), page.extras)
+        extras = page.extras if page.extras is not None else [None] * len(texts)
+
+        def row_of(image: msgspec.Raw) -> Row:
+            return to_row(schema, stream_record.decode_item(image), flavour)
+
+        rows: list[WritableRow] = [
+            LineRow(bytes.fromhex(key), line, extra, image, row_of)
+            for key, line, extra, image in zip(page.keys, texts, extras, images, strict=True)
+        ]
+        return rows, page.kept
+
+    def _columns(self, decoder: PageDecoder) -> ColumnDecoder:
+        known = self._by_column
+        if known is None or known[0] is not decoder:
+            known = self._by_column = decoder, ColumnDecoder(decoder, LOADED)
+        return known[1]
 
     def _echoes(self, decoder: PageDecoder, puts: Sequence[Folded]) -> list[bool] | None:
         """Which images differ in the link only from the one before; without links nothing of ours comes back."""
@@ -137,7 +176,13 @@ class RecordPreparer:
 
 
 def _one(
-    record: StreamRecord, key_hash: bytes, key: Item, row: Row | None, link: AttributeValue | None, *, echo: bool
+    record: StreamRecord,
+    key_hash: bytes,
+    key: Item,
+    row: WritableRow | None,
+    link: AttributeValue | None,
+    *,
+    echo: bool,
 ) -> One:
     return One(
         key_hash, key, "STREAM", None if record.is_delete else record.new, row, "", NO_DIGEST, None, link, echo,
