@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from twinrow.errors import LeaseLost, SchemaMoved
+from twinrow.errors import LeaseLost, SchemaMoved, Transient
 from twinrow.mysql import Connection, MySQLError
 
 _SESSION_NAME = "CONCAT('twinrow ', %s, ' ', LEFT(SHA2(CONCAT(DATABASE(), '/', %s), 256), 32))"
 """The name of a holder's writing session, by fence and table; such locks are the whole server's, with 64 characters."""
+_RECOUNT_NAME = "CONCAT('twinrow count ', LEFT(SHA2(CONCAT(DATABASE(), '/', %s), 256), 32))"
+RECOUNT_WAIT_S = 60
+"""A large table takes seconds to be counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +174,21 @@ def raise_schema_version(tx: Connection, lease: Lease, version: int) -> None:
 def recount(connection: Connection, table: str, count_rows: str) -> int:
     """Set right a number of rows that hands put wrong (rows added or removed by SQL); by how much it was wrong.
 
-    Number and rows are read of one moment and only the difference is applied, so that writers need not wait.
+    Number and rows are read of one moment and only the difference is applied, so that writers need not wait. One at a
+    time: two that found the same difference would apply it twice. Raises Transient when another takes too long.
     """
-    with connection.snapshot() as moment:
-        wrong = int(moment.query(count_rows)[0][0]) - row_count(moment, table)
-    if wrong:
-        connection.execute("UPDATE _twinrow_lease SET row_count = row_count + %s WHERE table_name = %s", (wrong, table))
+    if connection.query(f"SELECT GET_LOCK({_RECOUNT_NAME}, %s)", (table, RECOUNT_WAIT_S)) != [(1,)]:
+        raise Transient("its rows are being counted by another process", where=f"table {table}")
+    try:
+        with connection.snapshot() as moment:
+            wrong = int(moment.query(count_rows)[0][0]) - row_count(moment, table)
+        if wrong:
+            connection.execute(
+                "UPDATE _twinrow_lease SET row_count = row_count + %s WHERE table_name = %s", (wrong, table)
+            )
+    finally:
+        if connection.open:  # a session that ended has let go of it
+            connection.query(f"SELECT RELEASE_LOCK({_RECOUNT_NAME})", (table,))
     return wrong
 
 
