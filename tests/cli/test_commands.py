@@ -208,3 +208,15 @@ def test_init_writes_what_check_and_sync_take(
     assert command.run("check", env=password).code == 0
     assert command.run("sync", "--once", env=password).code == 0
     assert command.run("plan", "--json", env=password).document["tables"][0]["table"] == table
+
+
+def test_init_takes_a_table_named_twice_once_and_says_how_the_password_is_to_be_set(
+    command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, database: Database
+) -> None:
+    table = make_table(index=INDEX)
+    url = database.url.replace(f":{database.server.password}@", ":twi%6Erow@")
+    named = ("--table", table, "--table", table)
+    made = command.run("init", "--mysql", url, "--endpoint-url", dynamodb.endpoint_url, *named, "--yes")
+    assert made.code == 0, made.err
+    assert "not percent-encoded" in made.out
+    assert (command.folder / "twinrow.toml").read_text().count("[[tables]]") == 1

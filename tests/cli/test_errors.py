@@ -96,3 +96,11 @@ def test_a_password_that_others_can_read_is_worth_a_warning(command: CommandLine
     assert "warning" not in command.run("status").err
     (command.folder / "twinrow.toml").chmod(0o644)
     assert "others can read the password" in command.run("status").err
+
+
+@pytest.mark.parametrize("path", ["nowhere/twinrow.toml", "."])
+def test_init_says_where_it_cannot_write_before_it_asks_any_server(command: CommandLine, path: str) -> None:
+    done = command.run("init", "-c", path, "--force", "--mysql", "mysql://u@127.0.0.1:1/d", "--table", "abc", "--yes")
+    assert done.code == 2
+    (line,) = done.err.splitlines()
+    assert "-c FILE" in line

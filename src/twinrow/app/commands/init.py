@@ -12,7 +12,7 @@ import typer
 
 from twinrow.app.options import ConfigOption, YesOption, config_path
 from twinrow.app.terminal import out, say
-from twinrow.errors import ConfigError, StartRefused
+from twinrow.errors import ConfigError, StartRefused, TwinrowError
 
 if TYPE_CHECKING:
     from twinrow.app.init import Choice
@@ -48,6 +48,9 @@ def init(
     path = config_path(config)
     if path.exists() and not force:
         raise StartRefused("is there already", where=str(path), remedy="name another with -c FILE, or say --force")
+    if path.is_dir() or not path.parent.is_dir():
+        # told before any question is asked: the answers would be lost
+        raise StartRefused("no file can be written there", where=str(path), remedy="name another with -c FILE")
     if capture is not None and capture not in CAPTURES:
         raise ConfigError(f"--capture {capture} is none of {', '.join(CAPTURES)}")
     asks = not yes and sys.stdin.isatty()
@@ -60,13 +63,19 @@ def init(
     told, password = writing.without_password(url)
     _try_mysql(url)
     dynamodb = DynamoDB(where, endpoint_url)
-    found = few_tries(lambda: list(writing.describe_all(dynamodb, table or [])))
+    found = few_tries(lambda: list(writing.describe_all(dynamodb, list(dict.fromkeys(table or [])))))
     say(f"DynamoDB {endpoint_url or where}: {len(found)} tables")
     for one in found:
         say(f"  {writing.line(one)}")
     choices = [choice for one in found if (choice := _choose(one, capture, asks=asks, named=bool(table))) is not None]
-    path.write_text(writing.render(where, endpoint_url, told, choices), encoding="utf-8")
-    _next(path, [one.description.name for one in choices], password_taken=bool(password))
+    text = writing.render(where, endpoint_url, told, choices)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as refused:
+        raise TwinrowError(
+            f"cannot be written: {refused.strerror}", where=str(path), remedy="name another with -c FILE"
+        ) from refused
+    _next(path, [one.description.name for one in choices], password)
 
 
 def _try_mysql(url: str) -> None:
@@ -93,9 +102,11 @@ def _choose(one: TableDescription, capture: str | None, *, asks: bool, named: bo
     return Choice(one, chosen)
 
 
-def _next(path: Path, names: list[str], *, password_taken: bool) -> None:
+def _next(path: Path, names: list[str], password: str) -> None:
     out(f"{path}: {len(names)} tables ({', '.join(names)})")
-    if password_taken:
-        out("next: export MYSQL_PASSWORD=… (the password you gave), then")
+    if password:
+        # a variable is put in after the URL is parsed, so it holds the password itself
+        plain = ", not percent-encoded" if "%" in password else ""
+        out(f"next: export MYSQL_PASSWORD=… (the password you gave{plain}), then")
     option = "" if path.name == "twinrow.toml" and path.parent == Path() else f" -c {path}"
     out(f"next: twinrow{option} check --fix")
