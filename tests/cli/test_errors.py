@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,20 @@ def test_init_says_where_it_cannot_write_before_it_asks_any_server(command: Comm
     assert done.code == 2
     (line,) = done.err.splitlines()
     assert "-c FILE" in line
+
+
+def test_with_json_logs_an_error_is_a_json_line_too(command: CommandLine) -> None:
+    done = command.run("--json-logs", "sync")
+    assert done.code == 2
+    (line,) = done.err.splitlines()
+    told = json.loads(line)
+    assert list(told) == ["at", "level", "event", "table", "text"]
+    assert (told["level"], told["table"]) == ("error", "")
+    assert "twinrow init" in told["text"]
+
+
+def test_a_watch_in_json_is_refused_not_ignored(command: CommandLine) -> None:
+    command.write_config(SCAN.replace("u@h", "u@127.0.0.1:1"))
+    done = command.run("status", "--watch", "--json")
+    assert (done.code, done.out) == (2, "")
+    assert "--watch" in done.err

@@ -22,7 +22,8 @@ from twinrow.app.commands import (
     sync,
     verify,
 )
-from twinrow.app.options import Said, note
+from twinrow.app.logs import Log
+from twinrow.app.options import Said, note, said
 from twinrow.app.terminal import complain, out
 from twinrow.errors import TwinrowError
 
@@ -78,5 +79,8 @@ def main() -> None:
     try:
         app()
     except TwinrowError as error:
-        complain(error)
+        if said().json_logs:
+            Log(as_json=True, verbose=False).event("error", "ended", "", str(error))
+        else:
+            complain(error)
         sys.exit(error.exit_code)

@@ -8,6 +8,7 @@ import typer
 
 from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, load_config
 from twinrow.app.terminal import out_json
+from twinrow.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,8 @@ def status(
     """
     from twinrow.app.wiring import mysql_of
 
+    if watch and as_json:
+        raise ConfigError("--watch shows a table, --json is one document", remedy="say one of the two")
     loaded = load_config(config)
     chosen, mysql = loaded.chosen(tables or []), mysql_of(loaded)
     if watch:
