@@ -15,6 +15,7 @@ from tests.fixtures.waiting import wait_until
 
 from twinrow.app.servers import DynamoDBLocal
 from twinrow.errors import Broken, StartRefused
+from twinrow.mysql import VERSION_MIN
 
 WRITES = ("batch_execute_statement", "update_item", "put_item", "delete_item", "batch_write_item")
 
@@ -478,3 +479,16 @@ def test_what_must_be_mended_first_is_refused_and_nothing_is_half_done(make_copy
     assert copying.database.query("SELECT COUNT(*) FROM _twinrow_table") == [(0,)]
     assert copying.database.query("SELECT COUNT(*) FROM somebody_s") == [(0,)]
     assert all("mysql_id" not in item for item in copying.items())
+
+
+def test_a_server_that_is_too_old_is_refused_before_anything_is_made(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copying = make_copying()
+    for flavour in ("mysql", "mariadb"):
+        monkeypatch.setitem(VERSION_MIN, flavour, (99, 0, 0))
+    ran = copying.once()
+    assert isinstance(ran.outcome.error, StartRefused)
+    assert "is too old" in str(ran.outcome.error)
+    assert "upgrade to" in str(ran.outcome.error)
+    assert copying.database.query("SHOW TABLES") == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twinrow.errors import StartRefused
-from twinrow.mysql import Connection, Flavour
+from twinrow.mysql import VERSION_MIN, Connection, Flavour
 
 VERSION = 1
 
@@ -84,7 +84,13 @@ def check_version(connection: Connection) -> int:
 
 
 def install(connection: Connection) -> None:
-    """Create what is missing. Raises StartRefused when a newer Twinrow has written this state."""
+    """Create what is missing. Raises StartRefused where the server is too old or a newer Twinrow wrote this state."""
+    version = connection.version
+    if not version.supported:
+        # before the first statement, so that nothing is half made: rows need what is newer, as INVISIBLE columns
+        wanted = ".".join(map(str, VERSION_MIN[version.flavour]))
+        name = "MySQL" if version.flavour == "mysql" else "MariaDB"
+        raise StartRefused(f"{name} {version.text} is too old", remedy=f"upgrade to {wanted} or newer")
     if check_version(connection) == VERSION:
         return
     for statement in create_statements(connection.flavour):
