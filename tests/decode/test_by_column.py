@@ -160,3 +160,14 @@ def test_printed_numbers_have_all_digits_of_their_column() -> None:
     assert at_once is not None
     for text in ("0", "7", "-0.5", "12.25", "0.125"):
         assert list(at_once([text])) == [format(Decimal(text), ".3f")]
+
+
+def test_a_page_with_an_item_that_counts_as_deleted_is_left_to_the_general_path() -> None:
+    page: list[Item] = [
+        {"username": {"S": "a"}, "reviewed_at": {"S": text}, "deleted": {"BOOL": text == "2"}} for text in ("1", "2")
+    ]
+    alive, gone = page
+    schema = evolve(empty_schema("t", "t", KEYS, frozenset(), (), False), [alive, gone]).schema
+    makers = [TextMaker(Recipe(schema, "mysql", frozenset(), frozenset(), name)) for name in ("deleted", None)]
+    assert [maker.make(raw([alive])) is not None for maker in makers] == [True, True]
+    assert [maker.make(raw([alive, gone])) is not None for maker in makers] == [False, True]

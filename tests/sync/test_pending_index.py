@@ -108,6 +108,19 @@ def test_an_item_marked_deleted_loses_its_row_and_comes_back_as_another(make_cop
     copying.assert_equal(items=20)
 
 
+def test_items_marked_deleted_before_the_first_copy_get_no_row_and_count_as_none(make_copying: MakeCopying) -> None:
+    """Items without a mark, in more than one page, so that whole pages are loaded and compared at once."""
+    copying = make_copying(link=False, segments=1, pending_index={"deleted": "deleted"})
+    text = {"S": "x" * 4000}
+    items = [review(n, text=text, deleted={"BOOL": n % 3 == 0 and n > 400}) for n in range(900)]
+    put_all(copying.client, copying.table, items)
+    copying.once_well()
+    alive = sum(item["deleted"] == {"BOOL": False} for item in items)
+    verdict = copying.verify()
+    assert (verdict.in_step, verdict.items, verdict.rows) == (True, alive, alive)
+    copying.assert_equal(items=alive)
+
+
 @pytest.mark.parametrize("projection", ["KEYS_ONLY", ["rating"]], ids=["KEYS_ONLY", "INCLUDE"])
 def test_an_index_without_whole_items_leads_to_reads_of_the_table(
     make_copying: MakeCopying, projection: str | list[str]

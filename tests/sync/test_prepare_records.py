@@ -192,11 +192,18 @@ def test_what_does_not_fit_takes_only_its_part_along() -> None:
     assert raw == [True] * RECORDS_DECODED_AT_ONCE * 2 + [False]
 
 
-def test_images_that_are_not_told_or_do_not_tell_all_are_for_the_general_path() -> None:
-    plain = stream_settings(empty())
-    assert can_prepare(plain, records(empty(), [(None, review(1)), (review(1), None)]))
+def test_images_that_are_not_told_are_for_the_general_path() -> None:
+    assert can_prepare(records(empty(), [(None, review(1)), (review(1), None)]))
     keys_only = {"Keys": key_of(KEYS, review(1)), "SequenceNumber": "1"}
     page = msgspec.json.encode([{"eventName": "MODIFY", "dynamodb": keys_only}])
-    assert not can_prepare(plain, stream_record.read(page))
+    assert not can_prepare(stream_record.read(page))
+
+
+def test_an_item_that_the_app_marks_as_deleted_is_a_delete() -> None:
     pending = PendingIndex("migrated-index", "migrated", ({"S": "false"},), None, "deleted")
-    assert not can_prepare(stream_settings(empty(), pending=pending), records(empty(), [(None, review(1))]))
+    told: list[tuple[Item | None, Item | None]] = [(None, review(n, deleted={"BOOL": n == 2})) for n in range(4)]
+    learner = Learner(stream_settings(empty(), pending=pending), empty())
+    preparer = learner.preparer()
+    for _ in range(2):  # first what has to be learned, then by the decoder that knows it
+        kinds = [one.kind for one in preparer.prepare(records(empty(), told)).ones]
+        assert kinds == ["PUT", "PUT", "DELETE", "PUT"]

@@ -58,7 +58,8 @@ class PageDecoder:
     """Makes rows from pages under one schema. `ignored` attributes are passed over; of `own` ones the rest are refused.
 
     Attributes in `spare` have no column and were NULL so far; the values of attribute `kept`, an own one, are given
-    back beside the rows. Not thread-safe.
+    back beside the rows. A page in which an item counts as deleted (its attribute `deleted` is true) does not fit. Not
+    thread-safe.
     """
 
     def __init__(
@@ -68,11 +69,12 @@ class PageDecoder:
         ignored: frozenset[str],
         spare: frozenset[str] = frozenset(),
         kept: str | None = None,
+        deleted: str | None = None,
     ) -> None:
         self.schema = schema
         self.spare = spare
         self.spare_names = _nameable(spare - schema.by_attribute.keys() - schema.left_out)[:SPARE_MAX]
-        passed_over = _nameable((ignored | schema.left_out - schema.own) - schema.by_attribute.keys() - {kept})
+        passed_over = _nameable((ignored | schema.left_out - schema.own) - schema.by_attribute.keys() - {kept, deleted})
         self._fits_nothing = len(_nameable([*schema.by_attribute, kept or ""])) < len(schema.columns) + 1
         fields: list[tuple[str, Any, Any]] = [("kept", dict[str, Any] | None, None)] if kept else []
         names: dict[str, str] = {"kept": kept} if kept and not self._fits_nothing else {}
@@ -96,7 +98,8 @@ class PageDecoder:
         ]
         where = {column.attribute: number for number, column in enumerate(schema.columns)}
         self.keys = [where[key.name] for key in schema.keys]
-
+        tells_deleted = deleted in where and schema.by_attribute[deleted or ""].kind == "BOOL"
+        self._deleted = attrgetter(f"c{where[deleted or '']}") if tells_deleted else None
         self.keeps = kept is not None
 
     def items(self, raw: bytes) -> list[Any]:
@@ -107,9 +110,13 @@ class PageDecoder:
         if self._fits_nothing:
             raise DoesNotFit
         try:
-            return self._decode(raw)
+            items = self._decode(raw)
         except (msgspec.DecodeError, ValueError) as error:
             raise DoesNotFit from error
+        deleted = map(self._deleted, items) if self._deleted is not None else ()
+        if any(cell is not None and cell.payload is True for cell in deleted):
+            raise DoesNotFit
+        return items
 
     def rows(self, raw: bytes) -> list[Row] | None:
         """The rows of a page's items, as `to_row` makes them; None when the page does not fit."""
@@ -118,12 +125,10 @@ class PageDecoder:
 
     def rows_and_kept(self, raw: bytes) -> tuple[list[Row], list[AttributeValue | None]] | None:
         """The rows, and the value of `kept` in each item (nothing where none is kept); None as `rows`."""
-        if self._fits_nothing:
-            return None
         try:
-            items = self._decode(raw)
+            items = self.items(raw)
             return [self._row(item) for item in items], [item.kept for item in items] if self.keeps else []
-        except (msgspec.DecodeError, DoesNotFit, ValueError, TypeError, AttributeError):
+        except (DoesNotFit, ValueError, TypeError, AttributeError):
             return None  # the general path tells what it is, item by item
 
     def unchanged(self, before: bytes, after: bytes) -> list[bool] | None:
@@ -131,11 +136,9 @@ class PageDecoder:
 
         A set in another order counts as changed.
         """
-        if self._fits_nothing:
-            return None
         try:
-            pairs = list(zip(self._decode(before), self._decode(after), strict=True))
-        except (msgspec.DecodeError, ValueError):
+            pairs = list(zip(self.items(before), self.items(after), strict=True))
+        except DoesNotFit:
             return None
         if self.keeps:
             for one, other in pairs:

@@ -52,10 +52,11 @@ class PageComparer:
 
     def _new_decoder(self, spare: frozenset[str]) -> None:
         settings = self._settings
-        deleted = settings.pending.deleted if settings.pending is not None else None
-        ignored = settings.own - {deleted, settings.link_attribute if settings.linked else None}
         link = settings.link_attribute if settings.linked else None
-        decoder = PageDecoder(self.comparer.schema, self._connection.flavour, frozenset(ignored), spare, link)
+        decoder = PageDecoder(
+            self.comparer.schema, self._connection.flavour, settings.own - {link}, spare, link,
+            settings.deleted_attribute,
+        )  # fmt: skip
         self._spare = spare
         self._decoder = ColumnDecoder(decoder, self._form)
 

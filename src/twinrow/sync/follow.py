@@ -115,7 +115,7 @@ class Follow:
             prepared = None
             changes: Sequence[Change] = batch.changes
             suspects: list[tuple[bytes, Item]] = []
-            if can_prepare(copy.settings, batch.records):
+            if can_prepare(batch.records):
                 prepared = self._preparer.prepare(batch.records)
             else:
                 changes, suspects = _told_and_untold(copy, changes)

@@ -31,14 +31,9 @@ LOADED = Form(loaded_texts, lambda _column: cell_text)
 
 
 def passed_over(settings: Settings) -> frozenset[str]:
-    """Twinrow's own attributes that say nothing of what becomes of an item; others are for `apply`."""
-    telling = set()
-    if settings.pending is not None:
-        if settings.capture == "pending-index":
-            telling.add(settings.pending.attribute)
-        if settings.pending.deleted is not None:
-            telling.add(settings.pending.deleted)
-    return settings.own - telling
+    """Twinrow's own attributes that say nothing of what becomes of an item; the mark is for `apply`."""
+    follows_marks = settings.pending is not None and settings.capture == "pending-index"
+    return settings.own - {settings.pending.attribute} if settings.pending and follows_marks else settings.own
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +44,7 @@ class Recipe:
     flavour: Flavour
     ignored: frozenset[str]
     spare: frozenset[str]
+    deleted: str | None = None
 
 
 class TextMaker:
@@ -56,7 +52,7 @@ class TextMaker:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
-        decoder = PageDecoder(recipe.schema, recipe.flavour, recipe.ignored, recipe.spare)
+        decoder = PageDecoder(recipe.schema, recipe.flavour, recipe.ignored, recipe.spare, deleted=recipe.deleted)
         self._decoder = ColumnDecoder(decoder, LOADED)
 
     def make(self, raw: bytes) -> LoadText | None:
@@ -82,7 +78,8 @@ class Loader:
         self._maker = self._new_maker(frozenset())
 
     def _new_maker(self, spare: frozenset[str]) -> TextMaker:
-        return TextMaker(Recipe(self._copy.schema, self._flavour, self._ignored, spare))
+        deleted = self._copy.settings.deleted_attribute
+        return TextMaker(Recipe(self._copy.schema, self._flavour, self._ignored, spare, deleted))
 
     @property
     def wanted(self) -> bool:

@@ -24,7 +24,6 @@ from twinrow.state.outbox import NO_DIGEST
 from twinrow.sync.copy import Copy
 from twinrow.sync.load import LOADED
 from twinrow.sync.prepare import One, Prepared, prepare
-from twinrow.sync.settings import Settings
 
 RECORDS_DECODED_AT_ONCE = 250
 """One record that does not fit takes so many others along the general way."""
@@ -49,10 +48,9 @@ def fold(records: Sequence[StreamRecord]) -> list[Folded]:
     return list(folded.values())
 
 
-def can_prepare(settings: Settings, records: Sequence[StreamRecord]) -> bool:
-    """Whether every record tells its image, and images alone tell what becomes of an item."""
-    marks_deleted = settings.pending is not None and settings.pending.deleted is not None
-    return not marks_deleted and all(one.dynamodb.new_image or one.is_delete for one in records)
+def can_prepare(records: Sequence[StreamRecord]) -> bool:
+    """Whether every record tells its image."""
+    return all(one.dynamodb.new_image or one.is_delete for one in records)
 
 
 class RecordPreparer:
@@ -108,7 +106,9 @@ class RecordPreparer:
         copy = self._copy
         if self._decoder is None or self._decoder.schema is not copy.schema:
             ignored = copy.settings.own - {self._kept}
-            self._decoder = PageDecoder(copy.schema, copy.flavour, ignored, self._spare, self._kept)
+            self._decoder = PageDecoder(
+                copy.schema, copy.flavour, ignored, self._spare, self._kept, copy.settings.deleted_attribute
+            )
         return [self._part(self._decoder, part) for part in parts]
 
     def _part(self, decoder: PageDecoder, part: Sequence[Folded]) -> list[One] | None:

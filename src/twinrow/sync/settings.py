@@ -47,9 +47,14 @@ class Settings:
         value = item.get(self.pending.attribute)
         return value if value is not None and any(same_mark(value, one) for one in self.pending.marks) else None
 
+    @property
+    def deleted_attribute(self) -> str | None:
+        """The attribute by which the app marks items as deleted (`deleted` of the pending index), if there is one."""
+        return self.pending.deleted if self.pending is not None else None
+
     def counts_as_deleted(self, item: Item) -> bool:
-        """Whether the app has marked the item as deleted (`deleted` of the pending index)."""
-        name = self.pending.deleted if self.pending is not None else None
+        """Whether the app has marked the item as deleted."""
+        name = self.deleted_attribute
         return name is not None and item.get(name) == {"BOOL": True}
 
     def link_of(self, item: Item) -> AttributeValue | None:

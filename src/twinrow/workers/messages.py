@@ -22,6 +22,7 @@ class RecipeTold(msgspec.Struct, tag=True, frozen=True):
     flavour: Flavour
     ignored: list[str]
     spare: list[str]
+    deleted: str | None
 
 
 class Job(msgspec.Struct, tag=True, frozen=True):
@@ -88,12 +89,15 @@ decode_from_reader: Final = msgspec.msgpack.Decoder(FromReader).decode
 
 def told(recipe: Recipe) -> RecipeTold:
     """A recipe as a message."""
-    return RecipeTold(to_json(recipe.schema), recipe.flavour, sorted(recipe.ignored), sorted(recipe.spare))
+    return RecipeTold(
+        to_json(recipe.schema), recipe.flavour, sorted(recipe.ignored), sorted(recipe.spare), recipe.deleted
+    )
 
 
 def recipe_of(message: RecipeTold) -> Recipe:
     """The recipe that a message tells."""
-    return Recipe(from_json(message.schema), message.flavour, frozenset(message.ignored), frozenset(message.spare))
+    ignored, spare = frozenset(message.ignored), frozenset(message.spare)
+    return Recipe(from_json(message.schema), message.flavour, ignored, spare, message.deleted)
 
 
 def write(stream: IO[bytes], message: ToReader | FromReader) -> None:
