@@ -23,7 +23,7 @@ from twinrow.schema.sql_type import ColumnType, Flavour, Source, SqlValue, parse
 
 __all__ = [
     "NUMBER_TOP", "ColumnType", "Encoded", "Flavour", "Source", "SqlValue", "decode", "encode", "join", "least",
-    "parse_type", "record_bytes", "render", "row_bytes", "same_stored",
+    "may_be_narrower", "parse_type", "record_bytes", "render", "row_bytes", "same_stored",
 ]  # fmt: skip
 
 BIGINT: Final = ColumnType("BIGINT")
@@ -51,6 +51,13 @@ def least(kind: Kind, value: AttributeValue) -> ColumnType:
     if kind == "NULL":
         raise ValueError("NULL has no column type: it says nothing of the values to come")
     return _OTHERS[kind]
+
+
+def may_be_narrower(kind: Kind, value: AttributeValue, stored: SqlValue, flavour: Flavour) -> bool:
+    """Whether a cell can be what an earlier type of its column made of a value; NULL always: there was no column."""
+    if stored is None or kind != "N":
+        return stored is None
+    return any(encode(ct, kind, value, flavour).sql == stored for ct in _NUMBERS)
 
 
 @lru_cache(maxsize=4096)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from twinrow.change import Item
 from twinrow.decode.attribute import digest, same
 from twinrow.mysql import Connection
+from twinrow.schema.column_type import may_be_narrower
 from twinrow.schema.naming import quote
 from twinrow.schema.row import Unrepresentable, differing, fingerprint, key_of, to_item, to_row
 from twinrow.schema.table import TableSchema
@@ -153,11 +154,19 @@ class Comparer:
         return None, ()
 
     def _left_behind(self, item: Item, row: StoredRow, names: tuple[str, ...]) -> bool:
-        """Whether only a schema change made the row differ: not written since, and it still gives the item back."""
+        """Whether only a schema change made the row differ: not written since, and it still gives the item back.
+
+        A cell that no earlier type explains was changed by hand, though extra may hold the exact value.
+        """
         if row.updated_at > self._columns_changed_at:
             return False
-        for name in names:
-            if name != "_twinrow_extra" and row.updated_at > self._changed_at.get(name, 0.0):
+        for column, stored in zip(self.schema.columns, row.values, strict=True):
+            name = column.attribute
+            if name not in names:
+                continue
+            if row.updated_at > self._changed_at.get(name, 0.0):
+                return False
+            if not may_be_narrower(column.kind, item.get(name, {}), stored, self._connection.flavour):
                 return False
         rebuilt = self._rebuilt(row)
         return rebuilt is not None and same(rebuilt, _described(item, self.schema, self._settings))
