@@ -30,12 +30,12 @@ RARE = 6
 WAIT_S = 60.0
 
 
-def large(make_copying: MakeCopying, endpoint_url: str = "") -> Copying:
-    """A table of a dozen pages in two segments, with attributes that only few items have, and its configuration."""
+def large(make_copying: MakeCopying, endpoint_url: str = "", text: Wire = TEXT) -> Copying:
+    """A table of some pages in two segments, with attributes that only few items have, and its configuration."""
     copying = make_copying(capture="scan", segments=READERS, endpoint_url=endpoint_url)
     copying.workers = READERS
     rare: dict[int, Wire] = {n: {f"rare{n}": {"N": str(n)}} for n in range(0, ITEMS, ITEMS // RARE)}
-    put_all(copying.client, copying.table, [review(n, text=TEXT, **rare.get(n, {})) for n in range(ITEMS)])
+    put_all(copying.client, copying.table, [review(n, text=text, **rare.get(n, {})) for n in range(ITEMS)])
     return copying
 
 
@@ -59,19 +59,37 @@ def test_a_copy_read_by_processes_is_equal(make_copying: MakeCopying, monkeypatc
 def test_a_killed_reader_is_replaced_and_its_segments_go_on(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copying = large(make_copying)
+    copying = large(make_copying, text={"S": "long " * 5000})
     nobody_reads_here(monkeypatch)
-    take, killed = readers.Readers.take, threading.Event()
+    take, reading, killed = readers.Readers.take, threading.Event(), threading.Event()
+    granted: list[int] = []
+
+    class FewPages(Budget):
+        """So few requests before the kill that both segments are left for the next two readers.
+
+        A reader may ask for a page before it has sent the one before: of three requests, one page comes for sure.
+        """
+
+        def wait(self, stop: Stop) -> None:
+            if reading.is_set() and not killed.is_set():
+                granted.append(1)
+                if len(granted) > READERS + 1:
+                    killed.wait(WAIT_S)
+            super().wait(stop)
 
     def take_and_kill(self: readers.Readers, wait_s: float) -> ScannedPage | None:
+        reading.set()
         page = take(self, wait_s)
         if page is not None and not killed.is_set():
-            killed.set()
             os.kill(self.pids[0], signal.SIGKILL)
+            killed.set()
         return page
 
+    def prepare(copy: Copy) -> None:
+        copy.read_budget = FewPages(None)
+
     monkeypatch.setattr(readers.Readers, "take", take_and_kill)
-    copying.once_well()
+    copying.once_well(prepare=prepare)
     assert killed.is_set()
     copying.assert_equal(items=ITEMS)
 
