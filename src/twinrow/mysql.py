@@ -392,8 +392,10 @@ class MySQL:
                 remedy="check ssl_mode and ssl_ca in `mysql.url`",
             )
         if code in (2002, 2003, 2005, 2006, 2013):
+            # The driver wraps the system's word in a sentence that says again what `where` says.
+            why = getattr(error, "original_exception", None) or error.args[-1]
             return Transient(
-                f"MySQL does not answer: {error.args[-1]}", where=self.place,
+                f"MySQL does not answer: {why}", where=self.place,
                 remedy="check host and port in `mysql.url`, and that the server runs",
             )  # fmt: skip
         return translate(error, self.place)

@@ -94,4 +94,4 @@ def test_the_bad_ones_come_first() -> None:
     told = of(counts=replace(HELD, holder="", dead_letters=1), table=table)
 
     assert [one.bad for one in told] == [True, False, False]
-    assert told[-1].commands == ("twinrow repair reviews",)
+    assert told[-1].commands == ("twinrow repair reviews --execute",)

@@ -75,7 +75,7 @@ def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, a
         yield Trouble(True, text, (f"twinrow repair {name} --execute", f"twinrow verify {name}"))
     if table.capture == "pending-index" and table.reconcile_s is None:
         text = "writes without the mark and hard deletes are not seen: reconcile_every is off"
-        yield Trouble(False, text, (f"twinrow repair {name}",) if known else ())
+        yield Trouble(False, text, (f"twinrow repair {name} --execute",) if known else ())
 
 
 def _many(count: int, what: str) -> str:

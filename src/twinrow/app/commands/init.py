@@ -64,7 +64,7 @@ def init(
     _try_mysql(url)
     dynamodb = DynamoDB(where, endpoint_url)
     found = few_tries(lambda: list(writing.describe_all(dynamodb, list(dict.fromkeys(table or [])))))
-    say(f"DynamoDB {endpoint_url or where}: {len(found)} tables")
+    say(f"DynamoDB {endpoint_url or where}: {_tables(len(found))}")
     for one in found:
         say(f"  {writing.line(one)}")
     choices = [choice for one in found if (choice := _choose(one, capture, asks=asks, named=bool(table))) is not None]
@@ -102,8 +102,12 @@ def _choose(one: TableDescription, capture: str | None, *, asks: bool, named: bo
     return Choice(one, chosen)
 
 
+def _tables(count: int) -> str:
+    return "1 table" if count == 1 else f"{count} tables"
+
+
 def _next(path: Path, names: list[str], password: str) -> None:
-    out(f"{path}: {len(names)} tables ({', '.join(names)})")
+    out(f"{path}: {_tables(len(names))} ({', '.join(names)})")
     if password:
         # a variable is put in after the URL is parsed, so it holds the password itself
         plain = ", not percent-encoded" if "%" in password else ""
