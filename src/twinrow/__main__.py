@@ -1,6 +1,15 @@
-"""`python -m twinrow` is the command `twinrow`."""
+"""The command `twinrow`, also as `python -m twinrow`."""
 
-from twinrow.app.cli import main
+from twinrow.garbage import collect_seldom
+
+
+def main() -> None:
+    """Run the command line."""
+    collect_seldom()
+    from twinrow.app.cli import main as command_line
+
+    command_line()
+
 
 if __name__ == "__main__":
     main()

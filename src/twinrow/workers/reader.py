@@ -14,6 +14,7 @@ from twinrow.capture.scan import ParallelScan
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
 from twinrow.errors import TwinrowError
+from twinrow.garbage import collect_seldom
 from twinrow.sync.load import TextMaker
 from twinrow.workers import messages
 from twinrow.workers.messages import Ask, Failed, FromReader, Go, Job, PageRead, Paid, RecipeTold, Waits, WasThrottled
@@ -106,6 +107,7 @@ def listen(source: IO[bytes], reading: Reading) -> None:
 
 def main() -> None:
     """Do the job that comes first on stdin."""
+    collect_seldom()
     line = Line(os.fdopen(os.dup(sys.stdout.fileno()), "wb"))
     source = sys.stdin.buffer
     body = messages.read(source)
