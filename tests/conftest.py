@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,6 +49,26 @@ class MakeCopying(Protocol):
         pending_index: dict[str, Any] | None = None,
         **options: Any,
     ) -> Copying: ...
+
+
+Tell = Callable[[str], None]
+FIGURES = "figures"
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Tell:
+    """A function that takes a line of figures, printed when all tests have ended, whichever process ran them."""
+    return lambda line: record_property(FIGURES, line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures of the tests that passed, at the end."""
+    passed = terminalreporter.stats.get("passed", [])
+    lines = [str(told) for one in passed for name, told in one.user_properties if name == FIGURES]
+    if lines:
+        terminalreporter.section("figures")
+    for line in lines:
+        terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session")

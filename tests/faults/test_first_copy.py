@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
-from tests.conftest import MakeCopying
+from tests.conftest import MakeCopying, Tell
 from tests.fixtures.copying import Copying, Process, Wire, put_all, review
 from tests.fixtures.databases import Database
 from tests.fixtures.killing import lease_runs_out, readers_of, seeded
@@ -80,7 +80,7 @@ def killed_again_and_again(copying: Copying, size: Size, points: tuple[str, ...]
     return met
 
 
-def check(copying: Copying, size: Size, points: tuple[str, ...], name: str) -> None:
+def check(copying: Copying, size: Size, points: tuple[str, ...], name: str, tell: Tell) -> None:
     fill(copying, size)
     began = time.monotonic()
     met = killed_again_and_again(copying, size, points, name)
@@ -91,7 +91,10 @@ def check(copying: Copying, size: Size, points: tuple[str, ...], name: str) -> N
     assert brought == size.items - before, "a page was brought twice, or not at all"
     assert met > 0
     copying.assert_equal(items=size.items)
-    print(f"{name}: {size.items} items, {met} kills, {brought} left for the last run, {took:.0f} s, equal")
+    tell(
+        f"first copy, {name}: {size.items:,} items, {met} kills, {brought:,} left for the last run, {took:.0f} s, "
+        "differences = 0"
+    )
 
 
 def unlinked(make_copying: MakeCopying, size: Size, workers: int) -> Copying:
@@ -105,22 +108,28 @@ def points_of(workers: int) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_killed_at_any_page_it_brings_each_page_once(make_copying: MakeCopying, workers: int) -> None:
-    check(unlinked(make_copying, SHORT, workers), SHORT, points_of(workers), f"short, {workers} workers")
+def test_killed_at_any_page_it_brings_each_page_once(make_copying: MakeCopying, workers: int, tell: Tell) -> None:
+    check(unlinked(make_copying, SHORT, workers), SHORT, points_of(workers), f"short, {workers} workers", tell)
 
 
-def test_killed_at_any_page_or_link_it_ends_linked(make_copying: MakeCopying) -> None:
-    check(make_copying(segments=SHORT.segments), SHORT, (*points_of(1), *LINK_POINTS), "short, linked")
+def test_killed_at_any_page_or_link_it_ends_linked(make_copying: MakeCopying, tell: Tell) -> None:
+    check(make_copying(segments=SHORT.segments), SHORT, (*points_of(1), *LINK_POINTS), "short, linked", tell)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_large_table_killed_at_any_page(make_copying: MakeCopying, database: Database, workers: int) -> None:
-    check(unlinked(make_copying, LONG, workers), LONG, points_of(workers), f"{database.flavour}, {workers} workers")
+def test_a_large_table_killed_at_any_page(
+    make_copying: MakeCopying, database: Database, workers: int, tell: Tell
+) -> None:
+    name = f"{database.flavour}, {workers} workers"
+    check(unlinked(make_copying, LONG, workers), LONG, points_of(workers), name, tell)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(3600)
-def test_a_large_table_killed_at_any_page_or_link_ends_linked(make_copying: MakeCopying, database: Database) -> None:
-    check(make_copying(segments=LONG.segments), LONG, (*points_of(1), *LINK_POINTS), f"{database.flavour}, linked")
+def test_a_large_table_killed_at_any_page_or_link_ends_linked(
+    make_copying: MakeCopying, database: Database, tell: Tell
+) -> None:
+    points = (*points_of(1), *LINK_POINTS)
+    check(make_copying(segments=LONG.segments), LONG, points, f"{database.flavour}, linked", tell)

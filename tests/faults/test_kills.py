@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from tests.conftest import FLAVOURS, MakeCopying
+from tests.conftest import FLAVOURS, MakeCopying, Tell
 from tests.fixtures.copying import Copying, put_all, review
 from tests.fixtures.databases import Database
 from tests.fixtures.killing import Application, finish, kill_after, kill_at, lease_runs_out, seeded
@@ -61,7 +61,9 @@ def test_killed_between_copy_and_link_every_item_is_linked(make_copying: MakeCop
 
 @pytest.mark.faults
 @pytest.mark.timeout(3600)
-def test_killed_more_than_a_hundred_times_it_ends_equal(make_copying: MakeCopying, database: Database) -> None:
+def test_killed_more_than_a_hundred_times_it_ends_equal(
+    make_copying: MakeCopying, database: Database, tell: Tell
+) -> None:
     """At points and at random times; proved after every few kills, while the next are on the same table."""
     application, copying = _application(make_copying, "kills")
     mysql, chance = copying.copies(Stop())[1], application.chance
@@ -74,4 +76,8 @@ def test_killed_more_than_a_hundred_times_it_ends_equal(make_copying: MakeCopyin
             kill_after(application, mysql, chance.uniform(0.3, SECONDS_MAX))
         if kills % KILLS_A_PROOF == 0:
             finish(application)
-            print(f"{database.flavour}: {kills} kills, {application.changes} changes, differences = 0")
+    finish(application)
+    tell(
+        f"kills, {database.flavour}, seed {chance.begun_with}: {len(FIRST_COPY) + KILLS_A_SERVER} kills, "
+        f"{application.changes:,} changes, differences = 0"
+    )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.conftest import Tell
 from tests.fixtures import tables
 from tests.fixtures.copying import Copying, Process
 from tests.fixtures.databases import Database
@@ -44,7 +45,7 @@ def copying(database: Database, fresh_dynamodb: DynamoDBLocal, tmp_path: Path) -
 @pytest.mark.parametrize("link", [False, True], ids=["unlinked", "linked"])
 @pytest.mark.parametrize("killed", [False, True], ids=["undisturbed", "killed"])
 def test_after_many_random_writes_both_sides_are_equal(
-    copying: Copying, database: Database, link: bool, killed: bool
+    copying: Copying, database: Database, link: bool, killed: bool, tell: Tell
 ) -> None:
     copying.change(link=link)
     chance = seeded("stream writes")
@@ -72,9 +73,10 @@ def test_after_many_random_writes_both_sides_are_equal(
     assert code == 0, said
     copying.assert_equal()
     assert not killed or (kills >= KILLS_MIN and generations > 0), "the kills met no work"
-    print(
-        f"{database.flavour}, {'linked' if link else 'unlinked'}: {WRITES:,} writes in {wrote_s:.0f} s, equal "
-        f"{took_s - wrote_s:.1f} s later, {kills} kills ({generations} after a commit)"
+    tell(
+        f"stream, {database.flavour}, {'linked' if link else 'unlinked'}, seed {chance.begun_with}: {WRITES:,} writes in "
+        f"{wrote_s:.0f} s, equal {took_s - wrote_s:.1f} s later, {kills} kills ({generations} after a commit), "
+        "differences = 0"
     )
 
 

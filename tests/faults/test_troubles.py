@@ -12,7 +12,7 @@ from typing import Any
 
 import pymysql
 import pytest
-from tests.conftest import ROOT_PASSWORD, MakeCopying, MakeTable
+from tests.conftest import ROOT_PASSWORD, MakeCopying, MakeTable, Tell
 from tests.fixtures import tables
 from tests.fixtures.copying import PENDING_INDEX, Copying, marked, put_all, review
 from tests.fixtures.databases import Database
@@ -139,7 +139,7 @@ def _trouble(proxy: TcpProxy, chance: random.Random) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("troubles", [8, pytest.param(150, marks=pytest.mark.faults)])
 def test_a_bad_network_on_both_sides_loses_nothing(
-    make_copying: MakeCopying, database: Database, dynamodb: DynamoDBLocal, troubles: int
+    make_copying: MakeCopying, database: Database, dynamodb: DynamoDBLocal, troubles: int, tell: Tell
 ) -> None:
     chance = seeded("network")
     to_mysql = TcpProxy(database.server.host, database.server.port)
@@ -158,6 +158,10 @@ def test_a_bad_network_on_both_sides_loses_nothing(
     copying.endpoint_url, copying.mysql_url = dynamodb.endpoint_url, ""
     copying.once_well()
     copying.assert_equal()
+    tell(
+        f"network, {database.flavour}, seed {chance.begun_with}: {troubles} troubles to MySQL ({to_mysql.cuts} "
+        f"connections cut), {sum(proxy.requests.values()):,} requests to a DynamoDB that fails, differences = 0"
+    )
 
 
 def test_a_slow_beginning_does_not_cost_the_session(make_copying: MakeCopying, dynamodb: DynamoDBLocal) -> None:
