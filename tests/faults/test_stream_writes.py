@@ -74,8 +74,8 @@ def test_after_many_random_writes_both_sides_are_equal(
     copying.assert_equal()
     assert not killed or (kills >= KILLS_MIN and generations > 0), "the kills met no work"
     tell(
-        f"stream, {database.flavour}, {'linked' if link else 'unlinked'}, seed {chance.begun_with}: {WRITES:,} writes in "
-        f"{wrote_s:.0f} s, equal {took_s - wrote_s:.1f} s later, {kills} kills ({generations} after a commit), "
+        f"stream, {database.flavour}, {'linked' if link else 'unlinked'}, seed {chance.begun_with}: {WRITES:,} writes "
+        f"in {wrote_s:.0f} s, equal {took_s - wrote_s:.1f} s later, {kills} kills ({generations} after a commit), "
         "differences = 0"
     )
 

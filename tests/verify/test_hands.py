@@ -204,8 +204,8 @@ def test_whatever_a_hand_changes_is_found_and_mended_while_an_application_writes
         unlinked = {name: value for name, value in found.items() if name != "mysql_id"}
         assert comparable(unlinked) == comparable({name: item[name] for name in item if name != "migrated"})
     tell(
-        f"hands, {database.flavour}, seed {chance.begun_with}: {rounds * (len(columns) + OTHER_CHANGES)} changes by hand "
-        f"found and mended, {written[0]:,} written meanwhile, differences = 0"
+        f"hands, {database.flavour}, seed {chance.begun_with}: {rounds * (len(columns) + OTHER_CHANGES)} changes "
+        f"by hand found and mended, {written[0]:,} written meanwhile, differences = 0"
     )
 
 
