@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from typing import Any
 import pytest
 from tests.conftest import MakeTable
 from tests.fixtures.copying import Copying, put_all
-from tests.fixtures.databases import Database, connect
+from tests.fixtures.databases import Database, server_as
 
 from twinrow.app.servers import DynamoDBLocal
 from twinrow.dynamodb import request_item
@@ -31,7 +30,6 @@ from twinrow.dynamodb import request_item
 FOLDER = Path(__file__).parent
 CASES = sorted(path.parent.name for path in FOLDER.glob("*/items.json"))
 TABLE = "items"
-_VARIABLES = ("sql_mode", "time_zone", "max_allowed_packet")
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -46,7 +44,7 @@ def test_case(
     options = {"capture": "scan", "columns": told.get("columns", {})}
     copying = Copying(database, dynamodb_client, dynamodb.endpoint_url, tmp_path, {table: options})
 
-    with _server_as(database, told.get("server", [])):
+    with server_as(database, told.get("server", [])):
         copying.once_well()
         copying.assert_equal(items=len(items))
         asked = list(_queries((folder / "expected.sql").read_text(), database.flavour))
@@ -60,23 +58,6 @@ def test_every_folder_is_a_case() -> None:
     folders = sorted(path.name for path in FOLDER.iterdir() if path.is_dir() and not path.name.startswith("__"))
     assert folders == CASES
     assert len(CASES) >= 12
-
-
-@contextmanager
-def _server_as(database: Database, statements: list[str]) -> Iterator[None]:
-    """The server as `statements` set it; its variables are set back at the end."""
-    with connect(database.server) as root, root.cursor() as cursor:
-        before = {}
-        for name in _VARIABLES:
-            cursor.execute(f"SELECT @@GLOBAL.{name}")
-            ((before[name],),) = cursor.fetchall()
-        try:
-            for statement in statements:
-                cursor.execute(statement)
-            yield
-        finally:
-            for name, value in before.items():
-                cursor.execute(f"SET GLOBAL {name} = %s", (value,))
 
 
 def _queries(text: str, flavour: str) -> Iterator[tuple[str, list[str]]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +13,10 @@ from twinrow.mysql import Connection
 
 ROWS_A_STATEMENT_MAX = 500
 REASON_CHARACTERS_MAX = 1000
+PACKED = "zlib:"
+"""Before an item that is stored compressed, in base 85: its JSON would be more than the server takes in one packet."""
+PACKET_SHARE = 0.25
+"""Of `max_allowed_packet`, so much plain JSON: a statement doubles its backslashes, and holds key and reason too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +36,25 @@ class DeadLetter:
 
 def park(tx: Connection, table: str, key_hash: bytes, key: Item, item: Item, reason: str, at: float) -> None:
     """Park an item, or replace the older image parked for its key. ASCII JSON: lone surrogates stay themselves."""
+    text = _stored(item, int(tx.packet_bytes_max * PACKET_SHARE))
     tx.execute(
         "INSERT INTO _twinrow_dead_letter (table_name, key_hash, item_key, item, reason, first_at, last_at) "
         "VALUES (%s, %s, %s, %s, %s, %s, %s) ON DUPLICATE KEY UPDATE item = VALUES(item), reason = VALUES(reason), "
         "last_at = VALUES(last_at), attempts = attempts + 1",
-        (table, key_hash, json.dumps(key), json.dumps(item), reason, at, at),
+        (table, key_hash, json.dumps(key), text, reason, at, at),
     )
+
+
+def _stored(item: Item, plain_max: int) -> str:
+    """JSON of a control character is six times as long: an item of 400 KB may not fit where compressed it does."""
+    text = json.dumps(item)
+    return text if len(text) <= plain_max else PACKED + base64.b85encode(zlib.compress(text.encode())).decode()
+
+
+def _item(stored: str) -> Item:
+    plain = zlib.decompress(base64.b85decode(stored.removeprefix(PACKED))) if stored.startswith(PACKED) else stored
+    item: Item = json.loads(plain)
+    return item
 
 
 def resolve(tx: Connection, table: str, hashes: Iterable[bytes]) -> None:
@@ -68,7 +87,7 @@ def load(
         (*args, limit),
     )
     return [
-        DeadLetter(number, table, key_hash, json.loads(key), json.loads(item), reason, first, last, attempts)
+        DeadLetter(number, table, key_hash, json.loads(key), _item(item), reason, first, last, attempts)
         for number, table, key_hash, key, item, reason, first, last, attempts in found
     ]
 
