@@ -1,11 +1,11 @@
-"""Measures of whole tables: start-up, snapshot, verify, links, the whole job beside dlt, memory."""
+"""Measures of whole tables: start-up, snapshot and verify, the whole job beside dlt, links."""
 
 from __future__ import annotations
 
 import sys
 from typing import Final
 
-from bench import yardsticks
+from bench import peer, yardsticks
 from bench.ground import DATABASE, Ground, NotEqual, Run, ground, run
 from bench.results import Figure
 from bench.reviews import TABLE, create, put
@@ -16,9 +16,6 @@ CPU_US_MAX: Final = 15.0
 LINK_SHARE_MIN: Final = 0.8
 PEER_TIMES_MIN: Final = 7.0
 STATUS_S_MAX: Final = 0.5
-MEMORY_MB_MAX: Final = 200.0
-MEMORY_GROWTH_MAX: Final = 1.2
-MB: Final = 1_000_000
 MICROSECONDS: Final = 1_000_000
 
 
@@ -47,8 +44,8 @@ def _cpu_us(ran: Run, items: int) -> float:
     return ran.cpu_s / items * MICROSECONDS
 
 
-def snapshot(scale: Scale) -> list[Figure]:
-    """`twinrow sync --once` of a table without links, beside the raw scan, LOAD DATA and boto3's scan."""
+def whole_tables(scale: Scale) -> list[Figure]:
+    """One table copied without links and verified, beside the raw scan, LOAD DATA, boto3's scan and dlt's whole job."""
     items = scale.copy_items
     with ground() as here:
         _filled(here, items)
@@ -57,44 +54,66 @@ def snapshot(scale: Scale) -> list[Figure]:
         ran = here.twinrow(config, "sync", "--once")
         load_s = yardsticks.load_data_s(here)
         boto = yardsticks.boto_scan(here)
-        here.verify(config, items)
-    rate, raw_rate, load_rate = items / ran.wall_s, items / raw_s, items / load_s
-    cpu, boto_cpu = _cpu_us(ran, items), _cpu_us(boto, items)
-    share = rate / raw_rate
-    return [
+        verified = here.verify(config, items)
+        other_s = _peer_s(here, items) if peer.installed() else None
+    name, raw_rate, boto_cpu = f"{items:,} items", items / raw_s, _cpu_us(boto, items)
+    rate, verify_rate = items / ran.wall_s, items / verified.wall_s
+    found = [
         Figure(
-            "snapshot", f"{items:,} items", rate, "items/s", "raw parallel scan", raw_rate, share,
-            f"at least {SNAPSHOT_SHARE_MIN}", share >= SNAPSHOT_SHARE_MIN,
+            "snapshot", name, rate, "items/s", "raw parallel scan", raw_rate, rate / raw_rate,
+            f"at least {SNAPSHOT_SHARE_MIN}", rate / raw_rate >= SNAPSHOT_SHARE_MIN,
         ),
         Figure(
-            "snapshot", f"{items:,} items", rate, "items/s", "LOAD DATA of a ready-made file", load_rate,
-            rate / load_rate,
+            "snapshot", name, rate, "items/s", "LOAD DATA of a ready-made file", items / load_s, load_s / ran.wall_s
         ),
-        Figure(
-            "snapshot", "client CPU an item", cpu, "µs", "boto3 scan alone", boto_cpu, cpu / boto_cpu,
-            f"at most {CPU_US_MAX:g} µs", cpu <= CPU_US_MAX,
-        ),
+        _cpu("snapshot", _cpu_us(ran, items), boto_cpu),
+        Figure("verify", name, verify_rate, "items/s", "raw parallel scan", raw_rate, verify_rate / raw_rate),
+        _cpu("verify", _cpu_us(verified, items), boto_cpu),
     ]  # fmt: skip
+    if other_s is not None:
+        times = other_s / ran.wall_s
+        found.append(
+            Figure(
+                "whole job",
+                name,
+                rate,
+                "items/s",
+                "dlt",
+                items / other_s,
+                times,
+                f"at least {PEER_TIMES_MIN:g} times",
+                times >= PEER_TIMES_MIN,
+            )
+        )
+    return found
 
 
-def verify(scale: Scale) -> list[Figure]:
-    """`twinrow verify` of an equal copy."""
-    items = scale.copy_items
-    with ground() as here:
-        _filled(here, items)
-        config = here.config("scan")
-        here.twinrow(config, "sync", "--once")
-        raw_s = min(yardsticks.raw_scan_s(here, items) for _ in range(2))
-        boto = yardsticks.boto_scan(here)
-        ran = here.verify(config, items)
-    rate, raw_rate, cpu, boto_cpu = items / ran.wall_s, items / raw_s, _cpu_us(ran, items), _cpu_us(boto, items)
-    return [
-        Figure("verify", f"{items:,} items", rate, "items/s", "raw parallel scan", raw_rate, rate / raw_rate),
-        Figure(
-            "verify", "client CPU an item", cpu, "µs", "boto3 scan alone", boto_cpu, cpu / boto_cpu,
-            f"at most {CPU_US_MAX:g} µs", cpu <= CPU_US_MAX,
-        ),
-    ]  # fmt: skip
+def _cpu(measure: str, ours: float, boto: float) -> Figure:
+    return Figure(
+        measure,
+        "client CPU an item",
+        ours,
+        "µs",
+        "boto3 scan alone",
+        boto,
+        ours / boto,
+        f"at most {CPU_US_MAX:g} µs",
+        ours <= CPU_US_MAX,
+    )
+
+
+def _peer_s(here: Ground, items: int) -> float:
+    """Seconds of the same table copied by dlt. Raises NotEqual unless it copies all."""
+    with here.connect() as connection:
+        connection.cursor().execute("CREATE DATABASE peer")
+    where = [here.dynamodb.endpoint_url, here.mysql.url("peer"), str(here.folder / "dlt")]
+    ran = run([sys.executable, "-m", "bench.peer", *where], here.folder)
+    if ran.code:
+        raise NotEqual(f"dlt failed: {ran.stdout[-500:]}")
+    copied = here.query(f"SELECT COUNT(*) FROM peer.{TABLE}")[0][0]
+    if copied != items:
+        raise NotEqual(f"dlt copied {copied} of {items} items into {DATABASE}'s neighbour")
+    return ran.wall_s
 
 
 def links(scale: Scale) -> list[Figure]:
@@ -116,59 +135,4 @@ def links(scale: Scale) -> list[Figure]:
             "links", f"copy and link {items:,} items", rate, "items/s", "bare link batches", bare_rate, share,
             f"at least {LINK_SHARE_MIN}", share >= LINK_SHARE_MIN,
         )
-    ]  # fmt: skip
-
-
-def whole_job(scale: Scale) -> list[Figure]:
-    """The whole job beside dlt, on the same tables."""
-    items = scale.copy_items
-    with ground() as here:
-        _filled(here, items)
-        config = here.config("scan")
-        ran = here.twinrow(config, "sync", "--once")
-        here.verify(config, items)
-        with here.connect() as connection:
-            connection.cursor().execute("CREATE DATABASE peer")
-        other = run(
-            [
-                sys.executable, "-m", "bench.peer", here.dynamodb.endpoint_url, here.mysql.url("peer"),
-                str(here.folder / "dlt"),
-            ],
-            here.folder,
-        )  # fmt: skip
-        if other.code:
-            raise NotEqual(f"dlt failed: {other.stdout[-500:]}")
-        copied = here.query(f"SELECT COUNT(*) FROM peer.{TABLE}")[0][0]
-        if copied != items:
-            raise NotEqual(f"dlt copied {copied} of {items} items into {DATABASE}'s neighbour")
-    times = other.wall_s / ran.wall_s
-    return [
-        Figure(
-            "whole job", f"{items:,} items", items / ran.wall_s, "items/s", "dlt", items / other.wall_s, times,
-            f"at least {PEER_TIMES_MIN:g} times", times >= PEER_TIMES_MIN,
-        )
-    ]  # fmt: skip
-
-
-def memory(scale: Scale) -> list[Figure]:
-    """The largest process of sync and of verify, on a small and a large table."""
-    small, large = scale.memory_items[0], scale.memory_items[-1]
-    most: dict[tuple[str, int], float] = {}
-    with ground() as here:
-        create(here.client)
-        done = 0
-        for items in (small, large):
-            put(here.dynamodb.port, range(done, items))
-            done = items
-            here.empty()
-            config = here.config("scan")
-            most["sync", items] = here.twinrow(config, "sync", "--once").rss_bytes_max / MB
-            most["verify", items] = here.verify(config, items).rss_bytes_max / MB
-    return [
-        Figure(
-            "memory", f"{name}, {large:,} items", most[name, large], "MB", f"{small:,} items", most[name, small],
-            most[name, large] / most[name, small], f"under {MEMORY_MB_MAX:g} MB, flat",
-            most[name, large] < MEMORY_MB_MAX and most[name, large] / most[name, small] < MEMORY_GROWTH_MAX,
-        )
-        for name in ("sync", "verify")
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Measures of what comes after the first copy: a backlog in a stream, and a pass of ten new items."""
+"""Measures of what comes after the first copy: a backlog in a stream, and passes over a table that grows."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ LINKED_RATIO_MIN: Final = 0.8
 NEW_ITEMS: Final = 10
 INCREMENT_SPREAD_MAX: Final = 1.2
 TRIES: Final = 3
+MEMORY_MB_MAX: Final = 200.0
+MEMORY_GROWTH_MAX: Final = 1.2
+MB: Final = 1_000_000
 
 
 def backlog(scale: Scale) -> list[Figure]:
@@ -65,24 +68,25 @@ def _is_through(here: Ground, records: int) -> bool:
     return bool(rows == records) and not here.query("SELECT 1 FROM _twinrow_link UNION SELECT 1 FROM _twinrow_recheck")
 
 
-def increment(scale: Scale) -> list[Figure]:
-    """Ten new items among few and among many: time, requests and capacity units of one pass."""
+def growing(scale: Scale) -> list[Figure]:
+    """One table that grows: what a pass of ten new items costs, and the memory of a first copy and of verify."""
     best: dict[int, Pass] = {}
+    most: dict[tuple[str, int], float] = {}
     with ground() as here:
         create(here.client, index=True)
-        done = 0
+        config, done = here.config("pending-index"), 0
         for items in scale.increments:
             put(here.dynamodb.port, range(done, items))
-            here.empty()
-            once(here, "pending-index", link=False)
             done = items
+            here.empty()
+            most["sync", items] = here.twinrow(config, "sync", "--once").rss_bytes_max / MB
             for _ in range(TRIES):
                 put(here.dynamodb.port, range(done, done + NEW_ITEMS), marked=True)
                 done += NEW_ITEMS
                 took = once(here, "pending-index", link=False)
                 if items not in best or took.seconds < best[items].seconds:
                     best[items] = took
-            here.verify(here.config("pending-index"), done)
+            most["verify", items] = here.verify(config, done).rss_bytes_max / MB
     small, large = scale.increments[0], scale.increments[-1]
     return [
         _compared("seconds", "s", small, large, best[small].seconds, best[large].seconds, INCREMENT_SPREAD_MAX),
@@ -91,7 +95,17 @@ def increment(scale: Scale) -> list[Figure]:
             "units read and written", "units", small, large, best[small].read_units + best[small].write_units,
             best[large].read_units + best[large].write_units, 1.0,
         ),
+        *(_memory(name, scale.increments[-2], large, most) for name in ("sync", "verify")),
     ]  # fmt: skip
+
+
+def _memory(name: str, small: int, large: int, most: dict[tuple[str, int], float]) -> Figure:
+    growth = most[name, large] / most[name, small]
+    return Figure(
+        "memory", f"{name}, {large:,} items: the largest process", most[name, large], "MB", f"{small:,} items",
+        most[name, small], growth, f"under {MEMORY_MB_MAX:g} MB, flat",
+        most[name, large] < MEMORY_MB_MAX and growth < MEMORY_GROWTH_MAX,
+    )  # fmt: skip
 
 
 def _compared(what: str, unit: str, small: int, large: int, few: float, many: float, ratio_max: float) -> Figure:

@@ -34,11 +34,10 @@ def _seed(scale: Scale, found: Found) -> None:
     found.figures += figures
 
 
-def _peer(scale: Scale, found: Found) -> None:
+def _whole_tables(scale: Scale, found: Found) -> None:
     if not peer.installed():
         found.notes.append(f"the whole job beside dlt: dlt is not installed (`{peer.INSTALL}`, then `make bench`)")
-        return
-    found.figures += copying.whole_job(scale)
+    found.figures += copying.whole_tables(scale)
 
 
 def _plain(measure: Callable[[Scale], list[Figure]]) -> Callable[[Scale, Found], None]:
@@ -50,14 +49,11 @@ def _plain(measure: Callable[[Scale], list[Figure]]) -> Callable[[Scale, Found],
 
 MEASURES: Final[dict[str, Callable[[Scale, Found], None]]] = {
     "start": _plain(copying.start_up),
-    "snapshot": _plain(copying.snapshot),
-    "verify": _plain(copying.verify),
+    "whole-tables": _whole_tables,
     "links": _plain(copying.links),
-    "peer": _peer,
     "follow": _plain(following.backlog),
-    "increment": _plain(following.increment),
+    "growing": _plain(following.growing),
     "lag": _plain(lag.lags),
-    "memory": _plain(copying.memory),
     "seed": _seed,
 }
 

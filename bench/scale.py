@@ -17,16 +17,15 @@ class Scale:
     increments: tuple[int, ...]
     lag_rates: tuple[int, ...]
     lag_s: float
-    memory_items: tuple[int, ...]
     seed_items: int
 
 
 WHOLE: Final = Scale(
     copy_items=200_000, link_items=20_000, backlog_records=200_000, linked_backlog_records=20_000,
     increments=(1_000, 100_000, 1_000_000), lag_rates=(10, 200, 500), lag_s=20.0,
-    memory_items=(100_000, 1_000_000), seed_items=10_000,
+    seed_items=10_000,
 )  # fmt: skip
 QUICK: Final = Scale(
     copy_items=20_000, link_items=3_000, backlog_records=10_000, linked_backlog_records=2_000,
-    increments=(1_000, 10_000), lag_rates=(200,), lag_s=5.0, memory_items=(20_000, 40_000), seed_items=1_000,
+    increments=(1_000, 10_000, 20_000), lag_rates=(200,), lag_s=5.0, seed_items=1_000,
 )  # fmt: skip
