@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from twinrow import clock
 from twinrow.app.logs import Log
 from twinrow.app.progress import Bars
 from twinrow.app.terminal import complain, out_json
@@ -49,3 +50,21 @@ def test_no_bars_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
         for done in range(0, 1000, 10):
             bars.tell("reviews", done, 1000)
     assert capsys.readouterr() == ("", "")
+
+
+def test_each_of_several_tables_has_its_line_off_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = [100.0]
+    monkeypatch.setattr(clock, "monotonic", lambda: at[0])
+    with Bars("items") as bars:
+        for seconds in range(0, 22, 2):
+            at[0] = 100.0 + seconds
+            bars.tell("reviews", 500 + 20 * seconds, 1000, "SNAPSHOT")
+            bars.tell("users", seconds, None)
+    assert capsys.readouterr().err.splitlines() == [
+        "reviews: SNAPSHOT 700 of about 1,000 (70%) items, 20/s, 15 s left",
+        "users: 10 items, 1/s",
+        "reviews: SNAPSHOT 900 of about 1,000 (90%) items, 20/s, 5 s left",
+        "users: 20 items, 1/s",
+    ]

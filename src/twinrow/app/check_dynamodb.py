@@ -11,7 +11,7 @@ from twinrow.app import check_fixes
 from twinrow.app.finding import Finding, Fix, Level
 from twinrow.app.wiring import few_tries
 from twinrow.change import AttributeValue, Item
-from twinrow.dynamodb import DynamoDBError, TableDescription
+from twinrow.dynamodb import DynamoDB, DynamoDBError, TableDescription
 from twinrow.errors import StartRefused, TwinrowError
 from twinrow.state.outbox import NO_DIGEST, Debt
 from twinrow.sync import link_write, start
@@ -110,7 +110,12 @@ def _reading(copy: Copy, description: TableDescription, *, index_is_there: bool)
         )
     if copy.settings.capture == "stream" and description.stream_arn is not None:
         arn = description.stream_arn
-        tries.append(("dynamodb:DescribeStream", lambda: dynamodb.describe_stream(arn)))
+        tries += [
+            ("dynamodb:DescribeStream", lambda: dynamodb.describe_stream(arn)),
+            ("dynamodb:GetShardIterator, dynamodb:GetRecords", lambda: _read_some(dynamodb, arn)),
+        ]
+    if copy.settings.soft_ttl_deletes != copy.settings.soft_deletes:
+        tries.append(("dynamodb:DescribeTimeToLive", lambda: dynamodb.ttl_attribute(table)))
     lacking = []
     for right, work in tries:
         try:
@@ -120,7 +125,14 @@ def _reading(copy: Copy, description: TableDescription, *, index_is_there: bool)
     if lacking:
         yield Finding(table, "rights to read", "error", "; ".join(lacking), "grant what `twinrow iam-policy` prints")
     else:
-        yield Finding(table, "rights to read", "ok", ", ".join(right.removeprefix("dynamodb:") for right, _ in tries))
+        told = ", ".join(right for right, _ in tries).replace("dynamodb:", "")
+        yield Finding(table, "rights to read", "ok", told)
+
+
+def _read_some(dynamodb: DynamoDB, arn: str) -> None:
+    """Read from a stream's first shard, as a sync will."""
+    for shard in dynamodb.describe_stream(arn).shards[:1]:
+        dynamodb.records(dynamodb.shard_iterator(arn, str(shard["ShardId"]), "TRIM_HORIZON"))
 
 
 def _writing(copy: Copy, description: TableDescription) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ class TablePlan:
     """One table's plan: `first` copies what is there, `a_day` keeps it in step at `changes_a_day`."""
 
     table: str
+    capture: str
     items: int
     bytes: int
     first: Work
@@ -66,23 +67,35 @@ def plan(
     # The link attribute is a new value in every index that projects it, so that index is written, too.
     indexes = tuple(one.name for one in description.indexes if _holds_link(one, table))
     a_link = writes_an_item * (1 + len(indexes)) if table.linked else 0
-    # Clearing the mark takes the item out of the pending index: one more write there.
-    a_mark = writes_an_item if table.capture == "pending-index" else 0
-    if table.capture == "pending-index" and not table.linked:
-        a_mark += writes_an_item
+    a_mark = 0
+    pending = table.pending_index if table.capture == "pending-index" else None
+    if pending is not None:
+        # Clearing the mark takes the item out of the pending index; another value puts it in again elsewhere.
+        a_mark = writes_an_item * (1 if pending.done == "" else 2)
+        if not table.linked:
+            a_mark += writes_an_item
     first_read = description.bytes / SCAN_BYTES_A_UNIT
     first = _work(first_read, description.items * a_link, limits, prices)
     reading = _reads_a_day(table, description, first_read, changes_a_day, size)
     a_day = _work(reading, changes_a_day * (a_link + a_mark), limits, prices)
     return TablePlan(
-        table.name, description.items, description.bytes, first, a_day, changes_a_day, limits[0], limits[1], indexes
+        table.name,
+        table.capture,
+        description.items,
+        description.bytes,
+        first,
+        a_day,
+        changes_a_day,
+        limits[0],
+        limits[1],
+        indexes,
     )
 
 
 def _holds_link(index: IndexDescription, table: TableConfig) -> bool:
-    """Whether a link write changes the index; a sparse pending index lets the item go in that very write."""
+    """Whether a link write changes the index; what the pending index costs is the mark's, which is cleared with it."""
     pending = table.pending_index
-    if not table.linked or (pending is not None and pending.index == index.name and pending.done == ""):
+    if not table.linked or (pending is not None and pending.index == index.name):
         return False
     return index.projection == "ALL" or table.link_name in index.included
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from twinrow import clock
 from twinrow.app.terminal import is_terminal, say
+from twinrow.app.troubles import span
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -17,20 +19,37 @@ DRAW_EVERY_S = 0.25
 LINE_EVERY_S = 10.0
 
 
-class Bars:
-    """One bar a table. `tell` may be called from any thread, as often as it likes."""
+Line = Callable[[str, str], None]
+"""Takes a table and what is said of it."""
 
-    def __init__(self, unit: str, *, shown: bool = True) -> None:
+
+def _say(table: str, text: str) -> None:
+    say(f"{table}: {text}")
+
+
+@dataclass
+class _Told:
+    """How far a table was when it was first told of, and when a line was said last (monotonic seconds)."""
+
+    done: int
+    at: float
+    said_at: float
+
+
+class Bars:
+    """One bar a table where `drawn` and on a terminal, else a `line` now and then; any thread may `tell`."""
+
+    def __init__(self, unit: str, *, drawn: bool = True, line: Line = _say) -> None:
         self._unit = unit
-        self._shown = shown
+        self._drawn = drawn
+        self._say_line = line
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._began = clock.monotonic()
-        self._said_at = self._began
+        self._told: dict[str, _Told] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        if self._shown and is_terminal():
+        if self._drawn and is_terminal():
             self._progress = _rich_progress(self._unit)
             self._progress.start()
         return self
@@ -43,8 +62,6 @@ class Bars:
 
     def tell(self, table: str, done: int, of: int | None, doing: str = "") -> None:
         """`done` of `of` (None or less than done: unknown) items of a table are through."""
-        if not self._shown:
-            return
         total = of if of and of >= done else None
         with self._lock:
             if self._progress is None:
@@ -55,12 +72,15 @@ class Bars:
             self._progress.update(self._tasks[table], completed=done, total=total, doing=doing)
 
     def _line(self, table: str, done: int, total: int | None, doing: str) -> None:
-        if clock.monotonic() - self._said_at < LINE_EVERY_S:
+        now = clock.monotonic()
+        told = self._told.setdefault(table, _Told(done, now, now))
+        if now - told.said_at < LINE_EVERY_S:
             return
-        self._said_at = clock.monotonic()
+        told.said_at = now
+        rate = (done - told.done) / (now - told.at)
         share = f" of about {total:,} ({done / total:.0%})" if total else ""
-        rate = done / max(0.001, self._said_at - self._began)
-        say(f"{table}: {doing + ' ' if doing else ''}{done:,}{share} {self._unit}, {rate:,.0f}/s")
+        left = f", {span((total - done) / rate)} left" if total and rate > 0 else ""
+        self._say_line(table, f"{doing + ' ' if doing else ''}{done:,}{share} {self._unit}, {rate:,.0f}/s{left}")
 
 
 def _rich_progress(unit: str) -> Progress:

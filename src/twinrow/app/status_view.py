@@ -22,8 +22,10 @@ def view(status: Status) -> Group:
     for one in status.tables:
         told = [*([one.reason] if one.reason else []), *one.notes]
         lines += [Text(f"{one.table}: {text}", style="yellow" if text == one.reason else "dim") for text in told]
-        wrong = not one.in_step or one.phase == "NEW"
-        lines += [Text(f"{one.table}: → {command}", style="cyan") for command in one.remedies if wrong]
+        mend = [
+            command for trouble in one.troubles if trouble.bad or one.phase == "NEW" for command in trouble.commands
+        ]
+        lines += [Text(f"{one.table}: → {command}", style="cyan") for command in dict.fromkeys(mend)]
     return Group(*lines)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Self
 from twinrow import clock
 from twinrow.app.history import History
 from twinrow.app.status import Status, collect
+from twinrow.app.troubles import commands_in
 from twinrow.clock import Stop
 from twinrow.config import TableConfig
 from twinrow.errors import Transient, TwinrowError
@@ -78,12 +79,14 @@ class StatusSource:
         return Seen(self._status, trouble, dict(self._ended))
 
     def body(self) -> bytes:
-        """The same as one JSON document: `{"now", "trouble", "ended", "status"}`, `status` as `status --json` has it.
+        """The same as one JSON document: `{"now", "trouble", "ended", "mending", "status"}`.
 
-        Each table has its `rates` besides: per second and by name, over the last seconds.
+        `status` is as `status --json` has it; `mending` are the commands that `ended` names, by table. Each table has
+        its `rates` besides: per second and by name, over the last seconds.
         """
         seen = self.latest()
-        head = json.dumps({"now": clock.now(), "trouble": seen.trouble, "ended": seen.ended})
+        mending = {table: commands_in(text, table) for table, text in seen.ended.items()}
+        head = json.dumps({"now": clock.now(), "trouble": seen.trouble, "ended": seen.ended, "mending": mending})
         return head[:-1].encode() + b',"status":' + self._body + b"}"
 
     def history(self, table: str) -> dict[str, Any] | None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, load_config
-from twinrow.app.terminal import out, out_json
+from twinrow.app.terminal import out, out_json, say
+from twinrow.errors import TwinrowError
 
 if TYPE_CHECKING:
     from twinrow.app.plan import TablePlan, Work
     from twinrow.config import Config, TableConfig
     from twinrow.dynamodb import DynamoDB, TableDescription
+    from twinrow.mysql import Flavour
 
 SAMPLE_ITEMS = 100
 
@@ -32,7 +35,7 @@ def plan(
 ) -> None:
     """What a sync will read and write, how long it takes within the budget, what it costs, and the DDL it will run.
 
-    Reads the table's description and at most 100 items of it. Changes nothing.
+    Reads the table's description and at most 100 items of it, and asks MySQL what it is. Changes nothing.
 
     \b
     Example:
@@ -45,11 +48,12 @@ def plan(
     loaded = load_config(config)
     dynamodb, prices = dynamodb_of(loaded), Prices(read_price, write_price)
     documents = []
+    flavour = _flavour(loaded)
     for table in loaded.chosen(tables or []):
         description = few_tries(lambda name=table.name: dynamodb.describe(name))  # type: ignore[misc]
         limits = capacity_limits(table, description, loaded.dynamodb.endpoint_url)
         made = reckon(table, description, limits, prices, changes_a_day)
-        ddl = _ddl(loaded, table, dynamodb, description)
+        ddl = _ddl(loaded, table, dynamodb, description, flavour)
         documents.append(asdict(made) | {"ddl": ddl})
         if not as_json:
             _show(
@@ -59,8 +63,22 @@ def plan(
         out_json({"tables": documents, "read_price": read_price, "write_price": write_price})
 
 
-def _ddl(config: Config, table: TableConfig, dynamodb: DynamoDB, description: TableDescription) -> str:
-    """The table as the first items want it, in MySQL's flavour; the sync learns the rest as it goes."""
+def _flavour(config: Config) -> Flavour:
+    """What the server is; MySQL, with a word of it, where it does not answer: the rest of the plan needs none."""
+    from twinrow.app.wiring import connect, mysql_of
+
+    try:
+        with closing(connect(mysql_of(config))) as session:
+            return session.flavour
+    except TwinrowError as error:
+        say(f"twinrow: the DDL is MySQL's, not MariaDB's, since the server cannot be asked: {error}")
+        return "mysql"
+
+
+def _ddl(
+    config: Config, table: TableConfig, dynamodb: DynamoDB, description: TableDescription, flavour: Flavour
+) -> str:
+    """The table as the first items want it; the sync learns the rest as it goes."""
     from twinrow.app.wiring import few_tries, settings_of
     from twinrow.schema.evolve import evolve
     from twinrow.sink import statements
@@ -68,7 +86,7 @@ def _ddl(config: Config, table: TableConfig, dynamodb: DynamoDB, description: Ta
 
     page = few_tries(lambda: dynamodb.scan_page(table.name, 0, 1, None, limit=SAMPLE_ITEMS))
     schema = evolve(new_schema(settings_of(table, config.path), description), page.items).schema
-    return statements.create_table(schema, "mysql")
+    return statements.create_table(schema, flavour)
 
 
 def _show(made: TablePlan, ddl: str, prices_said: str) -> None:
@@ -81,6 +99,8 @@ def _show(made: TablePlan, ddl: str, prices_said: str) -> None:
     if made.indexes_written:
         out(f"  links are written into these indexes, too: {', '.join(made.indexes_written)}")
     out(f"  prices          {prices_said}")
+    if made.capture == "stream":
+        out("  reading the stream is priced by the call, and not in it")
     out("  DDL, as the first items want it:")
     out("    " + ddl.replace("\n", "\n    ") + ";")
 

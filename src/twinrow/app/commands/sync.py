@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -110,12 +111,19 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
 
     with (
         serving(how.serve, mysql, chosen, stop, log) as source,
-        Bars("items", shown=once and not log.as_json) as bars,
+        Bars("items", drawn=once and not log.as_json, line=partial(log.event, "info", "progress")) as bars,
     ):
+        phases: dict[str, str] = {}
 
         def look() -> None:
             for name, one in runs.items():
-                bars.tell(name, total(one.copy.counters.applied), items.get(name), one.phase)
+                if not once and one.phase and phases.get(name) != one.phase:
+                    phases[name] = one.phase
+                    log.event("info", "phase", name, f"phase {one.phase}")
+                if one.phase == "SNAPSHOT":
+                    bars.tell(name, one.scanned(), items.get(name), one.phase)
+                elif once:
+                    bars.tell(name, total(one.copy.counters.applied), None, one.phase)
 
         with Watcher(look):
             if not once:

@@ -34,7 +34,7 @@ export class TableView {
     setText(byId("name"), table.table);
     setText(byId("path"), `${table.capture}, into ${table.into}`);
     this.phase(table, ended);
-    this.troubles(table, ended);
+    this.troubles(table, ended, heard.mending[table.table] ?? []);
     byId("trimming").hidden = table.capture !== "stream";
     for (const node of this.numbers) this.number(node, node.dataset.number, table);
     this.applied(table);
@@ -72,9 +72,9 @@ export class TableView {
     byId("share").value = table.snapshot_share ?? 0;
   }
 
-  troubles(table, ended) {
+  troubles(table, ended, commands) {
     const known = table.troubles.some((one) => ended.includes(one.text));
-    const all = ended && !known ? [{ bad: true, text: `its sync ended: ${ended}`, commands: [] }, ...table.troubles] : table.troubles;
+    const all = ended && !known ? [{ bad: true, text: `its sync ended: ${ended}`, commands }, ...table.troubles] : table.troubles;
     byId("troubles").hidden = all.length === 0;
     setChildren(byId("troubles"), all, (one) =>
       make("li", { className: one.bad ? "trouble bad" : "trouble" },
