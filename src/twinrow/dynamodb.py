@@ -383,10 +383,14 @@ class DynamoDB:
             tries = 0
             while asked:
                 budget.wait(stop)
-                answer = self.call(
-                    "batch_get_item", where=f"table {table}", ReturnConsumedCapacity="TOTAL",
-                    RequestItems={table: {"Keys": asked, "ConsistentRead": True}},
-                )  # fmt: skip
+                try:
+                    answer = self.call(
+                        "batch_get_item", where=f"table {table}", ReturnConsumedCapacity="TOTAL",
+                        RequestItems={table: {"Keys": asked, "ConsistentRead": True}},
+                    )  # fmt: skip
+                except Throttled:
+                    budget.throttled()
+                    raise
                 budget.pay(sum(one.get("CapacityUnits", 0.0) for one in answer.get("ConsumedCapacity") or ()))
                 found += answer.get("Responses", {}).get(table, [])
                 left = (answer.get("UnprocessedKeys") or {}).get(table, {}).get("Keys", [])

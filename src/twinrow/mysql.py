@@ -43,7 +43,8 @@ WAIT_CODES = {
     1041: "MySQL is out of memory", 1037: "MySQL is out of memory",
     28: "MySQL's disk is full",
     1030: "MySQL's storage engine has trouble", 1026: "MySQL cannot write a file", 3675: "MySQL is read-only",
-    1197: "MySQL's binlog cache is full",
+    1197: "MySQL's binlog cache is full", 1969: "a statement took longer than max_statement_time",
+    1047: "this node of the cluster is not ready",
     1205: "a lock in MySQL is held by another session", 1412: "the table is being changed", 1180: "MySQL cannot commit",
     2002: "MySQL does not answer", 2003: "MySQL does not answer", 2005: "MySQL's host name cannot be found",
 }  # fmt: skip
@@ -58,7 +59,9 @@ LOGIN_REMEDIES = {
     1698: "check user and password in `mysql.url`",
     3159: "the server wants TLS: add ?ssl_mode=REQUIRED to `mysql.url`",
 }
-WHOLE_SERVER_CODES = frozenset({1044, 1045, 1049, 1142, 1143, 1227, 1130, 1698, 1146, 1054, 1064, 1051, 1046, 1364})
+WHOLE_SERVER_CODES = frozenset(
+    {1044, 1045, 1049, 1142, 1143, 1227, 1130, 1698, 1146, 1054, 1060, 1064, 1110, 1051, 1046, 1364}
+)
 """Errors for which no row is to blame; 1364: somebody added a NOT NULL column without a default."""
 
 

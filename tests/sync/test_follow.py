@@ -15,9 +15,11 @@ from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.servers import DynamoDBLocal
+from twinrow.clock import Stop
 from twinrow.mysql import Connection
 from twinrow.state import outbox
 from twinrow.state.outbox import Debt
+from twinrow.sync.follow import Follow
 
 WRITERS = 4
 WRITES_A_WRITER = 150
@@ -133,9 +135,13 @@ def test_our_own_link_that_comes_back_before_its_answer_is_settled_asks_for_noth
         wait_until(lambda: copying.state("_twinrow_link") == 0, CATCH_UP_S, what="the echoes have paid")
         return pay(connection, table, debts)
 
-    monkeypatch.setattr(outbox, "pay", pay_late)
-    ran = copying.once_well()
-    assert ran.copy.counters.rechecked == 0
+    with monkeypatch.context() as patch, copying.running() as running:
+        patch.setattr(outbox, "pay", pay_late)
+        wait_until(lambda: all("mysql_id" in item for item in copying.items()), CATCH_UP_S, what="links")
+        wait_until(lambda: copying.state("_twinrow_link") == 0, CATCH_UP_S, what="the echoes have paid")
+    assert running.ran is not None
+    assert running.ran.copy.counters.rechecked == 0
+    copying.once_well()
     copying.assert_equal(items=30)
 
 
@@ -185,3 +191,69 @@ def _turn_stream(copying: Copying, *, on: bool) -> None:
     wanted = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"} if on else {"StreamEnabled": False}
     copying.client.update_table(TableName=copying.table, StreamSpecification=wanted)
     wait_until(lambda: tables.is_active(copying.client, copying.table), 30, what="the table is active")
+
+
+def test_an_image_that_a_scan_met_between_two_changes_does_not_stay(make_following: MakeFollowing) -> None:
+    """There and back within one batch of records, after the row was written from the image between."""
+    copying = make_following(link=True)
+    put_all(copying.client, copying.table, [review(1, text={"S": "before"})])
+    copying.once_well()
+    put_all(copying.client, copying.table, [review(1, text={"S": "between"})])
+    copying.database.query(f"UPDATE `{copying.table}` SET text = 'between'")  # as a recheck would have it by now
+    put_all(copying.client, copying.table, [review(1, text={"S": "before"})])
+    copying.once_well()
+    copying.assert_equal(items=1)
+
+
+def test_once_ends_while_the_application_goes_on_writing(make_following: MakeFollowing) -> None:
+    copying = make_following(link=True)
+    put_all(copying.client, copying.table, [review(n) for n in range(20)])
+    copying.once_well()
+    over, written = threading.Event(), threading.Event()
+
+    def write() -> None:
+        turn = 0
+        while not over.is_set():
+            turn += 1
+            put_all(copying.client, copying.table, [review(turn % 40, turn={"N": str(turn)})])
+            written.set()
+
+    writers = [threading.Thread(target=write, daemon=True) for _ in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    written.wait()
+    stop = Stop()
+    gives_up = threading.Timer(CATCH_UP_S, stop.set)
+    gives_up.start()
+    try:
+        copying.once_well(stop=stop)
+        assert not stop, "it followed the writer for ever"
+    finally:
+        gives_up.cancel()
+        over.set()
+        for writer in writers:
+            writer.join()
+    copying.once_well()
+    copying.assert_equal(items=40)
+
+
+def test_a_fault_of_our_own_is_told_and_lets_the_lease_go(
+    make_following: MakeFollowing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copying = make_following()
+    put_all(copying.client, copying.table, [review(1)])
+    copying.once_well()
+
+    def faulty(self: Follow) -> bool:
+        raise ValueError("never thought of")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Follow, "step", faulty)
+        error = copying.once().outcome.error
+    assert "never thought of" in str(error)
+    assert copying.database.query("SELECT phase FROM _twinrow_table") == [("BROKEN",)]
+    assert copying.database.query("SELECT holder FROM _twinrow_lease") == [("",)]
+    assert not [one.name for one in threading.enumerate() if one.name.startswith(("link-", "shard"))]
+    put_all(copying.client, copying.table, [review(2)])
+    copying.once_well()
+    copying.assert_equal(items=2)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.fixtures.items import items
@@ -207,3 +208,19 @@ def test_an_item_that_the_app_marks_as_deleted_is_a_delete() -> None:
     for _ in range(2):  # first what has to be learned, then by the decoder that knows it
         kinds = [one.kind for one in preparer.prepare(records(empty(), told)).ones]
         assert kinds == ["PUT", "PUT", "DELETE", "PUT"]
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_an_item_that_goes_and_comes_back_in_one_batch_is_no_echo(linked: bool) -> None:
+    """A scan or a recheck may have met the image between: the row must be written."""
+    one: Item = {"username": {"S": "ann"}, "reviewed_at": {"S": "1"}, "rating": {"N": "1"}}
+    other: Item = {**one, "rating": {"N": "2"}}
+    linked_one: Item = {**one, LINK: {"N": "7"}}
+    schema = evolve(empty(own=frozenset({LINK})), [one, other]).schema
+    learner = Learner(stream_settings(schema, linked=linked), schema)
+    there_and_back = records(schema, [(one, other), (other, one)])
+    assert [found.echo for found in learner.preparer().prepare(there_and_back).ones] == [False]
+    changes = [record.change for record in there_and_back]
+    assert [found.echo for found in prepare(learner.settings, schema, "mysql", changes).ones] == [False]
+    ours = records(schema, [(one, linked_one)])
+    assert [found.echo for found in learner.preparer().prepare(ours).ones] == [linked]

@@ -104,9 +104,10 @@ def test_soft_deleted_rows_are_kept_and_revived_with_the_same_id(make_copying: M
     assert copying.verify().kept == 0
 
 
+@pytest.mark.parametrize("by_repair", [False, True], ids=["by-scan", "by-repair"])
 @pytest.mark.parametrize(("deletes", "ttl_deletes"), [("hard", "soft"), ("soft", "hard")])
 def test_an_item_that_expired_is_deleted_as_expiries_are(
-    make_copying: MakeCopying, dynamodb: DynamoDBLocal, deletes: str, ttl_deletes: str
+    make_copying: MakeCopying, dynamodb: DynamoDBLocal, deletes: str, ttl_deletes: str, by_repair: bool
 ) -> None:
     def rule(request: Request, forward: Forward) -> Answer | None:
         if request.operation == "DescribeTimeToLive":
@@ -128,6 +129,8 @@ def test_an_item_that_expired_is_deleted_as_expiries_are(
         copying.once_well()
         for number in (1, 2, 3):
             copying.client.delete_item(TableName=copying.table, Key=key(review(number)))
+        if by_repair:
+            copying.repair(execute=True)
         copying.once_well()
         copying.assert_equal(items=1)
         kept = {at[-1] for (at,) in copying.rows("reviewed_at", "_twinrow_deleted_at IS NOT NULL")}
@@ -139,7 +142,8 @@ LONG = [pytest.param(one, marks=pytest.mark.faults) for one in ("before-reconcil
 
 @pytest.mark.parametrize("point", ["after-scan-page", *LONG])
 def test_a_pass_that_was_killed_is_taken_up_again(make_copying: MakeCopying, point: str) -> None:
-    copying = make_copying(capture="scan", reconcile_every="1s", segments=3)
+    """What it had read before is read again, since `--once` is up to everything at its own start."""
+    copying = make_copying(capture="scan", reconcile_every="1h", segments=3)
     copying.lease_s = 6.0
     put_all(copying.client, copying.table, [review(n) for n in range(60)])
     copying.once_well()
@@ -151,6 +155,7 @@ def test_a_pass_that_was_killed_is_taken_up_again(make_copying: MakeCopying, poi
     lease_runs_out(copying)
     began = copying.database.query("SELECT position FROM _twinrow_checkpoint WHERE part = 'reconcile:pass'")
     assert len(began) == 1
+    put_all(copying.client, copying.table, [review(n, text={"S": "after the kill"}) for n in range(0, 60, 4)])
     copying.once_well()
     copying.assert_equal()
     assert copying.database.query("SELECT COUNT(*) FROM _twinrow_checkpoint WHERE part LIKE 'reconcile:%%'") == [(0,)]

@@ -11,7 +11,7 @@ from twinrow.change import AttributeValue, Item
 from twinrow.decode.kind import Kind, kind_of
 from twinrow.schema.cell import holds
 from twinrow.schema.column_type import NUMBER_TOP, ColumnType, join, least, record_bytes, render, row_bytes
-from twinrow.schema.naming import column_name
+from twinrow.schema.naming import column_name, fold
 from twinrow.schema.table import Column, Override, TableSchema
 
 COLUMNS_MAX: Final = 1_000
@@ -128,6 +128,7 @@ def _added(
         return []
     room = _Room(schema.columns)
     taken = {*schema.names_taken, *others}
+    theirs = {fold(name) for name in others}
     steps = []
     for name, kind, learned in candidates:
         override = schema.override_of.get(name, Override(name))
@@ -139,7 +140,8 @@ def _added(
         column = Column(name, "", kind, override.type or learned, False, override.type is not None)
         if not room.take(column):
             continue
-        column = replace(column, column=override.column or column_name(name, taken))
+        wished = override.column if override.column and fold(override.column) not in theirs else None
+        column = replace(column, column=wished or column_name(name, taken))
         taken.add(column.column)
         steps.append(AddColumn(column, f"first seen, as {kind}" + (", type by override" if column.overridden else "")))
     return steps

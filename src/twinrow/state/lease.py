@@ -158,6 +158,15 @@ def lock(tx: Connection, lease: Lease, schema_version: int | None) -> Locked:
     return Locked(generation + 1, version, rows)
 
 
+def check(connection: Connection, lease: Lease, schema_version: int) -> None:
+    """Raise LeaseLost or SchemaMoved as `lock` does, without its lock: for whom another one keeps others away."""
+    found = connection.query("SELECT fence, schema_version FROM _twinrow_lease WHERE table_name = %s", (lease.table,))
+    if not found or int(found[0][0]) != lease.fence:
+        raise LeaseLost("another process took over", where=f"table {lease.table}")
+    if int(found[0][1]) != schema_version:
+        raise SchemaMoved("the schema moved on", where=f"table {lease.table}")
+
+
 def leave(tx: Connection, lease: Lease, locked: Locked, *, rows_delta: int) -> None:
     """Store the transaction's generation and the new number of rows, before the commit."""
     tx.execute(

@@ -140,7 +140,8 @@ def _write(
 ) -> tuple[Applied, int]:
     existing = writer.existing_rows(tx, copy.schema, prepared.hashes, staged)
     buried = deletes.tombstones(tx, copy, prepared.hashes)
-    wanted = owed.wanted(prepared, existing, buried, if_absent=batch.if_absent)
+    letters = dead_letter.parked(tx, copy.table) if batch.if_absent else set()
+    wanted = owed.wanted(prepared, existing, buried, letters, if_absent=batch.if_absent)
     owed.refuse_foreign_ids(copy, wanted, existing, buried)
     ids = owed.ids_to_take(tx, copy, wanted, existing, buried)
     if not batch.truth:

@@ -192,6 +192,12 @@ class Comparer:
         return self._rebuilt(row) or {}
 
 
+def expired(item: Item, ttl: str, at: float) -> bool:
+    """Whether an item's time to live, in its attribute `ttl`, had passed at `at` (epoch seconds)."""
+    value = item.get(ttl, {}).get("N")
+    return value is not None and float(value) < at
+
+
 def _described(item: Item, schema: TableSchema, settings: Settings) -> Item:
     return {name: value for name, value in content(item, settings).items() if name not in schema.left_out}
 

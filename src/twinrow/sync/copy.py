@@ -13,7 +13,7 @@ from twinrow.budget import Budget
 from twinrow.change import Item
 from twinrow.clock import Stop
 from twinrow.dynamodb import LINK_TIMEOUT_S, DynamoDB
-from twinrow.errors import LeaseLost, Transient
+from twinrow.errors import LeaseLost, SchemaMoved, Transient
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection, Flavour, MySQL
 from twinrow.schema.evolve import Evolution, WidenColumn, evolve, without_widening
@@ -77,6 +77,7 @@ class Copy:
         self._schema: TableSchema | None = None
         self._writer: Connection | None = None
         self._ddl_after = 0.0
+        self._ttl: tuple[str | None, ...] = ()
         self.waits_for_rebuild = ""
         self.partiql = True
         self.allow_global = False
@@ -182,6 +183,14 @@ class Copy:
         if registered is not None:
             self._schema = from_json(registered.table_schema)
 
+    def ttl_attribute(self) -> str | None:
+        """The table's TTL attribute, asked for only where TTL deletes differ from others."""
+        if self.settings.soft_deletes == self.settings.soft_ttl_deletes:
+            return None
+        if not self._ttl:
+            self._ttl = (self.dynamodb.ttl_attribute(self.table),)
+        return self._ttl[0]
+
     def learn(self, items: Iterable[Item]) -> None:
         """Evolve the schema for these items before they are written; what may not be done now waits in extra."""
         evolution = self.evolution(items)
@@ -208,8 +217,19 @@ class Copy:
         return lease.row_count(self.writer, self.table) <= self.settings.rebuild_rows_max
 
     def change_schema(self, evolution: Evolution, *, forced: bool = False) -> None:
-        """Intent noted, ALTER, then the version raised under the lease's lock with the history in one transaction."""
+        """Intent noted, ALTER, then the version raised under the lease's lock with the history in one transaction.
+
+        Nothing is altered by a process that was paused, which might narrow a column that its successor has widened:
+        raises LeaseLost, and where only the schema moved on, that one is taken.
+        """
         with self.ddl_session() as session:
+            try:
+                lease.check(session, self.lease, self.schema.version)
+            except SchemaMoved:
+                if forced:
+                    raise
+                self.load_schema()
+                return
             checkpoint.save(self.writer, self.table, {"ddl": Checkpoint(to_json(evolution.schema))})
             try:
                 ddl.apply(session, evolution.schema, list(evolution.steps), may_rebuild=forced or self._may_rebuild())
@@ -218,7 +238,12 @@ class Copy:
                     raise
                 self._ddl_after = clock.monotonic() + DDL_RETRY_S
                 self.waits_for_rebuild = str(trouble)
-                return
+                evolution = without_widening(evolution)
+                if not evolution.steps or inspect.missing_columns(session, evolution.schema):
+                    return
+                # the new columns are there, only the wider ones are not: they are ours from now on, under their names
+            else:
+                self.waits_for_rebuild = ""
             self._enter_schema(evolution)
         self._schema = evolution.schema
 

@@ -297,6 +297,9 @@ class Linker:
             bare = Debt(debt.key_hash, debt.key, debt.generation, debt.digest, None, debt.mark)
             cleared, units = send(copy, [bare])
             copy.write_budget.pay(units)
+            if cleared[0].code == NO_ANSWER:
+                self._given_up([debt])
+                return
             if cleared[0].code is not None or not _pays(copy, debt, cleared[0]):
                 self._to_recheck([debt], "the item had changed")
                 return

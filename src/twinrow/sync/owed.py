@@ -24,12 +24,17 @@ WENT_BACK_GAP_S_MIN = 3600.0
 
 
 def wanted(
-    prepared: Prepared, existing: Mapping[bytes, Existing], buried: Collection[bytes], *, if_absent: bool
+    prepared: Prepared,
+    existing: Mapping[bytes, Existing],
+    buried: Collection[bytes],
+    parked: Collection[bytes],
+    *,
+    if_absent: bool,
 ) -> list[One]:
-    """The changes that count: a scanned image never beats a row or tombstone."""
+    """The changes that count: a scanned image never beats a row, a tombstone or a dead letter."""
     if not if_absent:
         return list(prepared.ones)
-    return [one for one in prepared.ones if one.hash not in existing and one.hash not in buried]
+    return [one for one in prepared.ones if not (one.hash in existing or one.hash in buried or one.hash in parked)]
 
 
 def is_echo(one: One, existing: Mapping[bytes, Existing]) -> bool:

@@ -62,12 +62,16 @@ class Prepared:
 
 
 def fold(changes: Sequence[Change], schema: TableSchema) -> dict[bytes, Change]:
-    """The last change of each key, with the first one's image before it, so that an echo is told from a real change."""
+    """The last change of each key. Of several no image before it is known, so that the row is written.
+
+    The image before the first of them may equal the last one, and yet the row be another: a scan or a recheck may have
+    met the item between the two.
+    """
     folded: dict[bytes, Change] = {}
     for change in changes:
         key_hash = fingerprint(schema.keys, change.key)
         before = folded.pop(key_hash, None)
-        folded[key_hash] = change if before is None else replace(change, old=before.old)
+        folded[key_hash] = change if before is None else replace(change, old=None)
     return folded
 
 

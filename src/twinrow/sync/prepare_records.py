@@ -27,11 +27,12 @@ from twinrow.sync.prepare import One, Prepared, prepare
 
 RECORDS_DECODED_AT_ONCE = 250
 """One record that does not fit takes so many others along the general way."""
+NO_IMAGE = msgspec.Raw(b"")
 _decode_keys = msgspec.json.Decoder(list[dict[str, dict[str, str]]]).decode
 
 
 class Folded(msgspec.Struct, gc=False):
-    """The last record of a key in a batch, and the image before its first one."""
+    """The last record of a key in a batch, and the image before it where it is the only one (see `prepare.fold`)."""
 
     record: StreamRecord
     before: msgspec.Raw
@@ -44,7 +45,7 @@ def fold(records: Sequence[StreamRecord]) -> list[Folded]:
         told = record.dynamodb
         key = bytes(told.keys)
         earlier = folded.pop(key, None)
-        folded[key] = Folded(record, told.old_image if earlier is None else earlier.before)
+        folded[key] = Folded(record, told.old_image if earlier is None else NO_IMAGE)
     return list(folded.values())
 
 

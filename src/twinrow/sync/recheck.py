@@ -9,13 +9,12 @@ from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
 from twinrow.schema.row import fingerprint, key_of
 from twinrow.state import recheck
-from twinrow.state.recheck import Suspect
 from twinrow.sync import orphans
 from twinrow.sync.apply import Applied, Batch, transact
+from twinrow.sync.compare import Comparer, expired
 from twinrow.sync.copy import Copy
 
 KEYS_A_TRANSACTION_MAX = GET_ITEMS_MAX
-EXPIRED = "gone, and its TTL had passed"
 
 
 def recheck_some(copy: Copy) -> tuple[int, Applied | None]:
@@ -26,6 +25,7 @@ def recheck_some(copy: Copy) -> tuple[int, Applied | None]:
     if not recheck.due(copy.writer, copy.table, clock.now(), 1):
         return 0, None
     worked = 0
+    ttl = copy.ttl_attribute()
     # Waited for here, not under the lock, which the server takes away from a session that does nothing.
     copy.read_budget.wait(copy.stop)
 
@@ -37,22 +37,27 @@ def recheck_some(copy: Copy) -> tuple[int, Applied | None]:
         gone = orphans.drop(tx, copy, [one.key_hash for one in suspects if not one.key])
         items = copy.dynamodb.get_items(copy.table, list(keys.values()), copy.read_budget, copy.stop)
         fail_point("after-recheck-read")
-        return Batch(_changes(copy, keys, items, suspects), rechecked=suspects, truth=True, rows_gone=gone)
+        return Batch(_changes(tx, copy, keys, items, ttl), rechecked=suspects, truth=True, rows_gone=gone)
 
     applied = transact(copy, read)
     copy.counters.rechecked += worked
     return worked, applied
 
 
-def _changes(copy: Copy, keys: dict[bytes, Item], items: list[Item], suspects: list[Suspect]) -> list[Change]:
-    """A PUT for each item found, a DELETE for each key that is gone (by TTL where the suspect says so)."""
+def _changes(tx: Connection, copy: Copy, keys: dict[bytes, Item], items: list[Item], ttl: str | None) -> list[Change]:
+    """A PUT for each item found, a DELETE for each key that is gone: by TTL where its row's time was over."""
     found = {fingerprint(copy.schema.keys, item): item for item in items}
-    expired = {one.key_hash for one in suspects if one.cause == EXPIRED}
+    over: set[bytes] = set()
+    gone = [key_hash for key_hash in keys if key_hash not in found]
+    if ttl is not None and gone:
+        comparer = Comparer(tx, copy.schema, copy.settings, set())
+        rows = comparer.rows(gone)
+        over = {key_hash for key_hash, row in rows.items() if expired(comparer.item_of(row), ttl, clock.now())}
     changes = []
     for key_hash, key in keys.items():
         item = found.get(key_hash)
         if item is None:
-            changes.append(Change("DELETE", "RECHECK", key, ttl=key_hash in expired))
+            changes.append(Change("DELETE", "RECHECK", key, ttl=key_hash in over))
         else:
             changes.append(Change("PUT", "RECHECK", key_of(copy.schema.keys, item), item))
     return changes

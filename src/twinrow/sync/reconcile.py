@@ -7,16 +7,14 @@ import json
 from twinrow import clock
 from twinrow.capture.scan import ParallelScan, ScannedPage
 from twinrow.change import Item
-from twinrow.dynamodb import TableDescription
 from twinrow.failpoint import fail_point
 from twinrow.sink import statements
 from twinrow.state import checkpoint, dead_letter, gap, lease, recheck, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync import seen
-from twinrow.sync.compare import Comparer, Difference, StoredRow
+from twinrow.sync.compare import Comparer, Difference
 from twinrow.sync.compare_page import PageComparer
 from twinrow.sync.copy import Copy
-from twinrow.sync.recheck import EXPIRED
 from twinrow.sync.seen import Seen
 
 PART = "reconcile:"
@@ -29,12 +27,15 @@ RECOUNT_ROWS_MAX = 1_000_000
 
 
 class Reconcile:
-    """Passes over one table: when a gap is open, and every `reconcile_every`. `step` handles one page."""
+    """Passes over one table: when a gap is open, and every `reconcile_every`. `step` handles one page.
 
-    def __init__(self, copy: Copy, segments: int, description: TableDescription) -> None:
+    A scan capture's first pass here begins after `wanted_at`: one taken up from an earlier process has read before.
+    """
+
+    def __init__(self, copy: Copy, segments: int, wanted_at: float = 0.0) -> None:
         self._copy = copy
+        self._wanted_at = wanted_at
         self._segments = segments
-        self._ttl = _ttl_attribute(copy, description)
         self._scan: ParallelScan | None = None
         self._comparer: Comparer | None = None
         self._pages: PageComparer | None = None
@@ -85,7 +86,7 @@ class Reconcile:
         if gap.open_gaps(copy.writer, copy.table) or checkpoint.load(copy.writer, copy.table, PART):
             return True
         every = copy.settings.reconcile_s
-        if copy.settings.capture == "scan" and self.through_at == 0.0:
+        if copy.settings.capture == "scan" and self.through_at <= self._wanted_at:
             return True
         return every is not None and clock.now() - self._last_at >= every
 
@@ -173,22 +174,11 @@ class Reconcile:
             return True
         self._row_after = ids.last
         lonely = list(comparer.rows_of([row_id for row_id in ids.live if row_id not in self._seen]))
-        suspects: dict[str, list[tuple[bytes, Item]]] = {CAUSE: [], EXPIRED: []}
-        for row in lonely:
-            found = comparer.extra(row)
-            cause = EXPIRED if self._expired(row) else CAUSE
-            suspects[cause].append((found.hash, {} if found.orphan else found.key))
-        for cause, keys in suspects.items():
-            recheck.add(self._copy.writer, self._copy.table, keys, cause)
+        extra = [comparer.extra(row) for row in lonely]
+        keys = [(one.hash, {} if one.orphan else one.key) for one in extra]
+        recheck.add(self._copy.writer, self._copy.table, keys, CAUSE)
         self._suspected |= bool(lonely)
         return True
-
-    def _expired(self, row: StoredRow) -> bool:
-        """Whether the row's item had passed its TTL, so that its going counts as a TTL delete."""
-        if self._ttl is None:
-            return False
-        value = self._current().item_of(row).get(self._ttl, {}).get("N")
-        return value is not None and float(value) < clock.now()
 
     def _end(self) -> None:
         """Every suspect found is in recheck; gaps found before the pass began are mended once those are worked off."""
@@ -213,10 +203,3 @@ class Reconcile:
         if self._scan is not None:
             self._scan.close()
             self._scan = None
-
-
-def _ttl_attribute(copy: Copy, description: TableDescription) -> str | None:
-    """The table's TTL attribute, asked for only where TTL deletes differ from others."""
-    if copy.settings.soft_deletes == copy.settings.soft_ttl_deletes:
-        return None
-    return copy.dynamodb.ttl_attribute(description.name)

@@ -12,7 +12,8 @@ from twinrow.dynamodb import TableDescription
 from twinrow.errors import Broken, StartRefused
 from twinrow.mysql import MySQLError
 from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve
-from twinrow.schema.table import KeyAttribute, TableSchema, empty_schema, from_json, to_json
+from twinrow.schema.naming import fold
+from twinrow.schema.table import KeyAttribute, TableSchema, check_overrides, empty_schema, from_json, to_json
 from twinrow.sink import ddl, inspect, statements
 from twinrow.state import checkpoint, gap, lease, tables
 from twinrow.state.checkpoint import Checkpoint
@@ -38,6 +39,7 @@ def summary(settings: Settings) -> dict[str, Any]:
         "overrides": [repr(one) for one in settings.overrides],
         "deleted": pending.deleted if pending else None,
         "mark": [pending.index, pending.attribute] if pending else None,
+        "marks": [json.dumps(one) for one in pending.marks] if pending else None,
     }
 
 
@@ -127,8 +129,13 @@ def _segments(copy: Copy, description: TableDescription) -> int:
 
 def new_schema(settings: Settings, description: TableDescription) -> TableSchema:
     """The schema before anything is learned: key columns only."""
-    keys = tuple(KeyAttribute(name, kind) for name, kind in description.keys)  # type: ignore[arg-type]
-    return empty_schema(settings.table, settings.into, keys, settings.own, settings.overrides, settings.soft_deletes)
+    return empty_schema(
+        settings.table, settings.into, _keys(description), settings.own, settings.overrides, settings.soft_deletes
+    )
+
+
+def _keys(description: TableDescription) -> tuple[KeyAttribute, ...]:
+    return tuple(KeyAttribute(name, kind) for name, kind in description.keys)  # type: ignore[arg-type]
 
 
 def _begin(copy: Copy, description: TableDescription) -> tuple[int, list[ScannedPage]]:
@@ -144,6 +151,7 @@ def _begin(copy: Copy, description: TableDescription) -> tuple[int, list[Scanned
     count = settings.segments or segments_for(description.bytes)
     pages = list(first_pages(copy.dynamodb, copy.table, count, copy.read_budget, copy.stop))
     _refuse_linked_items(copy, pages)
+    _check_overrides(copy, _keys(description))
     schema = evolve(new_schema(settings, description), (item for page in pages for item in page.items)).schema
     _register(copy, description, schema)
     with copy.ddl_session() as session:
@@ -224,6 +232,9 @@ def _check_changed(copy: Copy, description: TableDescription, registered: Regist
     now = summary(settings)
     where = f"table {copy.table}"
     reset = f"twinrow reset {copy.table} --yes, then twinrow sync --adopt-links"
+    if description.keys != tuple((key.name, key.kind) for key in copy.schema.keys):
+        was = " and ".join(f"{key.name!r} ({key.kind})" for key in copy.schema.keys)
+        raise StartRefused(f"its key was {was} when the copy was made", where=where, remedy=reset)
     if registered.source_id and description.table_id and registered.source_id != description.table_id:
         gap.record(copy.writer, copy.table, SOURCE_CHANGED, at=clock.now())
         tables.update(copy.writer, copy.table, source_id=description.table_id)
@@ -243,7 +254,31 @@ def _check_changed(copy: Copy, description: TableDescription, registered: Regist
                 f"the override of {min(named)!r} was changed after its values were copied", where=where,
                 remedy=f"set it back, or {reset}",
             )  # fmt: skip
+        _check_new_overrides(copy)
     _adapt(copy, before, now)
+
+
+def _check_new_overrides(copy: Copy) -> None:
+    """Raise StartRefused for overrides that contradict the rest, or name a column that is there already."""
+    settings, schema = copy.settings, copy.schema
+    where = f"table {copy.table}"
+    _check_overrides(copy, schema.keys)
+    of = {column.attribute: column.column for column in schema.columns}
+    there = {fold(name): name for name in inspect.columns(copy.writer, settings.into)}
+    for override in settings.overrides:
+        name = override.column
+        if name is not None and of.get(override.attribute) != name and fold(name) in there:
+            raise StartRefused(
+                f"the override of {override.attribute!r} names the column {there[fold(name)]!r}, which is there",
+                where=where, remedy="name another column",
+            )  # fmt: skip
+
+
+def _check_overrides(copy: Copy, keys: tuple[KeyAttribute, ...]) -> None:
+    try:
+        check_overrides(keys, copy.settings.own, copy.settings.overrides)
+    except ValueError as error:
+        raise StartRefused(str(error), where=f"table {copy.table}", remedy="mend the configuration") from error
 
 
 def _adapt(copy: Copy, before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -265,6 +300,7 @@ def _adapt(copy: Copy, before: dict[str, Any], now: dict[str, Any]) -> None:
         lease.raise_schema_version(tx, copy.lease, schema.version)
         if "capture" in moved:
             gap.record(tx, copy.table, CAPTURE_CHANGED, at=clock.now())
-        if moved & {"linked", "link_attribute", "own", "deleted", "mark"}:
+        given_up = [mark for mark in before.get("marks") or [] if mark not in (now["marks"] or [])]
+        if moved & {"linked", "link_attribute", "own", "deleted", "mark"} or given_up:
             gap.record(tx, copy.table, CONFIG_CHANGED, at=clock.now())
     copy.schema = schema

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
 from twinrow import clock
 from twinrow.dynamodb import TableDescription
-from twinrow.errors import Broken, ConfigError, ConnectionLost, LeaseLost, StartRefused, Transient, TwinrowError
+from twinrow.errors import (
+    Broken,
+    ConfigError,
+    ConnectionLost,
+    LeaseLost,
+    StartRefused,
+    Throttled,
+    Transient,
+    TwinrowError,
+)
 from twinrow.failpoint import fail_point
 from twinrow.mysql import MySQLError
 from twinrow.retry import back_off_s
@@ -34,6 +44,8 @@ DUE_LINKS_MAX = 500
 DUE_LINKS_EVERY_S = 0.5
 LINK_CALLS_WAITING_MAX = 64
 START_TRIES_MAX = 4
+STEADY_S = 30.0
+"""Trouble after so long is another one than before: waits begin small again."""
 NO_SUCH_TABLE = 1146
 NO_SUCH_COLUMN = 1054
 
@@ -82,26 +94,29 @@ class TableRun:
         self.copy = copy
         self.shared = shared
         self.phase = ""
+        self._rows_before: int | None = None
         self._source: Source | None = None
         self._snapshot: Snapshot | None = None
         self._reconcile: Reconcile | None = None
         self._linker: Linker | None = None
         self._noted_at = 0.0
         self._due_at = 0.0
+        self._recheck_at = 0.0
+        self._throttles = 0
         self._snapshot_over_at = 0.0
         self._counted: tuple[int, ...] = ()
 
     def run(self) -> Outcome:
         """Until stopped (or once); troubles that pass are waited out, a lost lease is waited for again."""
-        attempt = 0
+        attempt, began = 0, clock.monotonic()
         while not self.copy.stop:
             try:
                 if self._stand_by():
                     return Outcome(left_to_holder=True)
                 if self.copy.stop:
                     break
+                began = clock.monotonic()
                 self._begin()
-                attempt = 0
                 self._loop()
                 return self._finish()
             except LeaseLost as lost:
@@ -110,7 +125,7 @@ class TableRun:
                 self.copy.let_go()
                 self.shared.on_waiting(self.copy.table, str(lost))
             except Transient as trouble:
-                attempt += 1
+                attempt = 1 if clock.monotonic() - began > STEADY_S else attempt + 1
                 if self._gives_up(attempt):
                     self._end_parts()
                     self._let_go()
@@ -120,9 +135,20 @@ class TableRun:
                 error = self._by_hand(refused)
                 self._broken(error)
                 return Outcome(error=error)
+            except Exception as fault:  # noqa: BLE001 - told as this table's end; nobody would go on with its lease
+                broken = Broken(
+                    f"fault in Twinrow: {fault!r}", where=f"table {self.copy.table}", remedy="please report it"
+                )
+                broken.__cause__ = fault
+                self._broken(broken)
+                return Outcome(error=broken)
         self._end_parts()
         self._let_go()
         return Outcome()
+
+    def scanned(self) -> int:
+        """Items of the first copy that are rows: those of an earlier process, and this one's."""
+        return (self._rows_before or 0) + self.copy.counters.applied.get(("PUT", "SCAN"), 0)
 
     def _gives_up(self, attempt: int) -> bool:
         """At the very start of `--once` a server that does not answer is an error, not a wait."""
@@ -161,6 +187,8 @@ class TableRun:
         self.shared.on_described(copy, description)
         start.check_source(copy, description)
         segments, pages = start.start(copy, description)
+        if self._rows_before is None:
+            self._rows_before = lease.row_count(copy.writer, copy.table)
         link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over)
         foreign_link.clear(copy.writer, copy.table)
         self._linker = Linker(copy)
@@ -168,7 +196,8 @@ class TableRun:
         if copy.snapshotting:
             self._snapshot = Snapshot(copy, segments, pages, partial(readers.pages_of, copy, description))
         self.phase = "SNAPSHOT" if copy.snapshotting else "LIVE"
-        self._reconcile = Reconcile(copy, segments, description)
+        wanted_at = self.shared.started_at if self.shared.once else 0.0
+        self._reconcile = Reconcile(copy, segments, wanted_at)
         tables.update(copy.writer, copy.table, phase=self.phase, reason="", items=description.items)
 
     def _make_source(self, description: TableDescription) -> Source | None:
@@ -201,7 +230,8 @@ class TableRun:
             if self.shared.once and linker.denied is not None:
                 raise linker.denied
             worked = self._recheck()
-            if self._source is not None and not self._adopts_first():
+            # With --once nothing later than its start is begun: under steady writes there is always something later.
+            if self._source is not None and not self._adopts_first() and not (self.shared.once and self._is_through()):
                 worked |= self._source.step()
             worked |= self._snapshot_step(wait_s=0.0 if worked else IDLE_S)
             if self._snapshot is None:
@@ -236,7 +266,17 @@ class TableRun:
             raise LeaseLost("another process took over", where=f"table {self.copy.table}")
 
     def _recheck(self) -> bool:
-        worked, applied = recheck_some(self.copy)
+        """Work off some suspects. While DynamoDB throttles their reads the rest goes on: a stream is not throttled."""
+        if clock.monotonic() < self._recheck_at:
+            return False
+        try:
+            worked, applied = recheck_some(self.copy)
+        except Throttled as trouble:
+            self._throttles += 1
+            self._recheck_at = clock.monotonic() + back_off_s(self._throttles)
+            self.shared.on_waiting(self.copy.table, str(trouble))
+            return False
+        self._throttles = 0
         if applied is not None:
             self._linker_now().submit(applied.debts)
         return worked > 0
@@ -267,15 +307,18 @@ class TableRun:
         """Tombstones are needed until the stream has passed the snapshot's end."""
         return self.copy.settings.capture != "stream" or self._source is None or self._source.caught_up_at > moment
 
-    def _caught_up(self) -> bool:
-        """Whether everything in DynamoDB at the start of the command is in MySQL, and nothing is owed."""
-        copy, linker = self.copy, self._linker_now()
-        reconcile = self._parts_now()
-        if self._snapshot is not None or linker.calls():
+    def _is_through(self) -> bool:
+        """Whether everything in DynamoDB at the start of the command was read."""
+        if self._snapshot is not None:
             return False
         if self._source is not None and self._source.caught_up_at <= self.shared.started_at:
             return False
-        if copy.settings.capture == "scan" and reconcile.through_at <= self.shared.started_at:
+        return self.copy.settings.capture != "scan" or self._parts_now().through_at > self.shared.started_at
+
+    def _caught_up(self) -> bool:
+        """Whether everything in DynamoDB at the start of the command is in MySQL, and nothing is owed."""
+        copy, reconcile = self.copy, self._parts_now()
+        if not self._is_through() or self._linker_now().calls():
             return False
         if reconcile.running or gap.open_gaps(copy.writer, copy.table):
             return False
@@ -348,9 +391,10 @@ class TableRun:
         return Outcome(dead_letters=letters)
 
     def _end_parts(self) -> None:
-        for part in (self._snapshot, self._source, self._reconcile, self._linker):
-            if part is not None:
-                part.close()
+        with ExitStack() as stack:  # one that cannot be closed does not keep the others open
+            for part in (self._linker, self._reconcile, self._source, self._snapshot):
+                if part is not None:
+                    stack.callback(part.close)
         self._snapshot = self._source = self._reconcile = self._linker = None
 
     def _let_go(self) -> None:

@@ -1,0 +1,168 @@
+"""A setting changed for a table already copied: applied, with a gap where changes may be hidden, or refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.conftest import MakeCopying, MakeTable
+from tests.fixtures.copying import PENDING_INDEX, Copying, key, marked, put_all, review
+
+from twinrow.clock import Stop
+from twinrow.errors import StartRefused
+from twinrow.sync import start
+
+ITEMS = 12
+
+
+def copied(make_copying: MakeCopying, **options: Any) -> Copying:
+    copying = make_copying(reconcile_every="1h", **options)
+    put_all(copying.client, copying.table, [marked(n) for n in range(ITEMS)])
+    copying.once_well()
+    return copying
+
+
+def refusal(copying: Copying) -> str:
+    """Why the start is refused; nothing of the copy has changed."""
+    before = copying.rows("row_id, username, reviewed_at, rating")
+    error = copying.once().outcome.error
+    assert isinstance(error, StartRefused), error
+    assert error.exit_code == 2
+    assert copying.rows("row_id, username, reviewed_at, rating") == before
+    return str(error)
+
+
+def gaps(copying: Copying) -> list[tuple[str, bool]]:
+    """Causes of gaps, and whether each is closed."""
+    found = copying.database.query("SELECT cause, closed_at IS NOT NULL FROM _twinrow_gap ORDER BY id")
+    return [(cause, bool(closed)) for cause, closed in found]
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"into": "elsewhere"}, "`into` was"),
+        ({"columns": {"rating": {"type": "DOUBLE"}}}, "the override of 'rating' was changed"),
+        ({"columns": {"new one": {"ignore": True}}}, "the override of 'new one' was changed"),
+        ({"columns": {"new one": {"column": "rating"}}}, "names the column 'rating', which is there"),
+        ({"columns": {"new one": {"column": "RATING"}}}, "names the column 'rating', which is there"),
+        ({"columns": {"new one": {"column": "of_an_analyst"}}}, "names the column 'of_an_analyst', which is there"),
+        ({"columns": {"new one": {"column": "row_id"}}}, "row_id"),
+    ],
+)
+def test_what_cannot_be_applied_is_refused_with_the_way_out(
+    make_copying: MakeCopying, changed: dict[str, Any], why: str
+) -> None:
+    copying = copied(make_copying)
+    copying.database.query(f"ALTER TABLE `{copying.table}` ADD COLUMN of_an_analyst INT NULL")
+    if "into" in changed:
+        changed = {"into": "elsewhere_" + copying.table}
+    copying.change(**changed)
+    told = refusal(copying)
+    assert why in told
+    assert "reset" in told or "another column" in told or "mend" in told
+
+
+def test_overrides_that_contradict_one_another_are_refused_before_anything_is_made(make_copying: MakeCopying) -> None:
+    copying = make_copying(columns={"price": {"column": "same"}, "rating": {"column": "SAME"}})
+    put_all(copying.client, copying.table, [marked(1)])
+    error = copying.once().outcome.error
+    assert error is not None
+    assert "would share the column" in str(error)
+    assert error.exit_code == 2
+    assert not copying.database.query("SHOW TABLES LIKE %s", copying.table)
+
+
+def test_a_column_that_an_analyst_took_in_the_meantime_stays_theirs(make_copying: MakeCopying) -> None:
+    copying = copied(make_copying, columns={"late": {"column": "wanted"}})
+    copying.database.query(f"ALTER TABLE `{copying.table}` ADD COLUMN wanted VARCHAR(20) NULL DEFAULT 'theirs'")
+    put_all(copying.client, copying.table, [marked(n, late={"S": "ours"}) for n in range(3)])
+    copying.once_well()
+    copying.assert_equal(items=ITEMS)
+    assert {one for (one,) in copying.rows("wanted")} == {"theirs"}
+
+
+def test_another_key_is_refused(make_copying: MakeCopying, make_table: MakeTable) -> None:
+    copying = copied(make_copying)
+    name = copying.table
+    copying.client.delete_table(TableName=name)
+    copying.client.get_waiter("table_not_exists").wait(TableName=name)
+    make_table(name, hash="username:S", range="other:S", index=("migrated-index", "migrated:S", "ALL"))
+    told = refusal(copying)
+    assert "its key was 'username' (S) and 'reviewed_at' (S)" in told
+    assert f"twinrow reset {name} --yes" in told
+
+
+@pytest.mark.parametrize(
+    ("changed", "cause"),
+    [
+        ({"capture": "scan"}, "CAPTURE_CHANGED"),
+        ({"link_attribute": "other_id"}, "CONFIG_CHANGED"),
+        ({"link": False}, "CONFIG_CHANGED"),
+        ({"pending_index": {**PENDING_INDEX, "pending": ["p1"]}}, "CONFIG_CHANGED"),
+    ],
+)
+def test_what_may_have_hidden_changes_is_applied_and_reconciled(
+    make_copying: MakeCopying, changed: dict[str, Any], cause: str
+) -> None:
+    copying = copied(make_copying)
+    put_all(copying.client, copying.table, [review(n, text={"S": "nobody saw this"}) for n in range(3)])
+    copying.client.delete_item(TableName=copying.table, Key=key(review(5)))
+    copying.change(**changed)
+    copying.once_well()
+    assert (cause, True) in gaps(copying)
+    assert all(closed for _, closed in gaps(copying))
+    copying.assert_equal(items=ITEMS - 1)
+
+
+def test_a_mark_more_is_no_gap(make_copying: MakeCopying) -> None:
+    copying = copied(make_copying)
+    copying.change(pending_index={**PENDING_INDEX, "pending": ["false", "p1"]})
+    put_all(copying.client, copying.table, [marked(1), review(2, migrated={"S": "p1"}, text={"S": "new"})])
+    copying.once_well()
+    assert gaps(copying) == []
+    copying.assert_equal(items=ITEMS)
+
+
+def test_a_table_added_is_copied_and_one_removed_is_taken_up_again(
+    make_copying: MakeCopying, make_table: MakeTable
+) -> None:
+    copying = copied(make_copying)
+    first = copying.table
+    second = make_table()
+    put_all(copying.client, second, [review(n) for n in range(4)])
+    copying.tables[second] = {"capture": "scan"}
+    copying.once_well()
+    copying.assert_equal(second, items=4)
+    before = copying.rows("row_id, username")
+    removed = copying.tables.pop(first)
+    put_all(copying.client, first, [marked(n, text={"S": "while it was removed"}) for n in range(3)])
+    copying.once_well()
+    assert copying.rows("row_id, username", table=first) == before
+    copying.tables[first] = removed
+    copying.once_well()
+    copying.assert_equal(first, items=ITEMS)
+
+
+def test_linking_a_table_with_replicas_is_refused_unless_allowed(make_copying: MakeCopying) -> None:
+    copying = copied(make_copying)
+    (copy,), _ = copying.copies(Stop())
+    description = replace(copy.dynamodb.describe(copying.table), replicas=("eu-west-1",))
+    with pytest.raises(StartRefused, match="allow_global_table_writes"):
+        start.check_source(copy, description)
+    copy.allow_global = True
+    start.check_source(copy, description)
+
+
+def test_a_mysql_that_went_back_is_a_gap(make_copying: MakeCopying) -> None:
+    """Rows that a restore has lost: their ids, still in the items, name no row."""
+    copying = copied(make_copying)
+    ids = {item["reviewed_at"]["S"]: item["mysql_id"] for item in copying.items()}
+    copying.database.query(f"DELETE FROM `{copying.table}` WHERE row_id > 6")
+    lost = [n for n in range(ITEMS) if int(ids[review(n)["reviewed_at"]["S"]]["N"]) > 6]
+    put_all(copying.client, copying.table, [marked(lost[0], mysql_id=ids[review(lost[0])["reviewed_at"]["S"]])])
+    copying.once_well()
+    assert gaps(copying) == [("MYSQL_WENT_BACK", True)]
+    assert len(copying.rows("row_id")) == ITEMS
+    assert copying.verify().in_step
