@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import typer.main
 
+from twinrow import config
 from twinrow.app.cli import app
 from twinrow.config import File
 
@@ -79,6 +80,11 @@ SECTIONS = (
 def schema() -> dict[str, Any]:
     """The JSON Schema of twinrow.toml."""
     made = msgspec.json.schema(File)
+    for name, told in made["$defs"].items():
+        for field in msgspec.structs.fields(getattr(config, name)):
+            made_default = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else None
+            if made_default:  # msgspec leaves out the defaults that are made anew each time
+                told["properties"][field.encode_name]["default"] = made_default
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": TITLE, **made}
 
 

@@ -53,6 +53,19 @@ def test_links_cost_a_write_in_every_index_that_projects_them() -> None:
     assert made.first.seconds == 0
 
 
+@pytest.mark.parametrize(
+    ("link", "done", "units"),
+    [("true", '""', 2), ("true", "1", 3), ("false", '""', 2), ("false", "1", 3)],
+)
+def test_a_change_costs_what_the_table_in_the_docs_says(link: str, done: str, units: int) -> None:
+    """`docs/marking.md`: what Twinrow's own write takes in table and index, of an item of up to 1 KB."""
+    text = CONFIG.replace("pending = [0]", f"pending = [0]\ndone = {done}")
+    text = text.replace('capture = "pending-index"', f'capture = "pending-index"\nlink = {link}')
+    made = plan(parse(text, "twinrow.toml", {}).tables[0], replace(TOLD, indexes=(MARKS,)), (None, None), Prices(), 10)
+    assert made.a_day.write_units == 10 * units
+    assert made.first.write_units == (1_000_000 if link == "true" else 0), "an item without a mark is in no index"
+
+
 def test_a_stream_copy_without_links_writes_nothing() -> None:
     config = parse(CONFIG, "twinrow.toml", {})
     made = plan(config.tables[1], TOLD, (1000.0, 200.0), Prices(), 10_000)
