@@ -16,10 +16,14 @@ from tests.fixtures.waiting import wait_until
 
 from twinrow.app.servers import DynamoDBLocal
 from twinrow.clock import Stop
+from twinrow.errors import Throttled
 from twinrow.mysql import Connection
 from twinrow.state import outbox
 from twinrow.state.outbox import Debt
+from twinrow.sync.apply import Applied
+from twinrow.sync.copy import Copy
 from twinrow.sync.follow import Follow
+from twinrow.sync.recheck import recheck_some
 
 WRITERS = 4
 WRITES_A_WRITER = 150
@@ -257,3 +261,27 @@ def test_a_fault_of_our_own_is_told_and_lets_the_lease_go(
     put_all(copying.client, copying.table, [review(2)])
     copying.once_well()
     copying.assert_equal(items=2)
+
+
+def test_a_stream_is_followed_while_rechecks_are_throttled(
+    make_following: MakeFollowing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copying = make_following()
+    put_all(copying.client, copying.table, [review(1)])
+    copying.once_well()
+    throttled = threading.Event()
+    throttled.set()
+
+    def throttle(copy: Copy) -> tuple[int, Applied | None]:
+        if throttled.is_set():
+            raise Throttled("DynamoDB throttles", where=f"table {copy.table}")
+        return recheck_some(copy)
+
+    monkeypatch.setattr("twinrow.workers.run.recheck_some", throttle)
+    with copying.running() as running:
+        put_all(copying.client, copying.table, [review(n) for n in range(5)])
+        wait_until(lambda: len(copying.rows("row_id")) == 5, CATCH_UP_S, what="rows of new items")
+        assert any("throttles" in reason for _, reason in running.waits)
+        throttled.clear()
+    copying.once_well()
+    copying.assert_equal(items=5)

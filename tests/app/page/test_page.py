@@ -127,6 +127,15 @@ def test_a_broken_table_says_why_and_what_mends_it(page: Page, served: Served) -
     expect(page.get_by_role("button", name="Copy twinrow schema reviews --apply")).to_be_visible()
 
 
+def test_a_refusal_to_start_has_its_command_to_copy(page: Page, served: Served) -> None:
+    chosen(page, served, "products")
+
+    served.source.tell("products", "table products: has no index 'marks' (twinrow check --fix adds it)")
+
+    expect(page.locator(".trouble.bad").first).to_contain_text("its sync ended: table products: has no index 'marks'")
+    expect(page.get_by_role("button", name="Copy twinrow check --fix")).to_be_visible()
+
+
 def test_an_unreadable_mysql_is_said_and_passes(page: Page, served: Served) -> None:
     chosen(page, served, "reviews")
     expect(page.locator("#live")).to_have_attribute("data-state", "live")
