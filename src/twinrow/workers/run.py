@@ -108,14 +108,14 @@ class TableRun:
 
     def run(self) -> Outcome:
         """Until stopped (or once); troubles that pass are waited out, a lost lease is waited for again."""
-        attempt, began = 0, clock.monotonic()
+        attempt = 0
         while not self.copy.stop:
+            began = clock.monotonic()
             try:
                 if self._stand_by():
                     return Outcome(left_to_holder=True)
                 if self.copy.stop:
                     break
-                began = clock.monotonic()
                 self._begin()
                 self._loop()
                 return self._finish()
