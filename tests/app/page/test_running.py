@@ -155,6 +155,10 @@ def test_the_page_follows_a_sync_and_an_outage(sync: Sync, page: Page) -> None:
     wait_until(lambda: get(f"{sync.metrics}readyz")[0] == 503, SEEN_S_MAX, what="not ready")
     assert "MySQL" in get(f"{sync.metrics}readyz")[1]
     assert get(f"{sync.metrics}healthz")[0] == 200
+    assert re.search(r"^twinrow_mysql_readable 0", get(f"{sync.metrics}metrics")[1], re.MULTILINE)
+    asked = sync.command_line.run("status")
+    assert asked.code == 1
+    assert "MySQL does not answer" in asked.err
 
     sync.mysql.resume()
     put_all(sync.client, sync.table, [marked(75), review(76)])
