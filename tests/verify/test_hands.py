@@ -60,6 +60,8 @@ class Hand:
     numbers: list[int] = field(default_factory=list)
     """Items not touched yet in this round."""
     touched: dict[int, str] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    """Row ids by review time, as a round begins."""
     row_ids: set[int] = field(default_factory=set)
     """Of the rows touched, and of the one added."""
 
@@ -67,6 +69,8 @@ class Hand:
         """Each column of some row, a row removed, a row added, a link changed and a link taken away."""
         self.numbers = self.chance.sample(range(STILL), STILL)
         self.touched, self.row_ids = {}, set()
+        # asked before the first change: one byte of a key may make it that of another item
+        self.rows = dict(self._run("SELECT reviewed_at, row_id FROM {t}"))
         for column, kind in columns.items():
             self.change(column, kind)
         self._run(f"DELETE FROM {{t}} WHERE row_id = {self._row('removed')}")
@@ -110,9 +114,9 @@ class Hand:
         """The row of an item not touched yet."""
         number = self.numbers.pop()
         self.touched[number] = what
-        ((row_id,),) = self._run("SELECT row_id FROM {t} WHERE reviewed_at = %s", review(number)["reviewed_at"]["S"])
+        row_id = int(self.rows[review(number)["reviewed_at"]["S"]])
         self.row_ids.add(row_id)
-        return int(row_id)
+        return row_id
 
     def _link(self, expression: str, values: Wire | None) -> None:
         number = self.numbers.pop()
