@@ -9,8 +9,8 @@ from bench.ground import Ground
 from twinrow.app.wiring import copies_of, limit_budgets, mysql_of
 from twinrow.clock import Stop
 from twinrow.config import parse
-from twinrow.dynamodb import TableDescription
 from twinrow.sync.copy import Copy
+from twinrow.table_description import TableDescription
 from twinrow.workers.local import run_tables
 
 

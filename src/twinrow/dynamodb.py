@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import botocore.exceptions
@@ -23,6 +23,7 @@ from twinrow.change import Item
 from twinrow.clock import Stop
 from twinrow.errors import Throttled, Transient, TwinrowError
 from twinrow.retry import back_off_s
+from twinrow.table_description import TableDescription, described
 
 CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 20
@@ -176,42 +177,6 @@ class RecordsPage:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexDescription:
-    """A global secondary index, as DescribeTable tells it."""
-
-    name: str
-    keys: tuple[tuple[str, str], ...]
-    projection: str
-    included: tuple[str, ...]
-    status: str
-
-
-@dataclass(frozen=True)
-class TableDescription:
-    """What DescribeTable and DescribeTimeToLive tell: keys as (name, S|N|B), item count and bytes (6 hours old)."""
-
-    name: str
-    arn: str
-    table_id: str
-    status: str
-    keys: tuple[tuple[str, str], ...]
-    items: int
-    bytes: int
-    indexes: tuple[IndexDescription, ...]
-    stream_arn: str | None
-    stream_view: str | None
-    provisioned_read: float | None
-    provisioned_write: float | None
-    replicas: tuple[str, ...]
-    ttl_attribute: str | None = None
-    raw: dict[str, Any] = field(default_factory=dict, repr=False)
-
-    def index(self, name: str) -> IndexDescription | None:
-        """The index of that name, or None."""
-        return next((one for one in self.indexes if one.name == name), None)
-
-
-@dataclass(frozen=True, slots=True)
 class Statement:
     """One PartiQL statement and its parameters in wire form."""
 
@@ -310,7 +275,7 @@ class DynamoDB:
 
     def describe(self, table: str) -> TableDescription:
         """DescribeTable. Raises TwinrowError when there is no such table."""
-        return _description(self.call("describe_table", where=f"table {table}", TableName=table)["Table"])
+        return described(self.call("describe_table", where=f"table {table}", TableName=table)["Table"])
 
     def ttl_attribute(self, table: str) -> str | None:
         """The attribute of DynamoDB's TTL where it is enabled, else None."""
@@ -456,40 +421,6 @@ def _statement_answer(answer: dict[str, Any]) -> StatementAnswer:
     if error:
         return StatementAnswer(str(error.get("Code", "Unknown")), str(error.get("Message", "")), error.get("Item"))
     return StatementAnswer(None, "", answer.get("Item"))
-
-
-def _description(told: dict[str, Any]) -> TableDescription:
-    kinds = {one["AttributeName"]: one["AttributeType"] for one in told.get("AttributeDefinitions", [])}
-
-    def keys(schema: list[dict[str, str]]) -> tuple[tuple[str, str], ...]:
-        ordered = sorted(schema, key=lambda one: one["KeyType"] != "HASH")
-        return tuple((one["AttributeName"], kinds[one["AttributeName"]]) for one in ordered)
-
-    on_demand = told.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
-    throughput = told.get("ProvisionedThroughput") or {}
-    stream = told.get("StreamSpecification") or {}
-    return TableDescription(
-        name=told["TableName"],
-        arn=told.get("TableArn", ""),
-        table_id=told.get("TableId", ""),
-        status=told.get("TableStatus", ""),
-        keys=keys(told["KeySchema"]),
-        items=int(told.get("ItemCount", 0)),
-        bytes=int(told.get("TableSizeBytes", 0)),
-        indexes=tuple(
-            IndexDescription(
-                one["IndexName"], keys(one["KeySchema"]), one["Projection"].get("ProjectionType", "ALL"),
-                tuple(one["Projection"].get("NonKeyAttributes", ())), one.get("IndexStatus", ""),
-            )
-            for one in told.get("GlobalSecondaryIndexes", [])
-        ),
-        stream_arn=told.get("LatestStreamArn") if stream.get("StreamEnabled") else None,
-        stream_view=stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
-        provisioned_read=None if on_demand else float(throughput.get("ReadCapacityUnits", 0)) or None,
-        provisioned_write=None if on_demand else float(throughput.get("WriteCapacityUnits", 0)) or None,
-        replicas=tuple(one.get("RegionName", "") for one in told.get("Replicas", [])),
-        raw=told,
-    )  # fmt: skip
 
 
 def budgeted(work: Callable[[], Page], budget: Spending, stop: Stop) -> Page:

@@ -9,7 +9,7 @@ import pytest
 from twinrow.app import init, permissions
 from twinrow.app.plan import Prices, plan
 from twinrow.config import parse
-from twinrow.dynamodb import IndexDescription, TableDescription
+from twinrow.table_description import IndexDescription, TableDescription
 
 TOLD = TableDescription(
     name="reviews", arn="", table_id="", status="ACTIVE", keys=(("username", "S"), ("at", "N")), items=1_000_000,

@@ -9,9 +9,9 @@ import pytest
 
 from twinrow.app.wiring import capacity_limits, is_loopback, settings_of
 from twinrow.config import Config, TableConfig, parse
-from twinrow.dynamodb import TableDescription
 from twinrow.errors import ConfigError
 from twinrow.schema.column_type import ColumnType
+from twinrow.table_description import TableDescription
 
 HEAD = "[mysql]\nurl = 'mysql://u:p@h/d'\n"
 PENDING = HEAD + (

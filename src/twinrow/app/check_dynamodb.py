@@ -11,11 +11,12 @@ from twinrow.app import check_fixes
 from twinrow.app.finding import Finding, Fix, Level
 from twinrow.app.wiring import few_tries
 from twinrow.change import AttributeValue, Item
-from twinrow.dynamodb import DynamoDB, DynamoDBError, TableDescription
+from twinrow.dynamodb import DynamoDB, DynamoDBError
 from twinrow.errors import StartRefused, TwinrowError
 from twinrow.state.outbox import NO_DIGEST, Debt
 from twinrow.sync import link_write, start
 from twinrow.sync.copy import Copy
+from twinrow.table_description import TableDescription
 
 SAMPLE_ITEMS = 100
 MENDABLE = ("twinrow check --fix adds it", "twinrow check --fix turns it on", "wait until it is ACTIVE")

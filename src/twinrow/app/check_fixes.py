@@ -8,9 +8,10 @@ from typing import Any
 from twinrow.app.finding import Fix
 from twinrow.app.terminal import say
 from twinrow.clock import Stop
-from twinrow.dynamodb import DynamoDB, TableDescription
+from twinrow.dynamodb import DynamoDB
 from twinrow.errors import TwinrowError
 from twinrow.sync.settings import PendingIndex
+from twinrow.table_description import TableDescription
 
 POLL_S = 1.0
 STREAM_VIEW = "NEW_AND_OLD_IMAGES"

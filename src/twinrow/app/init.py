@@ -9,8 +9,9 @@ from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from twinrow.config import Capture
-from twinrow.dynamodb import DynamoDB, IndexDescription, TableDescription
+from twinrow.dynamodb import DynamoDB
 from twinrow.errors import TwinrowError
+from twinrow.table_description import IndexDescription, TableDescription
 
 PASSWORD_VARIABLE = "MYSQL_PASSWORD"  # noqa: S105 - the variable's name
 SCAN_ITEMS_MAX = 20_000

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from twinrow.config import TableConfig
-from twinrow.dynamodb import IndexDescription, TableDescription
+from twinrow.table_description import IndexDescription, TableDescription
 
 SCAN_BYTES_A_UNIT = 8192
 """An eventually consistent read takes half a unit for 4 KB."""

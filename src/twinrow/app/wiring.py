@@ -22,8 +22,9 @@ from twinrow.sync.settings import PendingIndex, Settings
 
 if TYPE_CHECKING:
     # botocore takes longer to import than `twinrow status` may take: imported where it is needed.
-    from twinrow.dynamodb import DynamoDB, TableDescription
+    from twinrow.dynamodb import DynamoDB
     from twinrow.sync.copy import Copy
+    from twinrow.table_description import TableDescription
 
 ONE_SHOT_TRIES_MAX = 3
 """A command that ends by itself tries a server that does not answer so often, then says so."""

@@ -10,7 +10,6 @@ from twinrow.capture.reader_threads import ReaderThreads
 from twinrow.capture.shard_tree import RETENTION_S, ShardPosition
 from twinrow.capture.stream import EMPTY_S, StreamBatch, StreamReader
 from twinrow.change import Change, Item
-from twinrow.dynamodb import TableDescription
 from twinrow.errors import Broken, Transient
 from twinrow.schema.row import fingerprint
 from twinrow.state import checkpoint, gap
@@ -19,6 +18,7 @@ from twinrow.sync.apply import Batch, apply
 from twinrow.sync.copy import Copy
 from twinrow.sync.link import Linker
 from twinrow.sync.prepare_records import RecordPreparer, can_prepare
+from twinrow.table_description import TableDescription
 
 SHARD = "shard:"
 STREAM = "stream"

@@ -8,7 +8,6 @@ from typing import Any
 
 from twinrow import clock
 from twinrow.capture.scan import ScannedPage, first_pages, segments_for
-from twinrow.dynamodb import TableDescription
 from twinrow.errors import Broken, StartRefused
 from twinrow.mysql import MySQLError
 from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve
@@ -20,6 +19,7 @@ from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.tables import Registered
 from twinrow.sync.copy import Copy
 from twinrow.sync.settings import PendingIndex, Settings
+from twinrow.table_description import TableDescription
 
 TABLE_EXISTS = 1050
 CONFIG_CHANGED = "CONFIG_CHANGED"

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 from twinrow import clock
 from twinrow.clock import Stop
-from twinrow.dynamodb import TableDescription
 from twinrow.errors import StartRefused, Transient
 from twinrow.mysql import MySQL
 from twinrow.state import lease, meta, recheck
@@ -16,6 +15,7 @@ from twinrow.sync import link, start
 from twinrow.sync.copy import Copy
 from twinrow.sync.link import Linker
 from twinrow.sync.recheck import recheck_some
+from twinrow.table_description import TableDescription
 from twinrow.workers.local import heartbeat, holder_name
 from twinrow.workers.run import Shared
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from twinrow import clock
 from twinrow.clock import Stop
-from twinrow.dynamodb import TableDescription
 from twinrow.errors import Broken, TwinrowError
 from twinrow.mysql import Connection, MySQL
 from twinrow.state import lease
 from twinrow.sync.copy import Copy
+from twinrow.table_description import TableDescription
 from twinrow.workers.run import Outcome, Shared, TableRun
 
 HEARTBEATS_A_LEASE = 5

@@ -17,11 +17,12 @@ from typing import IO, Final
 from twinrow.capture.scan import PAGES_QUEUED_MAX, PUT_WAIT_S, PageSource, ScannedPage
 from twinrow.change import Item
 from twinrow.clock import Stop
-from twinrow.dynamodb import Page, TableDescription
+from twinrow.dynamodb import Page
 from twinrow.errors import Broken, Transient, TwinrowError
 from twinrow.sync.copy import Copy
 from twinrow.sync.load import Loader, Recipe
 from twinrow.sync.snapshot import read_here
+from twinrow.table_description import TableDescription
 from twinrow.workers import messages
 from twinrow.workers.messages import Ask, Failed, FromReader, Go, Job, PageRead, Paid, ToReader, Waits, WasThrottled
 

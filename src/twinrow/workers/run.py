@@ -9,7 +9,6 @@ from functools import partial
 from typing import Protocol
 
 from twinrow import clock
-from twinrow.dynamodb import TableDescription
 from twinrow.errors import (
     Broken,
     ConfigError,
@@ -33,6 +32,7 @@ from twinrow.sync.poll import Poll
 from twinrow.sync.recheck import recheck_some
 from twinrow.sync.reconcile import Reconcile
 from twinrow.sync.snapshot import Snapshot, finish
+from twinrow.table_description import TableDescription
 from twinrow.workers import readers
 
 IDLE_S = 0.05

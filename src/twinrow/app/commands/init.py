@@ -17,7 +17,7 @@ from twinrow.errors import ConfigError, StartRefused, TwinrowError
 if TYPE_CHECKING:
     from twinrow.app.init import Choice
     from twinrow.config import Capture
-    from twinrow.dynamodb import TableDescription
+    from twinrow.table_description import TableDescription
 
 CAPTURES = ("pending-index", "stream", "scan")
 

@@ -15,8 +15,9 @@ from twinrow.errors import TwinrowError
 if TYPE_CHECKING:
     from twinrow.app.plan import TablePlan, Work
     from twinrow.config import Config, TableConfig
-    from twinrow.dynamodb import DynamoDB, TableDescription
+    from twinrow.dynamodb import DynamoDB
     from twinrow.mysql import Flavour
+    from twinrow.table_description import TableDescription
 
 SAMPLE_ITEMS = 100
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from twinrow.app.logs import Log
     from twinrow.app.serving import Addresses
     from twinrow.clock import Stop
-    from twinrow.dynamodb import TableDescription
     from twinrow.mysql import MySQL
     from twinrow.sync.copy import Copy
+    from twinrow.table_description import TableDescription
     from twinrow.workers.run import Outcome, TableRun
 
 WORST_FIRST = (1, 2, 3, 0)

@@ -1,0 +1,77 @@
+"""What DescribeTable tells of a table and its indexes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDescription:
+    """A global secondary index, as DescribeTable tells it."""
+
+    name: str
+    keys: tuple[tuple[str, str], ...]
+    projection: str
+    included: tuple[str, ...]
+    status: str
+
+
+@dataclass(frozen=True)
+class TableDescription:
+    """What DescribeTable and DescribeTimeToLive tell: keys as (name, S|N|B), item count and bytes (6 hours old)."""
+
+    name: str
+    arn: str
+    table_id: str
+    status: str
+    keys: tuple[tuple[str, str], ...]
+    items: int
+    bytes: int
+    indexes: tuple[IndexDescription, ...]
+    stream_arn: str | None
+    stream_view: str | None
+    provisioned_read: float | None
+    provisioned_write: float | None
+    replicas: tuple[str, ...]
+    ttl_attribute: str | None = None
+    raw: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def index(self, name: str) -> IndexDescription | None:
+        """The index of that name, or None."""
+        return next((one for one in self.indexes if one.name == name), None)
+
+
+def described(told: dict[str, Any]) -> TableDescription:
+    """The description in DescribeTable's answer (AWS API reference, TableDescription)."""
+    kinds = {one["AttributeName"]: one["AttributeType"] for one in told.get("AttributeDefinitions", [])}
+
+    def keys(schema: list[dict[str, str]]) -> tuple[tuple[str, str], ...]:
+        ordered = sorted(schema, key=lambda one: one["KeyType"] != "HASH")
+        return tuple((one["AttributeName"], kinds[one["AttributeName"]]) for one in ordered)
+
+    on_demand = told.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
+    throughput = told.get("ProvisionedThroughput") or {}
+    stream = told.get("StreamSpecification") or {}
+    return TableDescription(
+        name=told["TableName"],
+        arn=told.get("TableArn", ""),
+        table_id=told.get("TableId", ""),
+        status=told.get("TableStatus", ""),
+        keys=keys(told["KeySchema"]),
+        items=int(told.get("ItemCount", 0)),
+        bytes=int(told.get("TableSizeBytes", 0)),
+        indexes=tuple(
+            IndexDescription(
+                one["IndexName"], keys(one["KeySchema"]), one["Projection"].get("ProjectionType", "ALL"),
+                tuple(one["Projection"].get("NonKeyAttributes", ())), one.get("IndexStatus", ""),
+            )
+            for one in told.get("GlobalSecondaryIndexes", [])
+        ),
+        stream_arn=told.get("LatestStreamArn") if stream.get("StreamEnabled") else None,
+        stream_view=stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
+        provisioned_read=None if on_demand else float(throughput.get("ReadCapacityUnits", 0)) or None,
+        provisioned_write=None if on_demand else float(throughput.get("WriteCapacityUnits", 0)) or None,
+        replicas=tuple(one.get("RegionName", "") for one in told.get("Replicas", [])),
+        raw=told,
+    )  # fmt: skip
