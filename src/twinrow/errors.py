@@ -64,3 +64,10 @@ class RowRefused(TwinrowError):
 
 class Broken(TwinrowError):
     """This table stops (phase BROKEN) until a person acts; the other tables go on."""
+
+
+def fault_of(error: Exception, table: str) -> Broken:
+    """The error that a table ends with for an exception that nobody thought of."""
+    broken = Broken(f"fault in Twinrow: {error!r}", where=f"table {table}", remedy="please report it")
+    broken.__cause__ = error
+    return broken

@@ -19,7 +19,7 @@ class IndexDescription:
 
 @dataclass(frozen=True)
 class TableDescription:
-    """What DescribeTable and DescribeTimeToLive tell: keys as (name, S|N|B), item count and bytes (6 hours old)."""
+    """What DescribeTable tells: keys as (name, S|N|B), item count and bytes (6 hours old)."""
 
     name: str
     arn: str
@@ -34,7 +34,6 @@ class TableDescription:
     provisioned_read: float | None
     provisioned_write: float | None
     replicas: tuple[str, ...]
-    ttl_attribute: str | None = None
     raw: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def index(self, name: str) -> IndexDescription | None:

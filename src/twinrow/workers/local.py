@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from twinrow import clock
 from twinrow.clock import Stop
-from twinrow.errors import Broken, TwinrowError
+from twinrow.errors import TwinrowError, fault_of
 from twinrow.mysql import Connection, MySQL
 from twinrow.state import lease
 from twinrow.sync.copy import Copy
@@ -48,9 +48,7 @@ def run_tables(
         try:
             outcomes[run.copy.table] = run.run()
         except Exception as error:  # noqa: BLE001 - one table's fault must not stop the others; it is reported as its end
-            fault = Broken(f"fault in Twinrow: {error!r}", where=f"table {run.copy.table}", remedy="please report it")
-            fault.__cause__ = error
-            outcomes[run.copy.table] = Outcome(error=fault)
+            outcomes[run.copy.table] = Outcome(error=fault_of(error, run.copy.table))
         on_end(run.copy.table, outcomes[run.copy.table])
 
     threads = [

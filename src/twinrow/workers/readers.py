@@ -18,7 +18,7 @@ from twinrow.capture.scan import PAGES_QUEUED_MAX, PUT_WAIT_S, PageSource, Scann
 from twinrow.change import Item
 from twinrow.clock import Stop
 from twinrow.dynamodb import Page
-from twinrow.errors import Broken, Transient, TwinrowError
+from twinrow.errors import Broken, Transient, TwinrowError, fault_of
 from twinrow.sync.copy import Copy
 from twinrow.sync.load import Loader, Recipe
 from twinrow.sync.snapshot import read_here
@@ -194,9 +194,7 @@ class Readers:
             if reader.left:
                 self._put(reader.ended())
         except Exception as error:  # noqa: BLE001 - handed to the thread that takes pages, which raises it
-            self._put(
-                Broken(f"fault in Twinrow: {error!r}", where=f"table {self._copy.table}", remedy="please report it")
-            )
+            self._put(fault_of(error, self._copy.table))
 
     def _heed(self, reader: _Reader, message: FromReader) -> None:
         copy = self._copy

@@ -18,6 +18,7 @@ from twinrow.errors import (
     Throttled,
     Transient,
     TwinrowError,
+    fault_of,
 )
 from twinrow.failpoint import fail_point
 from twinrow.mysql import MySQLError
@@ -136,10 +137,7 @@ class TableRun:
                 self._broken(error)
                 return Outcome(error=error)
             except Exception as fault:  # noqa: BLE001 - told as this table's end; nobody would go on with its lease
-                broken = Broken(
-                    f"fault in Twinrow: {fault!r}", where=f"table {self.copy.table}", remedy="please report it"
-                )
-                broken.__cause__ = fault
+                broken = fault_of(fault, self.copy.table)
                 self._broken(broken)
                 return Outcome(error=broken)
         self._end_parts()
