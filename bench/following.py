@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bench.copying import CPU_US_MAX
 from bench.ground import Ground, ground, until
 from bench.inside import Pass, once
 from bench.results import Figure
@@ -72,6 +73,7 @@ def growing(scale: Scale) -> list[Figure]:
     """One table that grows: what a pass of ten new items costs, and the memory of a first copy and of verify."""
     best: dict[int, Pass] = {}
     most: dict[tuple[str, int], float] = {}
+    cpu_us: dict[str, float] = {}
     with ground() as here:
         create(here.client, index=True)
         config, done = here.config("pending-index"), 0
@@ -79,14 +81,18 @@ def growing(scale: Scale) -> list[Figure]:
             put(here.dynamodb.port, range(done, items))
             done = items
             here.empty()
-            most["sync", items] = here.twinrow(config, "sync", "--once").rss_bytes_max / MB
+            ran = here.twinrow(config, "sync", "--once")
+            most["sync", items] = ran.rss_bytes_max / MB
+            cpu_us["snapshot"] = ran.cpu_s / items * 1e6
             for _ in range(TRIES):
                 put(here.dynamodb.port, range(done, done + NEW_ITEMS), marked=True)
                 done += NEW_ITEMS
                 took = once(here, "pending-index", link=False)
                 if items not in best or took.seconds < best[items].seconds:
                     best[items] = took
-            most["verify", items] = here.verify(config, done).rss_bytes_max / MB
+            ran = here.verify(config, done)
+            most["verify", items] = ran.rss_bytes_max / MB
+            cpu_us["verify"] = ran.cpu_s / items * 1e6
     small, large = scale.increments[0], scale.increments[-1]
     return [
         _compared("seconds", "s", small, large, best[small].seconds, best[large].seconds, INCREMENT_SPREAD_MAX),
@@ -96,6 +102,11 @@ def growing(scale: Scale) -> list[Figure]:
             best[large].read_units + best[large].write_units, 1.0,
         ),
         *(_memory(name, scale.increments[-2], large, most) for name in ("sync", "verify")),
+        *(
+            Figure(name, f"{large:,} items: client CPU an item", us, "µs", "", None, None, f"at most {CPU_US_MAX:g} µs",
+                   us <= CPU_US_MAX)
+            for name, us in cpu_us.items()
+        ),
     ]  # fmt: skip
 
 

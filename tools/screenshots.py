@@ -25,9 +25,8 @@ from tests.fixtures.waiting import wait_until
 
 from twinrow.app.history import SAMPLE_S, SAMPLES_MAX, History
 from twinrow.app.servers import MySQLServer
-from twinrow.app.status import TableStatus
 from twinrow.clock import Stop
-from twinrow.state.counted import Applied
+from twinrow.state.counted import Rates
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 SEED = 7
@@ -37,7 +36,7 @@ PHONE = {"width": 390, "height": 844}
 PIXELS_A_POINT = 2
 COUNT_EVERY_S = 0.5
 SETTLE_MS = 2500
-"""Until the rates, which look back over some seconds, tell of the writer here."""
+"""Until the page has heard of the writer here."""
 
 
 def fill(shown: Shown) -> None:
@@ -72,6 +71,9 @@ def live(shown: Shown, passed_s: float) -> None:
         read_units_max=1000.0,
         write_units=1_290_010.0 + 46 * passed_s,
         write_units_max=400.0,
+        rates=Rates(
+            puts_per_s=23.0, deletes_per_s=1.4, links_per_s=23.0, read_units_per_s=312.0, write_units_per_s=46.0
+        ),
     )
     shown.change("reviews", read_at=time.time(), caught_up_at=time.time(), oldest_at=time.time() - 0.4)
 
@@ -83,21 +85,19 @@ def follow(shown: Shown, stop: Stop) -> None:
         live(shown, time.monotonic() - began)
 
 
-def hour_of(served: Served, table: str, base: int, kinds: dict[tuple[str, str], float]) -> History:
+def hour_of(served: Served, table: str, puts_per_s: float, deletes_per_s: float) -> History:
     """What the last hour was like: changes that come in waves, and a minute of catching up."""
     wait_until(lambda: lag_s_of(served, table) < 1, what="a status without the lag of the start")
     status = served.shown.status()
     (one,) = [found for found in status.tables if found.table == table]
     history, made_up = History(), random.Random(SEED)  # noqa: S311 - a picture, no secret
-    counts = {key: float(base) for key in kinds}
     for step in range(SAMPLES_MAX):
         at = status.at - (SAMPLES_MAX - step) * SAMPLE_S
         wave = 1.2 + math.sin(step / 90) + 0.4 * made_up.random()
         burst = 6.0 * math.exp(-((step - 430) ** 2) / 260)
-        for key, per_s in kinds.items():
-            counts[key] += per_s * SAMPLE_S * (wave + burst)
         lag_s = max(0.0, 0.25 + 0.35 * made_up.random() + 0.5 * burst + 0.1 * wave)
-        history.add(at, at_that_time(one, counts, lag_s))
+        busy = wave + burst
+        history.add(at, replace(one, lag_s=lag_s, puts_per_s=puts_per_s * busy, deletes_per_s=deletes_per_s * busy))
     return history
 
 
@@ -106,12 +106,6 @@ def lag_s_of(served: Served, table: str) -> float:
     status = served.source.latest().status
     (one,) = [found for found in (status.tables if status else ()) if found.table == table]
     return one.lag_s or 0.0
-
-
-def at_that_time(one: TableStatus, counts: dict[tuple[str, str], float], lag_s: float) -> TableStatus:
-    """A table's status with other counts and another lag."""
-    applied = tuple(Applied(kind, origin, int(count)) for (kind, origin), count in counts.items())
-    return replace(one, applied=applied, lag_s=lag_s, counted_since=0.0)
 
 
 @contextmanager
@@ -160,8 +154,8 @@ def main() -> int:
             stop = Stop()
             writer = threading.Thread(target=follow, args=(shown, stop))
             writer.start()
-            reviews = hour_of(served, "reviews", 1_000_000, {("PUT", "PENDING"): 11.0, ("DELETE", "RECHECK"): 0.8})
-            orders = hour_of(served, "orders", 40_000, {("PUT", "STREAM"): 3.0, ("DELETE", "STREAM"): 0.2})
+            reviews = hour_of(served, "reviews", 11.0, 0.8)
+            orders = hour_of(served, "orders", 3.0, 0.2)
             served.source.histories.update(reviews=reviews, orders=orders)
             browser = playwright.chromium.launch(executable_path=program, args=list(CHROMIUM_FLAGS))
             try:

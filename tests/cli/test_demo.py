@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
+import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +12,11 @@ import pytest
 from tests.conftest import ROOT_PASSWORD
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.databases import Database
+from tests.fixtures.waiting import wait_until
 
+from twinrow.app import demo, demo_app
 from twinrow.app.servers import DynamoDBLocal, MySQLServer
+from twinrow.clock import Stop
 
 
 @pytest.mark.timeout(200)
@@ -28,3 +34,43 @@ def test_the_demo_proves_the_copy_and_cleans_up(tmp_path: Path, dynamodb: Dynamo
         assert [name for (name,) in database.query("SHOW TABLES") if not name.startswith("_twinrow_")] == []
         assert database.query("SELECT * FROM _twinrow_table") == []
     assert set(dynamodb_client.list_tables()["TableNames"]) - before == set()
+
+
+def test_a_demo_that_is_kept_shows_page_and_commands_until_it_is_stopped(
+    tmp_path: Path,
+    dynamodb: DynamoDBLocal,
+    dynamodb_client: Any,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(demo_app, "ITEMS_BEFORE", 200)
+    monkeypatch.setattr(demo, "LIVE_S_MAX", 1.0)
+    monkeypatch.setattr(demo, "LIVE_S_MIN", 1.0)
+    before = set(dynamodb_client.list_tables()["TableNames"])
+    stop, said, codes = Stop(), [""], list[int]()
+    options = demo.Options(dynamodb.endpoint_url, database.url, keep=True)
+    thread = threading.Thread(target=lambda: codes.append(demo.run(options, stop)), daemon=True)
+
+    def is_kept() -> bool:
+        said[0] += "".join(capsys.readouterr())
+        return "until Ctrl-C" in said[0] or not thread.is_alive()
+
+    thread.start()
+    try:
+        wait_until(is_kept, 60, what="the commands for another terminal")
+        (told,) = re.findall(r"twinrow -c (\S+) verify", said[0])
+        done = CommandLine(tmp_path).run("-c", told, "status", "--json")
+        assert done.code == 0, done.err
+        assert done.document["tables"][0]["running"]
+        (port,) = re.findall(r"the page: http://127\.0\.0\.1:(\d+)/", said[0])
+        connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)
+        connection.request("GET", "/readyz")
+        assert connection.getresponse().status == 200
+        connection.close()
+        assert database.server.password not in said[0]
+    finally:
+        stop.set()
+        thread.join(30)
+    assert codes == [0]
+    assert set(dynamodb_client.list_tables()["TableNames"]) == before

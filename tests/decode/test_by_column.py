@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.fixtures.items import items
+from tests.fixtures.items import items, names, nested, numbers, scalars, texts
 from tests.fixtures.schemas import schemas_and_items
 
-from twinrow.change import Item
+from twinrow.change import AttributeValue, Item
 from twinrow.decode.by_column import ColumnDecoder, Form
 from twinrow.decode.compiled import PageDecoder, null_only
 from twinrow.schema.column_text import loaded_texts, printed_texts
@@ -95,6 +95,62 @@ def test_a_page_fits_here_where_it_fits_as_rows(page: list[Item], flavour: Flavo
     schema = evolve(empty_schema("t", "t", KEYS, frozenset(), (), False), page).schema
     as_rows = PageDecoder(schema, flavour, schema.own, null_only(schema, page)).rows(raw(page))
     assert check_loaded(schema, page, flavour) == (as_rows is not None)
+
+
+@st.composite
+def maps_alike(draw: st.DrawFn) -> list[AttributeValue]:
+    """Maps with the same names, nearly always with a value of the same kind under each, in any order."""
+    values: list[st.SearchStrategy[AttributeValue]] = [
+        texts().map(lambda text: {"S": text}), st.text("ab", max_size=3).map(lambda text: {"S": text}),
+        st.integers(-5, 10**18).map(lambda number: {"N": str(number)}), numbers().map(lambda number: {"N": number}),
+        st.booleans().map(lambda truth: {"BOOL": truth}), st.just({"NULL": True}),
+        st.fixed_dictionaries({"%d": st.integers(0, 9).map(lambda number: {"N": str(number)})}).map(lambda m: {"M": m}),
+        st.lists(texts().map(lambda text: {"S": text}), max_size=2).map(lambda found: {"L": found}),
+    ]  # fmt: skip
+    names_drawn = st.sampled_from(["a", "%s", "%", "b%%", '"', "ä", "longer"]) | names()
+    shape = draw(st.dictionaries(names_drawn, st.sampled_from(values), max_size=4))
+    maps: list[AttributeValue] = []
+    for _ in range(draw(st.integers(1, 5))):
+        found = {name: draw(value) for name, value in draw(st.permutations(list(shape.items())))}
+        if draw(st.integers(0, 9)) == 0:
+            found[draw(names_drawn)] = draw(scalars())
+        maps.append({"M": found})
+    return maps
+
+
+@SLOW_TO_DRAW
+@given(maps=maps_alike(), tags=st.lists(st.lists(texts(), min_size=1, max_size=3, unique=True), min_size=5, max_size=5),
+       flavour=FLAVOURS)  # fmt: skip
+def test_maps_that_are_alike_are_written_as_each_would_be(
+    maps: list[AttributeValue], tags: list[list[str]], flavour: Flavour
+) -> None:
+    page: list[Item] = [
+        {"username": {"S": "u"}, "reviewed_at": {"S": str(place)}, "map": one, "tags": {"SS": tags[place]}}
+        for place, one in enumerate(maps)
+    ]
+    schema = evolve(empty_schema("t", "t", KEYS, frozenset(), (), False), page).schema
+    assert check_loaded(schema, page, flavour)
+    check_printed(schema, page, flavour)
+
+
+def test_an_odd_value_deep_inside_costs_no_more_than_one_at_the_top() -> None:
+    """Each level that tried again would double the time: 2 to the 31st power."""
+    at_once = loaded_texts(Column("m", "m", "M", parse_type("JSON"), False, True))
+    assert at_once is not None
+    deep = nested({"B": "YQ=="}, 31, "M")["M"]
+    with pytest.raises(ValueError, match=r"^$"):
+        at_once([deep, deep])
+
+
+@pytest.mark.parametrize(
+    "odd", [{"BOOL": 1}, {"NULL": 1}, {"S": 5}, {"S": "a", "N": "1"}, {"B": "YQ=="}, {}, {"N": "1\n2"}]
+)
+def test_a_value_that_is_none_is_not_taken_for_one(odd: dict[str, object]) -> None:
+    at_once = loaded_texts(Column("m", "m", "M", parse_type("JSON"), False, True))
+    assert at_once is not None
+    for maps in ([{"a": odd}], [{"a": {"BOOL": True}}, {"a": odd}], [{"a": odd, "b": {"S": "x"}}, {"a": odd}]):
+        with pytest.raises((ValueError, TypeError, AttributeError, KeyError)):
+            at_once(maps)
 
 
 def reviews() -> list[Item]:

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 from tests.conftest import MakeCopying
-from tests.fixtures.copying import Copying, Ran, Wire, key, marked, put_all, review
+from tests.fixtures.copying import Copying, Ran, Wire, key, marked, put_all, review, wire
 from tests.fixtures.databases import Database
 from tests.fixtures.killing import fifteen_minutes_pass
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, error, fail_statements
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.servers import DynamoDBLocal
+from twinrow.clock import Stop
 from twinrow.errors import Broken, StartRefused
 from twinrow.mysql import VERSION_MIN
+from twinrow.state import recheck
 
 WRITES = ("batch_execute_statement", "update_item", "put_item", "delete_item", "batch_write_item")
 
@@ -285,6 +287,45 @@ def test_rows_do_not_wait_for_links_under_way(make_copying: MakeCopying, dynamod
             free.set()
             wait_until(lambda: all("mysql_id" in item for item in copying.items()), 10, what="links of all items")
         copying.assert_equal(items=20)
+
+
+def test_while_the_index_is_throttled_the_rest_goes_on(make_copying: MakeCopying, dynamodb: DynamoDBLocal) -> None:
+    throttled = threading.Event()
+
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        if request.operation == "Query" and throttled.is_set():
+            return error("ThrottlingException")
+        return forward(None)
+
+    def reason() -> str:
+        return str(copying.database.query("SELECT reason FROM _twinrow_table")[0][0])
+
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url)
+        put_all(copying.client, copying.table, [marked(n) for n in range(3)])
+        copying.once_well()
+        with copying.running() as running:
+            wait_until(lambda: copying.database.query("SELECT holder <> '' FROM _twinrow_lease") == [(1,)], 20)
+            throttled.set()
+            wait_until(lambda: "throttles" in reason(), 20, what="the reason in the status")
+            # a write without a mark: only a recheck brings it
+            put_all(copying.client, copying.table, [review(1, text={"S": "unmarked"}), marked(7)])
+            session = copying.copies(Stop())[1].connect()
+            suspects = session.query(
+                "SELECT _twinrow_key FROM `" + copying.table + "` WHERE reviewed_at = %s",
+                (review(1)["reviewed_at"]["S"],),
+            )
+            recheck.add(session, copying.table, [(suspects[0][0], wire(key(review(1))))], "test")
+            session.close()
+            wait_until(lambda: _row(copying, review(1), "text") == ("unmarked",), 20, what="the recheck")
+            assert len(copying.rows("row_id")) == 3
+            throttled.clear()
+            wait_until(lambda: len(copying.rows("row_id")) == 4, 20, what="the marked item")
+            wait_until(lambda: reason() == "", 20, what="no reason any more")
+        assert running.ran is not None
+        assert running.ran.requests["describe_table"] == 1, "the table's run began anew"
+        copying.once_well()
+        copying.assert_equal(items=4)
 
 
 def test_an_index_that_shows_cleared_marks_for_a_while_leads_to_no_second_write(

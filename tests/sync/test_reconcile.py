@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import signal
 import threading
@@ -10,14 +11,17 @@ from typing import Any
 
 import pytest
 from tests.conftest import MakeCopying
-from tests.fixtures.copying import Copying, Wire, key, marked, put_all, review
+from tests.fixtures.copying import Copying, Wire, key, marked, put_all, review, wire
 from tests.fixtures.killing import lease_runs_out, seeded
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.servers import DynamoDBLocal
 from twinrow.clock import Stop
-from twinrow.state import gap
+from twinrow.state import gap, recheck
+from twinrow.sync.apply import Applied
+from twinrow.sync.copy import Copy
+from twinrow.sync.recheck import recheck_some
 
 EVERYTHING = "*, _twinrow_key, _twinrow_extra, _twinrow_updated_at, _twinrow_deleted_at"
 WRITERS = 4
@@ -190,6 +194,31 @@ def test_a_gap_found_by_a_machine_whose_clock_is_ahead_is_closed_all_the_same(ma
     copying.once_well()
     assert not gap.open_gaps(session, copying.table)
     session.close()
+    copying.assert_equal(items=10)
+
+
+def test_a_gap_is_closed_though_something_is_always_to_be_rechecked(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a busy stream that tells keys only: each change of an item is a recheck."""
+    copying = make_copying()
+    put_all(copying.client, copying.table, [review(n) for n in range(10)])
+    copying.once_well()
+    session = copying.copies(Stop())[1].connect()
+    hashes = [key_hash for (key_hash,) in copying.rows("_twinrow_key")]
+    busy = itertools.cycle(zip(hashes, [wire(key(one)) for one in copying.items()], strict=True))
+
+    def recheck_busily(copy: Copy) -> tuple[int, Applied | None]:
+        worked = recheck_some(copy)
+        recheck.add(copy.writer, copy.table, [next(busy)], "busy")
+        return worked
+
+    gap.record(session, copying.table, "TEST", at=time.time())
+    with monkeypatch.context() as patch, copying.running():
+        patch.setattr("twinrow.workers.run.recheck_some", recheck_busily)
+        wait_until(lambda: not gap.open_gaps(session, copying.table), 20, what="the gap is closed")
+    session.close()
+    copying.once_well()
     copying.assert_equal(items=10)
 
 

@@ -11,10 +11,11 @@ from twinrow import clock
 from twinrow.app import check_fixes, demo_app, demo_view
 from twinrow.app.demo_servers import Place, place
 from twinrow.app.logs import Log
-from twinrow.app.progress import Bars, total
+from twinrow.app.progress import Bars
 from twinrow.app.serving import Addresses, serving
 from twinrow.app.status import TableStatus, collect
 from twinrow.app.terminal import out, say
+from twinrow.app.watch import StatusSource
 from twinrow.app.wiring import connect, copies_of, dynamodb_of, mysql_of
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
@@ -83,7 +84,7 @@ def run(options: Options, stop: Stop) -> int:
     with ExitStack() as stack:
         where = stack.enter_context(place(options.endpoint_url, options.mysql_url))
         dynamodb, mysql = dynamodb_of(where.config), mysql_of(where.config)
-        if where.given and not options.keep:
+        if where.given:
             stack.callback(_clean_up, dynamodb, mysql, where.table)
         _before(dynamodb, where, stop)
         stack.enter_context(_page(where, mysql, stop))
@@ -107,10 +108,11 @@ def _page(where: Place, mysql: MySQL, stop: Stop) -> Iterator[None]:
     """The page, at its usual address or, where that is taken, on any port."""
     log = Log(as_json=False, verbose=False)
     with ExitStack() as stack:
+        source = stack.enter_context(StatusSource(mysql, where.config.tables))
         try:
-            stack.enter_context(serving(Addresses(PAGE), mysql, where.config.tables, stop, log))
+            stack.enter_context(serving(Addresses(PAGE), source, stop, log))
         except TwinrowError:
-            stack.enter_context(serving(Addresses(PAGE_ANYWHERE), mysql, where.config.tables, stop, log))
+            stack.enter_context(serving(Addresses(PAGE_ANYWHERE), source, stop, log))
         yield
 
 
@@ -143,12 +145,13 @@ def _status(mysql: MySQL, where: Place) -> TableStatus:
 
 def _first_copy(sync: _Sync, mysql: MySQL, where: Place) -> None:
     until = clock.monotonic() + FIRST_COPY_S_MAX
-    with Bars("items") as bars:
+    with Bars("items") as bars, closing(connect(mysql)) as session:
         while True:
             sync.check()
-            linked = sync.copy.counters.links_paid
-            bars.tell(where.table, min(linked, demo_app.ITEMS_BEFORE), demo_app.ITEMS_BEFORE, "copied and linked")
-            if linked >= demo_app.ITEMS_BEFORE and _status(mysql, where).phase == "LIVE":
+            one = collect(session, where.config.tables).tables[0]
+            linked = min(one.links_paid, demo_app.ITEMS_BEFORE)
+            bars.tell(where.table, linked, demo_app.ITEMS_BEFORE, "copied and linked")
+            if linked >= demo_app.ITEMS_BEFORE and one.phase == "LIVE":
                 break
             if clock.monotonic() > until:
                 raise TwinrowError(
@@ -169,7 +172,7 @@ def _live(sync: _Sync, writer: demo_app.Writer, mysql: MySQL, where: Place, live
                 if writer.failed:
                     raise TwinrowError(writer.failed)
                 one = collect(session, where.config.tables).tables[0]
-                picture.show(one, writer, sync.copy.counters.links_paid, total(sync.copy.counters.applied), left)
+                picture.show(one, writer, left)
                 clock.Stop().wait(demo_view.DRAW_EVERY_S)
     finally:
         writer.stop()

@@ -61,7 +61,7 @@ class Picture:
         if self._live is not None:
             self._live.stop()
 
-    def show(self, one: TableStatus, writer: Writer, links: int, applied: int, left_s: float) -> None:
+    def show(self, one: TableStatus, writer: Writer, left_s: float) -> None:
         """Draw it anew."""
         lag = "-" if one.lag_s is None else f"{one.lag_s:.1f} s"
         if self._live is not None:
@@ -79,13 +79,13 @@ class Picture:
             ):
                 table.add_column(name, justify="right")
             table.add_row(
-                f"{writer.writes:,}", f"{writer.added:,}", f"{writer.changed:,}", f"{writer.deleted:,}", f"{applied:,}",
-                f"{links:,}", f"{one.rows:,}", Text(lag, style="green"), f"{left_s:.0f} s",
+                f"{writer.writes:,}", f"{writer.added:,}", f"{writer.changed:,}", f"{writer.deleted:,}",
+                f"{one.changes:,}", f"{one.links_paid:,}", f"{one.rows:,}", Text(lag, style="green"), f"{left_s:.0f} s",
             )  # fmt: skip
             self._live.update(table, refresh=True)
         elif clock.monotonic() - self._said_at >= LINE_EVERY_S:
             self._said_at = clock.monotonic()
-            say(f"  the app wrote {writer.writes:,}; {one.rows:,} rows, {links:,} links, lag {lag}")
+            say(f"  the app wrote {writer.writes:,}; {one.rows:,} rows, {one.links_paid:,} links, lag {lag}")
 
 
 def analyst(session: Connection, table: str) -> None:

@@ -74,7 +74,7 @@ def without_password(url: str) -> tuple[str, str]:
 def render(region: str, endpoint_url: str | None, mysql_url: str, choices: Sequence[Choice]) -> str:
     """The text of `twinrow.toml`. Raises TwinrowError when there is nothing to copy."""
     if not choices:
-        raise TwinrowError("no table was chosen", remedy="name one with --table")
+        raise TwinrowError("there is no table to copy", remedy="check --region, --endpoint-url and the credentials")
     parts = [
         "# Twinrow keeps a MySQL copy of these DynamoDB tables in step. Every key: docs/config.md\n",
         "[dynamodb]",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -128,8 +128,3 @@ class Watcher:
         while not self._over.wait(DRAW_EVERY_S):
             self._look()
         self._look()
-
-
-def total(counted: Mapping[tuple[str, str], int]) -> int:
-    """All changes that a copy's counters name."""
-    return sum(dict(counted).values())

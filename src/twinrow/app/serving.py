@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from twinrow.app.logs import Log
 from twinrow.app.watch import StatusSource
 from twinrow.clock import Stop
-from twinrow.config import TableConfig
-from twinrow.mysql import MySQL
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +18,11 @@ class Addresses:
     page: str | None = None
     metrics: str | None = None
 
-    def __bool__(self) -> bool:
-        return self.page is not None or self.metrics is not None
-
 
 @contextmanager
-def serving(
-    addresses: Addresses, mysql: MySQL, chosen: Sequence[TableConfig], stop: Stop, log: Log
-) -> Iterator[StatusSource | None]:
+def serving(addresses: Addresses, source: StatusSource, stop: Stop, log: Log) -> Iterator[None]:
     """Listen until the end of the `with`. Raises ConfigError, TwinrowError when an address cannot be had."""
-    if not addresses:
-        yield None
-        return
     with ExitStack() as stack:
-        source = stack.enter_context(StatusSource(mysql, chosen))
         if addresses.page is not None:
             from twinrow.app.page.server import new_token, serve
 
@@ -47,4 +36,4 @@ def serving(
 
             metrics = stack.enter_context(serve_metrics(addresses.metrics, source))
             log.event("info", "serving", "", f"Prometheus: {metrics.url}metrics")
-        yield source
+        yield

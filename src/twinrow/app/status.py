@@ -10,16 +10,21 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import msgspec
+
 from twinrow import clock
 from twinrow.app.troubles import Trouble, span, troubles_of
 from twinrow.config import TableConfig
 from twinrow.mysql import Connection
 from twinrow.state import counted, meta, overview, tables
-from twinrow.state.counted import Applied, Counted
+from twinrow.state.counted import Applied, Counted, Rates
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
 
 __all__ = ["Status", "TableStatus", "collect", "span"]
+
+RATES_STALE_S = 10.0
+"""Rates that the copying process told longer ago say nothing of now: they are shown as 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class TableStatus:
 
     What the process that copies counts starts at 0 with each process, at `counted_since`: changes `applied` by kind and
     origin, links paid, capacity units consumed. `*_units_max` are the budget's units per second, None without a bound.
+    `*_per_s` are means over its last seconds, 0 when no process copies.
     """
 
     table: str
@@ -72,6 +78,16 @@ class TableStatus:
     write_units: float = 0.0
     write_units_max: float | None = None
     write_share: float = 1.0
+    puts_per_s: float = 0.0
+    deletes_per_s: float = 0.0
+    links_per_s: float = 0.0
+    read_units_per_s: float = 0.0
+    write_units_per_s: float = 0.0
+
+    @property
+    def changes(self) -> int:
+        """All changes that became rows since the sync began."""
+        return sum(part.count for part in self.applied)
 
     @property
     def in_step(self) -> bool:
@@ -122,6 +138,7 @@ def _of(table: TableConfig, known: Registered | None, counts: Counts, at: float)
     reason = known.reason if known else ""
     told = counted.from_json(known.counters) if known else None
     since, told = (told.since, told) if told else (None, Counted(0.0))
+    fresh = known is not None and bool(counts.holder) and at - known.read_at <= RATES_STALE_S
     return TableStatus(
         table=table.name,
         into=known.into_table if known else table.into_name,
@@ -159,6 +176,7 @@ def _of(table: TableConfig, known: Registered | None, counts: Counts, at: float)
         write_units=told.write_units,
         write_units_max=told.write_units_max,
         write_share=told.write_share,
+        **msgspec.structs.asdict(told.rates if fresh else Rates()),
     )
 
 

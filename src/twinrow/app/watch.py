@@ -81,8 +81,7 @@ class StatusSource:
     def body(self) -> bytes:
         """The same as one JSON document: `{"now", "trouble", "ended", "mending", "status"}`.
 
-        `status` is as `status --json` has it; `mending` are the commands that `ended` names, by table. Each table has
-        its `rates` besides: per second and by name, over the last seconds.
+        `status` is as `status --json` has it; `mending` are the commands that `ended` names, by table.
         """
         seen = self.latest()
         mending = {table: commands_in(text, table) for table, text in seen.ended.items()}
@@ -134,10 +133,7 @@ class StatusSource:
             return
         for one in status.tables:
             self.histories[one.table].add(status.at, one)
-        document = status.document()
-        for table in document["tables"]:
-            table["rates"] = self.histories[table["table"]].rates
-        self._status, self._body, self._trouble = status, json.dumps(document).encode(), ""
+        self._status, self._body, self._trouble = status, json.dumps(status.document()).encode(), ""
         self._answered_at = clock.monotonic()
 
     def _drop_session(self) -> None:

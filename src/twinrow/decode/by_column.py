@@ -83,7 +83,8 @@ class ColumnDecoder:
     def _fingerprints(self, items: list[Any]) -> list[str]:
         payloads = [list(map(get, items)) for get in self._key_payloads]
         if self._text_keys and all("".join(one).isascii() for one in payloads):
-            texts: list[str] = ["".join([f"S{len(one)}:{one}" for one in key]) for key in zip(*payloads, strict=True)]
+            told = [[f"S{len(one)}:{one}" for one in of_one] for of_one in payloads]
+            texts: map[str] = map("".join, zip(*told, strict=True))
             return [blake2b(text.encode(), digest_size=FINGERPRINT_BYTES).hexdigest() for text in texts]
         return [fingerprint_of(self._decoder.schema.keys, key).hex() for key in zip(*payloads, strict=True)]
 

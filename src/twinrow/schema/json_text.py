@@ -1,11 +1,13 @@
 """The JSON texts of a column's usual values, made from their payloads at once; odd ones are for `json_cell`.
 
-A text is what `json_cell` and `printed` come to by way of Python values, in a third of their time: the order of a map's
-keys is found once for all maps that have the same ones.
+A text is what `json_cell` and `printed` come to by way of Python values, in a fraction of their time: maps that have
+the same names, each with values of one kind, are made name by name instead of map by map; of others at least the order
+of their names is found only once.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -20,12 +22,14 @@ ORDERS_CACHED_MAX: Final = 512
 NAMES_CACHED_MAX: Final = 32
 """Of maps with more names, or whose names are data, hardly two have the same ones."""
 NUMBERS_CACHED_MAX: Final = 8192
-INTEGER_CHARACTERS_SHORT: Final = 18
-"""So many digits are an int64."""
 CHARACTERS_MAX: Final = JSON_KEY_BYTES_MAX // BYTES_A_CHARACTER
 """In a text no longer than this no key is too long for the servers."""
 
 _encode: Final = msgspec.json.Encoder().encode
+_INTEGERS: Final = re.compile(r"(?:(?:0|[1-9]\d{0,17})\n)*+", re.ASCII)
+"""Numbers that are int64 as they stand."""
+_BITS: Final = {True: "true", False: "false"}
+_NULLS: Final = {True: "null"}
 
 JsonTexts = Callable[[Sequence[Any]], list[str]]
 
@@ -46,6 +50,37 @@ def _number(text: str) -> str:
     return _encode(number).decode()
 
 
+def _plain(together: str) -> bool:
+    """Whether the characters of a text stand in JSON as they are."""
+    return together.isprintable() and '"' not in together and "\\" not in together
+
+
+def _strings(payloads: Sequence[str]) -> list[str]:
+    return [f'"{one}"' for one in payloads] if _plain("".join(payloads)) else [_string(one) for one in payloads]
+
+
+def _numbers(payloads: Sequence[str]) -> Sequence[str]:
+    together = "\n".join(payloads) + "\n"
+    if _INTEGERS.fullmatch(together) is not None and together.count("\n") == len(payloads):
+        return payloads
+    return [_number(one) for one in payloads]
+
+
+def _bits(payloads: Sequence[bool]) -> list[str]:
+    return [_BITS[one] for one in _all_bool(payloads)]
+
+
+def _nulls(payloads: Sequence[bool]) -> list[str]:
+    return [_NULLS[one] for one in _all_bool(payloads)]
+
+
+def _all_bool(payloads: Sequence[bool]) -> Sequence[bool]:
+    """What they say they are: 1 is a key of `_BITS` too."""
+    if set(map(type, payloads)) != {bool}:
+        raise Odd
+    return payloads
+
+
 def _compact_order(names: Sequence[str]) -> list[str]:
     return sorted(names)
 
@@ -53,6 +88,26 @@ def _compact_order(names: Sequence[str]) -> list[str]:
 def _mysql_order(names: Sequence[str]) -> list[str]:
     """Shorter keys first, as MySQL keeps them."""
     return sorted(names, key=lambda name: (len(raw := name.encode()), raw))
+
+
+def _columns(names: tuple[str, ...], maps: Sequence[dict[str, Any]]) -> dict[str, tuple[str, list[Any]]] | None:
+    """Of each name the kind of its values, and their payloads; None unless the maps are alike in that.
+
+    Looks no deeper, so that what is nested is gone through once, not once more at each level.
+    """
+    if set(map(len, maps)) != {len(names)}:
+        return None
+    found = {}
+    try:
+        for name in names:
+            values = [one[name] for one in maps]
+            (kind,) = values[0]
+            if set(map(len, values)) != {1}:
+                raise Odd
+            found[name] = kind, [one[kind] for one in values]
+    except KeyError:
+        return None
+    return found
 
 
 class _Writer:
@@ -63,40 +118,57 @@ class _Writer:
         self._order = order
         self._colon = colon
         self._ordered_before = lru_cache(maxsize=ORDERS_CACHED_MAX)(self._ordered)
+        self._of_kind: dict[str, Callable[[Any], Sequence[str]]] = {
+            "S": _strings, "N": _numbers, "BOOL": _bits, "NULL": _nulls, "M": self.maps, "L": self.lists,
+        }  # fmt: skip
 
     def _ordered(self, names: tuple[str, ...]) -> list[tuple[str, str]]:
         return [(name, _string(name) + self._colon) for name in self._order(names)]
 
-    def map_text(self, payload: dict[str, Any]) -> str:
-        """A map's text."""
-        names, value = tuple(payload), self._value
+    def maps(self, payloads: Sequence[dict[str, Any]]) -> list[str]:
+        """The texts of maps."""
+        names = tuple(payloads[0]) if payloads else ()
+        columns = _columns(names, payloads) if 0 < len(names) <= NAMES_CACHED_MAX else None
+        if columns is None:
+            return [self._map(one) for one in payloads]
+        ordered = self._ordered_before(names)
+        place = self._comma.join([before.replace("%", "%%") + "%s" for _, before in ordered])
+        texts = [self._texts(*columns[name]) for name, _ in ordered]
+        text = f"{{{place}}}"
+        return [text % one for one in zip(*texts, strict=True)]
+
+    def _texts(self, kind: str, payloads: Sequence[Any]) -> Sequence[str]:
+        of_kind = self._of_kind.get(kind)
+        if of_kind is None:
+            raise Odd
+        return of_kind(payloads)
+
+    def lists(self, payloads: Sequence[list[Any]]) -> list[str]:
+        """The texts of lists."""
+        return [f"[{self._comma.join([self._value(inner) for inner in one])}]" for one in payloads]
+
+    def sets(self, payloads: Sequence[list[str]]) -> list[str]:
+        """The texts of string sets, their members in order."""
+        if _plain("".join(["".join(one) for one in payloads])):
+            between = f'"{self._comma}"'
+            return [f'["{between.join(sorted(one))}"]' if one else "[]" for one in payloads]
+        return [f"[{self._comma.join([_string(member) for member in sorted(one)])}]" for one in payloads]
+
+    def _map(self, payload: dict[str, Any]) -> str:
+        names = tuple(payload)
         ordered = self._ordered_before(names) if len(names) <= NAMES_CACHED_MAX else self._ordered(names)
-        return f"{{{self._comma.join([before + value(payload[name]) for name, before in ordered])}}}"
-
-    def list_text(self, payload: list[Any]) -> str:
-        """A list's text."""
-        return f"[{self._comma.join([self._value(one) for one in payload])}]"
-
-    def set_text(self, payload: list[str]) -> str:
-        """A string set's text, its members in order."""
-        return f"[{self._comma.join([_string(one) for one in sorted(payload)])}]"
+        return f"{{{self._comma.join([before + self._value(payload[name]) for name, before in ordered])}}}"
 
     def _value(self, value: dict[str, Any]) -> str:
         ((kind, payload),) = value.items()
         if kind == "S" and type(payload) is str:
             return _string(payload)
         if kind == "N":
-            short = payload.isdigit() and len(payload) <= INTEGER_CHARACTERS_SHORT and payload.isascii()
-            return str(payload) if short and (payload[0] != "0" or payload == "0") else _number(payload)
-        if kind == "BOOL" and type(payload) is bool:
-            return "true" if payload else "false"
+            return _number(payload)
         if kind == "M":
-            return self.map_text(payload)
-        if kind == "L":
-            return self.list_text(payload)
-        if kind == "NULL" and payload is True:
-            return "null"
-        raise Odd
+            return self._map(payload)
+        (text,) = self._texts(kind, [payload])
+        return text
 
 
 _COMPACT: Final = _Writer(_compact_order, ",", ":")
@@ -107,13 +179,13 @@ def json_texts(kind: str, *, as_mysql_prints: bool) -> JsonTexts | None:
     """The function that makes the texts of payloads of this kind; raises unless all are usual; None: there is none."""
     writer = _MYSQL if as_mysql_prints else _COMPACT
     if kind == "SS":
-        return lambda payloads: [writer.set_text(one) for one in payloads]
+        return writer.sets
     if kind not in ("M", "L"):
         return None
-    one_text: Callable[[Any], str] = writer.map_text if kind == "M" else writer.list_text
+    of_all: JsonTexts = writer.maps if kind == "M" else writer.lists
 
     def texts(payloads: Sequence[Any]) -> list[str]:
-        made = [one_text(one) for one in payloads]
+        made = of_all(payloads)
         for text in made:
             if len(text) > CHARACTERS_MAX or text.count("[") + text.count("{") > JSON_LEVELS_MAX:
                 raise Odd

@@ -13,6 +13,16 @@ class Applied(msgspec.Struct, frozen=True):
     count: int
 
 
+class Rates(msgspec.Struct, frozen=True):
+    """What a second sees, on average over the last seconds: changes applied by kind, links paid, units consumed."""
+
+    puts_per_s: float = 0.0
+    deletes_per_s: float = 0.0
+    links_per_s: float = 0.0
+    read_units_per_s: float = 0.0
+    write_units_per_s: float = 0.0
+
+
 class Counted(msgspec.Struct, frozen=True):
     """Counts since `since` (epoch seconds), when the process began; they start at 0 again with the next one.
 
@@ -34,6 +44,7 @@ class Counted(msgspec.Struct, frozen=True):
     write_units: float = 0.0
     write_units_max: float | None = None
     write_share: float = 1.0
+    rates: Rates = Rates()
 
 
 def to_json(counted: Counted) -> str:

@@ -82,6 +82,12 @@ def done(tx: Connection, table: str, suspects: Sequence[Suspect]) -> None:
         )
 
 
+def waiting(connection: Connection, table: str) -> set[bytes]:
+    """The fingerprints of the keys that wait for their first look."""
+    found = connection.query("SELECT key_hash FROM _twinrow_recheck WHERE table_name = %s AND late = 0", (table,))
+    return {key_hash for (key_hash,) in found}
+
+
 def count(connection: Connection, table: str) -> int:
     """Keys that wait for their first look."""
     return int(

@@ -10,6 +10,7 @@ from twinrow.change import AttributeValue, Change, Item
 from twinrow.decode.attribute import digest
 from twinrow.dynamodb import Page, budgeted
 from twinrow.errors import Throttled, Transient
+from twinrow.retry import back_off_s
 from twinrow.schema.row import fingerprint, key_of
 from twinrow.state import recheck
 from twinrow.sync.apply import Batch, apply
@@ -43,6 +44,7 @@ class Poll:
         self._more = False
         self._idle_s = IDLE_S_MIN
         self._due_at = 0.0
+        self._throttles = 0
         self.caught_up_at = 0.0
         self.oldest_at: float | None = None
         self.read_at = 0.0
@@ -50,7 +52,10 @@ class Poll:
         self.trouble = ""
 
     def step(self) -> bool:
-        """Begin a round when one is due, or take one answer of the round; whether there was anything to do."""
+        """Begin a round when one is due, or take one answer of the round; whether there was anything to do.
+
+        A throttled round is given up and tried again later: links and rechecks go on meanwhile.
+        """
         if self._round_at is None:
             if clock.monotonic() < self._due_at:
                 return False
@@ -66,6 +71,9 @@ class Poll:
             mark, asked_at = self._asked.pop(answer)
             try:
                 page = answer.result()
+            except Throttled as trouble:
+                self._throttled(trouble)
+                return False
             except Transient:
                 self._abandon()
                 raise
@@ -127,6 +135,13 @@ class Poll:
         else:
             self.caught_up_at, self.oldest_at, self.backlog = began, None, 0
         self._due_at = clock.monotonic() + self._idle_s
+        self._throttles, self.trouble = 0, ""
+
+    def _throttled(self, trouble: Throttled) -> None:
+        self._abandon()
+        self._throttles += 1
+        self._due_at = clock.monotonic() + back_off_s(self._throttles)
+        self.trouble = str(trouble)
 
     def _abandon(self) -> None:
         """A query failed: the round proves nothing; answers still under way are not waited for."""

@@ -45,6 +45,7 @@ class Reconcile:
         self._row_after: int | None = None
         self._pages_since = 0
         self._suspected = False
+        self._unsettled: set[bytes] | None = None
         self._positions: dict[int, ScannedPage] = {}
         self._checked_at = 0.0
         self.through_at = 0.0
@@ -61,7 +62,7 @@ class Reconcile:
         if not self.running and not (self._due() and self._begin()):
             return False
         if recheck.count(self._copy.writer, self._copy.table) > RECHECKS_WAITING_MAX:
-            return True
+            return False
         if self._row_after is not None:
             return self._rows_step()
         scan = self._scan
@@ -94,7 +95,7 @@ class Reconcile:
         copy = self._copy
         known = checkpoint.load(copy.writer, copy.table, PART)
         info = known.get(f"{PART}pass")
-        self._seen, self._row_after, self._suspected = Seen(), None, info is not None
+        self._seen, self._row_after, self._suspected, self._unsettled = Seen(), None, info is not None, None
         positions: dict[int, Item | None] = dict.fromkeys(range(self._segments))
         if info is not None and info.position:
             self._pass_at, self._gaps_up_to = float(info.position), int(info.info or 0)
@@ -171,7 +172,7 @@ class Reconcile:
         ids = next(comparer.row_ids(self._row_after or 0), None)
         if ids is None:
             self._end()
-            return True
+            return not self.running
         self._row_after = ids.last
         lonely = list(comparer.rows_of([row_id for row_id in ids.live if row_id not in self._seen]))
         extra = [comparer.extra(row) for row in lonely]
@@ -181,9 +182,14 @@ class Reconcile:
         return True
 
     def _end(self) -> None:
-        """Every suspect found is in recheck; gaps found before the pass began are mended once those are worked off."""
+        """Every suspect found is in recheck; gaps found before the pass began are mended once those are worked off.
+
+        What is entered later is not waited for: on a busy table there is always something.
+        """
         copy = self._copy
-        if recheck.count(copy.writer, copy.table):
+        waiting = recheck.waiting(copy.writer, copy.table)
+        self._unsettled = waiting if self._unsettled is None else self._unsettled & waiting
+        if self._unsettled:
             return
         if self._suspected and lease.row_count(copy.writer, copy.table) <= RECOUNT_ROWS_MAX:
             lease.recount(copy.writer, copy.table, statements.count_rows(copy.schema))

@@ -25,7 +25,7 @@ from twinrow.mysql import MySQLError
 from twinrow.retry import back_off_s
 from twinrow.sink import inspect
 from twinrow.state import counted, dead_letter, foreign_link, gap, lease, meta, outbox, recheck, tables
-from twinrow.sync import link, start, told
+from twinrow.sync import link, start
 from twinrow.sync.copy import Copy
 from twinrow.sync.follow import Follow
 from twinrow.sync.link import Linker
@@ -33,6 +33,7 @@ from twinrow.sync.poll import Poll
 from twinrow.sync.recheck import recheck_some
 from twinrow.sync.reconcile import Reconcile
 from twinrow.sync.snapshot import Snapshot, finish
+from twinrow.sync.told import Teller
 from twinrow.table_description import TableDescription
 from twinrow.workers import readers
 
@@ -95,7 +96,7 @@ class TableRun:
         self.copy = copy
         self.shared = shared
         self.phase = ""
-        self._rows_before: int | None = None
+        self._teller = Teller(copy, shared.started_at)
         self._source: Source | None = None
         self._snapshot: Snapshot | None = None
         self._reconcile: Reconcile | None = None
@@ -144,10 +145,6 @@ class TableRun:
         self._let_go()
         return Outcome()
 
-    def scanned(self) -> int:
-        """Items of the first copy that are rows: those of an earlier process, and this one's."""
-        return (self._rows_before or 0) + self.copy.counters.applied.get(("PUT", "SCAN"), 0)
-
     def _gives_up(self, attempt: int) -> bool:
         """At the very start of `--once` a server that does not answer is an error, not a wait."""
         return self.shared.once and self.phase == "" and attempt >= START_TRIES_MAX
@@ -185,8 +182,6 @@ class TableRun:
         self.shared.on_described(copy, description)
         start.check_source(copy, description)
         segments, pages = start.start(copy, description)
-        if self._rows_before is None:
-            self._rows_before = lease.row_count(copy.writer, copy.table)
         link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over)
         foreign_link.clear(copy.writer, copy.table)
         self._linker = Linker(copy)
@@ -332,7 +327,7 @@ class TableRun:
         following = self._source.trouble if self._source is not None else ""
         reason = self._linker_now().trouble or scanning or following or copy.waits_for_rebuild
         values: dict[str, object] = {"phase": self.phase, "reason": reason, "read_at": clock.now()}
-        values["counters"] = counted.to_json(told.counted(copy, self.shared.started_at))
+        values["counters"] = counted.to_json(self._teller.counted())
         if source is not None:
             values |= {"oldest_at": source.oldest_at, "backlog": source.backlog}
             if source.caught_up_at:

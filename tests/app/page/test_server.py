@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,8 +18,10 @@ from tests.fixtures.waiting import wait_until
 from twinrow.app.listen import Address, parse_address
 from twinrow.app.page.server import FILES, new_token, serve
 from twinrow.app.servers import MySQLServer
+from twinrow.app.status import RATES_STALE_S
 from twinrow.clock import Stop
 from twinrow.errors import ConfigError, TwinrowError
+from twinrow.state.counted import Rates
 
 ANSWER_S_MAX = 10.0
 EVENT_BYTES_MAX = 1 << 20
@@ -122,11 +125,22 @@ def test_on_all_interfaces_any_name_will_do(shown: Shown) -> None:
 
 def test_the_status_is_that_of_the_command(still: Served) -> None:
     told = ask_json(still, "/api/status")["status"]["tables"]
-    expected = json.loads(json.dumps(still.shown.status().document()["tables"]))
-    for one in told:
-        assert set(one.pop("rates")) >= {"PUT", "DELETE", "read_units", "write_units"}
+    assert told == json.loads(json.dumps(still.shown.status().document()["tables"]))
 
-    assert told == expected
+
+def test_rates_that_nobody_renews_are_0(shown: Shown) -> None:
+    shown.add(["reviews"])
+    shown.count("reviews", rates=Rates(puts_per_s=12.5, read_units_per_s=3.0))
+    (one,) = shown.status().tables
+    assert (one.puts_per_s, one.deletes_per_s, one.read_units_per_s) == (12.5, 0.0, 3.0)
+
+    shown.change("reviews", read_at=time.time() - RATES_STALE_S - 1)
+    (one,) = shown.status().tables
+    assert (one.puts_per_s, one.read_units_per_s) == (0.0, 0.0)
+
+    shown.add(["ended"], running=False)
+    shown.count("ended", rates=Rates(puts_per_s=12.5))
+    assert shown.status().tables[1].puts_per_s == 0.0
 
 
 def test_events_come_once_a_second_and_end_with_the_server(served: Served) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from twinrow.config import Capture
     from twinrow.table_description import TableDescription
 
-CAPTURES = ("pending-index", "stream", "scan")
+URL_QUESTION = "MySQL, as mysql://user:password@host:port/database (${NAME} takes an environment variable)"
+CAPTURES: Final[tuple[Capture, ...]] = ("pending-index", "stream", "scan")
+ALL = "*"
+"""No table is called so."""
 
 
 def init(
@@ -57,7 +60,7 @@ def init(
     if not yes and not asks:
         raise StartRefused("nobody is there to be asked", remedy="say --yes, with --mysql and --table")
     where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    url = mysql or (typer.prompt("MySQL, as mysql://user:password@host:port/database", err=True) if asks else None)
+    url = mysql or (typer.prompt(URL_QUESTION, err=True) if asks else None)
     if url is None:
         raise ConfigError("which MySQL?", remedy="say --mysql mysql://user:password@host:port/database")
     told, password = writing.without_password(url)
@@ -67,7 +70,8 @@ def init(
     say(f"DynamoDB {endpoint_url or where}: {_tables(len(found))}")
     for one in found:
         say(f"  {writing.line(one)}")
-    choices = [choice for one in found if (choice := _choose(one, capture, asks=asks, named=bool(table))) is not None]
+    wanted = _which(found) if asks and found and not table else found
+    choices = [_choose(one, capture, asks=asks) for one in wanted]
     text = writing.render(where, endpoint_url, told, choices)
     try:
         path.write_text(text, encoding="utf-8")
@@ -88,18 +92,38 @@ def _try_mysql(url: str) -> None:
         say(f"MySQL {settings.place}: {session.version.text}")
 
 
-def _choose(one: TableDescription, capture: str | None, *, asks: bool, named: bool) -> Choice | None:
+def _which(found: list[TableDescription]) -> list[TableDescription]:
+    """The tables that the user names; asked again while one of the names is wrong."""
+    known = {one.name: one for one in found}
+
+    def tables_of(text: str) -> list[TableDescription]:
+        names = list(known) if text.strip() == ALL else text.split()
+        wrong = [name for name in names if name not in known]
+        if wrong or not names:
+            raise typer.BadParameter(f"there is no table {wrong[0]!r}" if wrong else "name one at least")
+        return [known[name] for name in dict.fromkeys(names)]
+
+    chosen: list[TableDescription] = typer.prompt(
+        f"Which tables (names with spaces between, {ALL} for all)", default=ALL, value_proc=tables_of, err=True
+    )
+    return chosen
+
+
+def _choose(one: TableDescription, capture: str | None, *, asks: bool) -> Choice:
     from twinrow.app.init import Choice, suggested
 
-    if asks and not named and not typer.confirm(f"Copy {one.name}?", default=True, err=True):
-        return None
     wanted = capture or suggested(one)
     if asks and capture is None:
-        wanted = typer.prompt(f"  how ({', '.join(CAPTURES)})?", default=wanted, err=True)
-        if wanted not in CAPTURES:
-            raise ConfigError(f"{wanted!r} is none of {', '.join(CAPTURES)}")
-    chosen: Capture = next(known for known in ("pending-index", "stream", "scan") if known == wanted)
-    return Choice(one, chosen)
+        question = f"How to follow {one.name} ({', '.join(CAPTURES)})"
+        return Choice(one, typer.prompt(question, default=wanted, value_proc=_capture, err=True))
+    return Choice(one, _capture(wanted))
+
+
+def _capture(text: str) -> Capture:
+    for known in CAPTURES:
+        if text == known:
+            return known
+    raise typer.BadParameter(f"{text!r} is none of {', '.join(CAPTURES)}")
 
 
 def _tables(count: int) -> str:

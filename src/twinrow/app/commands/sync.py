@@ -86,19 +86,18 @@ class How:
 
 def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how: How) -> int:
     """Copy the chosen tables and tell how it goes; the exit code."""
-    from twinrow.app.progress import Bars, Watcher, total
+    from twinrow.app.progress import Bars, Watcher
     from twinrow.app.serving import serving
+    from twinrow.app.watch import StatusSource
     from twinrow.app.wiring import copies_of, limit_budgets, mysql_of
     from twinrow.workers.local import run_tables
 
     mysql, once = mysql_of(config), how.once
     copies = copies_of(config, chosen, stop, adopt_links=how.adopt_links, mysql=mysql)
-    limit, began = limit_budgets(config), clock.monotonic()
-    items: dict[str, int] = {}
+    limit, began, began_at = limit_budgets(config), clock.monotonic(), clock.now()
     runs: dict[str, TableRun] = {}
 
     def described(copy: Copy, description: TableDescription) -> None:
-        items[copy.table] = description.items
         limit(copy, description)
         log.event("debug", "described", copy.table, f"about {description.items:,} items, {description.bytes:,} bytes")
 
@@ -106,24 +105,27 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
         # With --once it is told at the end, when no bar is in the way.
         if outcome.error is not None and not once:
             _tell_error(log, table, outcome.error)
-        if outcome.error is not None and source is not None:
+        if outcome.error is not None:
             source.tell(table, str(outcome.error))
 
     with (
-        serving(how.serve, mysql, chosen, stop, log) as source,
+        StatusSource(mysql, chosen) as source,
+        serving(how.serve, source, stop, log),
         Bars("items", drawn=once and not log.as_json, line=partial(log.event, "info", "progress")) as bars,
     ):
         phases: dict[str, str] = {}
 
         def look() -> None:
-            for name, one in runs.items():
-                if not once and one.phase and phases.get(name) != one.phase:
-                    phases[name] = one.phase
-                    log.event("info", "phase", name, f"phase {one.phase}")
+            for name, run in runs.items():
+                if not once and run.phase and phases.get(name) != run.phase:
+                    phases[name] = run.phase
+                    log.event("info", "phase", name, f"phase {run.phase}")
+            seen = source.latest().status
+            for one in seen.tables if seen is not None else ():
                 if one.phase == "SNAPSHOT":
-                    bars.tell(name, one.scanned(), items.get(name), one.phase)
-                elif once:
-                    bars.tell(name, total(one.copy.counters.applied), None, one.phase)
+                    bars.tell(one.table, one.rows, one.items, one.phase)
+                elif once and (one.counted_since or 0.0) >= began_at:  # else the counts are those of an earlier sync
+                    bars.tell(one.table, one.changes, None, one.phase)
 
         with Watcher(look):
             if not once:

@@ -11,7 +11,7 @@ const DETAIL_EVERY_MS_MIN = 2000;
 const SIDES = ["missing", "extra", "different", "unlinked"];
 const TEXT_OF = {
   lag_s: span, retention_left_s: span, snapshot_share: percent,
-  "rates.PUT": (value) => `${rate(value)}/s`, "rates.DELETE": (value) => `${rate(value)}/s`,
+  puts_per_s: (value) => `${rate(value)}/s`, deletes_per_s: (value) => `${rate(value)}/s`,
 };
 const ALARMING = new Set(["dead_letters", "gaps"]);
 
@@ -54,7 +54,7 @@ export class TableView {
   }
 
   number(node, name, table) {
-    const value = name.startsWith("rates.") ? table.rates?.[name.slice(6)] : table[name];
+    const value = table[name];
     setNumber(node, value, (TEXT_OF[name] ?? whole)(value));
     node.classList.toggle("none", value == null);
     if (ALARMING.has(name)) node.classList.toggle("bad", value > 0);
@@ -113,9 +113,10 @@ export class TableView {
 
   meter(part, kind, table) {
     const [most, total, share] = [table[`${kind}_units_max`], table[`${kind}_units`], table[`${kind}_share`]];
-    const used = table.rates?.[`${kind}_units`] ?? 0;
+    const used = table[`${kind}_units_per_s`];
     const bar = part.querySelector("meter");
     const of = part.querySelector(".of");
+    of.dataset.used = JSON.stringify(used);
     setNumber(of, most, most === null ? `${rate(used)} units/s, no bound` : `${rate(used)} of ${whole(most)} units/s`);
     bar.hidden = most === null;
     if (most !== null) bar.value = Math.min(1, used / most);

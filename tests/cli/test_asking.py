@@ -1,0 +1,75 @@
+"""What the commands ask a person at a terminal, and what they do with the answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import MakeTable
+from tests.fixtures.command_line import CommandLine, config_text, pending_table
+from tests.fixtures.databases import Database
+from tests.fixtures.pseudo_terminal import PseudoTerminal
+
+from twinrow.app.servers import DynamoDBLocal
+
+
+def test_init_asks_what_it_is_not_told_and_asks_again_for_what_is_not_there(
+    tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, database: Database
+) -> None:
+    marked, plain, left_out = make_table(index=("migrated-index", "migrated:S", "ALL")), make_table(), make_table()
+    with PseudoTerminal(tmp_path, "init", "--endpoint-url", dynamodb.endpoint_url) as terminal:
+        terminal.wait_for("MySQL, as mysql://user:password@host:port/database")
+        terminal.type(database.url)
+        terminal.wait_for(left_out)
+        terminal.wait_for("Which tables")
+        terminal.type(f"{marked} nowhere")
+        terminal.wait_for("there is no table 'nowhere'")
+        terminal.wait_for("Which tables")
+        terminal.type(f"{marked} {plain}")
+        terminal.wait_for(f"How to follow {marked}")
+        terminal.wait_for("[pending-index]")
+        terminal.type("")
+        terminal.wait_for(f"How to follow {plain}")
+        terminal.type("trigger")
+        terminal.wait_for("'trigger' is none of")
+        terminal.wait_for(f"How to follow {plain}")
+        terminal.type("stream")
+        terminal.wait_for("check --fix")
+        assert terminal.ended() == 0
+
+    written = (tmp_path / "twinrow.toml").read_text()
+    assert f'name = "{marked}"\ncapture = "pending-index"' in written
+    assert f'name = "{plain}"\ncapture = "stream"' in written
+    assert left_out not in written
+    assert database.server.password not in written
+
+
+def test_init_given_up_at_a_question_writes_nothing(
+    tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, database: Database
+) -> None:
+    make_table()
+    with PseudoTerminal(tmp_path, "init", "--endpoint-url", dynamodb.endpoint_url, "--mysql", database.url) as terminal:
+        terminal.wait_for("Which tables")
+        terminal.interrupt()
+        assert terminal.ended() != 0
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_fix_shows_each_change_with_its_cost_and_does_only_what_is_agreed_to(
+    tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
+) -> None:
+    marked, streamed = make_table(), make_table()
+    stream_part = f'[[tables]]\nname = "{streamed}"\ncapture = "stream"\n'
+    CommandLine(tmp_path).write_config(config_text(dynamodb, database, pending_table(marked), stream_part))
+    with PseudoTerminal(tmp_path, "check", "--fix") as terminal:
+        terminal.wait_for(f"{marked}: ")
+        terminal.wait_for("Do it?")
+        terminal.type("n")
+        terminal.wait_for(f"{streamed}: ")
+        terminal.wait_for("Do it?")
+        terminal.type("y")
+        assert terminal.ended() == 1
+    described = {name: dynamodb_client.describe_table(TableName=name)["Table"] for name in (marked, streamed)}
+    assert "GlobalSecondaryIndexes" not in described[marked]
+    assert described[streamed]["StreamSpecification"]["StreamEnabled"]
