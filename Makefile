@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TEST_WORKERS ?= 2
 PYTEST_ARGS ?=
+ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint servers venv faults bench bench-quick aws-contract docs screenshots clean
@@ -13,8 +14,8 @@ PYTEST_ARGS ?=
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: venv servers ## the main job on servers of its own: 10,000 items, a live writer, the proof (60 s)
-	@$(BIN)/twinrow demo
+demo: venv servers ## the main job on servers of its own: 10,000 items, a live writer, the proof (60 s); ARGS=--keep goes on
+	@$(BIN)/twinrow demo $(ARGS)
 
 test: venv servers lint ## every check and every test, on MySQL, MariaDB and DynamoDB Local
 	@echo "== pytest"

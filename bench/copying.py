@@ -16,6 +16,7 @@ CPU_US_MAX: Final = 15.0
 LINK_SHARE_MIN: Final = 0.8
 PEER_TIMES_MIN: Final = 7.0
 STATUS_S_MAX: Final = 0.5
+TRIES: Final = 3
 MICROSECONDS: Final = 1_000_000
 
 
@@ -44,6 +45,10 @@ def _filled(here: Ground, items: int, *, index: bool = False, marked: bool = Fal
     put(here.dynamodb.port, range(items), marked=marked)
 
 
+def _wall_s(ran: Run) -> float:
+    return ran.wall_s
+
+
 def _cpu_us(ran: Run, items: int) -> float:
     return ran.cpu_s / items * MICROSECONDS
 
@@ -56,12 +61,16 @@ def whole_tables(scale: Scale) -> tuple[list[Figure], list[str]]:
     items, other_s, left_out = scale.copy_items, None, list[str]()
     with ground() as here:
         _filled(here, items)
-        raw_s = min(yardsticks.raw_scan_s(here, items) for _ in range(2))
         config = here.config("scan")
-        ran = here.twinrow(config, "sync", "--once")
+        raws, snapshots, verifies = list[float](), list[Run](), list[Run]()
+        for _ in range(TRIES):  # by turns, and the best of each: what else the machine does comes and goes
+            raws.append(yardsticks.raw_scan_s(here, items))
+            here.empty()
+            snapshots.append(here.twinrow(config, "sync", "--once"))
+            verifies.append(here.verify(config, items))
+        raw_s, ran, verified = min(raws), min(snapshots, key=_wall_s), min(verifies, key=_wall_s)
         load_s = yardsticks.load_data_s(here)
         boto = yardsticks.boto_scan(here)
-        verified = here.verify(config, items)
         try:
             other_s = _peer_s(here, items)
         except PeerFailed as error:

@@ -34,6 +34,7 @@ GET_ITEMS_MAX = 100
 STATEMENTS_MAX = 25
 """BatchExecuteStatement takes at most 25 statements (AWS API reference, BatchExecuteStatement)."""
 UNPROCESSED_TRIES_MAX = 12
+UNANSWERED = "DynamoDB leaves keys of a batch read unanswered"
 PAGE_SHAPES = frozenset({"ScanOutput", "QueryOutput"})
 RECORDS_SHAPE = "GetRecordsOutput"
 
@@ -46,6 +47,10 @@ TRANSIENT_CODES = frozenset({
     "ServiceUnavailableException", "RequestTimeout", "RequestTimeoutException", "TransactionInProgressException",
     "TransactionConflictException", "TransactionConflict", "ReplicatedWriteConflictException", "DuplicateItem",
 })  # fmt: skip
+WITHHELD_CODES = frozenset({
+    "AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException",
+})  # fmt: skip
+"""Rights and credentials that somebody may give back."""
 REMEDIES = {
     "ResourceNotFoundException": "check the table's name, `region` and `endpoint_url` in [dynamodb]",
     "AccessDeniedException": "grant the rights that `twinrow iam-policy` prints",
@@ -344,28 +349,37 @@ class DynamoDB:
         """
         found: list[Item] = []
         for first in range(0, len(keys), GET_ITEMS_MAX):
-            asked = [request_item(key) for key in keys[first : first + GET_ITEMS_MAX]]
-            tries = 0
+            asked, tries = list(keys[first : first + GET_ITEMS_MAX]), 0
             while asked:
-                budget.wait(stop)
-                try:
-                    answer = self.call(
-                        "batch_get_item", where=f"table {table}", ReturnConsumedCapacity="TOTAL",
-                        RequestItems={table: {"Keys": asked, "ConsistentRead": True}},
-                    )  # fmt: skip
-                except Throttled:
-                    budget.throttled()
-                    raise
-                budget.pay(sum(one.get("CapacityUnits", 0.0) for one in answer.get("ConsumedCapacity") or ()))
-                found += answer.get("Responses", {}).get(table, [])
-                left = (answer.get("UnprocessedKeys") or {}).get(table, {}).get("Keys", [])
-                asked = [request_item(key) for key in left]
+                answered, asked = self.get_some_items(table, asked, budget, stop)
+                found += answered
                 if asked:
                     tries += 1
-                    budget.throttled()
                     if tries >= UNPROCESSED_TRIES_MAX or stop.wait(back_off_s(tries)):
-                        raise Throttled("DynamoDB leaves keys of a batch read unanswered", where=f"table {table}")
+                        raise Throttled(UNANSWERED, where=f"table {table}")
         return found
+
+    def get_some_items(
+        self, table: str, keys: Sequence[Item], budget: Budget, stop: Stop
+    ) -> tuple[list[Item], list[Item]]:
+        """One consistent read of at most GET_ITEMS_MAX keys: the items that are there, and the keys left unanswered.
+
+        DynamoDB leaves keys when it throttles a part, and when the answer would be larger than 16 MB. Raises Throttled.
+        """
+        budget.wait(stop)
+        try:
+            answer = self.call(
+                "batch_get_item", where=f"table {table}", ReturnConsumedCapacity="TOTAL",
+                RequestItems={table: {"Keys": [request_item(key) for key in keys], "ConsistentRead": True}},
+            )  # fmt: skip
+        except Throttled:
+            budget.throttled()
+            raise
+        budget.pay(sum(one.get("CapacityUnits", 0.0) for one in answer.get("ConsumedCapacity") or ()))
+        left: list[Item] = (answer.get("UnprocessedKeys") or {}).get(table, {}).get("Keys", [])
+        if left:
+            budget.throttled()
+        return answer.get("Responses", {}).get(table, []), left
 
     def execute_statements(self, table: str, statements: Sequence[Statement]) -> tuple[list[StatementAnswer], float]:
         """BatchExecuteStatement of at most 25 statements for different keys; an answer each, and the units consumed."""

@@ -59,9 +59,9 @@ LOGIN_REMEDIES = {
     1698: "check user and password in `mysql.url`",
     3159: "the server wants TLS: add ?ssl_mode=REQUIRED to `mysql.url`",
 }
-WHOLE_SERVER_CODES = frozenset(
-    {1044, 1045, 1049, 1142, 1143, 1227, 1130, 1698, 1146, 1054, 1060, 1064, 1110, 1051, 1046, 1364}
-)
+WITHHELD_CODES = frozenset({1044, 1045, 1142, 1143, 1227, 1130, 1698})
+"""Rights and logins that somebody may give back."""
+WHOLE_SERVER_CODES = WITHHELD_CODES | {1049, 1146, 1054, 1060, 1064, 1110, 1051, 1046, 1364}
 """Errors for which no row is to blame; 1364: somebody added a NOT NULL column without a default."""
 
 

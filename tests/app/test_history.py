@@ -37,6 +37,18 @@ def test_an_unknown_lag_stays_unknown() -> None:
     assert history.document()["lag_s"] == [None, 0.0]
 
 
+def test_what_could_not_be_read_is_a_hole() -> None:
+    history = History()
+    history.add(BEGAN_AT, status(0.5, 10.0))
+    for second in range(1, 13):
+        history.skip(BEGAN_AT + second)
+    history.add(BEGAN_AT + 15, status(0.25, 4.0))
+
+    told = history.document()
+    assert told["lag_s"] == [0.5, None, None, 0.25]
+    assert told["per_s"]["PUT"] == [10.0, None, None, 4.0]
+
+
 def test_it_forgets_what_is_older_than_an_hour() -> None:
     history = History()
     for step in range(2 * SAMPLES_MAX):

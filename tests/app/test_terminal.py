@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from twinrow import clock
+from twinrow.app import typed
 from twinrow.app.logs import Log
 from twinrow.app.progress import Bars
 from twinrow.app.terminal import complain, out_json
@@ -31,6 +33,39 @@ def test_the_same_wait_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
         log.waiting("reviews", reason)
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition("waiting: ")[2] for line in lines] == ["MySQL is down", "MySQL is read-only"]
+
+
+def test_waits_that_take_turns_are_told_once_each(capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log(as_json=False, verbose=False)
+    for _ in range(5):
+        log.waiting("reviews", "shard 1 is throttled")
+        log.waiting("reviews", "shard 2 is throttled")
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_trouble_is_told_with_its_commands_and_not_again_for_another_number(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = Log(as_json=False, verbose=False)
+    for count in (3, 4, 1_234):
+        log.trouble("reviews", f"{count:,} items that no row can hold", ("twinrow dead-letters list reviews",))
+    log.trouble("orders", "3 items that no row can hold", ())
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("reviews: 3 items that no row can hold (twinrow dead-letters list reviews)")
+    assert second.endswith("orders: 3 items that no row can hold")
+
+
+def test_commands_are_told_with_the_configuration_that_was_given(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(typed._Typed, "program", "twinrow")
+    assert typed.as_typed("twinrow check --fix adds it") == "twinrow check --fix adds it"
+    typed.note(Path("/etc/my tables.toml"))
+    complain(TwinrowError("has no stream", remedy="twinrow check --fix turns it on, then restart `twinrow sync`"))
+    assert capsys.readouterr().err == (
+        "twinrow: has no stream (twinrow -c '/etc/my tables.toml' check --fix turns it on, "
+        "then restart `twinrow -c '/etc/my tables.toml' sync`)\n"
+    )
 
 
 def test_an_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from twinrow.app.troubles import Trouble, commands_in, troubles_of
+from twinrow.app.troubles import Trouble, commands_in, retention_left_s, troubles_of
 from twinrow.config import TableConfig
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
@@ -63,6 +63,32 @@ def test_a_silent_sync_is_bad() -> None:
 
     assert trouble.bad
     assert "has read nothing for 5 min" in trouble.text
+    assert trouble.commands == ("twinrow check reviews",)
+
+
+def test_the_time_until_trimming_runs_on_while_nobody_reads() -> None:
+    stopped = replace(WELL, read_at=AT - 20 * 3600, retention_left_s=24 * 3600.0)
+
+    assert retention_left_s(WELL, AT + 5) == 80_000.0
+    assert retention_left_s(stopped, AT) == 4 * 3600.0
+    assert Trouble(True, "changes not read yet are trimmed in 4 h", ("twinrow sync reviews",)) in of(
+        stopped, replace(HELD, holder="")
+    )
+    later = of(replace(stopped, read_at=AT - 30 * 3600), replace(HELD, holder=""))
+    assert "changes not read yet were trimmed" in [one.text for one in later]
+
+
+@pytest.mark.parametrize("reason", ["DynamoDB does not answer", "MySQL is read-only", "DynamoDB throttles"])
+def test_a_table_that_waits_has_always_a_command(reason: str) -> None:
+    (trouble,) = of(replace(WELL, reason=reason))
+
+    assert trouble == Trouble(True, reason, ("twinrow check reviews",))
+
+
+def test_a_broken_table_wants_a_new_sync_after_it_was_mended() -> None:
+    (trouble,) = of(replace(WELL, phase="BROKEN", reason="has no stream (twinrow check --fix turns it on)"))
+
+    assert trouble.commands == ("twinrow check --fix", "twinrow sync reviews")
 
 
 def test_a_new_table_wants_its_first_sync() -> None:

@@ -56,6 +56,30 @@ def test_init_given_up_at_a_question_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_init_with_nothing_left_to_ask_needs_nobody(
+    tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, database: Database
+) -> None:
+    given = ("--endpoint-url", dynamodb.endpoint_url, "--mysql", database.url, "--table", make_table())
+    command = CommandLine(tmp_path)
+    assert command.run("init", *given).code == 2
+    done = command.run("init", *given, "--capture", "scan")
+    assert done.code == 0, done.err
+
+
+def test_status_is_watched_until_it_is_interrupted(
+    tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
+) -> None:
+    table = make_table(index=("migrated-index", "migrated:S", "ALL"))
+    command = CommandLine(tmp_path)
+    command.write_config(config_text(dynamodb, database, pending_table(table, into="reviews")))
+    with PseudoTerminal(tmp_path, "status", "--watch") as terminal:
+        terminal.wait_for("NEW")
+        assert command.run("sync", "--once").code == 0
+        terminal.wait_for("LIVE")
+        terminal.interrupt()
+        assert terminal.ended() == 0
+
+
 def test_check_fix_shows_each_change_with_its_cost_and_does_only_what_is_agreed_to(
     tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
 ) -> None:

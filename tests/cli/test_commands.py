@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from tests.conftest import MakeTable
 from tests.fixtures.command_line import CommandLine, config_text, end, pending_table
+from tests.fixtures.copying import put_all
 from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 
@@ -166,6 +169,44 @@ def test_a_running_sync_follows_and_stops_on_a_signal(
     for line in done.err.splitlines():
         assert json.loads(line).keys() == {"at", "level", "event", "table", "text"}
     assert command.run("verify").code == 0
+
+
+def test_a_once_that_is_stopped_says_that_it_is_not_the_whole(
+    command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
+) -> None:
+    table = make_table()
+    put_all(dynamodb_client, table, [{**review(number), "text": {"S": "x" * 2000}} for number in range(200)])
+    slow = f'[[tables]]\nname = "{table}"\ncapture = "scan"\nread_capacity_max = 1\n'
+    command.write_config(config_text(dynamodb, database, slow))
+    process = command.start("sync", "--once")
+    try:
+        wait_until(lambda: database.query("SHOW TABLES LIKE '_twinrow_lease'"), 40, what="a sync that has begun")
+        wait_until(lambda: database.query("SELECT 1 FROM _twinrow_lease WHERE holder <> ''"), 40, what="its lease")
+    finally:
+        done = end(process, signal.SIGTERM)
+    assert done.code == 1
+    assert "stopped before the end" in done.err
+
+
+def test_metrics_of_a_sync_whose_tables_are_all_broken_stay_until_it_is_stopped(
+    command: CommandLine, dynamodb: DynamoDBLocal, database: Database
+) -> None:
+    command.write_config(config_text(dynamodb, database, pending_table("not_there")))
+    process = command.start("sync", "--metrics", "127.0.0.1:0")
+    try:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        port = next(found[1] for line in lines if (found := re.search(r"http://127\.0\.0\.1:(\d+)/metrics", line)))
+        assert any("no table is left to copy" in line for line in lines)
+        connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        assert answer.status == 503
+        assert "not_there" in answer.read().decode()
+        connection.close()
+    finally:
+        done = end(process, signal.SIGTERM)
+    assert done.code == 1
 
 
 def test_check_fix_adds_the_index_and_the_stream(

@@ -79,6 +79,11 @@ def test_every_command_that_is_shown_exists(page: str) -> None:
             assert option in options, f"{page} shows {line!r}: no such option"
 
 
+def test_every_command_has_an_example_in_its_help() -> None:
+    for words, command in _commands(typer.main.get_command(app)):
+        assert "Example:\n" in (command.help or ""), f"twinrow {' '.join(words)}"
+
+
 def test_architecture_tells_the_way_of_one_item_in_eight_steps() -> None:
     steps = re.findall(r"^(\d+)\. \*\*", _text("docs/architecture.md"), re.MULTILINE)
     assert steps == [str(number) for number in range(1, 9)]

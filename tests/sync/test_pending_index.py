@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import time
+import uuid
 from typing import Any
 
 import pytest
 from tests.conftest import MakeCopying
-from tests.fixtures.copying import Copying, Ran, Wire, key, marked, put_all, review, wire
+from tests.fixtures.copying import Copying, Ran, Running, Wire, key, marked, put_all, review, wire
 from tests.fixtures.databases import Database
 from tests.fixtures.killing import fifteen_minutes_pass
-from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, error, fail_statements
+from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, error, fail_statements, leave_keys
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.servers import DynamoDBLocal
 from twinrow.clock import Stop
-from twinrow.errors import Broken, StartRefused
+from twinrow.errors import Broken, StartRefused, Throttled
 from twinrow.mysql import VERSION_MIN
 from twinrow.state import recheck
+from twinrow.sync.apply import Applied
+from twinrow.sync.copy import Copy
+from twinrow.sync.recheck import recheck_some
 
 WRITES = ("batch_execute_statement", "update_item", "put_item", "delete_item", "batch_write_item")
 
@@ -326,6 +332,150 @@ def test_while_the_index_is_throttled_the_rest_goes_on(make_copying: MakeCopying
         assert running.ran.requests["describe_table"] == 1, "the table's run began anew"
         copying.once_well()
         copying.assert_equal(items=4)
+
+
+def test_a_value_that_is_throttled_keeps_no_other_value_waiting(
+    make_copying: MakeCopying, dynamodb: DynamoDBLocal
+) -> None:
+    throttled = threading.Event()
+
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        if request.operation == "Query" and throttled.is_set() and "hot" in json.dumps(request.parameters):
+            return error("ThrottlingException")
+        return forward(None)
+
+    def told() -> tuple[Any, ...]:
+        return copying.database.query("SELECT reason, oldest_at IS NULL, backlog FROM _twinrow_table")[0]
+
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url, pending_index={"pending": ["hot", "cold"]})
+        copying.once_well()
+        with copying.running():
+            wait_until(lambda: told() == ("", 1, 0), 20, what="a sync that has nothing to do")
+            throttled.set()
+            put_all(copying.client, copying.table, [marked(n, {"S": "hot"}) for n in range(3)])
+            for number in range(3, 6):
+                put_all(copying.client, copying.table, [marked(number, {"S": "cold"})])
+                wait_until(lambda rows=number - 2: len(copying.rows("row_id")) == rows, 20)  # type: ignore[misc]
+            wait_until(lambda: "throttles" in told()[0], 20, what="the reason in the status")
+            assert told()[1:] == (0, None), "what cannot be read has a lag, and no known backlog"
+            throttled.clear()
+            wait_until(lambda: told() == ("", 1, 0), 30, what="the hot items")
+        copying.once_well()
+        copying.assert_equal(items=6)
+
+
+def test_rechecks_that_are_answered_in_part_are_written_in_part(
+    make_copying: MakeCopying, dynamodb: DynamoDBLocal
+) -> None:
+    """DynamoDB leaves keys unanswered when it throttles, or when the items are 16 MB: here all but one, each time."""
+    reads: list[int] = []
+
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        if request.operation != "BatchGetItem":
+            return forward(None)
+        (asked,) = request.parameters["RequestItems"].values()
+        reads.append(len(asked["Keys"]))
+        return leave_keys(request, forward, 1 / reads[-1])
+
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url)
+        put_all(copying.client, copying.table, [marked(n) for n in range(5)])
+        copying.once_well()
+        changed = [review(n, text={"S": "unmarked"}) for n in range(4)]
+        put_all(copying.client, copying.table, changed)
+        copying.client.delete_item(TableName=copying.table, Key=key(review(4)))
+        session = copying.copies(Stop())[1].connect()
+        hashes = {at: key_hash for key_hash, at in copying.rows("_twinrow_key, reviewed_at")}
+        suspects = [(hashes[review(n)["reviewed_at"]["S"]], wire(key(review(n)))) for n in range(5)]
+        recheck.add(session, copying.table, suspects, "test")
+        session.close()
+        reads.clear()
+        copying.once_well()
+        assert reads == [5, 4, 3, 2, 1]
+        copying.assert_equal(items=4)
+
+
+def test_rights_taken_away_are_waited_for(make_copying: MakeCopying, dynamodb: DynamoDBLocal) -> None:
+    denied = threading.Event()
+
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        if request.operation == "Query" and denied.is_set():
+            return error("AccessDeniedException", "not authorized to perform: dynamodb:Query")
+        return forward(None)
+
+    def told(running: Running, what: str) -> bool:
+        return any(what in reason for _, reason in running.waits)
+
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = make_copying(endpoint_url=proxy.endpoint_url)
+        copying.once_well()
+        server, name = copying.database.server, f"taken_{uuid.uuid4().hex[:8]}"
+        grant = f"GRANT ALL ON `{copying.database.name}`.* TO '{name}'@'%'"
+        for sql in (f"CREATE USER '{name}'@'%' IDENTIFIED BY 'word'", grant):
+            copying.database.query(sql)
+        copying.mysql_url = server.url(copying.database.name, name, "word")
+        began, caught_up = time.time(), "SELECT caught_up_at FROM _twinrow_table"
+        with copying.running() as running:
+            wait_until(lambda: copying.database.query(caught_up)[0][0] > began, 20, what="a sync that follows")
+            copying.database.query(f"REVOKE INSERT ON `{copying.database.name}`.* FROM '{name}'@'%'")
+            # what a session may do in its database is looked up when it begins
+            for (number,) in copying.database.query(
+                "SELECT id FROM information_schema.processlist WHERE user = %s", name
+            ):
+                copying.database.query(f"KILL {number}")
+            put_all(copying.client, copying.table, [marked(1)])
+            wait_until(lambda: told(running, "INSERT command denied"), 20, what="a wait for MySQL's rights")
+            copying.database.query(grant)
+            wait_until(lambda: len(copying.rows("row_id")) == 1, 30, what="the row")
+            denied.set()
+            wait_until(lambda: told(running, "not authorized"), 20, what="a wait for AWS's rights")
+            put_all(copying.client, copying.table, [marked(2)])
+            denied.clear()
+            wait_until(lambda: len(copying.rows("row_id")) == 2, 30, what="the row")
+        copying.database.query(f"DROP USER '{name}'@'%'")
+        assert running.ran is not None
+        assert running.ran.outcomes[copying.table].error is None
+        assert copying.state("_twinrow_dead_letter") == 0
+        copying.mysql_url = ""
+        copying.once_well()
+        copying.assert_equal(items=2)
+
+
+def test_a_second_once_waits_until_the_holder_has_settled_what_it_suspects(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(1)])
+    copying.once_well()
+    held = threading.Event()
+
+    def hold(copy: Copy) -> tuple[int, Applied | None]:
+        if held.is_set():
+            raise Throttled("DynamoDB throttles", where=f"table {copy.table}")
+        return recheck_some(copy)
+
+    monkeypatch.setattr("twinrow.workers.run.recheck_some", hold)
+    ended: list[Ran] = []
+    with copying.running():
+        wait_until(lambda: copying.database.query("SELECT holder <> '' FROM _twinrow_lease") == [(1,)], 20)
+        held.set()
+        put_all(copying.client, copying.table, [review(1, text={"S": "unmarked"})])
+        session = copying.copies(Stop())[1].connect()
+        ((key_hash,),) = session.query(f"SELECT _twinrow_key FROM `{copying.table}`")
+        recheck.add(session, copying.table, [(key_hash, wire(key(review(1))))], "test")
+        second = threading.Thread(target=lambda: ended.append(copying.once()), daemon=True)
+        second.start()
+        began = time.time()
+        caught_up = "SELECT caught_up_at FROM _twinrow_table"
+        wait_until(lambda: copying.database.query(caught_up)[0][0] > began + 2, 30, what="the holder has caught up")
+        assert second.is_alive(), "the second --once ended before the holder had rechecked"
+        held.clear()
+        second.join(30)
+        assert ended[0].outcomes[copying.table].left_to_holder
+        assert _row(copying, review(1), "text") == ("unmarked",)
+        session.close()
+    copying.assert_equal(items=1)
 
 
 def test_an_index_that_shows_cleared_marks_for_a_while_leads_to_no_second_write(

@@ -22,6 +22,7 @@ from twinrow.state import gap, recheck
 from twinrow.sync.apply import Applied
 from twinrow.sync.copy import Copy
 from twinrow.sync.recheck import recheck_some
+from twinrow.sync.reconcile import Reconcile
 
 EVERYTHING = "*, _twinrow_key, _twinrow_extra, _twinrow_updated_at, _twinrow_deleted_at"
 WRITERS = 4
@@ -220,6 +221,28 @@ def test_a_gap_is_closed_though_something_is_always_to_be_rechecked(
     session.close()
     copying.once_well()
     copying.assert_equal(items=10)
+
+
+def test_a_pass_ends_though_rows_come_all_the_time(make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a table with many new items: each look at the last rows finds more of them."""
+    copying = make_copying()
+    put_all(copying.client, copying.table, [review(n) for n in range(10)])
+    copying.once_well()
+    session = copying.copies(Stop())[1].connect()
+    rows_step, busy = Reconcile._rows_step, itertools.count(1)
+    insert = f"INSERT INTO `{copying.table}` (username, reviewed_at, _twinrow_key) VALUES ('by hand', 'x', %s)"
+
+    def rows_step_beside_inserts(self: Reconcile) -> bool:
+        copying.database.query(insert, next(busy).to_bytes(16, "big"))
+        return rows_step(self)
+
+    gap.record(session, copying.table, "TEST", at=time.time())
+    with monkeypatch.context() as patch, copying.running():
+        patch.setattr(Reconcile, "_rows_step", rows_step_beside_inserts)
+        wait_until(lambda: not gap.open_gaps(session, copying.table), 20, what="the gap is closed")
+    session.close()
+    copying.database.query(f"DELETE FROM `{copying.table}` WHERE username = 'by hand'")
+    assert copying.verify().in_step
 
 
 class _Writer:

@@ -9,7 +9,7 @@ from twinrow.app.finding import Fix
 from twinrow.app.terminal import say
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
-from twinrow.errors import TwinrowError
+from twinrow.errors import Transient, TwinrowError
 from twinrow.sync.settings import PendingIndex
 from twinrow.table_description import TableDescription
 
@@ -92,12 +92,16 @@ def _wait(dynamodb: DynamoDB, table: str, what: str, through: Callable[[TableDes
     """Until the change is in force. Raises TwinrowError when stopped: the change goes on by itself."""
     said = ""
     while True:
-        told = dynamodb.describe(table)
-        if through(told) and told.status == "ACTIVE":
-            say(f"{table}: {what} is ready")
-            return
-        index_states = ", ".join(f"{one.name} {one.status}" for one in told.indexes if one.status != "ACTIVE")
-        state = f"{table}: {told.status}{', ' + index_states if index_states else ''}"
+        try:
+            told = dynamodb.describe(table)
+        except Transient as trouble:
+            state = f"{table}: {trouble}"
+        else:
+            if through(told) and told.status == "ACTIVE":
+                say(f"{table}: {what} is ready")
+                return
+            index_states = ", ".join(f"{one.name} {one.status}" for one in told.indexes if one.status != "ACTIVE")
+            state = f"{table}: {told.status}{', ' + index_states if index_states else ''}"
         if state != said:
             say(state)
             said = state

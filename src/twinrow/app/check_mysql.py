@@ -96,7 +96,8 @@ def _rights(connection: Connection) -> Iterator[Finding]:
 
 def _tls(connection: Connection, config: MySQLConfig) -> Finding:
     if connection.encrypted:
-        return Finding("", "TLS", "ok", f"encrypted ({config.ssl_mode})")
+        verified = "verified" if config.ssl_mode.startswith("VERIFY") else "not verified, which ssl_ca=FILE would do"
+        return Finding("", "TLS", "ok", f"encrypted ({config.ssl_mode}: the certificate is {verified})")
     try:
         local = bool(config.unix_socket) or config.host == "localhost" or ipaddress.ip_address(config.host).is_loopback
     except ValueError:

@@ -54,6 +54,11 @@ def twinrow(
     """Keeps a MySQL copy of DynamoDB tables in step, and links every item to its row.
 
     Exit codes: 0 in step or done, 1 error, 2 usage, configuration or a refusal to start, 3 differences or dead letters.
+
+    \b
+    Example:
+      twinrow init
+      twinrow -c conf/twinrow.toml sync --serve 127.0.0.1:8642
     """
     note(Said(config, verbose, json_logs))
 

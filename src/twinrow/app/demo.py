@@ -18,7 +18,7 @@ from twinrow.app.terminal import out, say
 from twinrow.app.watch import StatusSource
 from twinrow.app.wiring import connect, copies_of, dynamodb_of, mysql_of
 from twinrow.clock import Stop
-from twinrow.dynamodb import DynamoDB
+from twinrow.dynamodb import DynamoDB, DynamoDBError
 from twinrow.errors import TwinrowError
 from twinrow.mysql import MySQL
 from twinrow.schema.naming import quote
@@ -209,10 +209,15 @@ def _prove(copy: Copy, mysql: MySQL, dynamodb: DynamoDB, where: Place, writer: d
 
 def _clean_up(dynamodb: DynamoDB, mysql: MySQL, table: str) -> None:
     """On servers that are not the demo's own nothing of it stays."""
-    from twinrow.state import tables
+    from twinrow.state import meta, tables
 
-    dynamodb.call("delete_table", where=f"table {table}", TableName=table)
+    try:
+        dynamodb.call("delete_table", where=f"table {table}", TableName=table)
+    except DynamoDBError as error:
+        if error.code != "ResourceNotFoundException":  # stopped before the table was made
+            raise
     with closing(connect(mysql)) as session:
         session.execute(f"DROP TABLE IF EXISTS {quote(table)}")
-        with session.transaction() as tx:
-            tables.forget(tx, table)
+        if meta.installed(session):
+            with session.transaction() as tx:
+                tables.forget(tx, table)

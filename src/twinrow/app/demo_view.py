@@ -126,8 +126,9 @@ def how_to_connect(where: Place) -> None:
     mysql, source = where.config.mysql, where.config.dynamodb
     # Only the password of the demo's own server, which guards nothing, is shown.
     password = "" if where.given else f"={mysql.password}"
+    what_goes = f", which takes {where.table} away again on both sides" if where.given else ""
     out(f"""
-The servers stay up, and the sync goes on, until Ctrl-C. In another terminal:
+Page, sync and servers stay up until Ctrl-C{what_goes}. In another terminal:
 
   twinrow -c {where.path} status --watch
   twinrow -c {where.path} verify

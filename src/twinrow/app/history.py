@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Mapping
 from typing import Any
 
 from twinrow.app.status import TableStatus
@@ -33,8 +34,11 @@ class History:
             # the worst of these seconds counts; fmax takes the number where the other is not one
             self._lag_s[-1] = _fmax(self._lag_s[-1], lag_s)
             for kind, values in self._per_s.items():
-                values[-1] = max(values[-1], per_s[kind])
+                values[-1] = _fmax(values[-1], per_s[kind])
             return
+        self._append(at, lag_s, per_s)
+
+    def _append(self, at: float, lag_s: float, per_s: Mapping[str, float]) -> None:
         self._at.append(at)
         self._lag_s.append(lag_s)
         for kind, values in self._per_s.items():
@@ -43,11 +47,20 @@ class History:
             for series in (self._at, self._lag_s, *self._per_s.values()):
                 del series[0]
 
+    def skip(self, at: float) -> None:
+        """Take note that the status could not be read at `at`: unknown until it can, at once where a sample is due."""
+        if self._at and at - self._at[-1] >= SAMPLE_S:
+            self._append(at, math.nan, dict.fromkeys(self._per_s, math.nan))
+
     def document(self) -> dict[str, Any]:
-        """The samples as JSON: times in epoch seconds, lag in seconds (null: unknown), changes per second by kind."""
-        lag = [None if math.isnan(value) else round(value, 3) for value in self._lag_s]
-        per_s = {kind: [round(value, 2) for value in values] for kind, values in self._per_s.items()}
-        return {"sample_s": SAMPLE_S, "at": [round(at, 1) for at in self._at], "lag_s": lag, "per_s": per_s}
+        """The samples as JSON: times in epoch seconds, lag in seconds, changes per second by kind; null is unknown."""
+        per_s = {kind: _known(values, 2) for kind, values in self._per_s.items()}
+        at = [round(one, 1) for one in self._at]
+        return {"sample_s": SAMPLE_S, "at": at, "lag_s": _known(self._lag_s, 3), "per_s": per_s}
+
+
+def _known(values: array[float], digits: int) -> list[float | None]:
+    return [None if math.isnan(value) else round(value, digits) for value in values]
 
 
 def _fmax(one: float, other: float) -> float:

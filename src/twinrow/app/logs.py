@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -13,6 +15,10 @@ from twinrow.app.terminal import say
 Level = Literal["debug", "info", "warning", "error"]
 REPEAT_S = 60.0
 """A table that waits says why at once, and again after so long, not at every try."""
+TROUBLE_REPEAT_S = 3600.0
+SAID_MAX = 4096
+"""Texts remembered, so that none is said too often."""
+NUMBERS = re.compile(r"\d[\d,.]*(?: (?:s|min|h|d)\b)?")
 
 
 class Log:
@@ -22,7 +28,7 @@ class Log:
         self.as_json = as_json
         self._verbose = verbose
         self._lock = threading.Lock()
-        self._waits: dict[str, tuple[str, float]] = {}
+        self._said: dict[tuple[str, str], float] = {}
 
     def event(self, level: Level, event: str, table: str, text: str) -> None:
         """Say it. `debug` is only said with --verbose."""
@@ -39,8 +45,20 @@ class Log:
 
     def waiting(self, table: str, reason: str) -> None:
         """A table waits, and why; the same reason is repeated every REPEAT_S only."""
-        said, at = self._waits.get(table, ("", 0.0))
-        if said == reason and clock.monotonic() - at < REPEAT_S:
-            return
-        self._waits[table] = (reason, clock.monotonic())
-        self.event("warning", "waiting", table, f"waiting: {reason}")
+        if self._is_news(table, reason, REPEAT_S):
+            self.event("warning", "waiting", table, f"waiting: {reason}")
+
+    def trouble(self, table: str, text: str, commands: Sequence[str]) -> None:
+        """Something is wrong with a table; repeated every TROUBLE_REPEAT_S, numbers that change make no other one."""
+        if self._is_news(table, NUMBERS.sub("#", text), TROUBLE_REPEAT_S):
+            self.event("warning", "trouble", table, f"{text} ({'; '.join(commands)})" if commands else text)
+
+    def _is_news(self, table: str, text: str, repeat_s: float) -> bool:
+        now = clock.monotonic()
+        with self._lock:
+            if now - self._said.get((table, text), -repeat_s) < repeat_s:
+                return False
+            if len(self._said) >= SAID_MAX:
+                self._said.clear()
+            self._said[(table, text)] = now
+            return True

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
+from twinrow.app import typed
 from twinrow.app.terminal import say
 from twinrow.config import Config
-
-CONFIG_DEFAULT = Path("twinrow.toml")
 
 ConfigOption = Annotated[
     Path | None,
@@ -55,7 +54,9 @@ def said() -> Said:
 
 def config_path(given: Path | None) -> Path:
     """The file named after the command, else before it, else twinrow.toml."""
-    return given or said().config or CONFIG_DEFAULT
+    path = given or said().config or typed.CONFIG_DEFAULT
+    typed.note(path)
+    return path
 
 
 def load_config(given: Path | None) -> Config:

@@ -18,6 +18,9 @@ class Addresses:
     page: str | None = None
     metrics: str | None = None
 
+    def __bool__(self) -> bool:
+        return self.page is not None or self.metrics is not None
+
 
 @contextmanager
 def serving(addresses: Addresses, source: StatusSource, stop: Stop, log: Log) -> Iterator[None]:

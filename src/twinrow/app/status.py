@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from twinrow import clock
-from twinrow.app.troubles import Trouble, span, troubles_of
+from twinrow.app.troubles import Trouble, retention_left_s, span, troubles_of
 from twinrow.config import TableConfig
 from twinrow.mysql import Connection
 from twinrow.state import counted, meta, overview, tables
@@ -22,9 +22,6 @@ from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
 
 __all__ = ["Status", "TableStatus", "collect", "span"]
-
-RATES_STALE_S = 10.0
-"""Rates that the copying process told longer ago say nothing of now: they are shown as 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +135,6 @@ def _of(table: TableConfig, known: Registered | None, counts: Counts, at: float)
     reason = known.reason if known else ""
     told = counted.from_json(known.counters) if known else None
     since, told = (told.since, told) if told else (None, Counted(0.0))
-    fresh = known is not None and bool(counts.holder) and at - known.read_at <= RATES_STALE_S
     return TableStatus(
         table=table.name,
         into=known.into_table if known else table.into_name,
@@ -160,7 +156,7 @@ def _of(table: TableConfig, known: Registered | None, counts: Counts, at: float)
         caught_up_at=(known.caught_up_at or None) if known else None,
         snapshot_done_at=known.snapshot_done_at if known else None,
         reconciled_at=known.reconciled_at if known else None,
-        retention_left_s=known.retention_left_s if known else None,
+        retention_left_s=retention_left_s(known, at),
         verified=json.loads(known.verified) if known and known.verified else None,
         notes=tuple(one.text for one in troubles if one.text != reason),
         remedies=tuple(dict.fromkeys(command for one in troubles for command in one.commands)),
@@ -176,7 +172,7 @@ def _of(table: TableConfig, known: Registered | None, counts: Counts, at: float)
         write_units=told.write_units,
         write_units_max=told.write_units_max,
         write_share=told.write_share,
-        **msgspec.structs.asdict(told.rates if fresh else Rates()),
+        **msgspec.structs.asdict(told.rates if counts.holder else Rates()),
     )
 
 

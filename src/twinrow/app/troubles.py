@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from twinrow.app.typed import as_typed
 from twinrow.config import TableConfig
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
 
 SILENT_S_MAX = 60.0
 """A sync that holds its lease notes every half second that it has read; silence for so long is worth a word."""
-RETENTION_LEFT_S_MIN = 4 * 3600.0
+RETENTION_LEFT_S_MIN = 6 * 3600.0
 """DynamoDB keeps changes for 24 hours: with less than this left, somebody should look before they are trimmed."""
+TOLD_S_MAX = 10.0
+"""What a sync told so lately is taken as it is, so that two who look within a second see one number."""
 COMMAND = r"twinrow [a-z-]+(?: (?:--[a-z-]+|list|retry|drop|{table}(?![\w.-])))*"
 
 
@@ -30,7 +33,16 @@ class Trouble:
 def troubles_of(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> tuple[Trouble, ...]:
     """The troubles of a table at the moment `at`, the worst first."""
     found = [*_of_the_run(table, known, counts, at), *_of_the_copy(table, known, counts, at)]
-    return tuple(sorted(found, key=lambda one: not one.bad))
+    typed = [replace(one, commands=tuple(map(as_typed, one.commands))) for one in found]
+    return tuple(sorted(typed, key=lambda one: not one.bad))
+
+
+def retention_left_s(known: Registered | None, at: float) -> float | None:
+    """Seconds until changes not read yet are trimmed; it runs on while nobody reads. None where nothing is trimmed."""
+    if known is None or known.retention_left_s is None:
+        return None
+    silent_s = at - known.read_at
+    return known.retention_left_s - (silent_s if silent_s > TOLD_S_MAX else 0.0)
 
 
 def commands_in(text: str, table: str) -> tuple[str, ...]:
@@ -39,22 +51,27 @@ def commands_in(text: str, table: str) -> tuple[str, ...]:
 
 
 def _of_the_run(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> Iterator[Trouble]:
-    sync = f"twinrow sync {table.name}"
+    sync, check = f"twinrow sync {table.name}", f"twinrow check {table.name}"
     reason = known.reason if known else ""
     if known is not None and known.phase == "BROKEN":
-        yield Trouble(True, reason or "stopped", commands_in(reason, table.name) or (sync,))
+        mending = commands_in(reason, table.name)
+        # a BROKEN table is not tried again by itself: what mends it is done first, then a sync is started
+        yield Trouble(
+            True, reason or "stopped", (*(one for one in mending if not one.startswith("twinrow sync")), sync)
+        )
     elif reason:
-        yield Trouble(True, reason, commands_in(reason, table.name))
+        yield Trouble(True, reason, commands_in(reason, table.name) or (check,))
     if known is None or known.phase == "NEW":
         yield Trouble(False, "not copied yet", () if counts.holder else (sync,))
     elif not counts.holder:
         last = f", last read {span(at - known.read_at)} ago" if known.read_at else ""
         yield Trouble(False, f"no sync is running{last}", (sync,))
     elif known.read_at and at - known.read_at > SILENT_S_MAX:
-        yield Trouble(True, f"the running sync has read nothing for {span(at - known.read_at)}")
-    left = known.retention_left_s if known else None
+        yield Trouble(True, f"the running sync has read nothing for {span(at - known.read_at)}", (check,))
+    left = retention_left_s(known, at)
     if left is not None and left < RETENTION_LEFT_S_MIN:
-        yield Trouble(True, f"changes not read yet are trimmed in {span(left)}", () if counts.holder else (sync,))
+        what = f"changes not read yet are trimmed in {span(left)}" if left > 0 else "changes not read yet were trimmed"
+        yield Trouble(True, what, (check if counts.holder else sync,))
 
 
 def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> Iterator[Trouble]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,12 +14,14 @@ from twinrow import clock
 from twinrow.app.history import History
 from twinrow.app.status import Status, collect
 from twinrow.app.troubles import commands_in
+from twinrow.app.typed import as_typed, program
 from twinrow.clock import Stop
 from twinrow.config import TableConfig
 from twinrow.errors import Transient, TwinrowError
 from twinrow.mysql import Connection, MySQL
 
 READ_EVERY_S = 1.0
+UNWATCHED_S = 10.0
 READ_TIMEOUT_S = 5.0
 SILENT_S_MAX = 4.0
 """A server that neither answers nor refuses is a trouble after so long, not only when its time-out is over."""
@@ -42,10 +44,11 @@ class Seen:
 class StatusSource:
     """Reads the status in a thread of its own, from `with` to its end; one reader, however many look.
 
-    `histories` holds the last hour of each table.
+    Every second while it is `watched`, else every UNWATCHED_S. `histories` holds the last hour of each table.
     """
 
-    def __init__(self, mysql: MySQL, chosen: Sequence[TableConfig]) -> None:
+    def __init__(self, mysql: MySQL, chosen: Sequence[TableConfig], watched: Callable[[], bool] = lambda: True) -> None:
+        self._watched = watched
         self.tables = tuple(table.name for table in chosen)
         self._mysql = mysql
         self._chosen = tuple(chosen)
@@ -79,13 +82,19 @@ class StatusSource:
         return Seen(self._status, trouble, dict(self._ended))
 
     def body(self) -> bytes:
-        """The same as one JSON document: `{"now", "trouble", "ended", "mending", "status"}`.
+        """The same as one JSON document: `{"now", "trouble", "ended", "mending", "program", "status"}`.
 
-        `status` is as `status --json` has it; `mending` are the commands that `ended` names, by table.
+        `status` is as `status --json` has it; `mending` are the commands that `ended` names, by table; `program` is
+        how a command of this configuration begins.
         """
         seen = self.latest()
-        mending = {table: commands_in(text, table) for table, text in seen.ended.items()}
-        head = json.dumps({"now": clock.now(), "trouble": seen.trouble, "ended": seen.ended, "mending": mending})
+        mending = {table: [as_typed(one) for one in commands_in(text, table)] for table, text in seen.ended.items()}
+        head = json.dumps(
+            {
+                "now": clock.now(), "trouble": seen.trouble, "ended": seen.ended, "mending": mending,
+                "program": program(),
+            }
+        )  # fmt: skip
         return head[:-1].encode() + b',"status":' + self._body + b"}"
 
     def history(self, table: str) -> dict[str, Any] | None:
@@ -116,6 +125,8 @@ class StatusSource:
             began = clock.monotonic()
             self._read()
             self._over.wait(READ_EVERY_S - (clock.monotonic() - began))
+            while not (self._over or self._watched()) and clock.monotonic() - began < UNWATCHED_S:
+                self._over.wait(READ_EVERY_S)
         self._drop_session()
 
     def _read(self) -> None:
@@ -124,17 +135,22 @@ class StatusSource:
                 self._session = self._mysql.connect(read_timeout_s=READ_TIMEOUT_S)
             status = collect(self._session, self._chosen)
         except TwinrowError as trouble:
-            self._trouble = str(trouble)
-            self._drop_session()
+            self._not_read(str(trouble))
             return
         except Exception as fault:  # noqa: BLE001 - the thread that tells of troubles must not end by one; it is shown
-            self._trouble = f"fault in Twinrow: {fault!r} (please report it)"
-            self._drop_session()
+            self._not_read(f"fault in Twinrow: {fault!r} (please report it)")
             return
         for one in status.tables:
             self.histories[one.table].add(status.at, one)
         self._status, self._body, self._trouble = status, json.dumps(status.document()).encode(), ""
         self._answered_at = clock.monotonic()
+
+    def _not_read(self, why: str) -> None:
+        """A hole in the plots is honest; a line from before the trouble to after it is not."""
+        self._trouble = why
+        self._drop_session()
+        for history in self.histories.values():
+            history.skip(clock.now())
 
     def _drop_session(self) -> None:
         if self._session is not None:

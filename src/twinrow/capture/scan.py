@@ -174,8 +174,9 @@ class ParallelScan:
                 return
 
     def _page(self, segment: int, start_key: Item | None) -> Page:
+        # waits for the budget until this scan is closed, be it by a stop or by trouble elsewhere
         return budgeted(
-            lambda: self._dynamodb.scan_page(self._table, segment, self._segments, start_key), self._budget, self._stop
+            lambda: self._dynamodb.scan_page(self._table, segment, self._segments, start_key), self._budget, self._over
         )
 
     def _put(self, page: ScannedPage | Exception) -> None:

@@ -85,6 +85,11 @@ class Comparer:
                 found[stored.hash] = stored
         return found
 
+    def last_row_id(self) -> int:
+        """The highest id there is, 0 in an empty table."""
+        found = self._connection.query(f"SELECT COALESCE(MAX(row_id), 0) FROM {quote(self.schema.into)}")
+        return int(found[0][0])
+
     def row_ids(self, after: int = 0) -> Iterator[RowIds]:
         """Every row's id in order, ROWS_A_PAGE at a time; one text a page, since most of them are only counted."""
         table = quote(self.schema.into)

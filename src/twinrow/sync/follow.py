@@ -46,7 +46,6 @@ class Follow:
         self._preparer = RecordPreparer(copy)
         self.caught_up_at = 0.0
         self.oldest_at: float | None = None
-        self.read_at = 0.0
         self.backlog: int | None = None
         self.retention_left_s: float | None = None
         self.trouble = ""
@@ -92,7 +91,6 @@ class Follow:
         batch = self._reader.take(RECORDS_A_BATCH_MAX, IDLE_WAIT_S)
         self._apply(batch)
         self.trouble = batch.waits
-        self.read_at = clock.now()
         self.oldest_at = None if batch.read_through else batch.oldest_at
         self.backlog = 0 if batch.read_through else None
         if batch.unread_since is not None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from twinrow import clock
 from twinrow.change import AttributeValue, Change, Item
+from twinrow.clock import Stop
 from twinrow.decode.attribute import digest
 from twinrow.dynamodb import Page, budgeted
 from twinrow.errors import Throttled, Transient
@@ -44,17 +44,18 @@ class Poll:
         self._more = False
         self._idle_s = IDLE_S_MIN
         self._due_at = 0.0
-        self._throttles = 0
+        self._throttles = self._pages = 0
+        self._refused = ""
+        self._over = Stop()
         self.caught_up_at = 0.0
         self.oldest_at: float | None = None
-        self.read_at = 0.0
         self.backlog: int | None = None
         self.trouble = ""
 
     def step(self) -> bool:
-        """Begin a round when one is due, or take one answer of the round; whether there was anything to do.
+        """Begin a round when one is due, or take answers of the round; whether there was anything to do.
 
-        A throttled round is given up and tried again later: links and rechecks go on meanwhile.
+        A value whose query is throttled is left to the next round, which waits; the other values are read all the same.
         """
         if self._round_at is None:
             if clock.monotonic() < self._due_at:
@@ -64,6 +65,7 @@ class Poll:
                 return False
             self._linker.forget_paid(clock.monotonic() - STALE_S_MAX)
             self._round_at, self._seen, self._fresh, self._more = clock.now(), 0, 0, False
+            self._refused, self._pages = "", 0
             for mark in self._pending.marks:
                 self._ask(mark, None)
         answered, _ = wait(self._asked, timeout=ANSWER_WAIT_S, return_when=FIRST_COMPLETED)
@@ -72,11 +74,12 @@ class Poll:
             try:
                 page = answer.result()
             except Throttled as trouble:
-                self._throttled(trouble)
-                return False
+                self._refused = str(trouble)
+                continue
             except Transient:
                 self._abandon()
                 raise
+            self._pages += 1
             if page.next_key is not None:
                 self._more = True
                 self._ask(mark, page.next_key)
@@ -89,9 +92,11 @@ class Poll:
         copy, pending = self._copy, self._pending
 
         def query() -> Page:
+            if self._over:
+                raise Throttled("stopping", where=f"table {copy.table}")
             return copy.dynamodb.query_page(copy.table, pending.index, pending.attribute, mark, start_key, None)
 
-        self._asked[self._pool.submit(budgeted_query, query, copy)] = (mark, clock.monotonic())
+        self._asked[self._pool.submit(budgeted, query, copy.read_budget, self._over)] = (mark, clock.monotonic())
 
     def _take(self, items: list[Item], asked_at: float) -> None:
         copy = self._copy
@@ -128,20 +133,23 @@ class Poll:
 
     def _end_round(self) -> None:
         began, self._round_at = self._round_at or 0.0, None
-        self.read_at = clock.now()
+        if self._refused:
+            self._wait_after(began)
+            return
+        self._throttles, self.trouble = 0, ""
         self._idle_s = IDLE_S_MIN if self._fresh else min(IDLE_S_MAX, self._idle_s * 1.5)
         if self._seen:
             self.backlog = None if self._more else self._seen
         else:
             self.caught_up_at, self.oldest_at, self.backlog = began, None, 0
         self._due_at = clock.monotonic() + self._idle_s
-        self._throttles, self.trouble = 0, ""
 
-    def _throttled(self, trouble: Throttled) -> None:
-        self._abandon()
-        self._throttles += 1
+    def _wait_after(self, began: float) -> None:
+        """A round in which DynamoDB throttled: what it did not show may be as old as the round."""
+        self._throttles = 1 if self._pages else self._throttles + 1
         self._due_at = clock.monotonic() + back_off_s(self._throttles)
-        self.trouble = str(trouble)
+        self.trouble, self.backlog = self._refused, None
+        self.oldest_at = self.oldest_at or began
 
     def _abandon(self) -> None:
         """A query failed: the round proves nothing; answers still under way are not waited for."""
@@ -151,12 +159,6 @@ class Poll:
         self._round_at = None
 
     def close(self) -> None:
-        """Wait for queries under way, each bounded by its time-out."""
+        """Wait for queries under way, each bounded by its time-out; those that wait for the budget are not sent."""
+        self._over.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def budgeted_query(query: Callable[[], Page], copy: Copy) -> Page:
-    """A query within the read budget. Raises Throttled when DynamoDB throttles, after halving the rate."""
-    if copy.stop:
-        raise Throttled("stopping", where=f"table {copy.table}")
-    return budgeted(query, copy.read_budget, copy.stop)

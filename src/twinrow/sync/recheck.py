@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from twinrow import clock
 from twinrow.change import Change, Item
-from twinrow.dynamodb import GET_ITEMS_MAX
+from twinrow.dynamodb import GET_ITEMS_MAX, UNANSWERED
+from twinrow.errors import Throttled
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
 from twinrow.schema.row import fingerprint, key_of
@@ -35,7 +36,16 @@ def recheck_some(copy: Copy) -> tuple[int, Applied | None]:
         worked = len(suspects)
         keys = {one.key_hash: one.key for one in suspects if one.key}
         gone = orphans.drop(tx, copy, [one.key_hash for one in suspects if not one.key])
-        items = copy.dynamodb.get_items(copy.table, list(keys.values()), copy.read_budget, copy.stop)
+        items: list[Item] = []
+        if keys:
+            # One request; what it leaves unanswered stays a suspect. To try again here would hold up lock and stream.
+            items, left = copy.dynamodb.get_some_items(copy.table, list(keys.values()), copy.read_budget, copy.stop)
+            unanswered = {fingerprint(copy.schema.keys, key) for key in left}
+            if unanswered and unanswered >= keys.keys():
+                raise Throttled(UNANSWERED, where=f"table {copy.table}")
+            suspects = [one for one in suspects if one.key_hash not in unanswered]
+            keys = {key_hash: key for key_hash, key in keys.items() if key_hash not in unanswered}
+            worked = len(suspects)
         fail_point("after-recheck-read")
         return Batch(_changes(tx, copy, keys, items, ttl), rechecked=suspects, truth=True, rows_gone=gone)
 

@@ -22,6 +22,8 @@ CAUSE = "reconcile"
 RECHECKS_WAITING_MAX = 20_000
 """Above this many waiting suspects the pass waits for recheck to work them off."""
 SAVE_EVERY_PAGES = 8
+ASK_EVERY_S = 0.1
+"""How often, at the end of a pass, it is asked which suspects still wait."""
 RECOUNT_ROWS_MAX = 1_000_000
 """Counting a table of so many rows takes less than a second; larger ones are counted by `repair` alone."""
 
@@ -43,11 +45,12 @@ class Reconcile:
         self._pass_at = 0.0
         self._gaps_up_to = 0
         self._row_after: int | None = None
+        self._row_until = 0
         self._pages_since = 0
         self._suspected = False
         self._unsettled: set[bytes] | None = None
         self._positions: dict[int, ScannedPage] = {}
-        self._checked_at = 0.0
+        self._checked_at = self._asked_at = 0.0
         self.through_at = 0.0
         registered = tables.load(copy.writer, copy.table)
         self._last_at = (registered.reconciled_at or registered.snapshot_done_at or 0.0) if registered else 0.0
@@ -56,6 +59,11 @@ class Reconcile:
     def running(self) -> bool:
         """Whether a pass is under way."""
         return self._pass_at > 0
+
+    @property
+    def trouble(self) -> str:
+        """Why the pass waits for DynamoDB, when it does."""
+        return self._scan.trouble if self._scan is not None else ""
 
     def step(self) -> bool:
         """Begin a pass when one is due, or handle a page of it; whether there was anything to do."""
@@ -71,7 +79,7 @@ class Reconcile:
             self._page(page)
         if scan is None or scan.done:
             self._save()
-            self._row_after = 0
+            self._row_after, self._row_until = 0, self._current().last_row_id()
         return page is not None
 
     def snapshot_is_through(self, started_at: float) -> None:
@@ -167,9 +175,12 @@ class Reconcile:
         self._pages_since = 0
 
     def _rows_step(self) -> bool:
-        """Rows that no scanned item had: their items are gone, or came after the scan had passed; recheck tells."""
-        comparer = self._current()
-        ids = next(comparer.row_ids(self._row_after or 0), None)
+        """Rows that no scanned item had: their items are gone, or came after the scan had passed; recheck tells.
+
+        Rows written since the scan ended are not asked for: on a busy table there would be no end of them.
+        """
+        comparer, after = self._current(), self._row_after or 0
+        ids = next(comparer.row_ids(after), None) if after < self._row_until else None
         if ids is None:
             self._end()
             return not self.running
@@ -187,6 +198,9 @@ class Reconcile:
         What is entered later is not waited for: on a busy table there is always something.
         """
         copy = self._copy
+        if clock.monotonic() - self._asked_at < ASK_EVERY_S:
+            return
+        self._asked_at = clock.monotonic()
         waiting = recheck.waiting(copy.writer, copy.table)
         self._unsettled = waiting if self._unsettled is None else self._unsettled & waiting
         if self._unsettled:

@@ -49,7 +49,7 @@ def repair_table(
     found = verify_table(reader, progress, confirmed)
     if not execute:
         return Repaired(found, None)
-    _until_worked_off(reader, work_off)
+    _until_worked_off(reader, work_off, {key_hash for key_hash, _ in touched})
     schema = schema_of(reader.connection, reader.settings.table)
     lease.recount(reader.connection, reader.settings.table, statements.count_rows(schema))
     left = verify_keys(reader, touched)
@@ -58,10 +58,11 @@ def repair_table(
     return Repaired(found, left)
 
 
-def _until_worked_off(reader: Reader, work_off: Callable[[], None]) -> None:
-    table = reader.settings.table
+def _until_worked_off(reader: Reader, work_off: Callable[[], None], touched: set[bytes]) -> None:
+    """Until each was seen to wait no more; what a running sync enters meanwhile is its own affair."""
+    table, left = reader.settings.table, touched
     until = clock.monotonic() + WORK_S_MAX
-    while recheck.count(reader.connection, table) and not reader.stop:
+    while (left := left & recheck.waiting(reader.connection, table)) and not reader.stop:
         if lease.holder_of(reader.connection, table) is None:
             try:
                 work_off()

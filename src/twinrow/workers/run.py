@@ -9,6 +9,8 @@ from functools import partial
 from typing import Protocol
 
 from twinrow import clock
+from twinrow.dynamodb import WITHHELD_CODES as DYNAMODB_WITHHELD
+from twinrow.dynamodb import DynamoDBError
 from twinrow.errors import (
     Broken,
     ConfigError,
@@ -21,7 +23,8 @@ from twinrow.errors import (
     fault_of,
 )
 from twinrow.failpoint import fail_point
-from twinrow.mysql import MySQLError
+from twinrow.mysql import WITHHELD_CODES as MYSQL_WITHHELD
+from twinrow.mysql import Connection, MySQLError
 from twinrow.retry import back_off_s
 from twinrow.sink import inspect
 from twinrow.state import counted, dead_letter, foreign_link, gap, lease, meta, outbox, recheck, tables
@@ -57,7 +60,6 @@ class Source(Protocol):
 
     caught_up_at: float
     oldest_at: float | None
-    read_at: float
     backlog: int | None
     trouble: str
 
@@ -105,6 +107,8 @@ class TableRun:
         self._due_at = 0.0
         self._recheck_at = 0.0
         self._throttles = 0
+        self._recheck_trouble = ""
+        self._unsettled: set[bytes] | None = None
         self._snapshot_over_at = 0.0
         self._counted: tuple[int, ...] = ()
 
@@ -134,6 +138,10 @@ class TableRun:
                     return Outcome(error=trouble)
                 self._wait_for(trouble, attempt)
             except TwinrowError as refused:
+                if self._may_be_given_back(refused):
+                    attempt = 1 if clock.monotonic() - began > STEADY_S else attempt + 1
+                    self._wait_for(refused, attempt)
+                    continue
                 error = self._by_hand(refused)
                 self._broken(error)
                 return Outcome(error=error)
@@ -148,6 +156,14 @@ class TableRun:
     def _gives_up(self, attempt: int) -> bool:
         """At the very start of `--once` a server that does not answer is an error, not a wait."""
         return self.shared.once and self.phase == "" and attempt >= START_TRIES_MAX
+
+    def _may_be_given_back(self, refused: TwinrowError) -> bool:
+        """Rights taken away from a sync that runs: no row is to blame, and it goes on once they are there again."""
+        if self.shared.once or self.phase == "":
+            return False
+        return (isinstance(refused, MySQLError) and refused.code in MYSQL_WITHHELD) or (
+            isinstance(refused, DynamoDBError) and refused.code in DYNAMODB_WITHHELD
+        )
 
     def _stand_by(self) -> bool:
         """Win the lease; True when another process holds it and has done (for `--once`) what was asked for."""
@@ -168,13 +184,21 @@ class TableRun:
                 if self.shared.once and registered is not None:
                     if registered.phase == "BROKEN":
                         raise Broken(registered.reason, where=f"table {copy.table}")
-                    if registered.caught_up_at > self.shared.started_at and registered.snapshot_done_at:
+                    caught_up = registered.caught_up_at > self.shared.started_at and registered.snapshot_done_at
+                    if caught_up and self._holder_is_through(session):
                         return True
                 self.shared.on_waiting(copy.table, "stands by: another process copies this table")
                 copy.stop.wait(STAND_BY_S)
             return False
         finally:
             session.close()
+
+    def _holder_is_through(self, session: Connection) -> bool:
+        """Whether the process that holds the table has settled what it owed and suspected once it had caught up."""
+        table = self.copy.table
+        now = recheck.waiting(session, table) | outbox.owing(session, table)
+        self._unsettled = now if self._unsettled is None else self._unsettled & now
+        return not self._unsettled and not gap.open_gaps(session, table)
 
     def _begin(self) -> None:
         copy = self.copy
@@ -226,9 +250,11 @@ class TableRun:
             # With --once nothing later than its start is begun: under steady writes there is always something later.
             if self._source is not None and not self._adopts_first() and not (self.shared.once and self._is_through()):
                 worked |= self._source.step()
+                self._tell_waiting(self._source.trouble)
             worked |= self._snapshot_step(wait_s=0.0 if worked else IDLE_S)
             if self._snapshot is None:
                 worked |= reconcile.step()
+                self._tell_waiting(reconcile.trouble)
             worked |= self._pay_what_is_due()
             self._note()
             if self.shared.once and not worked and self._caught_up():
@@ -258,6 +284,10 @@ class TableRun:
         if self.copy.table not in self.shared.leases:
             raise LeaseLost("another process took over", where=f"table {self.copy.table}")
 
+    def _tell_waiting(self, trouble: str) -> None:
+        if trouble:
+            self.shared.on_waiting(self.copy.table, trouble)
+
     def _recheck(self) -> bool:
         """Work off some suspects. While DynamoDB throttles their reads the rest goes on: a stream is not throttled."""
         if clock.monotonic() < self._recheck_at:
@@ -267,9 +297,10 @@ class TableRun:
         except Throttled as trouble:
             self._throttles += 1
             self._recheck_at = clock.monotonic() + back_off_s(self._throttles)
-            self.shared.on_waiting(self.copy.table, str(trouble))
+            self._recheck_trouble = str(trouble)
+            self._tell_waiting(self._recheck_trouble)
             return False
-        self._throttles = 0
+        self._throttles, self._recheck_trouble = 0, ""
         if applied is not None:
             self._linker_now().submit(applied.debts)
         return worked > 0
@@ -324,9 +355,13 @@ class TableRun:
         self._noted_at = clock.monotonic()
         copy, source = self.copy, self._source
         scanning = self._snapshot.trouble if self._snapshot is not None else ""
-        following = self._source.trouble if self._source is not None else ""
-        reason = self._linker_now().trouble or scanning or following or copy.waits_for_rebuild
-        values: dict[str, object] = {"phase": self.phase, "reason": reason, "read_at": clock.now()}
+        following = source.trouble if source is not None else ""
+        passing = self._reconcile.trouble if self._reconcile is not None else ""
+        reading = scanning or following or passing
+        reason = self._linker_now().trouble or reading or self._recheck_trouble or copy.waits_for_rebuild
+        values: dict[str, object] = {"phase": self.phase, "reason": reason}
+        if not reading:  # else the time since which nothing could be read goes on
+            values["read_at"] = clock.now()
         values["counters"] = counted.to_json(self._teller.counted())
         if source is not None:
             values |= {"oldest_at": source.oldest_at, "backlog": source.backlog}
@@ -338,7 +373,7 @@ class TableRun:
             values |= {"caught_up_at": self._reconcile.through_at, "oldest_at": None}
         tables.update(copy.writer, copy.table, **values)
 
-    def _wait_for(self, trouble: Transient, attempt: int) -> None:
+    def _wait_for(self, trouble: TwinrowError, attempt: int) -> None:
         """Everything that hangs on the lost session is dropped; the next try reads positions and debts from MySQL."""
         self._end_parts()
         self.copy.waiting = str(trouble)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +17,6 @@ from tests.fixtures.waiting import wait_until
 from twinrow.app.listen import Address, parse_address
 from twinrow.app.page.server import FILES, new_token, serve
 from twinrow.app.servers import MySQLServer
-from twinrow.app.status import RATES_STALE_S
 from twinrow.clock import Stop
 from twinrow.errors import ConfigError, TwinrowError
 from twinrow.state.counted import Rates
@@ -128,15 +126,11 @@ def test_the_status_is_that_of_the_command(still: Served) -> None:
     assert told == json.loads(json.dumps(still.shown.status().document()["tables"]))
 
 
-def test_rates_that_nobody_renews_are_0(shown: Shown) -> None:
+def test_rates_of_a_process_that_is_gone_are_0(shown: Shown) -> None:
     shown.add(["reviews"])
     shown.count("reviews", rates=Rates(puts_per_s=12.5, read_units_per_s=3.0))
     (one,) = shown.status().tables
     assert (one.puts_per_s, one.deletes_per_s, one.read_units_per_s) == (12.5, 0.0, 3.0)
-
-    shown.change("reviews", read_at=time.time() - RATES_STALE_S - 1)
-    (one,) = shown.status().tables
-    assert (one.puts_per_s, one.read_units_per_s) == (0.0, 0.0)
 
     shown.add(["ended"], running=False)
     shown.count("ended", rates=Rates(puts_per_s=12.5))

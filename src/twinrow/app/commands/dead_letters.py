@@ -27,7 +27,8 @@ WorkArgument = Annotated[
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Items that no row can hold, kept with the reason: list, retry, drop.",
+    help="Items that no row can hold, kept with the reason: list, retry, drop.\n\n\b\nExample:\n"
+    "  twinrow dead-letters list\n  twinrow dead-letters retry reviews",
 )
 
 

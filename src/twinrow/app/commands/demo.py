@@ -8,7 +8,7 @@ import typer
 
 
 def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the servers and the sync up until Ctrl-C.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave page, sync and servers up until Ctrl-C.")] = False,
     endpoint_url: Annotated[
         str | None, typer.Option("--endpoint-url", help="A DynamoDB Local that runs; else one is started.")
     ] = None,

@@ -57,7 +57,7 @@ def init(
     if capture is not None and capture not in CAPTURES:
         raise ConfigError(f"--capture {capture} is none of {', '.join(CAPTURES)}")
     asks = not yes and sys.stdin.isatty()
-    if not yes and not asks:
+    if not yes and not asks and not (mysql and table and capture):
         raise StartRefused("nobody is there to be asked", remedy="say --yes, with --mysql and --table")
     where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     url = mysql or (typer.prompt(URL_QUESTION, err=True) if asks else None)

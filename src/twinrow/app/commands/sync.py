@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from twinrow.table_description import TableDescription
     from twinrow.workers.run import Outcome, TableRun
 
+SERVED_LOOK_S = 1.0
 WORST_FIRST = (1, 2, 3, 0)
 """Which exit code counts when tables end differently: an error, a refusal, dead letters, all well."""
 
@@ -108,12 +109,23 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
         if outcome.error is not None:
             source.tell(table, str(outcome.error))
 
+    def watched() -> bool:
+        """Whether somebody looks every second: else now and then is enough to log what is wrong."""
+        return bool(how.serve) or once or any(run.phase == "SNAPSHOT" for run in runs.values())
+
+    told: dict[str, TableStatus] = {}
     with (
-        StatusSource(mysql, chosen) as source,
+        StatusSource(mysql, chosen, watched) as source,
         serving(how.serve, source, stop, log),
         Bars("items", drawn=once and not log.as_json, line=partial(log.event, "info", "progress")) as bars,
     ):
         phases: dict[str, str] = {}
+
+        def draw(one: TableStatus) -> None:
+            if one.phase == "SNAPSHOT" and one.running:
+                bars.tell(one.table, one.rows, one.items, one.phase)
+            elif once and (one.counted_since or 0.0) >= began_at:  # else the counts are those of an earlier sync
+                bars.tell(one.table, one.changes, None, one.phase)
 
         def look() -> None:
             for name, run in runs.items():
@@ -122,10 +134,10 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
                     log.event("info", "phase", name, f"phase {run.phase}")
             seen = source.latest().status
             for one in seen.tables if seen is not None else ():
-                if one.phase == "SNAPSHOT":
-                    bars.tell(one.table, one.rows, one.items, one.phase)
-                elif once and (one.counted_since or 0.0) >= began_at:  # else the counts are those of an earlier sync
-                    bars.tell(one.table, one.changes, None, one.phase)
+                draw(one)
+                for trouble in one.troubles:
+                    if trouble.bad and trouble.text != one.reason:  # a reason is told by the table that waits
+                        log.trouble(one.table, trouble.text, trouble.commands)
 
         with Watcher(look):
             if not once:
@@ -134,14 +146,24 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
                 copies, mysql, once=once, on_waiting=log.waiting, on_start=runs.update, on_described=described,
                 on_end=ended,
             )  # fmt: skip
+        if once and not stop:
+            told = _results(mysql, chosen, outcomes)
+            for one in told.values():
+                draw(one)
+        elif how.serve and any(outcome.error and outcome.error.exit_code == 1 for outcome in outcomes.values()):
+            log.event("warning", "ended", "", "no table is left to copy; page and metrics stay until this is stopped")
+            while not stop.wait(SERVED_LOOK_S):
+                look()
     if not once:
         log.event("info", "ended", "", f"stopped after {span(clock.monotonic() - began)}")
-    told = _results(mysql, chosen, outcomes) if once and not stop else {}
     for name, outcome in outcomes.items():
         if outcome.error is not None and once:
             _tell_error(log, name, outcome.error)
         elif name in told:
             out(f"{_result(told[name], outcome)}, {clock.monotonic() - began:.1f} s")
+    if once and stop:
+        complain(TwinrowError("stopped before the end", remedy="start it again: it goes on from where it was"))
+        return 1
     codes = {_code(outcome, told.get(name)) for name, outcome in outcomes.items()}
     return next(code for code in WORST_FIRST if code in codes)
 

@@ -12,6 +12,7 @@ import typer
 from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, load_config
 from twinrow.app.signals import stop_on_signals
 from twinrow.app.terminal import complain, out, out_json
+from twinrow.app.typed import as_typed
 from twinrow.app.verifying import SIDES, document, look_at
 from twinrow.config import Config
 from twinrow.errors import TwinrowError
@@ -126,4 +127,4 @@ def _show(verdict: Verdict) -> None:
         names = f" in {', '.join(one.attributes)}" if one.attributes else ""
         out(f"  {one.kind} {json.dumps(one.key)}{where}{names}")
     if differences:
-        out(f"  → twinrow repair {verdict.table} --execute")
+        out(as_typed(f"  → twinrow repair {verdict.table} --execute"))

@@ -2,7 +2,7 @@
 
 import { WindowedList } from "./lists.js";
 import { takeToken } from "./letters.js";
-import { byId, make, setText, span, timeOfDay, whole } from "./parts.js";
+import { byId, commandLine, make, setChildren, setText, span, timeOfDay, whole } from "./parts.js";
 import { TableView } from "./table.js";
 
 const ROW_HEIGHT_PX = 64;
@@ -106,7 +106,9 @@ function showLive() {
   banner.hidden = !heard?.trouble;
   if (!heard?.trouble) return;
   const at = heard.status.at;
-  setText(banner, `${heard.trouble}${at === null ? "" : `. The numbers below are of ${timeOfDay(at)}`}. It is tried again every second.`);
+  const told = `${heard.trouble}${at === null ? "" : `. The numbers below are of ${timeOfDay(at)}`}. It is tried again every second.`;
+  setChildren(banner, [{ text: told, command: `${heard.program} check` }], (one) =>
+    make("div", {}, make("p", { text: one.text }), make("div", { className: "commands" }, commandLine(one.command))));
 }
 
 function chosenName() {

@@ -39,8 +39,8 @@ export class TableView {
     for (const node of this.numbers) this.number(node, node.dataset.number, table);
     this.applied(table);
     this.capacity(table);
-    this.verified(table, now);
-    this.letters.show(table, now);
+    this.verified(table, now, heard.program);
+    this.letters.show(table, now, heard.program);
     this.readBeside(table);
   }
 
@@ -125,9 +125,9 @@ export class TableView {
     setText(part.querySelector(".aside span"), ` units since the sync began${throttled}`);
   }
 
-  verified(table, now) {
+  verified(table, now, program) {
     const found = table.verified;
-    const command = `twinrow verify ${table.table}`;
+    const command = `${program} verify ${table.table}`;
     const content = [{ found, command, when: found ? ago(found.at, now) : "" }];
     setChildren(byId("verified"), content, () => (found ? verdict(found, content[0].when, command) : never(command)));
   }
