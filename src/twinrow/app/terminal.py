@@ -8,7 +8,6 @@ from typing import Any
 
 import typer
 
-from twinrow.app.typed import as_typed
 from twinrow.errors import TwinrowError
 
 
@@ -29,7 +28,7 @@ def say(text: str) -> None:
 
 def complain(error: TwinrowError) -> None:
     """An error in one line: what, where, remedy."""
-    say(f"twinrow: {as_typed(' '.join(str(error).split()))}")
+    say(f"twinrow: {' '.join(str(error).split())}")
 
 
 def is_terminal() -> bool:

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from pathlib import Path
 from typing import Final
 
 CONFIG_DEFAULT: Final = Path("twinrow.toml")
-_COMMANDS: Final = re.compile(
-    r"\btwinrow (?=(?:check|plan|sync|status|verify|repair|schema|item|dead-letters|reset|iam-policy|grants)\b)"
-)
 
 
 class _Typed:
     """How the one command of this process was typed."""
 
-    program = "twinrow"
+    option = ""
 
 
 def note(path: Path) -> None:
     """Remember which configuration the command works with."""
-    _Typed.program = "twinrow" if path == CONFIG_DEFAULT else f"twinrow -c {shlex.quote(str(path))}"
+    _Typed.option = "" if path == CONFIG_DEFAULT else f" -c {shlex.quote(str(path))}"
 
 
-def program() -> str:
-    """`twinrow`, or `twinrow -c FILE`."""
-    return _Typed.program
+def config_option() -> str:
+    """Nothing, or ` -c FILE`: what stands at the end of a command for the same configuration."""
+    return _Typed.option
 
 
-def as_typed(text: str) -> str:
-    """The text, each `twinrow COMMAND` in it with the same configuration."""
-    return _COMMANDS.sub(lambda _: f"{_Typed.program} ", text)
+def as_typed(command: str) -> str:
+    """A whole `twinrow …` command with the same configuration."""
+    return command + _Typed.option

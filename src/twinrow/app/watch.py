@@ -14,7 +14,7 @@ from twinrow import clock
 from twinrow.app.history import History
 from twinrow.app.status import Status, collect
 from twinrow.app.troubles import commands_in
-from twinrow.app.typed import as_typed, program
+from twinrow.app.typed import as_typed, config_option
 from twinrow.clock import Stop
 from twinrow.config import TableConfig
 from twinrow.errors import Transient, TwinrowError
@@ -82,17 +82,17 @@ class StatusSource:
         return Seen(self._status, trouble, dict(self._ended))
 
     def body(self) -> bytes:
-        """The same as one JSON document: `{"now", "trouble", "ended", "mending", "program", "status"}`.
+        """The same as one JSON document: `{"now", "trouble", "ended", "mending", "option", "status"}`.
 
-        `status` is as `status --json` has it; `mending` are the commands that `ended` names, by table; `program` is
-        how a command of this configuration begins.
+        `status` is as `status --json` has it; `mending` are the commands that `ended` names, by table; `option` is
+        what stands at the end of a command for this configuration.
         """
         seen = self.latest()
         mending = {table: [as_typed(one) for one in commands_in(text, table)] for table, text in seen.ended.items()}
         head = json.dumps(
             {
                 "now": clock.now(), "trouble": seen.trouble, "ended": seen.ended, "mending": mending,
-                "program": program(),
+                "option": config_option(),
             }
         )  # fmt: skip
         return head[:-1].encode() + b',"status":' + self._body + b"}"
@@ -121,12 +121,13 @@ class StatusSource:
             self._sessions.release()
 
     def _run(self) -> None:
+        read_at = clock.monotonic()
         while not self._over:
             began = clock.monotonic()
-            self._read()
+            if self._watched() or began - read_at >= UNWATCHED_S:
+                read_at = began
+                self._read()
             self._over.wait(READ_EVERY_S - (clock.monotonic() - began))
-            while not (self._over or self._watched()) and clock.monotonic() - began < UNWATCHED_S:
-                self._over.wait(READ_EVERY_S)
         self._drop_session()
 
     def _read(self) -> None:

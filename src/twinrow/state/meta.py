@@ -53,7 +53,7 @@ DEFINITIONS = {
 
 
 def create_statements(flavour: Flavour) -> list[str]:
-    """The CREATE TABLE statements of the state, for `schema` and for installing."""
+    """The CREATE TABLE statements of the state."""
     ending = f"ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {COLLATION[flavour]}"
     # _twinrow_meta comes last: who finds it (see `installed`) finds all the others
     ordered = sorted(DEFINITIONS.items(), key=lambda one: one[0] == "_twinrow_meta")

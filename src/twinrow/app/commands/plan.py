@@ -91,12 +91,15 @@ def _ddl(
 
 
 def _show(made: TablePlan, ddl: str, prices_said: str) -> None:
+    from twinrow.state.meta import DEFINITIONS
+
     out(f"{made.table}: about {made.items:,} items, {made.bytes:,} bytes")
     read = "no bound" if made.read_limit is None else f"{made.read_limit:g} read units a second"
     write = "no bound" if made.write_limit is None else f"{made.write_limit:g} write units a second"
     out(f"  budget          {read}, {write}")
     out(f"  first copy      {_work(made.first)}")
-    out(f"  a day           {_work(made.a_day)}, at {made.changes_a_day:,} changes")
+    unknown = "" if made.changes_a_day else " (--changes-a-day N reckons with yours)"
+    out(f"  a day           {_work(made.a_day)}, at {made.changes_a_day:,} changes{unknown}")
     if made.indexes_written:
         out(f"  links are written into these indexes, too: {', '.join(made.indexes_written)}")
     out(f"  prices          {prices_said}")
@@ -104,6 +107,7 @@ def _show(made: TablePlan, ddl: str, prices_said: str) -> None:
         out("  reading the stream is priced by the call, and not in it")
     out("  DDL, as the first items want it:")
     out("    " + ddl.replace("\n", "\n    ") + ";")
+    out(f"  once the first copy is through, an index on its key; once a database, {len(DEFINITIONS)} tables _twinrow_*")
 
 
 def _work(work: Work) -> str:

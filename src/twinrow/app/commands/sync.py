@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from twinrow.workers.run import Outcome, TableRun
 
 SERVED_LOOK_S = 1.0
+SHORT_S = 1.0
+"""What is through by then needs no progress, and no session to read it from."""
 WORST_FIRST = (1, 2, 3, 0)
 """Which exit code counts when tables end differently: an error, a refusal, dead letters, all well."""
 
@@ -111,7 +113,10 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
 
     def watched() -> bool:
         """Whether somebody looks every second: else now and then is enough to log what is wrong."""
-        return bool(how.serve) or once or any(run.phase == "SNAPSHOT" for run in runs.values())
+        if how.serve:
+            return True
+        long = clock.monotonic() - began > SHORT_S
+        return long and (once or any(run.phase == "SNAPSHOT" for run in runs.values()))
 
     told: dict[str, TableStatus] = {}
     with (

@@ -127,4 +127,4 @@ def _show(verdict: Verdict) -> None:
         names = f" in {', '.join(one.attributes)}" if one.attributes else ""
         out(f"  {one.kind} {json.dumps(one.key)}{where}{names}")
     if differences:
-        out(as_typed(f"  → twinrow repair {verdict.table} --execute"))
+        out(f"  → {as_typed(f'twinrow repair {verdict.table} --execute')}")

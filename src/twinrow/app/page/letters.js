@@ -19,18 +19,18 @@ export function takeToken() {
 
 export class Letters {
   constructor() {
-    Object.assign(this, { table: "", letters: [], next: 0, reading: false, generation: 0, count: 0, now: 0, program: "twinrow", changedAtMs: 0, pending: false });
+    Object.assign(this, { table: "", letters: [], next: 0, reading: false, generation: 0, count: 0, now: 0, option: "", changedAtMs: 0, pending: false });
     this.list = new WindowedList(byId("letter-scroller"), byId("letter-rows"), ROW_HEIGHT_PX, makeRow, (row, n) => this.fill(row, n));
     this.list.onEnd = () => this.more();
     byId("letter-rows").addEventListener("click", (event) => {
       const row = event.target.closest("li");
-      if (row) openLetter(this.table, this.letters[Number(row.dataset.index)], this.program);
+      if (row) openLetter(this.table, this.letters[Number(row.dataset.index)], this.option);
     });
   }
 
   /** Show a table's dead letters; they are read again when their number changed, but not at every event. */
-  show(table, now, program) {
-    Object.assign(this, { now, program });
+  show(table, now, option) {
+    Object.assign(this, { now, option });
     if (table.table !== this.table) this.begin(table.table, table.dead_letters);
     byId("letters-part").hidden = table.dead_letters === 0;
     if (table.dead_letters !== this.count) this.pending = true;
@@ -94,7 +94,7 @@ function makeRow() {
   return make("li", {}, button);
 }
 
-function openLetter(table, letter, program) {
+function openLetter(table, letter, option) {
   const dialog = byId("letter");
   dialog.dataset.table = table;
   dialog.dataset.id = letter.id;
@@ -102,7 +102,7 @@ function openLetter(table, letter, program) {
   setText(byId("letter-reason"), `${letter.reason} (met ${letter.attempts === 1 ? "once" : `${whole(letter.attempts)} times`})`);
   setText(byId("letter-key"), JSON.stringify(letter.key, null, 2));
   byId("letter-commands").replaceChildren(
-    commandLine(`${program} dead-letters retry ${letter.id}`), commandLine(`${program} dead-letters drop ${letter.id}`));
+    commandLine(`twinrow dead-letters retry ${letter.id}${option}`), commandLine(`twinrow dead-letters drop ${letter.id}${option}`));
   offerItem();
   dialog.showModal();
 }

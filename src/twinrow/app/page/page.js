@@ -107,7 +107,7 @@ function showLive() {
   if (!heard?.trouble) return;
   const at = heard.status.at;
   const told = `${heard.trouble}${at === null ? "" : `. The numbers below are of ${timeOfDay(at)}`}. It is tried again every second.`;
-  setChildren(banner, [{ text: told, command: `${heard.program} check` }], (one) =>
+  setChildren(banner, [{ text: told, command: `twinrow check${heard.option}` }], (one) =>
     make("div", {}, make("p", { text: one.text }), make("div", { className: "commands" }, commandLine(one.command))));
 }
 

@@ -39,8 +39,8 @@ export class TableView {
     for (const node of this.numbers) this.number(node, node.dataset.number, table);
     this.applied(table);
     this.capacity(table);
-    this.verified(table, now, heard.program);
-    this.letters.show(table, now, heard.program);
+    this.verified(table, now, heard.option);
+    this.letters.show(table, now, heard.option);
     this.readBeside(table);
   }
 
@@ -125,9 +125,9 @@ export class TableView {
     setText(part.querySelector(".aside span"), ` units since the sync began${throttled}`);
   }
 
-  verified(table, now, program) {
+  verified(table, now, option) {
     const found = table.verified;
-    const command = `${program} verify ${table.table}`;
+    const command = `twinrow verify ${table.table}${option}`;
     const content = [{ found, command, when: found ? ago(found.at, now) : "" }];
     setChildren(byId("verified"), content, () => (found ? verdict(found, content[0].when, command) : never(command)));
   }
