@@ -13,7 +13,7 @@ BAR_HEIGHT: Final = 16
 LABEL_HEIGHT: Final = 20
 GAP: Final = 16
 MARGIN: Final = 16
-VALUE_WIDTH: Final = 230
+VALUE_WIDTH: Final = 290
 OURS: Final = "#0b7285"
 THEIRS: Final = "#adb5bd"
 MAIN: Final = ("snapshot", "verify", "links", "whole job", "seed table")
@@ -33,7 +33,7 @@ def svg(figures: list[Figure]) -> str:
     for figure in figures:
         theirs = figure.theirs or 0.0
         most = max(figure.ours, theirs) or 1.0
-        parts.append(_text(MARGIN, y + LABEL_HEIGHT - 6, f"{figure.measure}: {figure.name}", bold=True))
+        parts.append(_text(MARGIN, y + LABEL_HEIGHT - 6, _title(figure), bold=True))
         y += LABEL_HEIGHT
         for value, name, colour in ((figure.ours, "Twinrow", OURS), (theirs, figure.beside, THEIRS)):
             width = max(2.0, (WIDTH - 2 * MARGIN - VALUE_WIDTH) * value / most)
@@ -49,6 +49,11 @@ def svg(figures: list[Figure]) -> str:
         'role="img" aria-label="Twinrow beside yardsticks" font-family="system-ui, sans-serif" font-size="12">'
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>' + "".join(parts) + "</svg>\n"
     )
+
+
+def _title(figure: Figure) -> str:
+    less = " (less is better)" if figure.unit in ("µs", "ms", "s") else ""
+    return f"{figure.measure}: {figure.name}{less}"
 
 
 def _text(x: float, y: float, text: str, *, bold: bool = False) -> str:
