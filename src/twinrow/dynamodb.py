@@ -438,8 +438,13 @@ def _statement_answer(answer: dict[str, Any]) -> StatementAnswer:
 
 
 def budgeted(work: Callable[[], Page], budget: Spending, stop: Stop) -> Page:
-    """Run one read within the budget: wait for units, pay what it cost, halve on throttling (which is raised on)."""
+    """Run one read within the budget: wait for units, pay what it cost, halve on throttling (which is raised on).
+
+    Raises Transient when the stop comes before the read.
+    """
     budget.wait(stop)
+    if stop:
+        raise Transient("stopping")
     try:
         page = work()
     except Throttled:

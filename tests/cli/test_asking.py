@@ -33,7 +33,7 @@ def test_init_asks_what_it_is_not_told_and_asks_again_for_what_is_not_there(
         terminal.type("trigger")
         terminal.wait_for("'trigger' is none of")
         terminal.wait_for(f"How to follow {plain}")
-        terminal.type("stream")
+        terminal.type(" stream ")
         terminal.wait_for("check --fix")
         assert terminal.ended() == 0
 

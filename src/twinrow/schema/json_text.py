@@ -155,7 +155,7 @@ class _Writer:
         return [f"[{self._comma.join([_string(member) for member in sorted(one)])}]" for one in payloads]
 
     def _map(self, payload: dict[str, Any]) -> str:
-        names = tuple(payload.keys())
+        names = tuple(payload.keys())  # what is no map has none, and is odd
         ordered = self._ordered_before(names) if len(names) <= NAMES_CACHED_MAX else self._ordered(names)
         return f"{{{self._comma.join([before + self._value(payload[name]) for name, before in ordered])}}}"
 

@@ -141,9 +141,11 @@ def count(connection: Connection, table: str) -> tuple[int, int]:
     return int(found[0]) - int(found[1]), int(found[1])
 
 
-def owing(connection: Connection, table: str) -> set[bytes]:
-    """The fingerprints of the keys of debts that will be tried."""
-    found = connection.query("SELECT key_hash FROM _twinrow_link WHERE table_name = %s AND refused IS NULL", (table,))
+def owing(connection: Connection, table: str, limit: int) -> set[bytes]:
+    """The fingerprints of the keys of debts that will be tried, at most `limit`."""
+    found = connection.query(
+        "SELECT key_hash FROM _twinrow_link WHERE table_name = %s AND refused IS NULL LIMIT %s", (table, limit)
+    )
     return {key_hash for (key_hash,) in found}
 
 

@@ -82,9 +82,11 @@ def done(tx: Connection, table: str, suspects: Sequence[Suspect]) -> None:
         )
 
 
-def waiting(connection: Connection, table: str) -> set[bytes]:
-    """The fingerprints of the keys that wait for their first look."""
-    found = connection.query("SELECT key_hash FROM _twinrow_recheck WHERE table_name = %s AND late = 0", (table,))
+def waiting(connection: Connection, table: str, limit: int) -> set[bytes]:
+    """The fingerprints of the keys that wait for their first look, at most `limit`."""
+    found = connection.query(
+        "SELECT key_hash FROM _twinrow_recheck WHERE table_name = %s AND late = 0 LIMIT %s", (table, limit)
+    )
     return {key_hash for (key_hash,) in found}
 
 

@@ -92,8 +92,6 @@ class Poll:
         copy, pending = self._copy, self._pending
 
         def query() -> Page:
-            if self._over:
-                raise Throttled("stopping", where=f"table {copy.table}")
             return copy.dynamodb.query_page(copy.table, pending.index, pending.attribute, mark, start_key, None)
 
         self._asked[self._pool.submit(budgeted, query, copy.read_budget, self._over)] = (mark, clock.monotonic())

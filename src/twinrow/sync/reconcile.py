@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from twinrow import clock
 from twinrow.capture.scan import ParallelScan, ScannedPage
@@ -11,6 +12,7 @@ from twinrow.failpoint import fail_point
 from twinrow.sink import statements
 from twinrow.state import checkpoint, dead_letter, gap, lease, recheck, tables
 from twinrow.state.checkpoint import Checkpoint
+from twinrow.state.settling import Settling
 from twinrow.sync import seen
 from twinrow.sync.compare import Comparer, Difference
 from twinrow.sync.compare_page import PageComparer
@@ -48,7 +50,7 @@ class Reconcile:
         self._row_until = 0
         self._pages_since = 0
         self._suspected = False
-        self._unsettled: set[bytes] | None = None
+        self._settling: Settling | None = None
         self._positions: dict[int, ScannedPage] = {}
         self._checked_at = self._asked_at = 0.0
         self.through_at = 0.0
@@ -103,7 +105,7 @@ class Reconcile:
         copy = self._copy
         known = checkpoint.load(copy.writer, copy.table, PART)
         info = known.get(f"{PART}pass")
-        self._seen, self._row_after, self._suspected, self._unsettled = Seen(), None, info is not None, None
+        self._seen, self._row_after, self._suspected, self._settling = Seen(), None, info is not None, None
         positions: dict[int, Item | None] = dict.fromkeys(range(self._segments))
         if info is not None and info.position:
             self._pass_at, self._gaps_up_to = float(info.position), int(info.info or 0)
@@ -201,9 +203,9 @@ class Reconcile:
         if clock.monotonic() - self._asked_at < ASK_EVERY_S:
             return
         self._asked_at = clock.monotonic()
-        waiting = recheck.waiting(copy.writer, copy.table)
-        self._unsettled = waiting if self._unsettled is None else self._unsettled & waiting
-        if self._unsettled:
+        if self._settling is None:
+            self._settling = Settling(partial(recheck.waiting, copy.writer, copy.table))
+        if not self._settling.through():
             return
         if self._suspected and lease.row_count(copy.writer, copy.table) <= RECOUNT_ROWS_MAX:
             lease.recount(copy.writer, copy.table, statements.count_rows(copy.schema))

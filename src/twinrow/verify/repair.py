@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from twinrow import clock
 from twinrow.change import Item
 from twinrow.errors import Transient, TwinrowError
 from twinrow.sink import statements
 from twinrow.state import lease, recheck
+from twinrow.state.settling import Settling
 from twinrow.sync.compare import Difference
 from twinrow.verify.verify import Reader, Verdict, schema_of, verify_keys, verify_table
 
@@ -60,9 +62,10 @@ def repair_table(
 
 def _until_worked_off(reader: Reader, work_off: Callable[[], None], touched: set[bytes]) -> None:
     """Until each was seen to wait no more; what a running sync enters meanwhile is its own affair."""
-    table, left = reader.settings.table, touched
+    table = reader.settings.table
+    settling = Settling(partial(recheck.waiting, reader.connection, table), touched)
     until = clock.monotonic() + WORK_S_MAX
-    while (left := left & recheck.waiting(reader.connection, table)) and not reader.stop:
+    while not (settling.through() or reader.stop):
         if lease.holder_of(reader.connection, table) is None:
             try:
                 work_off()

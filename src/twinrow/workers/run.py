@@ -28,6 +28,7 @@ from twinrow.mysql import Connection, MySQLError
 from twinrow.retry import back_off_s
 from twinrow.sink import inspect
 from twinrow.state import counted, dead_letter, foreign_link, gap, lease, meta, outbox, recheck, tables
+from twinrow.state.settling import Settling
 from twinrow.sync import link, start
 from twinrow.sync.copy import Copy
 from twinrow.sync.follow import Follow
@@ -108,9 +109,8 @@ class TableRun:
         self._recheck_at = 0.0
         self._throttles = 0
         self._recheck_trouble = ""
-        self._unsettled: set[bytes] | None = None
+        self._holders: Settling | None = None
         self._snapshot_over_at = 0.0
-        self._counted: tuple[int, ...] = ()
 
     def run(self) -> Outcome:
         """Until stopped (or once); troubles that pass are waited out, a lost lease is waited for again."""
@@ -130,21 +130,19 @@ class TableRun:
                 self.shared.leases.pop(self.copy.table, None)
                 self.copy.let_go()
                 self.shared.on_waiting(self.copy.table, str(lost))
-            except Transient as trouble:
+            except TwinrowError as error:
+                if self.copy.stop and isinstance(error, Transient):
+                    break
+                if not self._passes(error):
+                    error = self._by_hand(error)
+                    self._broken(error)
+                    return Outcome(error=error)
                 attempt = 1 if clock.monotonic() - began > STEADY_S else attempt + 1
                 if self._gives_up(attempt):
                     self._end_parts()
                     self._let_go()
-                    return Outcome(error=trouble)
-                self._wait_for(trouble, attempt)
-            except TwinrowError as refused:
-                if self._may_be_given_back(refused):
-                    attempt = 1 if clock.monotonic() - began > STEADY_S else attempt + 1
-                    self._wait_for(refused, attempt)
-                    continue
-                error = self._by_hand(refused)
-                self._broken(error)
-                return Outcome(error=error)
+                    return Outcome(error=error)
+                self._wait_for(error, attempt)
             except Exception as fault:  # noqa: BLE001 - told as this table's end; nobody would go on with its lease
                 broken = fault_of(fault, self.copy.table)
                 self._broken(broken)
@@ -157,12 +155,14 @@ class TableRun:
         """At the very start of `--once` a server that does not answer is an error, not a wait."""
         return self.shared.once and self.phase == "" and attempt >= START_TRIES_MAX
 
-    def _may_be_given_back(self, refused: TwinrowError) -> bool:
-        """Rights taken away from a sync that runs: no row is to blame, and it goes on once they are there again."""
+    def _passes(self, error: TwinrowError) -> bool:
+        """A trouble that passes, or rights taken away from a sync that runs: it goes on once they are there again."""
+        if isinstance(error, Transient):
+            return True
         if self.shared.once or self.phase == "":
             return False
-        return (isinstance(refused, MySQLError) and refused.code in MYSQL_WITHHELD) or (
-            isinstance(refused, DynamoDBError) and refused.code in DYNAMODB_WITHHELD
+        return (isinstance(error, MySQLError) and error.code in MYSQL_WITHHELD) or (
+            isinstance(error, DynamoDBError) and error.code in DYNAMODB_WITHHELD
         )
 
     def _stand_by(self) -> bool:
@@ -196,9 +196,11 @@ class TableRun:
     def _holder_is_through(self, session: Connection) -> bool:
         """Whether the process that holds the table has settled what it owed and suspected once it had caught up."""
         table = self.copy.table
-        now = recheck.waiting(session, table) | outbox.owing(session, table)
-        self._unsettled = now if self._unsettled is None else self._unsettled & now
-        return not self._unsettled and not gap.open_gaps(session, table)
+        if self._holders is None:
+            self._holders = Settling(
+                lambda limit: recheck.waiting(session, table, limit) | outbox.owing(session, table, limit)
+            )
+        return self._holders.through() and not gap.open_gaps(session, table)
 
     def _begin(self) -> None:
         copy = self.copy

@@ -154,6 +154,8 @@ def test_the_page_follows_a_sync_and_an_outage(sync: Sync, page: Page) -> None:
     sync.mysql.kill()
     expect(page.locator("#banner")).to_contain_text("MySQL")
     expect(page.locator("#live-text")).to_have_text("not live")
+    expect(page.locator("#verdict")).to_have_text("The status cannot be read")
+    expect(page.locator("#banner .commands")).to_contain_text("twinrow check")
     wait_until(lambda: get(f"{sync.metrics}readyz")[0] == 503, SEEN_S_MAX, what="not ready")
     assert "MySQL" in get(f"{sync.metrics}readyz")[1]
     assert get(f"{sync.metrics}healthz")[0] == 200
@@ -165,5 +167,6 @@ def test_the_page_follows_a_sync_and_an_outage(sync: Sync, page: Page) -> None:
     sync.mysql.resume()
     put_all(sync.client, sync.table, [marked(75), review(76)])
     expect(page.locator("#banner")).to_be_hidden(timeout=SEEN_S_MAX * 2000)
+    expect(page.locator("#verdict")).to_have_text("In step", timeout=SEEN_S_MAX * 2000)
     expect(page.locator('[data-number="rows"]')).to_have_text("76", timeout=SEEN_S_MAX * 2000)
     wait_until(lambda: get(f"{sync.metrics}readyz")[0] == 200, SEEN_S_MAX, what="ready again")

@@ -121,7 +121,7 @@ def _choose(one: TableDescription, capture: str | None, *, asks: bool) -> Choice
 
 def _capture(text: str) -> Capture:
     for known in CAPTURES:
-        if text == known:
+        if text.strip() == known:
             return known
     raise typer.BadParameter(f"{text!r} is none of {', '.join(CAPTURES)}")
 

@@ -13,6 +13,7 @@ from twinrow import clock
 from twinrow.app.options import ConfigOption, TablesArgument, load_config, said
 from twinrow.app.status import TableStatus, span
 from twinrow.app.terminal import complain, out
+from twinrow.app.typed import as_typed
 from twinrow.config import Config, TableConfig
 from twinrow.errors import TwinrowError
 
@@ -23,11 +24,9 @@ if TYPE_CHECKING:
     from twinrow.mysql import MySQL
     from twinrow.sync.copy import Copy
     from twinrow.table_description import TableDescription
-    from twinrow.workers.run import Outcome, TableRun
+    from twinrow.workers.run import Outcome
 
 SERVED_LOOK_S = 1.0
-SHORT_S = 1.0
-"""What is through by then needs no progress, and no session to read it from."""
 WORST_FIRST = (1, 2, 3, 0)
 """Which exit code counts when tables end differently: an error, a refusal, dead letters, all well."""
 
@@ -91,86 +90,67 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     """Copy the chosen tables and tell how it goes; the exit code."""
     from twinrow.app.progress import Bars, Watcher
     from twinrow.app.serving import serving
+    from twinrow.app.sync_view import SyncView
     from twinrow.app.watch import StatusSource
     from twinrow.app.wiring import copies_of, limit_budgets, mysql_of
     from twinrow.workers.local import run_tables
 
-    mysql, once = mysql_of(config), how.once
+    mysql, once, began = mysql_of(config), how.once, clock.monotonic()
     copies = copies_of(config, chosen, stop, adopt_links=how.adopt_links, mysql=mysql)
-    limit, began, began_at = limit_budgets(config), clock.monotonic(), clock.now()
-    runs: dict[str, TableRun] = {}
+    limit = limit_budgets(config)
+    bars = Bars("items", drawn=once and not log.as_json, line=partial(log.event, "info", "progress"))
+    view = SyncView(log, bars, once=once)
+    source = StatusSource(mysql, chosen, lambda: bool(how.serve) or view.wants_status())
 
     def described(copy: Copy, description: TableDescription) -> None:
         limit(copy, description)
         log.event("debug", "described", copy.table, f"about {description.items:,} items, {description.bytes:,} bytes")
 
     def ended(table: str, outcome: Outcome) -> None:
-        # With --once it is told at the end, when no bar is in the way.
-        if outcome.error is not None and not once:
-            _tell_error(log, table, outcome.error)
         if outcome.error is not None:
             source.tell(table, str(outcome.error))
+            if not once:  # else it is told at the end, when no bar is in the way
+                _tell_error(log, table, outcome.error)
 
-    def watched() -> bool:
-        """Whether somebody looks every second: else now and then is enough to log what is wrong."""
-        if how.serve:
-            return True
-        long = clock.monotonic() - began > SHORT_S
-        return long and (once or any(run.phase == "SNAPSHOT" for run in runs.values()))
+    def look() -> None:
+        view.look(source.latest().status)
 
     told: dict[str, TableStatus] = {}
-    with (
-        StatusSource(mysql, chosen, watched) as source,
-        serving(how.serve, source, stop, log),
-        Bars("items", drawn=once and not log.as_json, line=partial(log.event, "info", "progress")) as bars,
-    ):
-        phases: dict[str, str] = {}
-
-        def draw(one: TableStatus) -> None:
-            if one.phase == "SNAPSHOT" and one.running:
-                bars.tell(one.table, one.rows, one.items, one.phase)
-            elif once and (one.counted_since or 0.0) >= began_at:  # else the counts are those of an earlier sync
-                bars.tell(one.table, one.changes, None, one.phase)
-
-        def look() -> None:
-            for name, run in runs.items():
-                if not once and run.phase and phases.get(name) != run.phase:
-                    phases[name] = run.phase
-                    log.event("info", "phase", name, f"phase {run.phase}")
-            seen = source.latest().status
-            for one in seen.tables if seen is not None else ():
-                draw(one)
-                for trouble in one.troubles:
-                    if trouble.bad and trouble.text != one.reason:  # a reason is told by the table that waits
-                        log.trouble(one.table, trouble.text, trouble.commands)
-
+    with source, serving(how.serve, source, stop, log), bars:
         with Watcher(look):
             if not once:
                 log.event("info", "started", "", f"copying {', '.join(table.name for table in chosen)}; Ctrl-C stops")
             outcomes = run_tables(
-                copies, mysql, once=once, on_waiting=log.waiting, on_start=runs.update, on_described=described,
+                copies, mysql, once=once, on_waiting=log.waiting, on_start=view.watch, on_described=described,
                 on_end=ended,
             )  # fmt: skip
         if once and not stop:
             told = _results(mysql, chosen, outcomes)
             for one in told.values():
-                draw(one)
-        elif how.serve and any(outcome.error and outcome.error.exit_code == 1 for outcome in outcomes.values()):
+                view.draw(one)
+        elif how.serve and not stop and any(_code(outcome, None) == 1 for outcome in outcomes.values()):
             log.event("warning", "ended", "", "no table is left to copy; page and metrics stay until this is stopped")
             while not stop.wait(SERVED_LOOK_S):
                 look()
-    if not once:
-        log.event("info", "ended", "", f"stopped after {span(clock.monotonic() - began)}")
-    for name, outcome in outcomes.items():
-        if outcome.error is not None and once:
-            _tell_error(log, name, outcome.error)
-        elif name in told:
-            out(f"{_result(told[name], outcome)}, {clock.monotonic() - began:.1f} s")
+    took_s = clock.monotonic() - began
+    if once:
+        _tell_once(log, outcomes, told, took_s)
+    else:
+        log.event("info", "ended", "", f"stopped after {span(took_s)}")
     if once and stop:
         complain(TwinrowError("stopped before the end", remedy="start it again: it goes on from where it was"))
         return 1
     codes = {_code(outcome, told.get(name)) for name, outcome in outcomes.items()}
     return next(code for code in WORST_FIRST if code in codes)
+
+
+def _tell_once(log: Log, outcomes: Mapping[str, Outcome], told: Mapping[str, TableStatus], took_s: float) -> None:
+    """How each table of a `--once` ended; `told` are those that ended well."""
+    for name, outcome in outcomes.items():
+        if outcome.error is not None:
+            _tell_error(log, name, outcome.error)
+        elif name in told:
+            out(f"{_result(told[name], outcome)}, {took_s:.1f} s")
 
 
 def _tell_error(log: Log, table: str, error: TwinrowError) -> None:
@@ -198,7 +178,7 @@ def _results(mysql: MySQL, chosen: Sequence[TableConfig], outcomes: Mapping[str,
 def _result(one: TableStatus, outcome: Outcome) -> str:
     text = f"{one.table}: {one.rows:,} rows in {one.into}"
     if one.dead_letters:
-        text += f", {one.dead_letters:,} dead letters (twinrow dead-letters list {one.table})"
+        text += f", {one.dead_letters:,} dead letters ({as_typed(f'twinrow dead-letters list {one.table}')})"
     if one.links_refused:
         text += f", {one.links_refused:,} items that cannot be linked"
     return text + (", by the sync that runs already" if outcome.left_to_holder else "")

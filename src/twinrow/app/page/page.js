@@ -83,10 +83,11 @@ function showVerdict(tables, bad) {
   const all = tables.length === 1 ? "The table" : `All ${whole(tables.length)} tables`;
   let text = tables.length === 1 ? "In step" : `${all} in step`;
   let state = "good";
-  if (heard.status.at === null) [text, state] = ["Reading the status…", "busy"];
+  if (heard.trouble) [text, state] = ["The status cannot be read", "bad"];
+  else if (heard.status.at === null) [text, state] = ["Reading the status…", "busy"];
   else if (bad) [text, state] = [tables.length === 1 ? "Needs you" : `${whole(bad)} of ${whole(tables.length)} tables need you`, "bad"];
   else if (copying) [text, state] = [`${copying === tables.length ? all : whole(copying)} being copied`, "busy"];
-  if (bad === 1 && tables.length > 1) text = `1 of ${whole(tables.length)} tables needs you`;
+  if (!heard.trouble && bad === 1 && tables.length > 1) text = `1 of ${whole(tables.length)} tables needs you`;
   setText(verdict, text);
   verdict.dataset.state = state;
   document.title = `${bad ? `(${bad}) ` : ""}Twinrow: ${text.toLowerCase()}`;
