@@ -231,7 +231,7 @@ def ground(flavour: Flavour = "mysql", *, on_disk: bool = False) -> Iterator[Gro
     with tempfile.TemporaryDirectory(prefix="twinrow-bench-") as name:
         folder = Path(name)
         with (
-            DynamoDBLocal.start(folder / "dynamodb" if on_disk else None) as dynamodb,
+            DynamoDBLocal.start(folder / "dynamodb" if on_disk else None, long_running=True) as dynamodb,
             MySQLServer.start(flavour) as mysql,
         ):
             made = Ground(dynamodb, mysql, client_of(dynamodb), folder)

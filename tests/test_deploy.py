@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.fixtures.statuses import table_status
 from typer.main import get_command
 
 from twinrow.app.cli import app
 from twinrow.app.metrics import families
-from twinrow.app.status import Status, TableStatus
+from twinrow.app.status import Status
 from twinrow.app.watch import Seen
 from twinrow.state.counted import Applied
 
@@ -35,12 +36,10 @@ PROMQL_WORDS = {"and", "on", "time", "table", "unless", "or", "by", "ignoring"}
 def metrics() -> dict[str, set[str]]:
     """Every metric that a table with everything there is can have, with its labels."""
     counts = dict.fromkeys(("items", "rows", "missing", "extra", "different", "unlinked"), 1)
-    everything = TableStatus(
-        table="reviews", into="reviews", capture="stream", phase="LIVE", rows=1, backlog=1, lag_s=1.0, unlinked=1,
-        links_refused=1, dead_letters=1, gaps=1, rechecks=1, reason="", running=True, items=1, snapshot_share=1.0,
-        read_at=1.0, caught_up_at=1.0, snapshot_done_at=1.0, reconciled_at=1.0, retention_left_s=1.0,
-        verified={"at": 1.0, **counts}, counted_since=1.0, applied=(Applied("PUT", "STREAM", 1),), read_units_max=1.0,
-        write_units_max=1.0,
+    everything = table_status(
+        backlog=1, lag_s=1.0, unlinked=1, links_refused=1, dead_letters=1, gaps=1, rechecks=1, reconcile_share=0.5,
+        reconciled_at=1.0, retention_left_s=1.0, verified={"at": 1.0, **counts}, counted_since=1.0,
+        applied=(Applied("PUT", "STREAM", 1),), read_units_max=1.0, write_units_max=1.0,
     )  # fmt: skip
     found: dict[str, set[str]] = {}
     for family in families(Seen(Status(1.0, (everything,)), "", {}), 1.0):

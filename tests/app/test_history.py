@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.fixtures.statuses import table_status
+
 from twinrow.app.history import SAMPLE_S, SAMPLES_MAX, History
 from twinrow.app.status import TableStatus
 
@@ -9,12 +11,7 @@ BEGAN_AT = 1_700_000_000.0
 
 
 def status(lag_s: float | None = 0.0, puts_per_s: float = 0.0, deletes_per_s: float = 0.0) -> TableStatus:
-    return TableStatus(
-        table="reviews", into="reviews", capture="stream", phase="LIVE", rows=1, backlog=0, lag_s=lag_s, unlinked=0,
-        links_refused=0, dead_letters=0, gaps=0, rechecks=0, reason="", running=True, items=1, snapshot_share=1.0,
-        read_at=1.0, caught_up_at=1.0, snapshot_done_at=1.0, reconciled_at=None, retention_left_s=None, verified=None,
-        puts_per_s=puts_per_s, deletes_per_s=deletes_per_s,
-    )  # fmt: skip
+    return table_status(lag_s=lag_s, puts_per_s=puts_per_s, deletes_per_s=deletes_per_s)
 
 
 def test_the_worst_of_a_sample_counts() -> None:

@@ -30,6 +30,7 @@ def refusal(copying: Copying) -> str:
     assert isinstance(error, StartRefused), error
     assert error.exit_code == 2
     assert copying.rows("row_id, username, reviewed_at, rating") == before
+    assert copying.database.query("SELECT phase, reason FROM _twinrow_table") == [("LIVE", str(error))]
     return str(error)
 
 

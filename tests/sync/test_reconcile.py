@@ -17,7 +17,9 @@ from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.servers import DynamoDBLocal
+from twinrow.app.status import collect
 from twinrow.clock import Stop
+from twinrow.config import parse
 from twinrow.state import gap, recheck
 from twinrow.sync.apply import Applied
 from twinrow.sync.copy import Copy
@@ -183,6 +185,38 @@ def test_an_interrupted_pass_goes_on_where_it_was(make_copying: MakeCopying) -> 
     assert not gap.open_gaps(session, copying.table)
     session.close()
     copying.assert_equal(items=30)
+
+
+def test_status_shows_how_far_a_pass_is_also_one_taken_up(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copying = make_copying(segments=2)
+    copying.lease_s = 6.0
+    put_all(copying.client, copying.table, [review(n) for n in range(40)])
+    copying.once_well()
+    session = copying.copies(Stop())[1].connect()
+    tables_of = parse(copying.text()).tables
+
+    began = 0.0
+
+    def share() -> float | None:
+        """As told by the run that began last."""
+        (one,) = collect(session, tables_of).tables
+        return one.reconcile_share if (one.counted_since or 0.0) > began else None
+
+    gap.record(session, copying.table, "TEST", at=time.time())
+    with monkeypatch.context() as patch:
+        patch.setattr(Reconcile, "_rows_step", lambda self: False)
+        for _ in range(2):  # the second run takes up what the first has read, and reads nothing
+            began = time.time()
+            with copying.running():
+                wait_until(lambda: share() == 0.99, 20, what="all rows are met, the pass not through")
+            assert share() is None, "no sync runs"
+    with copying.running():
+        wait_until(lambda: not gap.open_gaps(session, copying.table), 20, what="the gap is closed")
+        wait_until(lambda: share() is None, 20, what="no pass is shown any more")
+    session.close()
+    copying.assert_equal(items=40)
 
 
 def test_a_gap_found_by_a_machine_whose_clock_is_ahead_is_closed_all_the_same(make_copying: MakeCopying) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,6 +50,11 @@ BYTES_OF_TEXT = "0123456789abcxyz ,.-\u00e4"
 
 OTHER_CHANGES = 4
 """Of a round, beside one of each column: a row removed, a row added, a link changed, a link taken away."""
+REMOVED, OTHER_LINK = "removed", "SET mysql_id = :n"
+LOSE_THEIR_ID = ("_twinrow_key", "username", "reviewed_at", REMOVED, OTHER_LINK)
+"""After these the item carries an id that is not its row's."""
+LOST_MAX = 2
+"""The third on one item would stop the table, as it should: then something else writes the ids."""
 
 
 @dataclass
@@ -64,6 +70,8 @@ class Hand:
     """Row ids by review time, as a round begins."""
     row_ids: set[int] = field(default_factory=set)
     """Of the rows touched, and of the one added."""
+    lost: Counter[int] = field(default_factory=Counter)
+    """How often an item has carried an id that was not its row's, over all rounds."""
 
     def round(self, columns: dict[str, str]) -> None:
         """Each column of some row, a row removed, a row added, a link changed and a link taken away."""
@@ -73,11 +81,11 @@ class Hand:
         self.rows = dict(self._run("SELECT reviewed_at, row_id FROM {t}"))
         for column, kind in columns.items():
             self.change(column, kind)
-        self._run(f"DELETE FROM {{t}} WHERE row_id = {self._row('removed')}")
+        self._run(f"DELETE FROM {{t}} WHERE row_id = {self._row(REMOVED)}")
         name = self.chance.randbytes(16)
         self._run("INSERT INTO {t} (username, reviewed_at, _twinrow_key) VALUES ('nobody', 'never', %s)", name)
         self.row_ids.add(self._run("SELECT row_id FROM {t} WHERE _twinrow_key = %s", name)[0][0])
-        self._link("SET mysql_id = :n", {":n": {"N": "999999"}})
+        self._link(OTHER_LINK, {":n": {"N": "999999"}})
         self._link("REMOVE mysql_id", None)
 
     def change(self, column: str, kind: str) -> None:
@@ -112,15 +120,24 @@ class Hand:
 
     def _row(self, what: str) -> int:
         """The row of an item not touched yet."""
-        number = self.numbers.pop()
-        self.touched[number] = what
+        number = self._number(what)
         row_id = int(self.rows[review(number)["reviewed_at"]["S"]])
         self.row_ids.add(row_id)
         return row_id
 
+    def _number(self, what: str) -> int:
+        """An item not touched yet in this round."""
+        if what not in LOSE_THEIR_ID:
+            number = self.numbers.pop()
+        else:
+            number = next(one for one in self.numbers if self.lost[one] < LOST_MAX)
+            self.numbers.remove(number)
+            self.lost[number] += 1
+        self.touched[number] = what
+        return number
+
     def _link(self, expression: str, values: Wire | None) -> None:
-        number = self.numbers.pop()
-        self.touched[number] = expression
+        number = self._number(expression)
         more = {"ExpressionAttributeValues": values} if values else {}
         self.copying.client.update_item(
             TableName=self.copying.table, Key=key(review(number)), UpdateExpression=expression, **more

@@ -53,6 +53,7 @@ GAUGES = (
         lambda one: one.retention_left_s,
     ),
     Gauge("snapshot_share", "How much of the first copy is done, 0 to 1.", lambda one: one.snapshot_share),
+    Gauge("reconcile_share", "How much of the reconcile under way is done, 0 to 1.", lambda one: one.reconcile_share),
     Gauge("running", "Whether a sync holds the table.", lambda one: one.running),
     Gauge("in_step", "Whether nothing is known that keeps the copy from equalling its table.", lambda one: one.in_step),
     Gauge("read_timestamp_seconds", "When the table was last read.", lambda one: one.read_at),

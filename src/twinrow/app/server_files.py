@@ -48,8 +48,12 @@ def servers_folder() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "twinrow" / "servers"
 
 
-def dynamodb_command() -> list[str]:
-    """Returns the command that starts DynamoDB Local, without port and storage. Raises ServerError if it is missing."""
+def dynamodb_command(*, long_running: bool = False) -> list[str]:
+    """Returns the command that starts DynamoDB Local, without port and storage. Raises ServerError if it is missing.
+
+    Java compiles lightly unless it is `long_running`: start and 1,000 writes cost 10.5 s of CPU instead of 21.6 s,
+    8,000 writes 28 s instead of 44 s (two cores, DynamoDB Local 3.3, Java 17).
+    """
     java = shutil.which("java")
     if java is None:
         raise ServerError("Java is missing; DynamoDB Local needs version 17 or newer", remedy=_REMEDY)
@@ -57,7 +61,8 @@ def dynamodb_command() -> list[str]:
     jar = folder / "DynamoDBLocal.jar"
     if not jar.is_file():
         raise ServerError("DynamoDB Local is missing", remedy=_REMEDY)
-    return [java, f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}", "-jar", str(jar)]
+    compiling = [] if long_running else ["-XX:TieredStopAtLevel=1"]
+    return [java, *compiling, f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}", "-jar", str(jar)]
 
 
 @dataclass(frozen=True)

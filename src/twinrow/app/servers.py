@@ -33,8 +33,8 @@ class DynamoDBLocal:
     Its endpoint is plain HTTP on `port`. DynamoDB Local has no option for the interface: it listens on all of them.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        command = dynamodb_command()
+    def __init__(self, folder: Path | None, *, long_running: bool = False) -> None:
+        command = dynamodb_command(long_running=long_running)
         self._port: Final = ReservedPort()
         self.port: Final = self._port.number
         self.endpoint_url: Final = f"http://{LOOPBACK}:{self.port}"
@@ -47,13 +47,14 @@ class DynamoDBLocal:
         )
 
     @classmethod
-    def start(cls, folder: Path | None = None) -> Self:
+    def start(cls, folder: Path | None = None, *, long_running: bool = False) -> Self:
         """Starts a server and returns it when it answers (1.2 s here).
 
-        Tables live in memory, or in `folder`, which is made if need be and kept. Raises ServerError with the remedy
-        when Java or DynamoDB Local is missing, or with what the log says when it does not start.
+        Tables live in memory, or in `folder`, which is made if need be and kept. One that is `long_running` is slower
+        for the first ten thousand requests and faster later (see `dynamodb_command`). Raises ServerError with the
+        remedy when Java or DynamoDB Local is missing, or with what the log says when it does not start.
         """
-        server = cls(folder)
+        server = cls(folder, long_running=long_running)
         try:
             server.resume()
         except BaseException:

@@ -30,7 +30,8 @@ class TableStatus:
 
     `lag_s` is 0 when the last read of every shard or pending value was empty, else the age of the oldest change seen
     and not committed yet. `unlinked` counts link writes that are owed, with the `links_refused` that DynamoDB refuses
-    for good. `running` tells whether a sync holds the table; `snapshot_share` goes from 0 to 1 during the first copy.
+    for good. `running` tells whether a sync holds the table; `snapshot_share` goes from 0 to 1 during the first copy,
+    `reconcile_share` during a reconcile (None while none is under way).
     `troubles` is what is wrong or worth knowing, each with the commands that mend it; `notes` are their texts without
     the `reason`, `remedies` all their commands.
 
@@ -55,6 +56,7 @@ class TableStatus:
     running: bool
     items: int | None
     snapshot_share: float | None
+    reconcile_share: float | None
     read_at: float | None
     caught_up_at: float | None
     snapshot_done_at: float | None
@@ -152,6 +154,7 @@ def _of(table: TableConfig, known: Registered | None, counts: Counts, at: float)
         running=bool(counts.holder),
         items=known.items if known else None,
         snapshot_share=_snapshot_share(known, counts),
+        reconcile_share=_reconcile_share(told, counts),
         read_at=(known.read_at or None) if known else None,
         caught_up_at=(known.caught_up_at or None) if known else None,
         snapshot_done_at=known.snapshot_done_at if known else None,
@@ -190,3 +193,10 @@ def _snapshot_share(known: Registered | None, counts: Counts) -> float | None:
     by_segments = counts.segments_done / counts.segments if counts.segments else 0.0
     by_rows = min(0.99, counts.rows / known.items) if known.items else 0.0
     return round(max(by_segments, by_rows), 3)
+
+
+def _reconcile_share(told: Counted, counts: Counts) -> float | None:
+    """Only of a process that lives: the next one takes the pass up."""
+    if told.reconcile_rows is None or not counts.holder:
+        return None
+    return round(min(0.99, told.reconcile_rows / max(1, counts.rows)), 4)

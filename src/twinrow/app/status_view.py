@@ -52,6 +52,8 @@ def _table(status: Status) -> Table:
 def _phase(one: TableStatus) -> str:
     if one.phase == "SNAPSHOT" and one.snapshot_share is not None:
         return f"SNAPSHOT {one.snapshot_share:.0%}"
+    if one.reconcile_share is not None:
+        return f"{one.phase}, reconcile {one.reconcile_share:.0%}"
     return one.phase
 
 

@@ -1,4 +1,4 @@
-"""What a sync says while it runs: phases and troubles as log lines, a first copy's progress as lines or bars."""
+"""What a sync says while it runs: phases, news and troubles as log lines, long work's progress as lines or bars."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 from twinrow import clock
 from twinrow.app.logs import Log
 from twinrow.app.progress import Bars
-from twinrow.app.status import Status, TableStatus
+from twinrow.app.status import Status, TableStatus, span
+from twinrow.app.typed import as_typed
 
 if TYPE_CHECKING:
     from twinrow.workers.run import TableRun
 
 SHORT_S = 1.0
 """What is through by then needs no progress, and no session to read it from."""
+PULSE_EVERY_S = 10.0
+"""How often --verbose says how a table stands."""
 
 
 class SyncView:
@@ -27,6 +30,8 @@ class SyncView:
         self._began, self._began_at = clock.monotonic(), clock.now()
         self._runs: Mapping[str, TableRun] = {}
         self._phases: dict[str, str] = {}
+        self._before: dict[str, TableStatus] = {}
+        self._pulse_at = self._began
 
     def watch(self, runs: Mapping[str, TableRun]) -> None:
         """These are what is looked at."""
@@ -46,13 +51,46 @@ class SyncView:
                 self._log.event("info", "phase", name, f"phase {run.phase}")
         for one in status.tables if status is not None else ():
             self.draw(one)
+            if not self._once:
+                self._news(one)
             for trouble in one.troubles:
                 if trouble.bad and trouble.text != one.reason:  # a reason is told by the table that waits
                     self._log.trouble(one.table, trouble.text, trouble.commands)
+
+        self._pulse(status)
+
+    def _news(self, one: TableStatus) -> None:
+        """What has changed since the last look and is no trouble."""
+        before = self._before.setdefault(one.table, one)
+        self._before[one.table] = one
+        if one.schema_version > before.schema_version:
+            command = as_typed(f"twinrow schema {one.table}")
+            self._log.event("info", "schema", one.table, f"schema version {one.schema_version} ({command})")
+        if before.gaps and not one.gaps:
+            self._log.event("info", "gap", one.table, "all gaps are mended")
+        if one.reconciled_at is not None and one.reconciled_at != before.reconciled_at:
+            began = span(clock.now() - one.reconciled_at)
+            self._log.event("info", "reconcile", one.table, f"a reconcile is through, begun {began} ago")
+
+    def _pulse(self, status: Status | None) -> None:
+        """For --verbose: how each table stands."""
+        if status is None or clock.monotonic() - self._pulse_at < PULSE_EVERY_S:
+            return
+        self._pulse_at = clock.monotonic()
+        for one in status.tables:
+            lag = "unknown" if one.lag_s is None else span(one.lag_s)
+            self._log.event(
+                "debug", "pulse", one.table,
+                f"{one.phase}, {one.rows:,} rows, lag {lag}, {one.puts_per_s:,.1f} puts/s, {one.deletes_per_s:,.1f} "
+                f"deletes/s, {one.links_per_s:,.1f} links/s, {one.unlinked:,} links owed, {one.rechecks:,} rechecks, "
+                f"{one.read_units_per_s:,.1f} read units/s",
+            )  # fmt: skip
 
     def draw(self, one: TableStatus) -> None:
         """How far a table is."""
         if one.phase == "SNAPSHOT" and one.running:
             self._bars.tell(one.table, one.rows, one.items, one.phase)
+        elif self._once and one.reconcile_share is not None:
+            self._bars.tell(one.table, int(one.reconcile_share * one.rows), one.rows, "RECONCILE")
         elif self._once and (one.counted_since or 0.0) >= self._began_at:  # else they are an earlier sync's counts
             self._bars.tell(one.table, one.changes, None, one.phase)

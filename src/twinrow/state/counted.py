@@ -28,7 +28,8 @@ class Counted(msgspec.Struct, frozen=True):
 
     `in_extra`: rows written of which some value stands exactly only in `_twinrow_extra`. `read_units` and `write_units`
     are capacity units that DynamoDB said were consumed; `*_units_max` the units per second of the budget, None without
-    a bound; `*_share` what is left of it while DynamoDB throttles (1 = all).
+    a bound; `*_share` what is left of it while DynamoDB throttles (1 = all). `reconcile_rows`: rows that the reconcile
+    under way has met, None while none is.
     """
 
     since: float
@@ -44,6 +45,7 @@ class Counted(msgspec.Struct, frozen=True):
     write_units: float = 0.0
     write_units_max: float | None = None
     write_share: float = 1.0
+    reconcile_rows: int | None = None
     rates: Rates = Rates()
 
 

@@ -63,6 +63,11 @@ class Reconcile:
         return self._pass_at > 0
 
     @property
+    def rows_met(self) -> int | None:
+        """How many rows the pass under way has met, those before an interruption included; None while none is."""
+        return len(self._seen) if self.running else None
+
+    @property
     def trouble(self) -> str:
         """Why the pass waits for DynamoDB, when it does."""
         return self._scan.trouble if self._scan is not None else ""

@@ -29,6 +29,9 @@ class Seen:
         bits = self._blocks.get(block)
         return bits is not None and bool(bits[bit >> 3] & (1 << (bit & 7)))
 
+    def __len__(self) -> int:
+        return sum(int.from_bytes(bits).bit_count() for bits in self._blocks.values())
+
     def save(self, tx: Connection, table: str, pass_at: float) -> None:
         """Make the blocks that changed durable, in the transaction of the pass's positions."""
         for block in sorted(self._changed):

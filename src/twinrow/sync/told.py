@@ -19,8 +19,11 @@ class Teller:
         self._since = since
         self._samples: deque[tuple[float, tuple[float, ...]]] = deque()
 
-    def counted(self) -> Counted:
-        """The counts of this moment; rates look back to the first call in the last RATE_WINDOW_S."""
+    def counted(self, reconcile_rows: int | None = None) -> Counted:
+        """The counts of this moment; rates look back to the first call in the last RATE_WINDOW_S.
+
+        `reconcile_rows`: what a reconcile under way has met.
+        """
         copy = self._copy
         counters, read, write = copy.counters, copy.read_budget, copy.write_budget
         # dict() takes the counts in one step, while the writing thread goes on adding
@@ -40,6 +43,7 @@ class Teller:
             write_units=round(write.used, 1),
             write_units_max=write.units_per_s,
             write_share=round(write.share, 3),
+            reconcile_rows=reconcile_rows,
             rates=self._rates((puts, deletes, counters.links_paid, read.used, write.used)),
         )
 

@@ -359,12 +359,13 @@ class TableRun:
         scanning = self._snapshot.trouble if self._snapshot is not None else ""
         following = source.trouble if source is not None else ""
         passing = self._reconcile.trouble if self._reconcile is not None else ""
+        rows_met = self._reconcile.rows_met if self._reconcile is not None else None
         reading = scanning or following or passing
         reason = self._linker_now().trouble or reading or self._recheck_trouble or copy.waits_for_rebuild
         values: dict[str, object] = {"phase": self.phase, "reason": reason}
         if not reading:  # else the time since which nothing could be read goes on
             values["read_at"] = clock.now()
-        values["counters"] = counted.to_json(self._teller.counted())
+        values["counters"] = counted.to_json(self._teller.counted(rows_met))
         if source is not None:
             values |= {"oldest_at": source.oldest_at, "backlog": source.backlog}
             if source.caught_up_at:
@@ -401,11 +402,12 @@ class TableRun:
         return start.lacks_column(self.copy.table, missing[0]) if missing else error
 
     def _broken(self, error: TwinrowError) -> None:
-        """This table stops; the reason stays in `status` (a refusal to start leaves the register as it was)."""
+        """This table stops; the reason stays in `status` (a refusal to start leaves the phase as it was)."""
         self._end_parts()
         try:
-            if not isinstance(error, StartRefused | ConfigError | MySQLError) or self.phase:
-                tables.update(self.copy.writer, self.copy.table, phase="BROKEN", reason=str(error))
+            refused = not self.phase and isinstance(error, StartRefused | ConfigError | MySQLError)
+            phase = {} if refused else {"phase": "BROKEN"}
+            tables.update(self.copy.writer, self.copy.table, reason=str(error), **phase)
         except TwinrowError as also:
             self.copy.waiting = str(also)
         self._let_go()

@@ -10,7 +10,7 @@ const HISTORY_EVERY_MS = 5000;
 const DETAIL_EVERY_MS_MIN = 2000;
 const SIDES = ["missing", "extra", "different", "unlinked"];
 const TEXT_OF = {
-  lag_s: span, retention_left_s: span, snapshot_share: percent,
+  lag_s: span, retention_left_s: span, snapshot_share: percent, reconcile_share: percent,
   puts_per_s: (value) => `${rate(value)}/s`, deletes_per_s: (value) => `${rate(value)}/s`,
 };
 const ALARMING = new Set(["dead_letters", "gaps"]);
@@ -70,6 +70,8 @@ export class TableView {
     chip.dataset.phase = table.phase;
     byId("progress").hidden = table.phase !== "SNAPSHOT" || table.snapshot_share === null;
     byId("share").value = table.snapshot_share ?? 0;
+    byId("reconcile").hidden = table.reconcile_share === null;
+    byId("met").value = table.reconcile_share ?? 0;
   }
 
   troubles(table, ended, commands) {

@@ -1,0 +1,72 @@
+"""What a sync says while it runs: news once, how a table stands with --verbose, and how far long work is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests.fixtures.statuses import table_status
+
+from twinrow import clock
+from twinrow.app import sync_view
+from twinrow.app.logs import Log
+from twinrow.app.progress import Bars
+from twinrow.app.status import Status, TableStatus
+from twinrow.app.sync_view import SyncView
+
+Look = Callable[[TableStatus], list[str]]
+
+
+def viewed(capsys: pytest.CaptureFixture[str], *, once: bool = False, verbose: bool = False) -> Look:
+    """Looks at one status after the other; what is said of each."""
+    view = SyncView(Log(as_json=False, verbose=verbose), Bars("items", drawn=False), once=once)
+
+    def look(one: TableStatus) -> list[str]:
+        view.look(Status(clock.now(), (one,)))
+        return [line.partition("Z ")[2] for line in capsys.readouterr().err.splitlines()]
+
+    return look
+
+
+def test_news_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    look = viewed(capsys)
+    assert look(table_status(schema_version=3, gaps=0)) == []
+    assert look(table_status(schema_version=4)) == ["reviews: schema version 4 (twinrow schema reviews)"]
+    assert look(table_status(schema_version=4)) == []
+    (told,) = look(table_status(schema_version=4, reconciled_at=clock.now() - 300))
+    assert told == "reviews: a reconcile is through, begun 5 min ago"
+
+
+def test_a_gap_that_is_mended_is_news(capsys: pytest.CaptureFixture[str]) -> None:
+    look = viewed(capsys)
+    assert look(table_status(gaps=2)) == []
+    assert look(table_status(gaps=1)) == []
+    assert look(table_status(gaps=0)) == ["reviews: all gaps are mended"]
+
+
+def test_once_ends_with_its_result_and_tells_no_news(capsys: pytest.CaptureFixture[str]) -> None:
+    look = viewed(capsys, once=True)
+    assert look(table_status(schema_version=1)) == look(table_status(schema_version=2)) == []
+
+
+def test_verbose_says_now_and_then_how_a_table_stands(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync_view, "PULSE_EVERY_S", 0.0)
+    stands = table_status(rows=1234, lag_s=3.0, puts_per_s=12.5, unlinked=2)
+    assert viewed(capsys)(stands) == []
+    (told,) = viewed(capsys, verbose=True)(stands)
+    assert told.startswith("reviews: LIVE, 1,234 rows, lag 3 s, 12.5 puts/s, 0.0 deletes/s")
+    assert "2 links owed" in told
+
+
+def test_a_reconcile_shows_how_far_it_is() -> None:
+    told: list[tuple[str, int, int | None, str]] = []
+
+    class Told(Bars):
+        def tell(self, table: str, done: int, of: int | None, doing: str = "") -> None:
+            told.append((table, done, of, doing))
+
+    view = SyncView(Log(as_json=False, verbose=False), Told("items"), once=True)
+    view.look(Status(clock.now(), (table_status(rows=1000, reconcile_share=0.25),)))
+    assert told == [("reviews", 250, 1000, "RECONCILE")]
