@@ -204,3 +204,15 @@ def test_compose_builds_this_image() -> None:
 
     assert built
     assert all((PROJECT / one["context"] / one["dockerfile"]).is_file() for one in built)
+
+
+def test_compose_publishes_the_page_of_a_command_that_there_is() -> None:
+    compose = yaml.safe_load((PROJECT / "compose.yaml").read_text(encoding="utf-8"))
+    program, name, *arguments = compose["services"]["twinrow"]["command"]
+    command = getattr(get_command(app), "commands")[name]  # noqa: B009 - click's group is not in typer's types
+
+    assert program == "twinrow"
+    params = command.make_context(name, arguments).params
+    host, _, port = params["serve"].partition(":")
+    assert host == "0.0.0.0", "another address is not to be reached from outside the container"  # noqa: S104
+    assert compose["services"]["twinrow"]["ports"] == [f"127.0.0.1:{port}:{port}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,10 @@ def test_a_demo_that_is_kept_shows_page_and_commands_until_it_is_stopped(
     monkeypatch.setattr(demo, "LIVE_S_MIN", 1.0)
     before = set(dynamodb_client.list_tables()["TableNames"])
     stop, said, codes = Stop(), [""], list[int]()
-    options = demo.Options(dynamodb.endpoint_url, database.url, keep=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = demo.Options(dynamodb.endpoint_url, database.url, keep=True, serve=f"127.0.0.1:{port}")
     thread = threading.Thread(target=lambda: codes.append(demo.run(options, stop)), daemon=True)
 
     def is_kept() -> bool:
@@ -63,8 +67,8 @@ def test_a_demo_that_is_kept_shows_page_and_commands_until_it_is_stopped(
         done = CommandLine(tmp_path).run("-c", told, "status", "--json")
         assert done.code == 0, done.err
         assert done.document["tables"][0]["running"]
-        (port,) = re.findall(r"the page: http://127\.0\.0\.1:(\d+)/", said[0])
-        connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)
+        assert f"the page: http://127.0.0.1:{port}/" in said[0]
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         connection.request("GET", "/readyz")
         assert connection.getresponse().status == 200
         connection.close()

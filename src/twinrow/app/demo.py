@@ -45,6 +45,7 @@ class Options:
     endpoint_url: str | None
     mysql_url: str | None
     keep: bool
+    serve: str | None = None
 
 
 class _Sync:
@@ -87,7 +88,7 @@ def run(options: Options, stop: Stop) -> int:
         if where.given:
             stack.callback(_clean_up, dynamodb, mysql, where.table)
         _before(dynamodb, where, stop)
-        stack.enter_context(_page(where, mysql, stop))
+        stack.enter_context(_page(options.serve, where, mysql, stop))
         with _syncing(where, mysql, stop) as sync:
             _first_copy(sync, mysql, where)
             writer = demo_app.Writer(dynamodb, where.table)
@@ -104,14 +105,16 @@ def run(options: Options, stop: Stop) -> int:
 
 
 @contextmanager
-def _page(where: Place, mysql: MySQL, stop: Stop) -> Iterator[None]:
-    """The page, at its usual address or, where that is taken, on any port."""
+def _page(address: str | None, where: Place, mysql: MySQL, stop: Stop) -> Iterator[None]:
+    """The page: at `address`, else at its usual one or, where that is taken, on any port."""
     log = Log(as_json=False, verbose=False)
     with ExitStack() as stack:
         source = stack.enter_context(StatusSource(mysql, where.config.tables))
         try:
-            stack.enter_context(serving(Addresses(PAGE), source, stop, log))
+            stack.enter_context(serving(Addresses(address or PAGE), source, stop, log))
         except TwinrowError:
+            if address is not None:
+                raise
             stack.enter_context(serving(Addresses(PAGE_ANYWHERE), source, stop, log))
         yield
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,17 +13,36 @@ from twinrow.app import typed
 from twinrow.app.terminal import say
 from twinrow.config import Config
 
+
+def table_names(context: typer.Context, incomplete: str) -> list[str]:
+    """For the shell's completion: the configured tables that begin so; none where no configuration can be read."""
+    before = context.parent.params if context.parent is not None else {}
+    path = Path(context.params.get("config") or before.get("config") or typed.CONFIG_DEFAULT)
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("tables")
+    except (OSError, ValueError):
+        return []
+    names = [one.get("name") for one in tables if isinstance(one, dict)] if isinstance(tables, list) else []
+    return [name for name in names if isinstance(name, str) and name.startswith(incomplete)]
+
+
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="The configuration file.  [default: twinrow.toml]", show_default=False),
 ]
 TablesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TABLE", help="Tables of the configuration; all when none is named.", show_default=False),
+    typer.Argument(
+        metavar="TABLE", help="Tables of the configuration; all when none is named.", show_default=False,
+        autocompletion=table_names,
+    ),
 ]  # fmt: skip
 TableArgument = Annotated[
-    str, typer.Argument(metavar="TABLE", help="A DynamoDB table of the configuration.", show_default=False)
-]
+    str,
+    typer.Argument(
+        metavar="TABLE", help="A DynamoDB table of the configuration.", show_default=False, autocompletion=table_names
+    ),
+]  # fmt: skip
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from twinrow.app.options import ConfigOption, JsonOption, load_config
+from twinrow.app.options import ConfigOption, JsonOption, load_config, table_names
 from twinrow.app.terminal import complain, out, out_json, say
 from twinrow.config import Config
 from twinrow.errors import ConfigError, StartRefused, TwinrowError
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 WorkArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TABLE|ID", help="Tables, or ids as `list` tells; none: all.", show_default=False),
+    typer.Argument(
+        metavar="TABLE|ID", help="Tables, or ids as `list` tells; none: all.", show_default=False,
+        autocompletion=table_names,
+    ),
 ]  # fmt: skip
 
 app = typer.Typer(

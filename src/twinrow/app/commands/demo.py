@@ -15,6 +15,9 @@ def demo(
     mysql: Annotated[
         str | None, typer.Option("--mysql", help="mysql://user:password@host:port/database; else a server is started.")
     ] = None,
+    serve: Annotated[
+        str | None, typer.Option("--serve", metavar="HOST:PORT", help="The page's address; else 127.0.0.1:8642.")
+    ] = None,
 ) -> None:
     """The whole job in a minute: 10,000 items, a live writer, a sync, an analyst's SQL, and the proof.
 
@@ -29,4 +32,4 @@ def demo(
     from twinrow.app.demo import Options, run
     from twinrow.app.signals import stop_on_signals
 
-    raise typer.Exit(run(Options(endpoint_url, mysql, keep), stop_on_signals()))
+    raise typer.Exit(run(Options(endpoint_url, mysql, keep, serve), stop_on_signals()))
