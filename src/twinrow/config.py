@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tomllib
@@ -26,9 +27,11 @@ ON_DEMAND_WRITE_UNITS = 200.0
 PROVISIONED_SHARE = 0.25
 REBUILD_ROWS_MAX = 1_000_000
 WORKERS_MAX = 64
+CONNECT_TIMEOUT_S_MAX = 3600
 TLS_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 URL_OPTIONS = ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key", "connect_timeout_s", "unix_socket")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_SOME_COLUMN = re.compile(r"\$\.tables\[(\d+)\]\.columns\[\.\.\.\]")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -61,14 +64,15 @@ class MySQLTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PendingIndexConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The index on the mark that the app writes; needed with `capture = "pending-index"`."""
 
-    index: Annotated[str, _told("Name of the global secondary index whose hash key is `attribute`.")]
-    attribute: Annotated[str, _told("The mark: the app writes one of `pending` here on every write.")]
+    index: Annotated[str, _told("Name of the global secondary index whose hash key is `attribute`.", min_length=1)]
+    attribute: Annotated[str, _told("The mark: the app writes one of `pending` here on every write.", min_length=1)]
     pending: Annotated[
         list[Mark], _told('Values that mean "not copied yet", texts or numbers; several are write sharding.')
     ] = msgspec.field(default_factory=lambda: ["false"])
     done: Annotated[Mark, _told('What takes the mark\'s place once copied; `""` removes the attribute.')] = ""
     deleted: Annotated[
-        str | None, _told("An item in which this attribute is BOOL true counts as deleted: its row goes.")
+        Annotated[str, msgspec.Meta(min_length=1)] | None,
+        _told("An item in which this attribute is BOOL true counts as deleted: its row goes."),
     ] = None
 
 
@@ -222,6 +226,8 @@ class Config:
     tables: tuple[TableConfig, ...]
     sync: SyncConfig
     path: str = "twinrow.toml"
+    literal_password: bool = False
+    """Whether the password stands in the file itself."""
 
     def chosen(self, names: list[str] | tuple[str, ...]) -> tuple[TableConfig, ...]:
         """The tables of those names, all when there are none. Raises ConfigError for a name that is not configured."""
@@ -232,7 +238,7 @@ class Config:
                     f"table {name!r} is not in the configuration", where=self.path,
                     remedy=f"it has: {', '.join(known)}",
                 )  # fmt: skip
-        return tuple(known[name] for name in names) if names else self.tables
+        return tuple(known[name] for name in dict.fromkeys(names)) if names else self.tables
 
 
 def duration_s(text: str) -> float:
@@ -276,10 +282,12 @@ def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str]
     try:
         file = msgspec.convert(filled, File)
     except msgspec.ValidationError as error:
-        raise ConfigError(_readable(str(error)), where=place, remedy="see docs/config.md") from error
+        told = _readable(_with_attribute(str(error), filled))
+        raise ConfigError(told, where=place, remedy="see docs/config.md") from error
     _check_tables(file.tables, place)
     mysql = mysql_config(file.mysql.url, place, variables)
-    return Config(file.dynamodb, mysql, tuple(file.tables), file.sync, place)
+    literal = bool(mysql.password) and isinstance(url, str) and "${" not in _login(url)[1]
+    return Config(file.dynamodb, mysql, tuple(file.tables), file.sync, place, literal)
 
 
 def _fill(value: Any, variables: Mapping[str, str], place: str, key: str) -> Any:
@@ -306,9 +314,27 @@ def _fill(value: Any, variables: Mapping[str, str], place: str, key: str) -> Any
     return _VARIABLE.sub(variable, value)
 
 
+def _with_attribute(message: str, filled: dict[str, Any]) -> str:
+    """msgspec says `columns[...]` whichever override it means; this names the attribute."""
+    found = _SOME_COLUMN.search(message)
+    for attribute, column in filled["tables"][int(found[1])]["columns"].items() if found is not None else ():
+        try:
+            msgspec.convert(column, ColumnConfig)
+        except msgspec.ValidationError:
+            return message.replace("columns[...]", f"columns.{attribute}")
+    return message
+
+
 def _readable(message: str) -> str:
     """msgspec's message with the place in the file's own terms: `tables[0].into` instead of `$.tables[0].into`."""
     return message.replace("`$.", "`").replace(" - at `$`", "").replace("Object ", "the file ", 1)
+
+
+def _login(url: str) -> tuple[str, str]:
+    """(user, password) as they stand in a URL."""
+    login = url.partition("://")[2].rpartition("@")[0]
+    user, _, password = login.partition(":")
+    return user, password
 
 
 def mysql_config(url: str, place: str, variables: Mapping[str, str]) -> MySQLConfig:
@@ -322,10 +348,17 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str]) -> MySQLCon
     def part(text: str, key: str) -> str:
         return str(_fill(unquote(text), variables, place, f"$.mysql.url {key}"))
 
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its message would show the password
+        raise bad(
+            "cannot be read: a character in it wants to be written as %XX, or the password as a variable"
+        ) from None
     if parts.scheme not in ("mysql", "mariadb", "mysql+pymysql"):
         raise bad(f"has the scheme {parts.scheme!r}, not mysql")
-    login, _, server = parts.netloc.rpartition("@")
+    login, at, server = parts.netloc.rpartition("@")
+    if not at:  # what follows may be the rest of a password with # / or ? in it: nothing of it is shown
+        raise bad("names no user before an @ (in a password #, / and ? are written as %23, %2F and %3F)")
     user, _, password = login.partition(":")
     host, port = server, ""
     if not server.endswith("]") and ":" in server:
@@ -336,7 +369,7 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str]) -> MySQLCon
             raise bad(f"has the unknown option {name!r} (known: {', '.join(URL_OPTIONS)})")
     port_text = part(port, "port") or "3306"
     database = part(parts.path.removeprefix("/"), "database")
-    if not port_text.isdigit() or not 0 < int(port_text) < 65536:
+    if not (port_text.isascii() and port_text.isdecimal() and len(port_text) < 6) or not 0 < int(port_text) < 65536:
         raise bad(f"has the port {port_text!r}")
     if not user:
         raise bad("names no user")
@@ -351,6 +384,8 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str]) -> MySQLCon
         connect_timeout_s = float(options.get("connect_timeout_s", "10"))
     except ValueError:
         raise bad("has a connect_timeout_s that is no number") from None
+    if not 1 <= connect_timeout_s <= CONNECT_TIMEOUT_S_MAX:
+        raise bad(f"has a connect_timeout_s that is not between 1 and {CONNECT_TIMEOUT_S_MAX}")
     return MySQLConfig(
         host=part(host, "host").strip("[]") or "127.0.0.1", port=int(port_text), user=part(user, "user"),
         password=part(password, "password"), database=database, ssl_mode=mode, ssl_ca=options.get("ssl_ca"),
@@ -397,6 +432,11 @@ def _check_pending_index(table: TableConfig, where: str) -> None:
         raise ConfigError("`pending_index.pending` is empty", where=where, remedy='write pending = ["false"]')
     if len({isinstance(one, str) for one in index.pending}) > 1:
         raise ConfigError("`pending_index.pending` mixes texts and numbers; an index key has one type", where=where)
+    numbers = [one for one in (*index.pending, index.done) if not isinstance(one, str)]
+    if not all(map(math.isfinite, numbers)):
+        raise ConfigError("`pending_index` has a mark that is no number that DynamoDB takes", where=where)
+    if len(set(index.pending)) < len(index.pending):
+        raise ConfigError("`pending_index.pending` holds the same value twice", where=where)
     if "" in index.pending:
         raise ConfigError("`pending_index.pending` holds an empty text, which no index key can be", where=where)
     if index.done != "" and isinstance(index.done, str) != isinstance(index.pending[0], str):

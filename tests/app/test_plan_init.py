@@ -95,6 +95,14 @@ def test_what_init_writes_is_a_configuration() -> None:
     assert (config.tables[0].pending_index.index, config.tables[0].pending_index.pending) == ("marks", [0])
     assert (config.mysql.password, config.mysql.port) == ("p@ss", 3307)
     assert init.without_password("mysql://ann:${SECRET}@h/d") == ("mysql://ann:${SECRET}@h/d", "")
+    assert init.without_password("mysql://ann:p[w@h/d") == ("mysql://ann:p[w@h/d", "")
+
+
+def test_init_names_the_mysql_table_where_the_name_is_too_long_for_one() -> None:
+    long = "n" * 200
+    written = init.render("eu-west-1", None, "mysql://u@h/d", [init.Choice(replace(TOLD, name=long), "stream")])
+    (one,) = parse(written, "twinrow.toml", {}).tables
+    assert (one.name, len(one.into_name)) == (long, 64)
 
 
 def test_rights_are_the_least_that_each_capture_needs() -> None:

@@ -82,3 +82,22 @@ def test_overrides_are_checked_with_the_configuration() -> None:
     for wrong in ("type = 'CHAR(3)'\n", "from = 'epoch_ms'\n", "type = 'INT'\nfrom = 'epoch_ms'\n"):
         with pytest.raises(ConfigError, match=r"columns\.at"):
             settings_of(table(text + wrong), "twinrow.toml")
+
+
+@pytest.mark.parametrize(
+    "columns",
+    ["x.column = 'row_id'", "x.column = 'c '", "x.column = '_twinrow_key'", "x.column = 'c'\ny.column = 'C'"],
+)
+def test_overrides_that_contradict_are_told_with_the_configuration(columns: str) -> None:
+    text = HEAD + f"[[tables]]\nname = 'reviews'\ncapture = 'scan'\n[tables.columns]\n{columns}\n"
+    with pytest.raises(ConfigError, match=r"tables \(reviews\) columns"):
+        settings_of(table(text), "twinrow.toml")
+
+
+@pytest.mark.parametrize(
+    "named", [f"name = '{'n' * 65}'", "name = 'abc'\ninto = 'x '", "name = 'abc'\ninto = 'x\U0001f600'"]
+)
+def test_a_name_that_no_mysql_table_can_have_is_told_with_the_configuration(named: str) -> None:
+    with pytest.raises(ConfigError, match="set `into`") as told:
+        settings_of(table(HEAD + f"[[tables]]\n{named}\ncapture = 'scan'\n"), "twinrow.toml")
+    assert told.value.exit_code == 2

@@ -117,6 +117,8 @@ def test_what_differs_is_told_and_repaired(command: CommandLine, reviews: str, d
     assert command.run("repair", "--json").code == 3
     repaired = command.run("repair", "--execute", "--json")
     assert repaired.code == 0, repaired.err
+    (left,) = repaired.document["tables"]
+    assert (left["items"], left["rows"], left["missing"], left["different"]) == (ITEMS, ITEMS, 0, 0)
     assert command.run("verify").code == 0
 
 
@@ -142,9 +144,13 @@ def test_a_dead_letter_is_listed_retried_and_dropped(
 
     assert command.run("dead-letters", "drop").code == 2
     assert command.run("dead-letters", "drop", str(letters[0]["id"])).code == 0
+    parked_again = command.run("repair", "--execute", "--json")
+    assert parked_again.code == 3
+    (left,) = parked_again.document["tables"]
+    assert (left["missing"], left["dead_letters"]) == (0, 2)
     assert command.run("dead-letters", "retry", reviews).code == 3
     database.query("DROP TRIGGER objects")
-    retried = command.run("dead-letters", "retry", str(letters[1]["id"]))
+    retried = command.run("dead-letters", "retry", reviews)
     assert retried.code == 0, retried.err
     assert command.run("dead-letters", "list", "--json").document == {"dead_letters": []}
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from twinrow.config import Capture
 from twinrow.dynamodb import DynamoDB
 from twinrow.errors import TwinrowError
+from twinrow.schema.naming import NAME_CHARACTERS_MAX, column_name, valid_name
 from twinrow.table_description import IndexDescription, TableDescription
 
 PASSWORD_VARIABLE = "MYSQL_PASSWORD"  # noqa: S105 - the variable's name
@@ -62,8 +63,14 @@ def line(description: TableDescription) -> str:
 
 
 def without_password(url: str) -> tuple[str, str]:
-    """(the URL with `${MYSQL_PASSWORD}` in the place of a literal password, that password or nothing)."""
-    parts = urlsplit(url)
+    """(the URL with `${MYSQL_PASSWORD}` in the place of a literal password, that password or nothing).
+
+    A URL that cannot be read stays as it is: whoever takes it apart says so.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url, ""
     login, at, server = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
     if not at or not password or password.startswith("${"):
@@ -100,6 +107,10 @@ def _table(choice: Choice) -> list[str]:
         f"name = {_text(told.name)}",
         f"capture = {_text(choice.capture)}" + _why(choice.capture),
     ]
+    if not valid_name(told.name):
+        lines.append(
+            f"into = {_text(column_name(told.name, ()))}        # MySQL takes {NAME_CHARACTERS_MAX} characters"
+        )
     if choice.capture == "scan":
         lines.append('reconcile_every = "15m"        # a pass over the whole table reads bytes / 8192 units')
     elif choice.capture == "pending-index":

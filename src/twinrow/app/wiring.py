@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import stat
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -17,7 +16,8 @@ from twinrow.errors import ConfigError, Transient
 from twinrow.mysql import READ_TIMEOUT_S, Connection, MySQL
 from twinrow.retry import back_off_s
 from twinrow.schema.column_type import parse_type
-from twinrow.schema.table import Override
+from twinrow.schema.naming import NAME_CHARACTERS_MAX, valid_name
+from twinrow.schema.table import Override, check_overrides
 from twinrow.sync.settings import PendingIndex, Settings
 
 if TYPE_CHECKING:
@@ -37,20 +37,21 @@ def read_config(path: Path) -> tuple[Config, list[str]]:
     config = configuration.load(path)
     for table in config.tables:
         settings_of(table, config.path)
-    return config, _password_warning(path)
-
-
-def _password_warning(path: Path) -> list[str]:
-    url = str(tomllib.loads(path.read_text(encoding="utf-8"))["mysql"]["url"])
-    login = url.partition("://")[2].rpartition("@")[0]
-    password = login.partition(":")[2]
-    if not password or "${" in password or not path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        return []
-    return [f"{path}: others can read the password in it (chmod 600 {path}, or write ${{MYSQL_PASSWORD}} in its place)"]
+    if not config.literal_password or not path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        return config, []
+    return config, [
+        f"{path}: others can read the password in it (chmod 600 {path}, or write ${{MYSQL_PASSWORD}} in its place)"
+    ]
 
 
 def settings_of(table: TableConfig, place: str, *, adopt_links: bool = False) -> Settings:
-    """One table's settings with every default resolved. Raises ConfigError for an override that means nothing."""
+    """One table's settings with every default resolved. Raises ConfigError for names and overrides without meaning."""
+    if not valid_name(table.into_name):
+        raise ConfigError(
+            f"no MySQL table can have the name {table.into_name!r}: it takes 1 to {NAME_CHARACTERS_MAX} characters, "
+            "none of them NUL or above U+FFFF, and no white space at the end",
+            where=f"{place}: tables ({table.name})", remedy="set `into`",
+        )  # fmt: skip
     pending = None
     if table.pending_index is not None:
         index = table.pending_index
@@ -92,6 +93,10 @@ def _overrides(table: TableConfig, place: str) -> tuple[Override, ...]:
                 remedy='write type = "DATETIME(3)" beside it',
             )  # fmt: skip
         overrides.append(Override(attribute, column.column, kind, column.ignore))
+    try:
+        check_overrides((), table.own, tuple(overrides))  # against the key: at the start, when it is known
+    except ValueError as error:
+        raise ConfigError(str(error), where=f"{place}: tables ({table.name}) columns") from error
     return tuple(overrides)
 
 

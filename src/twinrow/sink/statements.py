@@ -104,6 +104,11 @@ def count_rows(schema: TableSchema) -> str:
     return f"SELECT COUNT(*) FROM {quote(schema.into)} WHERE `_twinrow_deleted_at` IS NULL"
 
 
+def count_kept(schema: TableSchema) -> str:
+    """How many rows are kept though their items are deleted."""
+    return f"SELECT COUNT(*) FROM {quote(schema.into)} WHERE `_twinrow_deleted_at` IS NOT NULL"
+
+
 def select_ids(schema: TableSchema, count: int) -> str:
     """(fingerprint, row_id, whether soft-deleted) of `count` fingerprints."""
     marks = ", ".join(["%s"] * count)

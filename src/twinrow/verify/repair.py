@@ -10,7 +10,7 @@ from twinrow import clock
 from twinrow.change import Item
 from twinrow.errors import Transient, TwinrowError
 from twinrow.sink import statements
-from twinrow.state import lease, recheck
+from twinrow.state import dead_letter, lease, recheck
 from twinrow.state.settling import Settling
 from twinrow.sync.compare import Difference
 from twinrow.verify.verify import Reader, Verdict, schema_of, verify_keys, verify_table
@@ -55,8 +55,10 @@ def repair_table(
     schema = schema_of(reader.connection, reader.settings.table)
     lease.recount(reader.connection, reader.settings.table, statements.count_rows(schema))
     left = verify_keys(reader, touched)
-    left.items, left.rows, left.kept = found.items, found.rows, found.kept
-    left.dead_letters = found.dead_letters
+    table, connection = reader.settings.table, reader.connection
+    left.items, left.rows = found.items, lease.row_count(connection, table)
+    left.kept = int(connection.query(statements.count_kept(schema))[0][0])
+    left.dead_letters = dead_letter.count(connection, table)  # a recheck may have parked an item
     return Repaired(found, left)
 
 

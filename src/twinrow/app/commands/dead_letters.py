@@ -45,8 +45,9 @@ def list_letters(named: WorkArgument = None, config: ConfigOption = None, as_jso
       twinrow dead-letters list --json | jq '.dead_letters[].reason'
     """
     loaded = load_config(config)
+    wanted = _split(loaded, named or [])
     with _session(loaded) as session:
-        letters = _chosen(session, loaded, named or [])
+        letters = _chosen(session, wanted)
     if as_json:
         out_json({"dead_letters": [_document(one) for one in letters]})
     else:
@@ -70,8 +71,9 @@ def retry(named: WorkArgument = None, config: ConfigOption = None) -> None:
     from twinrow.state import dead_letter, lease, recheck
 
     loaded = load_config(config)
+    wanted = _split(loaded, named or [])
     with _session(loaded) as session:
-        letters = _chosen(session, loaded, named or [])
+        letters = _chosen(session, wanted)
         left, worst = 0, 0
         for table in sorted({one.table for one in letters}):
             mine = [one for one in letters if one.table == table]
@@ -106,9 +108,9 @@ def drop(
     from twinrow.state import dead_letter
 
     loaded = load_config(config)
+    wanted = _split(loaded, named or [])
     with _session(loaded) as session:
-        letters = _chosen(session, loaded, named or [])
-        wanted = _split(loaded, named or [])
+        letters = _chosen(session, wanted)
         if letters and not wanted.ids and not yes:
             raise StartRefused(f"this drops {len(letters):,} dead letters", remedy="name ids, or say --yes")
         for table in sorted({one.table for one in letters}):
@@ -137,10 +139,9 @@ def _session(config: Config) -> closing[Connection]:
     return closing(connect(mysql_of(config)))
 
 
-def _chosen(session: Connection, config: Config, named: Sequence[str]) -> list[DeadLetter]:
+def _chosen(session: Connection, wanted: _Wanted) -> list[DeadLetter]:
     from twinrow.state import dead_letter, meta
 
-    wanted = _split(config, named)
     if not meta.installed(session):
         return []
     letters = dead_letter.load(session, wanted.tables, wanted.ids)

@@ -44,6 +44,8 @@ def item(
 
     if (row_id is not None) + (key is not None) + every != 1:
         raise ConfigError("say which item: --row-id N, --key JSON or --all")
+    if row_id is not None and not 0 <= row_id < 2**64:
+        raise ConfigError(f"--row-id {row_id} is no row id")
     loaded = load_config(config)
     (chosen,) = loaded.chosen([table])
     with closing(connect(mysql_of(loaded))) as session:
@@ -72,8 +74,6 @@ def items(connection: Connection, schema: TableSchema) -> Iterator[Item]:
 def _by_row_id(connection: Connection, schema: TableSchema, row_id: int) -> Item:
     from twinrow.sink import statements
 
-    if not 0 <= row_id < 2**64:
-        raise ConfigError(f"--row-id {row_id} is no row id")
     return _only(
         connection.query(statements.select_rows(schema, "`row_id` = %s"), (row_id,)), schema, f"row_id {row_id}"
     )
@@ -87,7 +87,7 @@ def _by_key(connection: Connection, schema: TableSchema, text: str) -> Item:
     try:
         key = json.loads(text)
         key_hash = fingerprint(schema.keys, key)
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise ConfigError(
             f"--key is not a key of {schema.table}: {error}", remedy=f"DynamoDB JSON of {wanted}"
         ) from error

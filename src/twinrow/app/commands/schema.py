@@ -48,6 +48,8 @@ def schema(
     chosen = loaded.chosen(tables or [])
     if apply and views:
         raise ConfigError("--apply and --views are asked for at once", remedy="run one, then the other")
+    if apply and as_json:
+        raise ConfigError("--apply has no JSON form", remedy="run it, then `twinrow schema --json`")
     if apply:
         raise typer.Exit(max([_apply(loaded, table, dry_run=dry_run) for table in chosen]))
     documents = []

@@ -32,7 +32,8 @@ def status(
 ) -> None:
     """How far each table is: phase, rows, lag, backlog, links owed, dead letters, gaps.
 
-    Works while a sync runs and while none does. Exit code 3 when something differs, 1 when a table is BROKEN.
+    Works while a sync runs and while none does. Exit code 3 when dead letters, gaps or refused links are
+    known, 1 when a table is BROKEN.
 
     \b
     Example:
