@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
@@ -200,7 +200,7 @@ class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the process works."""
 
     lease_s: Annotated[
-        float, _told("Seconds after which another process may take over from one that gives no sign.", ge=2, le=600)
+        float, _told("Seconds after which another process may take over from one that gives no sign.", ge=6, le=600)
     ] = 8.0
     workers: Annotated[
         Annotated[int, msgspec.Meta(ge=1, le=WORKERS_MAX)] | None,
@@ -215,6 +215,10 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tables: list[TableConfig]
     dynamodb: DynamoDBConfig = DynamoDBConfig()
     sync: SyncConfig = SyncConfig()
+
+
+_KNOWN: Final = (msgspec.json.Decoder(File), msgspec.json.Decoder(ColumnConfig))
+"""So that msgspec knows these types before two threads ask for them at once: see `twinrow.decode.compiled`."""
 
 
 @dataclass(frozen=True)

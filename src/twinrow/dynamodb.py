@@ -10,7 +10,7 @@ import base64
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import botocore.exceptions
 import botocore.parsers
@@ -75,30 +75,33 @@ class _RecordsAnswer(msgspec.Struct, rename="pascal"):
     next_shard_iterator: str | None = None
 
 
+_decode: Final = msgspec.json.Decoder().decode
+_decode_page: Final = msgspec.json.Decoder(_PageAnswer).decode
+_decode_records: Final = msgspec.json.Decoder(_RecordsAnswer).decode
+"""Made while this module is imported: see `twinrow.decode.compiled`."""
+
+
 class _WireParser:
     """Decodes good answers with msgspec, unchanged; errors are parsed by botocore's own parser."""
 
     def __init__(self, stock: Any) -> None:
         self._stock = stock
-        self._decode = msgspec.json.Decoder().decode
-        self._decode_page = msgspec.json.Decoder(_PageAnswer).decode
-        self._decode_records = msgspec.json.Decoder(_RecordsAnswer).decode
 
     def parse(self, response: dict[str, Any], shape: Any) -> Any:
         if response["status_code"] >= 300 or not response["body"]:
             return self._stock.parse(response, shape)
         parsed: dict[str, Any]
         if shape.name in PAGE_SHAPES:
-            page = self._decode_page(response["body"])
+            page = _decode_page(response["body"])
             parsed = {
                 "Items": bytes(page.items), "LastEvaluatedKey": page.last_evaluated_key,
                 "ConsumedCapacity": page.consumed_capacity,
             }  # fmt: skip
         elif shape.name == RECORDS_SHAPE:
-            told = self._decode_records(response["body"])
+            told = _decode_records(response["body"])
             parsed = {"Records": told.records, "NextShardIterator": told.next_shard_iterator}
         else:
-            parsed = self._decode(response["body"])
+            parsed = _decode(response["body"])
         parsed["ResponseMetadata"] = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": response["headers"]}
         return parsed
 
@@ -390,7 +393,8 @@ class DynamoDB:
                 for one in statements
             ],
         )  # fmt: skip
-        units = sum(one.get("CapacityUnits", 0.0) for one in answer.get("ConsumedCapacity") or ())
+        told = answer.get("ConsumedCapacity")  # DynamoDB Local tells none: a unit each is the least
+        units = sum(one.get("CapacityUnits", 0.0) for one in told) if told else float(len(statements))
         return [_statement_answer(one) for one in answer["Responses"]], units
 
     def update_item(self, table: str, key: Item, **parameters: Any) -> tuple[StatementAnswer, float]:

@@ -50,6 +50,10 @@ class TransactionRetry(Transient):
     """Deadlock (1213) or lock wait (1205): the whole transaction is run again."""
 
 
+class SchemaBusy(Transient):
+    """Another session changes the table's schema just now; values wait in extra meanwhile."""
+
+
 class LeaseLost(TwinrowError):
     """Another process holds the table's lease now; this one must not write one row more."""
 

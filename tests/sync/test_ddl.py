@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from tests.conftest import MakeCopying
-from tests.fixtures.copying import marked, put_all
+from tests.fixtures.copying import Copying, marked, put_all
+from tests.fixtures.killing import lease_runs_out
+from tests.fixtures.waiting import wait_until
 
 from twinrow.clock import Stop
 from twinrow.errors import LeaseLost, Transient
 from twinrow.mysql import Connection
 from twinrow.schema.evolve import WidenColumn, evolve
-from twinrow.sink import ddl
-from twinrow.state import lease
+from twinrow.schema.table import to_json
+from twinrow.sink import ddl, statements
+from twinrow.state import checkpoint, lease
+from twinrow.state.checkpoint import Checkpoint
+from twinrow.sync import copy as copy_module
+from twinrow.verify.verify import schema_of
+
+
+@contextmanager
+def reading(copying: Copying) -> Iterator[None]:
+    """An analyst's transaction that has read the copy: every ALTER waits for its end."""
+    session = copying.copies(Stop())[1].connect()
+    session.execute("START TRANSACTION")
+    session.query(f"SELECT COUNT(*) FROM `{copying.table}`")
+    try:
+        yield
+    finally:
+        session.close()
 
 
 def test_a_column_added_beside_a_widening_that_must_wait_keeps_its_name(
@@ -62,3 +84,79 @@ def test_a_process_that_lost_its_lease_alters_nothing(make_copying: MakeCopying)
     session.close()
     copying.assert_equal(items=5)
     assert str(copying.rows("visits", "visits < 1")[0][0]).startswith("0.123456789012")
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["not-done", "done"])
+def test_an_intent_that_was_left_is_no_reason_for_a_rebuild(make_copying: MakeCopying, done: bool) -> None:
+    """What the server did of it is ours; the rest is asked for again by values, under the rules of a live table."""
+    copying = make_copying(rebuild_rows_max=0)
+    put_all(copying.client, copying.table, [marked(n, visits={"N": "1"}) for n in range(5)])
+    copying.once_well()
+    session = copying.copies(Stop())[1].connect()
+    schema = schema_of(session, copying.table)
+    wanted = evolve(schema, [{"visits": {"N": "0.5"}, "seen": {"S": "x"}}])
+    checkpoint.save(session, copying.table, {"ddl": Checkpoint(to_json(wanted.schema))})
+    if done:
+        ddl.apply(session, wanted.schema, list(wanted.steps), may_rebuild=True)
+    put_all(copying.client, copying.table, [marked(1, text={"S": "nothing that asks for a column"})])
+    with reading(copying):
+        copying.once_well()
+    assert checkpoint.load(session, copying.table, "ddl") == {}
+    now = schema_of(session, copying.table)
+    assert (now.by_attribute["visits"].type == wanted.schema.by_attribute["visits"].type) is done
+    assert ("seen" in now.by_attribute) is done
+    session.close()
+    copying.assert_equal(items=5)
+
+
+def test_a_reader_at_the_end_of_the_first_copy_holds_up_the_index_alone(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy_module, "DDL_RETRY_S", 0.5)
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(5)])
+    code, output = copying.process_once(environment={"TWINROW_FAIL_POINT": "after-rows:1"})
+    assert code == -signal.SIGKILL, output
+    lease_runs_out(copying)
+
+    def has_index() -> bool:
+        found = copying.database.query(f"SHOW INDEX FROM `{copying.table}`")
+        return statements.KEY_INDEX in {row[2] for row in found}
+
+    with copying.running():
+        with reading(copying):
+            wait_until(lambda: copying.database.query("SELECT phase FROM _twinrow_table") == [("LIVE",)], 30)
+            put_all(copying.client, copying.table, [marked(7)])
+            wait_until(lambda: len(copying.rows("row_id", "reviewed_at LIKE '%%7'")) == 1, 20, what="a new row")
+            assert not has_index()
+        wait_until(has_index, 30, what="the index, once nobody reads")
+    copying.once_well()
+    copying.assert_equal(items=6)
+
+
+def test_while_another_session_changes_the_schema_values_wait_in_extra(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy_module, "DDL_LOCK_WAIT_S", 0)
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(5)])
+    copying.once_well()
+    session = copying.copies(Stop())[1].connect()
+    assert session.query(f"SELECT GET_LOCK({copy_module.DDL_LOCK_NAME}, 0)", (copying.table,)) == [(1,)]
+    put_all(copying.client, copying.table, [marked(n, late={"S": "new"}) for n in range(3)])
+    copying.once_well()
+    assert "late" not in schema_of(session, copying.table).by_attribute
+    copying.assert_equal(items=5)
+    session.close()
+    put_all(copying.client, copying.table, [marked(4, late={"S": "new"})])
+    copying.once_well()
+    assert copying.rows("late", "late IS NOT NULL") == [("new",)]
+    copying.assert_equal(items=5)
+
+
+def test_a_session_that_changes_the_schema_ends_when_its_process_sleeps(make_copying: MakeCopying) -> None:
+    """Else a paused process would keep its successor from the table for hours."""
+    copying = make_copying()
+    (copy,), mysql = copying.copies(Stop())
+    with copy.ddl_session() as session:
+        assert session.query("SELECT @@wait_timeout") == [(int(mysql.lease_s),)]

@@ -12,6 +12,7 @@ import pytest
 from tests.fixtures import tables
 from tests.fixtures.copying import Copying, put_all, review
 from tests.fixtures.databases import Database
+from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.servers import DynamoDBLocal
@@ -96,6 +97,25 @@ def test_writers_beside_snapshot_and_follow_end_equal(make_following: MakeFollow
             writer.join()
         wait_until(_caught_up(copying), CATCH_UP_S, what="the stream is caught up")
     copying.assert_equal()
+
+
+def test_shards_are_durable_before_the_first_page_is_scanned(make_following: MakeFollowing) -> None:
+    """Whatever is written from the first page on is in what is followed, however long the pages take."""
+    copying = make_following()
+    put_all(copying.client, copying.table, [review(n) for n in range(5)])
+    shards_at_scan: list[int] = []
+
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        if request.operation == "Scan":
+            found = copying.database.query("SELECT COUNT(*) FROM _twinrow_checkpoint WHERE part LIKE 'shard:%%'")
+            shards_at_scan.append(int(found[0][0]))
+        return forward(None)
+
+    with DynamoDBProxy(copying.endpoint_url, rule) as proxy:
+        copying.endpoint_url = proxy.endpoint_url
+        copying.once_well()
+        assert shards_at_scan[0] >= 1
+        copying.assert_equal(items=5)
 
 
 @pytest.mark.parametrize("view", ["KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE"])

@@ -251,6 +251,48 @@ def test_who_fights_over_the_link_attribute_ends_the_linking(make_copying: MakeC
     copying.assert_equal(items=5)
 
 
+def test_a_fight_over_the_link_attribute_is_noticed_over_several_runs_too(make_copying: MakeCopying) -> None:
+    """As `sync --once` from cron meets it: each run sees each id once."""
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(5)])
+    copying.once_well()
+    for turn in range(2):
+        _put(copying, marked(2, mysql_id={"N": str(424242 + turn)}))
+        copying.once_well()
+    _put(copying, marked(2, mysql_id={"N": "424244"}))
+    assert isinstance(copying.once().outcome.error, Broken)
+    copying.once_well()
+    copying.assert_equal(items=5)
+
+
+def test_an_item_corrected_after_it_was_parked_is_no_fight_and_no_gap(make_copying: MakeCopying) -> None:
+    """The item still carries the id of the row that it had before."""
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(5)])
+    copying.once_well()
+    copying.database.query(
+        f"CREATE TRIGGER objects BEFORE UPDATE ON `{copying.table}` FOR EACH ROW "
+        "IF NEW.rating = 9 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'; END IF"
+    )
+    linked = _get(copying, review(2))["mysql_id"]
+    with copying.running():
+        _put(copying, marked(2, rating={"N": "9"}, mysql_id=linked))
+        wait_until(lambda: copying.state("_twinrow_dead_letter") == 1, 20, what="a dead letter")
+        _put(copying, marked(2, mysql_id=linked))
+        wait_until(lambda: copying.state("_twinrow_dead_letter") == 0, 20, what="a row again")
+    copying.once_well()
+    assert copying.database.query("SELECT COUNT(*) FROM _twinrow_gap") == [(0,)]
+    assert copying.database.query("SELECT COUNT(*) FROM _twinrow_foreign_link") == [(0,)]
+    copying.assert_equal(items=5)
+
+
+def test_links_are_paid_for_also_where_dynamodb_tells_no_units(make_copying: MakeCopying) -> None:
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(30)])
+    ran = copying.once_well()
+    assert ran.copy.write_budget.used >= 30
+
+
 def test_an_app_that_replaces_whole_items_gets_the_same_id_again(make_copying: MakeCopying) -> None:
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(n) for n in range(10)])

@@ -20,7 +20,9 @@ from twinrow.app.servers import DynamoDBLocal
 from twinrow.app.status import collect
 from twinrow.clock import Stop
 from twinrow.config import parse
-from twinrow.state import gap, recheck
+from twinrow.errors import ConnectionLost, LeaseLost
+from twinrow.state import checkpoint, gap, lease, recheck
+from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.apply import Applied
 from twinrow.sync.copy import Copy
 from twinrow.sync.recheck import recheck_some
@@ -217,6 +219,75 @@ def test_status_shows_how_far_a_pass_is_also_one_taken_up(
         wait_until(lambda: share() is None, 20, what="no pass is shown any more")
     session.close()
     copying.assert_equal(items=40)
+
+
+@pytest.mark.parametrize("then", ["corrected", "deleted"])
+@pytest.mark.parametrize("capture", ["scan", "pending-index"])
+def test_a_pass_looks_at_parked_items_again(make_copying: MakeCopying, capture: str, then: str) -> None:
+    """They have no row that could differ or be left over; on a pending index the application sets no mark here."""
+    copying = make_copying(capture=capture, reconcile_every="1h")
+    put_all(copying.client, copying.table, [review(n) for n in range(10)])
+    copying.once_well()
+    copying.database.query(
+        f"CREATE TRIGGER objects BEFORE INSERT ON `{copying.table}` FOR EACH ROW "
+        "IF NEW.reviewed_at LIKE '%%20' AND NEW.rating = 1 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'; END IF"
+    )
+    bad = {**(marked(20) if capture != "scan" else review(20)), "rating": {"N": "1"}}
+    put_all(copying.client, copying.table, [bad])
+    copying.once()
+    assert copying.state("_twinrow_dead_letter") == 1
+    if then == "corrected":
+        put_all(copying.client, copying.table, [{**review(20), "rating": {"N": "2"}}])
+    else:
+        copying.client.delete_item(TableName=copying.table, Key=key(bad))
+    if capture != "scan":
+        session = copying.copies(Stop())[1].connect()
+        gap.record(session, copying.table, "TEST", at=time.time())
+        session.close()
+    copying.once_well()
+    assert copying.state("_twinrow_dead_letter") == 0
+    copying.assert_equal(items=11 if then == "corrected" else 10)
+
+
+def test_a_gap_found_while_it_is_mended_is_another_one(make_copying: MakeCopying) -> None:
+    """The pass may have been there already; before it began, the same gap found twice is one."""
+    copying = make_copying()
+    put_all(copying.client, copying.table, [review(n) for n in range(3)])
+    copying.once_well()
+    session = copying.copies(Stop())[1].connect()
+    for _ in range(2):
+        gap.record(session, copying.table, "TEST", at=time.time())
+    (first,) = gap.open_gaps(session, copying.table)
+    checkpoint.save(session, copying.table, {checkpoint.RECONCILE_BEGUN: Checkpoint("1.0", info=str(first.id))})
+    for _ in range(2):
+        gap.record(session, copying.table, "TEST", at=time.time())
+    assert len(gap.open_gaps(session, copying.table)) == 2
+    checkpoint.forget(session, copying.table, checkpoint.RECONCILE_BEGUN)
+    session.close()
+
+
+def test_a_process_that_lost_its_lease_moves_no_pass(make_copying: MakeCopying) -> None:
+    """Its successor may be at another pass, in which no segment is read yet."""
+    copying = make_copying()
+    put_all(copying.client, copying.table, [review(n) for n in range(3)])
+    copying.once_well()
+    (sleeper,), mysql = copying.copies(Stop())
+    session = mysql.connect()
+    won = lease.acquire(session, copying.table, "sleeper", 0.001)
+    assert won is not None
+    sleeper.hold(won, 0.0)
+    sleeper.load_schema()
+    gap.record(session, copying.table, "TEST", at=time.time())
+    reconcile = Reconcile(sleeper, 1)
+    assert reconcile.step() or reconcile.running
+    copying.once_well()
+    with pytest.raises(ConnectionLost):
+        reconcile._save()  # its session was ended by its successor; the next one is its own again
+    with pytest.raises(LeaseLost):
+        reconcile._save()
+    reconcile.close()
+    sleeper.close()
+    session.close()
 
 
 def test_a_gap_found_by_a_machine_whose_clock_is_ahead_is_closed_all_the_same(make_copying: MakeCopying) -> None:

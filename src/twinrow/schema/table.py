@@ -156,6 +156,10 @@ def check_overrides(keys: tuple[KeyAttribute, ...], own: frozenset[str], overrid
             )
 
 
+_decode: Final = msgspec.json.Decoder(TableSchema).decode
+"""Made while this module is imported: see `twinrow.decode.compiled`."""
+
+
 def to_json(schema: TableSchema) -> str:
     """Return the schema as JSON; equal schemas give equal text."""
     return msgspec.json.encode(schema, order="deterministic").decode()
@@ -164,6 +168,6 @@ def to_json(schema: TableSchema) -> str:
 def from_json(text: str) -> TableSchema:
     """Return the schema that `to_json` wrote. Raises ValueError for anything else."""
     try:
-        return msgspec.json.decode(text, type=TableSchema)
+        return _decode(text)
     except msgspec.DecodeError as error:
         raise ValueError(f"not a table's schema: {error}") from error

@@ -60,8 +60,8 @@ def _add(connection: Connection, schema: TableSchema, adds: list[Column], *, may
         _run(connection, statements.add_columns(schema, adds, connection.flavour, instant=False))
 
 
-def _run(connection: Connection, sql: str) -> None:
-    for tried in range(LOCK_TRIES_MAX):
+def _run(connection: Connection, sql: str, tries_max: int = LOCK_TRIES_MAX) -> None:
+    for tried in range(tries_max):
         try:
             connection.execute(sql)
         except MySQLError as error:
@@ -69,20 +69,23 @@ def _run(connection: Connection, sql: str) -> None:
                 return
             raise
         except Transient:
-            if tried + 1 == LOCK_TRIES_MAX or not connection.open:
+            if tried + 1 == tries_max or not connection.open:
                 raise
         else:
             return
 
 
 def add_key_index(connection: Connection, schema: TableSchema) -> None:
-    """The index on the readable key columns, built after the first copy."""
+    """The index on the readable key columns, built after the first copy. Raises TransactionRetry without its lock.
+
+    Nothing hangs on it: it is tried once, and again later, since all readers queue behind an ALTER that waits.
+    """
     if inspect.has_index(connection, schema.into, statements.KEY_INDEX):
         return
     sql = statements.key_index(schema)
     if sql:
         try:
-            _run(connection, sql)
+            _run(connection, sql, tries_max=1)
         except MySQLError as error:
             if error.code != DUPLICATE_INDEX:
                 raise

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from twinrow.mysql import Connection
 
+RECONCILE_BEGUN = "reconcile:pass"
+"""The pass under way: when it began, and as `info` the number of the newest gap that it mends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:

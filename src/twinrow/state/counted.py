@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 
@@ -49,6 +51,10 @@ class Counted(msgspec.Struct, frozen=True):
     rates: Rates = Rates()
 
 
+_decode: Final = msgspec.json.Decoder(Counted).decode
+"""Made while this module is imported: see `twinrow.decode.compiled`."""
+
+
 def to_json(counted: Counted) -> str:
     """The counts as they are kept in `_twinrow_table.counters`."""
     return msgspec.json.encode(counted).decode()
@@ -56,4 +62,4 @@ def to_json(counted: Counted) -> str:
 
 def from_json(text: str | None) -> Counted | None:
     """What `to_json` wrote; None for a table that no process has followed yet."""
-    return msgspec.json.decode(text, type=Counted) if text else None
+    return _decode(text) if text else None

@@ -117,6 +117,12 @@ def headings(connection: Connection, table: str, after: int, limit: int) -> list
     ]
 
 
+def keys(connection: Connection, table: str) -> list[tuple[bytes, Item]]:
+    """The fingerprint and key of every dead letter of a table."""
+    found = connection.query("SELECT key_hash, item_key FROM _twinrow_dead_letter WHERE table_name = %s", (table,))
+    return [(key_hash, json.loads(key)) for key_hash, key in found]
+
+
 def parked(connection: Connection, table: str) -> set[bytes]:
     """The key hashes of every dead letter of a table."""
     return {

@@ -36,5 +36,5 @@ def known(connection: Connection, table: str) -> set[bytes]:
 
 
 def clear(connection: Connection, table: str) -> None:
-    """Start counting anew (a person has restarted the table)."""
+    """Start counting anew."""
     connection.execute("DELETE FROM _twinrow_foreign_link WHERE table_name = %s", (table,))

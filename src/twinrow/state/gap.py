@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twinrow.mysql import Connection
+from twinrow.state.checkpoint import RECONCILE_BEGUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,17 @@ def record(
     from_at: float | None = None,
     to_at: float | None = None,
 ) -> None:
-    """Record a gap; one that is open already for the same shard and cause is not doubled."""
+    """Record a gap. One that is open already for the same shard and cause is not doubled.
+
+    That is, unless a reconcile that mends it is under way: it may have passed the place already.
+    """
     connection.execute(
         "INSERT INTO _twinrow_gap (table_name, shard, cause, from_at, to_at, found_at) "
         "SELECT %s, %s, %s, %s, %s, %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM _twinrow_gap g WHERE "
-        "g.table_name = %s "
-        "AND g.shard = %s AND g.cause = %s AND g.closed_at IS NULL)",
-        (table, shard, cause, from_at, to_at, at, table, shard, cause),
+        "g.table_name = %s AND g.shard = %s AND g.cause = %s AND g.closed_at IS NULL "
+        "AND g.id > COALESCE((SELECT CAST(c.info AS UNSIGNED) FROM _twinrow_checkpoint c "
+        "WHERE c.table_name = %s AND c.part = %s), 0))",
+        (table, shard, cause, from_at, to_at, at, table, shard, cause, table, RECONCILE_BEGUN),
     )
 
 
@@ -58,14 +63,6 @@ def recent(connection: Connection, table: str, limit: int) -> list[Gap]:
         f"SELECT {_COLUMNS} FROM _twinrow_gap WHERE table_name = %s ORDER BY id DESC LIMIT %s", (table, limit)
     )
     return [Gap(*row) for row in found]
-
-
-def last_found(connection: Connection, table: str, cause: str) -> float | None:
-    """When a gap of that cause was last found (epoch seconds)."""
-    found = connection.query(
-        "SELECT MAX(found_at) FROM _twinrow_gap WHERE table_name = %s AND cause = %s", (table, cause)
-    )
-    return None if found[0][0] is None else float(found[0][0])
 
 
 def newest(connection: Connection, table: str) -> int:

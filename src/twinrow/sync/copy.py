@@ -13,7 +13,7 @@ from twinrow.budget import Budget
 from twinrow.change import Item
 from twinrow.clock import Stop
 from twinrow.dynamodb import LINK_TIMEOUT_S, DynamoDB
-from twinrow.errors import LeaseLost, SchemaMoved, Transient
+from twinrow.errors import LeaseLost, SchemaBusy, SchemaMoved, TransactionRetry, Transient
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection, Flavour, MySQL
 from twinrow.schema.evolve import Evolution, WidenColumn, evolve, without_widening
@@ -25,8 +25,9 @@ from twinrow.state.lease import Lease
 from twinrow.sync.settings import Settings
 
 DDL_RETRY_S = 30.0
-DDL_LOCK_NAME_MAX = 64
-DDL_LOCK_WAIT_S = 10
+DDL_LOCK_NAME = "CONCAT('twinrow ddl ', LEFT(SHA2(CONCAT(DATABASE(), '/', %s), 256), 32))"
+"""Such locks are the whole server's, with 64 characters."""
+DDL_LOCK_WAIT_S = 3
 DDL_S_MAX = 86_400.0
 """A rebuild that was asked for by hand may take hours."""
 LEASE_MARGIN_S = 0.5
@@ -79,6 +80,8 @@ class Copy:
         self._ddl_after = 0.0
         self._ttl: tuple[str | None, ...] = ()
         self.waits_for_rebuild = ""
+        self.owes_key_index = False
+        self._key_index_after = 0.0
         self.partiql = True
         self.allow_global = False
         self.workers: int | None = None
@@ -220,8 +223,18 @@ class Copy:
         """Intent noted, ALTER, then the version raised under the lease's lock with the history in one transaction.
 
         Nothing is altered by a process that was paused, which might narrow a column that its successor has widened:
-        raises LeaseLost, and where only the schema moved on, that one is taken.
+        raises LeaseLost, and where only the schema moved on, that one is taken. What cannot be had now (a reader that
+        does not end, another session that changes the schema) is tried again later; values wait in extra meanwhile.
         """
+        try:
+            self._change_schema(evolution, forced=forced)
+        except SchemaBusy as busy:
+            if forced:
+                raise
+            self._ddl_after = clock.monotonic() + DDL_RETRY_S
+            self.waits_for_rebuild = str(busy)
+
+    def _change_schema(self, evolution: Evolution, *, forced: bool) -> None:
         with self.ddl_session() as session:
             try:
                 lease.check(session, self.lease, self.schema.version)
@@ -240,14 +253,15 @@ class Copy:
                 self.waits_for_rebuild = str(trouble)
                 evolution = without_widening(evolution)
                 if not evolution.steps or inspect.missing_columns(session, evolution.schema):
+                    checkpoint.forget(self.writer, self.table, "ddl")
                     return
                 # the new columns are there, only the wider ones are not: they are ours from now on, under their names
             else:
                 self.waits_for_rebuild = ""
-            self._enter_schema(evolution)
-        self._schema = evolution.schema
+            self.enter_schema(evolution)
 
-    def _enter_schema(self, evolution: Evolution) -> None:
+    def enter_schema(self, evolution: Evolution) -> None:
+        """What the server's table has become is the schema from now on."""
         fail_point("before-schema-version")
         with self.writer.transaction() as tx:
             lease.lock(tx, self.lease, None)
@@ -264,15 +278,30 @@ class Copy:
             tables.update(tx, self.table, table_schema=to_json(evolution.schema))
             lease.raise_schema_version(tx, self.lease, evolution.schema.version)
             checkpoint.forget(tx, self.table, "ddl")
+        self._schema = evolution.schema
+
+    def build_key_index(self) -> None:
+        """Build the analysts' index where it is owed; behind a reader that does not end it is tried again later."""
+        if not self.owes_key_index or clock.monotonic() < self._key_index_after:
+            return
+        self._key_index_after = clock.monotonic() + DDL_RETRY_S
+        try:
+            with self.ddl_session() as session:
+                ddl.add_key_index(session, self.schema)
+        except (SchemaBusy, TransactionRetry):
+            return
+        self.owes_key_index = False
 
     @contextmanager
     def ddl_session(self) -> Iterator[Connection]:
-        """A session for one change of the table: it may take long, and nobody else changes the table meanwhile."""
-        session = self.mysql.connect(read_timeout_s=DDL_S_MAX)
+        """A session for one change of the table: it may take long, and nobody else changes the table meanwhile.
+
+        Idle (its process is paused, or gone with its host) it ends after the lease's time. Raises SchemaBusy.
+        """
+        session = self.mysql.connect(idle_s=self.mysql.lease_s, read_timeout_s=DDL_S_MAX)
         try:
-            name = f"twinrow ddl {self.settings.into}"[:DDL_LOCK_NAME_MAX]
-            if not session.query("SELECT GET_LOCK(%s, %s)", (name, DDL_LOCK_WAIT_S))[0][0]:
-                raise Transient("another session changes the schema", where=f"table {self.table}")
+            if not session.query(f"SELECT GET_LOCK({DDL_LOCK_NAME}, %s)", (self.settings.into, DDL_LOCK_WAIT_S))[0][0]:
+                raise SchemaBusy("another session changes the schema", where=f"table {self.table}")
             yield session
         finally:
             session.close()

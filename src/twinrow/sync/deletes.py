@@ -34,11 +34,12 @@ def delete(
     hard = {one.hash for one in gone} - set(soft) | set(parked)
     count = writer.delete(tx, copy.schema, existing, soft, soft=True)
     count += writer.delete(tx, copy.schema, existing, sorted(hard), soft=False)
-    for one in gone:
+    rowless = [*gone, *(one for one in wanted if one.hash in parked and one.hash in existing)]
+    for one in rowless:
         if one.hash in existing:
             copy.row_is_gone(one.hash, existing[one.hash].row_id)
     if copy.snapshotting:
-        rows = {one.hash: existing[one.hash].row_id if one.hash in existing else None for one in gone}
+        rows = {one.hash: existing[one.hash].row_id if one.hash in existing else None for one in rowless}
         tombstone.bury(tx, copy.table, rows, clock.now())
         alive = [one.hash for one in wanted if one.row is not None and one.hash in buried]
         tombstone.lift(tx, copy.table, alive)

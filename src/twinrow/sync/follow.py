@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from twinrow import clock
 from twinrow.capture.reader_threads import ReaderThreads
+from twinrow.capture.shard_listing import ListJob
 from twinrow.capture.shard_tree import RETENTION_S, ShardPosition
 from twinrow.capture.stream import EMPTY_S, StreamBatch, StreamReader
 from twinrow.change import Change, Item
 from twinrow.errors import Broken, Transient
 from twinrow.schema.row import fingerprint
-from twinrow.state import checkpoint, gap
+from twinrow.state import checkpoint, gap, lease
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.apply import Batch, apply
 from twinrow.sync.copy import Copy
@@ -36,8 +37,7 @@ DISABLED = "STREAM_DISABLED"
 class Follow:
     """The stream of one table from its durable positions on; `step` applies one batch.
 
-    A new copy: every shard of the first complete listing is durable before the constructor returns, and so before the
-    first page is scanned. A stream that was re-created is read to the end of the old one first.
+    A stream that was re-created is read to the end of the old one first.
     """
 
     def __init__(self, copy: Copy, linker: Linker, description: TableDescription) -> None:
@@ -51,14 +51,11 @@ class Follow:
         self.trouble = ""
         self._mark = clock.now()
         known = checkpoint.load(copy.writer, copy.table, STREAM).get(STREAM)
-        arn = known.position if known is not None and known.position else description.stream_arn
-        if arn is None:
-            raise Broken("has no stream", where=f"table {copy.table}", remedy="twinrow check --fix turns it on")
-        started_at = known.read_at if known is not None else clock.now()
+        if known is None or known.position is None:
+            known = enter_stream(copy, _arn(copy, description))
+        arn = str(known.position)
         self._is_old = arn != description.stream_arn
-        if known is None:
-            checkpoint.save(copy.writer, copy.table, {STREAM: Checkpoint(arn, read_at=started_at)})
-        self._begin(arn, started_at)
+        self._begin(arn, known.read_at)
 
     def _begin(self, arn: str, started_at: float) -> None:
         copy = self._copy
@@ -69,22 +66,6 @@ class Follow:
         self._reader = StreamReader(copy.dynamodb, arn, positions, started_at=started_at)
         self._threads = ReaderThreads(self._reader, SHARDS_READ_AT_ONCE_MAX)
         self._threads.__enter__()
-        if not positions:
-            try:
-                self._until_listed()
-            except BaseException:
-                self.close()
-                raise
-
-    def _until_listed(self) -> None:
-        waits = ""
-        for _ in range(LISTING_TRIES_MAX):
-            batch = self._reader.take(RECORDS_A_BATCH_MAX, LISTING_WAIT_S)
-            self._apply(batch)
-            waits = batch.waits
-            if batch.listed or self._copy.stop:
-                return
-        raise Transient(waits or "the stream's shards cannot be listed", where=f"table {self._copy.table}")
 
     def step(self) -> bool:
         """Apply what was read; whether there was anything."""
@@ -121,8 +102,11 @@ class Follow:
             gaps = [(one.cause, one.shard, one.from_at, one.to_at) for one in batch.gaps]
             applied = apply(copy, Batch(changes, parts, suspects=suspects, gaps=gaps), prepared)
             self._linker.submit(applied.debts)
-        for shard in batch.forgotten:
-            checkpoint.forget(copy.writer, copy.table, SHARD + shard)
+        if batch.forgotten:
+            with copy.writer.transaction() as tx:
+                lease.lock(tx, copy.lease, None)
+                for shard in batch.forgotten:
+                    checkpoint.forget(tx, copy.table, SHARD + shard)
 
     def _next_stream(self) -> None:
         """All of the old stream is applied: go on with the new one; what was written between them, reconcile finds."""
@@ -138,16 +122,48 @@ class Follow:
                 "its stream was turned off", where=f"table {copy.table}", remedy="twinrow check --fix turns it on"
             )
         self.close()
-        with copy.writer.transaction() as tx:
-            gap.record(tx, copy.table, RECREATED, at=at, from_at=self.caught_up_at or None, to_at=at)
-            checkpoint.forget(tx, copy.table, SHARD)
-            checkpoint.save(tx, copy.table, {STREAM: Checkpoint(now, read_at=at)})
+        entered = enter_stream(copy, now, gap_from_at=self.caught_up_at or None, cause=RECREATED)
         self._is_old, self._mark = False, at
-        self._begin(now, at)
+        self._begin(now, entered.read_at)
 
     def close(self) -> None:
         """End the reading threads; what was read and not applied is read again from the durable positions."""
         self._threads.__exit__(None, None, None)
+
+
+def enter_stream(copy: Copy, arn: str, *, cause: str = "", gap_from_at: float | None = None) -> Checkpoint:
+    """Make the stream durable, with every shard of its first complete listing; with a `cause` also a gap before it.
+
+    A new copy does so before the first page is scanned: whatever is written from then on is in what is followed.
+    Raises Transient when the shards cannot be listed.
+    """
+    entered = Checkpoint(arn, read_at=clock.now())
+    reader = StreamReader(copy.dynamodb, arn, {}, started_at=entered.read_at)
+    batch = reader.take(RECORDS_A_BATCH_MAX, 0.0)
+    for _ in range(LISTING_TRIES_MAX):
+        with reader.lock:
+            job = reader.next_job()
+        if isinstance(job, ListJob):  # what may be read already is read by the threads, from the durable positions
+            reader.run(job)
+        batch = reader.take(RECORDS_A_BATCH_MAX, 0.0)
+        if batch.listed or copy.stop.wait(LISTING_WAIT_S):
+            break
+    if not batch.listed:
+        raise Transient(batch.waits or "the stream's shards cannot be listed", where=f"table {copy.table}")
+    with copy.writer.transaction() as tx:
+        lease.lock(tx, copy.lease, None)
+        if cause:
+            gap.record(tx, copy.table, cause, at=entered.read_at, from_at=gap_from_at, to_at=entered.read_at)
+        checkpoint.forget(tx, copy.table, SHARD)
+        parts = {SHARD + shard: _checkpoint(one) for shard, one in batch.positions.items()}
+        checkpoint.save(tx, copy.table, {STREAM: entered, **parts})
+    return entered
+
+
+def _arn(copy: Copy, description: TableDescription) -> str:
+    if description.stream_arn is None:
+        raise Broken("has no stream", where=f"table {copy.table}", remedy="twinrow check --fix turns it on")
+    return description.stream_arn
 
 
 def _told_and_untold(copy: Copy, changes: Sequence[Change]) -> tuple[list[Change], list[tuple[bytes, Item]]]:

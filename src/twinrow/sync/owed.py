@@ -19,7 +19,6 @@ MEETINGS_MAX = 3
 """An id that is not ours, met so often on an item after our own link, means that something else writes it."""
 ROW_ID_MAX = 2**63 - 1
 WENT_BACK = "MYSQL_WENT_BACK"
-WENT_BACK_GAP_S_MIN = 3600.0
 """At most one reconcile an hour for this cause: an app may copy items together with their ids."""
 
 
@@ -176,14 +175,14 @@ def meet_foreign_ids(tx: Connection, copy: Copy, ones: Sequence[One], written: W
 
 
 def _went_back(tx: Connection, copy: Copy, one: One) -> None:
-    """An id that names no row, or another key's, in a copy that is not new: MySQL lost rows (a restore, a failover)."""
+    """An id that names no row, or another key's, in a copy that is not new: MySQL lost rows (a restore, a failover).
+
+    What a recheck meets is no news: where rows were lost, the reconcile of that gap meets such an id at each of them.
+    """
     row_id = _number(one.link)
-    if copy.first_copy or row_id is None:
+    if copy.first_copy or row_id is None or (one.origin == "RECHECK" and gap.open_gaps(tx, copy.table)):
         return
     found = tx.query(f"SELECT _twinrow_key FROM {quote(copy.schema.into)} WHERE row_id = %s", (row_id,))
     if found and found[0][0] == one.hash:
         return
-    at = clock.now()
-    last = gap.last_found(tx, copy.table, WENT_BACK)
-    if last is None or at - last > WENT_BACK_GAP_S_MIN:
-        gap.record(tx, copy.table, WENT_BACK, at=at)
+    gap.record(tx, copy.table, WENT_BACK, at=clock.now())

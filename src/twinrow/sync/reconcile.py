@@ -109,7 +109,7 @@ class Reconcile:
     def _begin(self) -> bool:
         copy = self._copy
         known = checkpoint.load(copy.writer, copy.table, PART)
-        info = known.get(f"{PART}pass")
+        info = known.get(checkpoint.RECONCILE_BEGUN)
         self._seen, self._row_after, self._suspected, self._settling = Seen(), None, info is not None, None
         positions: dict[int, Item | None] = dict.fromkeys(range(self._segments))
         if info is not None and info.position:
@@ -124,7 +124,11 @@ class Reconcile:
         else:
             self._pass_at, self._gaps_up_to = clock.now(), gap.newest(copy.writer, copy.table)
             began = Checkpoint(repr(self._pass_at), info=str(self._gaps_up_to))
-            checkpoint.save(copy.writer, copy.table, {f"{PART}pass": began})
+            with copy.writer.transaction() as tx:
+                lease.lock(tx, copy.lease, None)
+                checkpoint.save(tx, copy.table, {checkpoint.RECONCILE_BEGUN: began})
+                # a parked item has no row that a look could find different, or left over
+                recheck.add(tx, copy.table, dead_letter.keys(tx, copy.table), CAUSE)
         self._comparer = self._new_comparer()
         self._scan = ParallelScan(
             copy.dynamodb, copy.table, self._segments, positions, copy.read_budget, copy.stop
@@ -167,6 +171,7 @@ class Reconcile:
         """Positions and met rows, durable together: an interrupted pass goes on from here."""
         copy = self._copy
         with copy.writer.transaction() as tx:
+            lease.lock(tx, copy.lease, None)  # a process that was paused has another pass in mind
             self._seen.save(tx, copy.table, self._pass_at)
             checkpoint.save(
                 tx,

@@ -11,7 +11,6 @@ from twinrow.capture.scan import PageSource, ParallelScan, ScannedPage
 from twinrow.change import Change, Item
 from twinrow.failpoint import fail_point
 from twinrow.schema.row import key_of
-from twinrow.sink import ddl
 from twinrow.state import checkpoint, lease, recheck, tables, tombstone
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.apply import Applied, Batch, apply
@@ -45,7 +44,7 @@ class Snapshot:
     ) -> None:
         self._copy = copy
         self.segments = segments
-        self.started_at = clock.now()
+        self.started_at = min((page.at for page in first), default=clock.now())
         self._first = list(first)
         self._loader = Loader(copy)
         known = checkpoint.load(copy.writer, copy.table, PART)
@@ -96,9 +95,9 @@ class Snapshot:
 
 
 def finish(copy: Copy) -> None:
-    """The first copy is through: the analysts' index is built, tombstones go, the phase moves on."""
-    with copy.ddl_session() as session:
-        ddl.add_key_index(session, copy.schema)
+    """The first copy is through: the analysts' index is owed, tombstones go, the phase moves on."""
+    copy.owes_key_index = True
+    copy.build_key_index()
     fail_point("before-snapshot-done")
     with copy.writer.transaction() as tx:
         lease.lock(tx, copy.lease, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +15,12 @@ from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve
 from twinrow.schema.naming import fold
 from twinrow.schema.table import KeyAttribute, TableSchema, check_overrides, empty_schema, from_json, to_json
 from twinrow.sink import ddl, inspect, statements
+from twinrow.sink.inspect import FoundColumn
 from twinrow.state import checkpoint, gap, lease, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.tables import Registered
 from twinrow.sync.copy import Copy
+from twinrow.sync.follow import enter_stream
 from twinrow.sync.settings import PendingIndex, Settings
 from twinrow.table_description import TableDescription
 
@@ -104,9 +107,9 @@ def start(copy: Copy, description: TableDescription) -> tuple[int, list[ScannedP
         raise lacks_column(copy.table, missing[0])
     copy.snapshotting = registered.snapshot_done_at is None
     copy.first_copy = copy.snapshotting
-    if not copy.snapshotting and not inspect.has_index(copy.writer, copy.settings.into, statements.KEY_INDEX):
-        with copy.ddl_session() as session:
-            ddl.add_key_index(session, copy.schema)
+    copy.owes_key_index = not copy.snapshotting and not inspect.has_index(
+        copy.writer, copy.settings.into, statements.KEY_INDEX
+    )
     return _segments(copy, description), []
 
 
@@ -149,6 +152,8 @@ def _begin(copy: Copy, description: TableDescription) -> tuple[int, list[Scanned
             remedy="set another `into`, or rename it",
         )
     count = settings.segments or segments_for(description.bytes)
+    if settings.capture == "stream" and description.stream_arn is not None:
+        enter_stream(copy, description.stream_arn)
     pages = list(first_pages(copy.dynamodb, copy.table, count, copy.read_budget, copy.stop))
     _refuse_linked_items(copy, pages)
     _check_overrides(copy, _keys(description))
@@ -197,21 +202,46 @@ def _register(copy: Copy, description: TableDescription, schema: TableSchema) ->
 
 
 def _resume_ddl(copy: Copy, registered: Registered) -> None:
-    """A killed run may have left an intent: the ALTER is finished (or found done) and the version raised."""
+    """A killed run may have left an intent: what of it the server has done is ours from now on, and no more is done.
+
+    The values ask for the rest again, under the rules of a live table: an old intent is no reason for a rebuild.
+    """
     schema = from_json(registered.table_schema)
     copy.schema = schema
     intent = checkpoint.load(copy.writer, copy.table, "ddl").get("ddl")
     if intent is None or not intent.position:
         return
     wanted = from_json(intent.position)
-    found = inspect.columns(copy.writer, schema.into)
-    if wanted.version > schema.version and any(
-        one.column in found for one in wanted.columns if one not in schema.columns
-    ):
+    with copy.ddl_session() as session:  # an ALTER of the former process may still be running: this waits for it
+        found = inspect.columns(session, schema.into)
         steps = steps_between(schema, wanted, "finished after an interruption")
-        copy.change_schema(Evolution(wanted, steps), forced=True)
-    else:
-        checkpoint.forget(copy.writer, copy.table, "ddl")
+        done = tuple(step for step in steps if _is_done(step, found))
+        if wanted.version > schema.version and done:
+            copy.enter_schema(_after_steps(schema, wanted, done))
+        else:
+            checkpoint.forget(copy.writer, copy.table, "ddl")
+
+
+def _is_done(step: AddColumn | WidenColumn, found: Mapping[str, FoundColumn]) -> bool:
+    """Whether the server's table has the column, of the wider type where it was widened (on the ladder: DECIMAL)."""
+    if isinstance(step, AddColumn):
+        return step.column.column in found
+    there, wanted = found.get(step.after.column), step.after.type
+    return there is not None and (there.data_type.upper(), there.precision, there.scale) == (
+        wanted.name, wanted.length, wanted.scale,
+    )  # fmt: skip
+
+
+def _after_steps(before: TableSchema, wanted: TableSchema, steps: tuple[AddColumn | WidenColumn, ...]) -> Evolution:
+    """A part of the way from one schema to a later one."""
+    made = {(step.column if isinstance(step, AddColumn) else step.after).attribute for step in steps}
+    known = before.by_attribute
+    columns = tuple(
+        one if one.attribute in made else known[one.attribute]
+        for one in wanted.columns
+        if one.attribute in made or one.attribute in known
+    )
+    return Evolution(replace(wanted, columns=columns), steps)
 
 
 def steps_between(before: TableSchema, after: TableSchema, why: str) -> tuple[AddColumn | WidenColumn, ...]:

@@ -207,9 +207,11 @@ class TableRun:
         description = copy.dynamodb.describe(copy.table)
         self.shared.on_described(copy, description)
         start.check_source(copy, description)
+        registered = tables.load(copy.writer, copy.table)
         segments, pages = start.start(copy, description)
         link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over)
-        foreign_link.clear(copy.writer, copy.table)
+        if registered is not None and registered.phase == "BROKEN":
+            foreign_link.clear(copy.writer, copy.table)  # a person has looked, and starts it again
         self._linker = Linker(copy)
         self._source = self._make_source(description)
         if copy.snapshotting:
@@ -258,6 +260,7 @@ class TableRun:
                 worked |= reconcile.step()
                 self._tell_waiting(reconcile.trouble)
             worked |= self._pay_what_is_due()
+            copy.build_key_index()
             self._note()
             if self.shared.once and not worked and self._caught_up():
                 return
