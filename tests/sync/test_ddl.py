@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pymysql
 import pytest
 from tests.conftest import MakeCopying
 from tests.fixtures.copying import Copying, marked, put_all
@@ -22,6 +23,8 @@ from twinrow.state import checkpoint, lease
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync import copy as copy_module
 from twinrow.verify.verify import schema_of
+
+COLUMNS_MAX = 400
 
 
 @contextmanager
@@ -160,3 +163,23 @@ def test_a_session_that_changes_the_schema_ends_when_its_process_sleeps(make_cop
     (copy,), mysql = copying.copies(Stop())
     with copy.ddl_session() as session:
         assert session.query("SELECT @@wait_timeout") == [(int(mysql.lease_s),)]
+
+
+def test_without_room_for_a_column_values_stay_in_extra(make_copying: MakeCopying) -> None:
+    """An analyst has filled the row with columns of their own."""
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(5)])
+    copying.once_well()
+    full = False
+    for number in range(COLUMNS_MAX):
+        try:
+            copying.database.query(f"ALTER TABLE `{copying.table}` ADD COLUMN of_mine_{number} TEXT")
+        except pymysql.err.MySQLError:
+            full = True
+            break
+    assert full
+    put_all(copying.client, copying.table, [marked(1, late={"S": "new"})])
+    with copying.running():
+        wait_until(lambda: "no room" in copying.database.query("SELECT reason FROM _twinrow_table")[0][0], 20)
+    copying.once_well()
+    copying.assert_equal(items=5)

@@ -13,12 +13,14 @@ from twinrow.sink import inspect, statements
 LOCK_TRIES_MAX = 5
 NO_INSTANT_CODES = frozenset({1845, 1846, 4092, 4157, 1235})
 """ALGORITHM=INSTANT cannot be had: row format, no row version left (64, on 9.x 254), row too large, unsupported."""
+NO_ROOM_CODES = frozenset({1117, 1118})
+"""Too many columns, too large a row: users have added some of their own."""
 DUPLICATE_COLUMN = 1060
 DUPLICATE_INDEX = 1061
 
 
 class NeedsRebuild(Transient):
-    """The ALTER would rebuild a table of more rows than `rebuild_rows_max`; values stay in extra meanwhile."""
+    """The ALTER wants a person: it would rebuild too large a table, or has no room. Values stay in extra meanwhile."""
 
 
 def create(connection: Connection, schema: TableSchema) -> None:
@@ -48,6 +50,18 @@ def apply(
 
 
 def _add(connection: Connection, schema: TableSchema, adds: list[Column], *, may_rebuild: bool) -> None:
+    try:
+        _add_anyhow(connection, schema, adds, may_rebuild=may_rebuild)
+    except MySQLError as error:
+        if error.code not in NO_ROOM_CODES:
+            raise
+        raise NeedsRebuild(
+            "the MySQL table has no room for another column",
+            remedy=f"drop columns of your own from `{schema.into}`, or make them smaller",
+        ) from error
+
+
+def _add_anyhow(connection: Connection, schema: TableSchema, adds: list[Column], *, may_rebuild: bool) -> None:
     try:
         _run(connection, statements.add_columns(schema, adds, connection.flavour, instant=True))
     except MySQLError as error:

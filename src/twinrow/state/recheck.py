@@ -83,15 +83,17 @@ def done(tx: Connection, table: str, suspects: Sequence[Suspect]) -> None:
 
 
 def waiting(connection: Connection, table: str, limit: int) -> set[bytes]:
-    """The fingerprints of the keys that wait for their first look, at most `limit`."""
+    """The fingerprints of the keys that wait for their first look, at most `limit`; without those put off for ever."""
     found = connection.query(
-        "SELECT key_hash FROM _twinrow_recheck WHERE table_name = %s AND late = 0 LIMIT %s", (table, limit)
+        "SELECT key_hash FROM _twinrow_recheck WHERE table_name = %s AND late = 0 AND due_at < %s LIMIT %s",
+        (table, NEVER, limit),
     )
     return {key_hash for (key_hash,) in found}
 
 
 def count(connection: Connection, table: str) -> int:
-    """Keys that wait for their first look."""
-    return int(
-        connection.query("SELECT COUNT(*) FROM _twinrow_recheck WHERE table_name = %s AND late = 0", (table,))[0][0]
+    """Keys that wait for their first look; without those put off for ever."""
+    found = connection.query(
+        "SELECT COUNT(*) FROM _twinrow_recheck WHERE table_name = %s AND late = 0 AND due_at < %s", (table, NEVER)
     )
+    return int(found[0][0])

@@ -109,6 +109,8 @@ class TableRun:
         self._recheck_at = 0.0
         self._throttles = 0
         self._recheck_trouble = ""
+        self._cut_off = False
+        """Whether this run's last try ended in trouble: its link calls may still be under way."""
         self._holders: Settling | None = None
         self._snapshot_over_at = 0.0
 
@@ -209,7 +211,8 @@ class TableRun:
         start.check_source(copy, description)
         registered = tables.load(copy.writer, copy.table)
         segments, pages = start.start(copy, description)
-        link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over)
+        link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over or self._cut_off)
+        self._cut_off = False
         if registered is not None and registered.phase == "BROKEN":
             foreign_link.clear(copy.writer, copy.table)  # a person has looked, and starts it again
         self._linker = Linker(copy)
@@ -382,6 +385,7 @@ class TableRun:
     def _wait_for(self, trouble: TwinrowError, attempt: int) -> None:
         """Everything that hangs on the lost session is dropped; the next try reads positions and debts from MySQL."""
         self._end_parts()
+        self._cut_off = True
         self.copy.waiting = str(trouble)
         self.shared.on_waiting(self.copy.table, str(trouble))
         try:
