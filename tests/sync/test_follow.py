@@ -19,7 +19,7 @@ from twinrow.app.servers import DynamoDBLocal
 from twinrow.clock import Stop
 from twinrow.errors import Throttled
 from twinrow.mysql import Connection
-from twinrow.state import outbox
+from twinrow.state import outbox, recheck
 from twinrow.state.outbox import Debt
 from twinrow.sync.apply import Applied
 from twinrow.sync.copy import Copy
@@ -231,6 +231,38 @@ def test_an_image_that_a_scan_met_between_two_changes_does_not_stay(make_followi
     put_all(copying.client, copying.table, [review(1, text={"S": "before"})])
     copying.once_well()
     copying.assert_equal(items=1)
+
+
+def test_an_item_keeps_its_id_when_a_recheck_is_ahead_of_the_stream(
+    make_following: MakeFollowing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleted and re-created, then rechecked, and only then the stream tells of both, one at a time."""
+    copying = make_following(link=True)
+    put_all(copying.client, copying.table, [review(1), review(2)])
+    copying.once_well()
+    (before,) = copying.rows("row_id", "reviewed_at LIKE '%%1'")
+    behind, step = threading.Event(), Follow.step
+
+    def step_unless_behind(self: Follow) -> bool:
+        return False if behind.is_set() else step(self)
+
+    monkeypatch.setattr(Follow, "step", step_unless_behind)
+    monkeypatch.setattr("twinrow.sync.follow.RECORDS_A_BATCH_MAX", 1)
+    behind.set()
+    session = copying.copies(Stop())[1].connect()
+    key = {name: review(1)[name] for name in ("username", "reviewed_at")}
+    with copying.running():
+        copying.client.delete_item(TableName=copying.table, Key=key)
+        put_all(copying.client, copying.table, [review(1, text={"S": "again"})])
+        (key_hash,) = copying.rows("_twinrow_key", "reviewed_at LIKE '%%1'")[0]
+        recheck.add(session, copying.table, [(key_hash, key)], "test")
+        wait_until(lambda: copying.rows("text", "reviewed_at LIKE '%%1'") == [("again",)], 20, what="the recheck")
+        assert copying.rows("row_id", "reviewed_at LIKE '%%1'") == [before]
+        behind.clear()
+        wait_until(_caught_up(copying), CATCH_UP_S, what="the stream is caught up")
+    session.close()
+    copying.assert_equal(items=2)
+    assert copying.rows("row_id", "reviewed_at LIKE '%%1'") == [before]
 
 
 @pytest.mark.timeout(300)

@@ -65,6 +65,14 @@ def recent(connection: Connection, table: str, limit: int) -> list[Gap]:
     return [Gap(*row) for row in found]
 
 
+def last_found(connection: Connection, table: str, cause: str) -> float | None:
+    """When a gap of that cause was last found (epoch seconds)."""
+    found = connection.query(
+        "SELECT MAX(found_at) FROM _twinrow_gap WHERE table_name = %s AND cause = %s", (table, cause)
+    )
+    return None if found[0][0] is None else float(found[0][0])
+
+
 def newest(connection: Connection, table: str) -> int:
     """The number of the gap found last; 0 when there never was one. Gaps are told apart by it, not by clocks."""
     found = connection.query("SELECT COALESCE(MAX(id), 0) FROM _twinrow_gap WHERE table_name = %s", (table,))

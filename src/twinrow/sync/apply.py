@@ -157,6 +157,8 @@ def _write(
     debts = owed.debts(copy, wanted, written, parked, generation)
     debts = owed.new_debts(tx, copy, debts, wanted, truth=batch.truth)
     owed.meet_foreign_ids(tx, copy, wanted, written)
+    if batch.truth and copy.settings.capture == "stream":
+        copy.ran_ahead(one.hash for one in wanted if one.row is not None)
     return Applied(debts, written, len(parked)), written.rows_delta - gone
 
 

@@ -33,6 +33,8 @@ DDL_S_MAX = 86_400.0
 LEASE_MARGIN_S = 0.5
 FORMER_KEYS_MAX = 50_000
 FORMER_IDS_A_KEY_MAX = 8
+AHEAD_S_MAX = 600.0
+"""A delete that the stream tells of so long after a recheck is taken for a new one."""
 
 
 @dataclass(slots=True)
@@ -87,9 +89,28 @@ class Copy:
         self.workers: int | None = None
         self.foreign: dict[bytes, str] = {}
         self._former: OrderedDict[bytes, tuple[int, ...]] = OrderedDict()
+        self._ahead: OrderedDict[bytes, float] = OrderedDict()
+        self._given_back: OrderedDict[bytes, int] = OrderedDict()
 
-    def row_is_gone(self, key_hash: bytes, row_id: int) -> None:
+    def ran_ahead(self, hashes: Iterable[bytes]) -> None:
+        """These rows say the truth of this moment, which the stream may tell of later."""
+        at = clock.monotonic()
+        for key_hash in hashes:
+            self._ahead.pop(key_hash, None)
+            self._ahead[key_hash] = at
+        while len(self._ahead) > FORMER_KEYS_MAX:
+            self._ahead.popitem(last=False)
+
+    def id_to_give_back(self, key_hash: bytes) -> int | None:
+        """The id of a row that the stream has deleted only because it was behind: its item lives."""
+        return self._given_back.get(key_hash)
+
+    def row_is_gone(self, key_hash: bytes, row_id: int, *, by_stream: bool) -> None:
         """Remember the id of a deleted row: a link call under way may still write it to an item created again."""
+        if by_stream and clock.monotonic() - self._ahead.pop(key_hash, -AHEAD_S_MAX) < AHEAD_S_MAX:
+            self._given_back[key_hash] = row_id
+            if len(self._given_back) > FORMER_KEYS_MAX:
+                self._given_back.popitem(last=False)
         ids = self._former.pop(key_hash, ())
         self._former[key_hash] = (*ids, row_id)[-FORMER_IDS_A_KEY_MAX:]
         if len(self._former) > FORMER_KEYS_MAX:

@@ -19,6 +19,8 @@ MEETINGS_MAX = 3
 """An id that is not ours, met so often on an item after our own link, means that something else writes it."""
 ROW_ID_MAX = 2**63 - 1
 WENT_BACK = "MYSQL_WENT_BACK"
+FOREIGN_IDS_COUNT_S = 7 * 86_400.0
+"""After so long a restored MySQL is history: its items' ids, met once each, count no more towards a second writer."""
 """At most one reconcile an hour for this cause: an app may copy items together with their ids."""
 
 
@@ -85,6 +87,8 @@ def ids_to_take(
         if one.row is None or one.hash in existing:
             continue
         row_id = buried.get(one.hash)
+        if row_id is None:
+            row_id = copy.id_to_give_back(one.hash)
         if row_id is None and copy.first_copy and copy.settings.adopt_links:
             row_id = _number(one.link)
         if row_id is not None:
@@ -172,6 +176,16 @@ def meet_foreign_ids(tx: Connection, copy: Copy, ones: Sequence[One], written: W
                 where=f"table {copy.table}",
                 remedy="stop the other writer or set another `link_attribute`, then restart `twinrow sync`",
             )
+
+
+def forget_foreign_ids(copy: Copy, *, broken: bool) -> None:
+    """At the start: count anew where a person starts a BROKEN table again, or where MySQL went back long ago.
+
+    Else the count goes on: two copies that write ids one after the other, as from cron, meet each id once a run.
+    """
+    last = gap.last_found(copy.writer, copy.table, WENT_BACK)
+    if broken or (last is not None and clock.now() - last > FOREIGN_IDS_COUNT_S):
+        foreign_link.clear(copy.writer, copy.table)
 
 
 def _went_back(tx: Connection, copy: Copy, one: One) -> None:

@@ -27,9 +27,9 @@ from twinrow.mysql import WITHHELD_CODES as MYSQL_WITHHELD
 from twinrow.mysql import Connection, MySQLError
 from twinrow.retry import back_off_s
 from twinrow.sink import inspect
-from twinrow.state import counted, dead_letter, foreign_link, gap, lease, meta, outbox, recheck, tables
+from twinrow.state import counted, dead_letter, gap, lease, meta, outbox, recheck, tables
 from twinrow.state.settling import Settling
-from twinrow.sync import link, start
+from twinrow.sync import link, owed, start
 from twinrow.sync.copy import Copy
 from twinrow.sync.follow import Follow
 from twinrow.sync.link import Linker
@@ -213,8 +213,7 @@ class TableRun:
         segments, pages = start.start(copy, description)
         link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over or self._cut_off)
         self._cut_off = False
-        if registered is not None and registered.phase == "BROKEN":
-            foreign_link.clear(copy.writer, copy.table)  # a person has looked, and starts it again
+        owed.forget_foreign_ids(copy, broken=registered is not None and registered.phase == "BROKEN")
         self._linker = Linker(copy)
         self._source = self._make_source(description)
         if copy.snapshotting:
