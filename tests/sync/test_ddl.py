@@ -10,7 +10,7 @@ import pymysql
 import pytest
 from tests.conftest import MakeCopying
 from tests.fixtures.copying import Copying, marked, put_all
-from tests.fixtures.killing import lease_runs_out
+from tests.fixtures.killing import asleep, lease_runs_out
 from tests.fixtures.waiting import wait_until
 
 from twinrow.clock import Stop
@@ -19,7 +19,7 @@ from twinrow.mysql import Connection
 from twinrow.schema.evolve import WidenColumn, evolve
 from twinrow.schema.table import to_json
 from twinrow.sink import ddl, statements
-from twinrow.state import checkpoint, lease
+from twinrow.state import checkpoint
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync import copy as copy_module
 from twinrow.verify.verify import schema_of
@@ -70,21 +70,14 @@ def test_a_process_that_lost_its_lease_alters_nothing(make_copying: MakeCopying)
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(n, visits={"N": "1"}) for n in range(5)])
     copying.once_well()
-    (sleeper,), mysql = copying.copies(Stop())
-    session = mysql.connect()
-    won = lease.acquire(session, copying.table, "sleeper", 0.001)
-    assert won is not None
-    sleeper.hold(won, 0.0)
-    sleeper.load_schema()
-    wanted = evolve(sleeper.schema, [{**copying.items()[0], "visits": {"N": "9" * 30}}])
-    (step,) = wanted.steps
-    assert isinstance(step, WidenColumn)
-    put_all(copying.client, copying.table, [marked(1, visits={"N": "0.123456789012"})])
-    copying.once_well()
-    with pytest.raises(LeaseLost):
-        sleeper.change_schema(wanted)
-    sleeper.close()
-    session.close()
+    with asleep(copying) as sleeper:
+        wanted = evolve(sleeper.schema, [{**copying.items()[0], "visits": {"N": "9" * 30}}])
+        (step,) = wanted.steps
+        assert isinstance(step, WidenColumn)
+        put_all(copying.client, copying.table, [marked(1, visits={"N": "0.123456789012"})])
+        copying.once_well()
+        with pytest.raises(LeaseLost):
+            sleeper.change_schema(wanted)
     copying.assert_equal(items=5)
     assert str(copying.rows("visits", "visits < 1")[0][0]).startswith("0.123456789012")
 

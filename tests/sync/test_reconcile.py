@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.conftest import MakeCopying
 from tests.fixtures.copying import Copying, Wire, key, marked, put_all, review, wire
-from tests.fixtures.killing import lease_runs_out, seeded
+from tests.fixtures.killing import asleep, lease_runs_out, seeded
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import wait_until
 
@@ -21,7 +21,7 @@ from twinrow.app.status import collect
 from twinrow.clock import Stop
 from twinrow.config import parse
 from twinrow.errors import ConnectionLost, LeaseLost
-from twinrow.state import checkpoint, gap, lease, recheck
+from twinrow.state import checkpoint, gap, recheck
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.apply import Applied
 from twinrow.sync.copy import Copy
@@ -271,23 +271,16 @@ def test_a_process_that_lost_its_lease_moves_no_pass(make_copying: MakeCopying) 
     copying = make_copying()
     put_all(copying.client, copying.table, [review(n) for n in range(3)])
     copying.once_well()
-    (sleeper,), mysql = copying.copies(Stop())
-    session = mysql.connect()
-    won = lease.acquire(session, copying.table, "sleeper", 0.001)
-    assert won is not None
-    sleeper.hold(won, 0.0)
-    sleeper.load_schema()
-    gap.record(session, copying.table, "TEST", at=time.time())
-    reconcile = Reconcile(sleeper, 1)
-    assert reconcile.step() or reconcile.running
-    copying.once_well()
-    with pytest.raises(ConnectionLost):
-        reconcile._save()  # its session was ended by its successor; the next one is its own again
-    with pytest.raises(LeaseLost):
-        reconcile._save()
-    reconcile.close()
-    sleeper.close()
-    session.close()
+    with asleep(copying) as sleeper:
+        gap.record(sleeper.writer, copying.table, "TEST", at=time.time())
+        reconcile = Reconcile(sleeper, 1)
+        assert reconcile.step() or reconcile.running
+        copying.once_well()
+        with pytest.raises(ConnectionLost):
+            reconcile._save()  # its session was ended by its successor; the next one is its own again
+        with pytest.raises(LeaseLost):
+            reconcile._save()
+        reconcile.close()
 
 
 def test_a_gap_found_by_a_machine_whose_clock_is_ahead_is_closed_all_the_same(make_copying: MakeCopying) -> None:
