@@ -54,6 +54,8 @@ def test_any_password_comes_through_as_a_variable() -> None:
     assert (config.mysql.password, config.literal_password) == (odd, False)
     assert odd not in repr(config)
     assert parse(text("mysql://u:p%40@h/d"), "twinrow.toml", {}).literal_password
+    whole = parse(text("${URL}"), "twinrow.toml", {"URL": "mysql://u:p@h/d"})
+    assert (whole.mysql.password, whole.literal_password) == ("p", False)
 
 
 @pytest.mark.parametrize("wrong", ["bar = 1", "type = 3", "from = 'epoch'", "ignore = 'yes'"])

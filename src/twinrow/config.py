@@ -290,7 +290,8 @@ def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str]
         raise ConfigError(told, where=place, remedy="see docs/config.md") from error
     _check_tables(file.tables, place)
     mysql = mysql_config(file.mysql.url, place, variables)
-    literal = bool(mysql.password) and isinstance(url, str) and "${" not in _login(url)[1]
+    password = urlsplit(url).password if isinstance(url, str) else None
+    literal = bool(password) and "${" not in str(password)
     return Config(file.dynamodb, mysql, tuple(file.tables), file.sync, place, literal)
 
 
@@ -332,13 +333,6 @@ def _with_attribute(message: str, filled: dict[str, Any]) -> str:
 def _readable(message: str) -> str:
     """msgspec's message with the place in the file's own terms: `tables[0].into` instead of `$.tables[0].into`."""
     return message.replace("`$.", "`").replace(" - at `$`", "").replace("Object ", "the file ", 1)
-
-
-def _login(url: str) -> tuple[str, str]:
-    """(user, password) as they stand in a URL."""
-    login = url.partition("://")[2].rpartition("@")[0]
-    user, _, password = login.partition(":")
-    return user, password
 
 
 def mysql_config(url: str, place: str, variables: Mapping[str, str]) -> MySQLConfig:

@@ -56,7 +56,6 @@ class SyncView:
             for trouble in one.troubles:
                 if trouble.bad and trouble.text != one.reason:  # a reason is told by the table that waits
                     self._log.trouble(one.table, trouble.text, trouble.commands)
-
         self._pulse(status)
 
     def _news(self, one: TableStatus) -> None:

@@ -28,13 +28,6 @@ def arm(connection: Connection, table: str, hashes: Sequence[bytes]) -> None:
         )
 
 
-def known(connection: Connection, table: str) -> set[bytes]:
-    """The keys on which a foreign id was ever met."""
-    return {
-        row[0] for row in connection.query("SELECT key_hash FROM _twinrow_foreign_link WHERE table_name = %s", (table,))
-    }
-
-
 def clear(connection: Connection, table: str) -> None:
     """Start counting anew."""
     connection.execute("DELETE FROM _twinrow_foreign_link WHERE table_name = %s", (table,))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from twinrow import clock
 from twinrow.capture.reader_threads import ReaderThreads
 from twinrow.capture.shard_listing import ListJob
-from twinrow.capture.shard_tree import RETENTION_S, ShardPosition
+from twinrow.capture.shard_tree import RETENTION_S, GapFound, ShardPosition
 from twinrow.capture.stream import EMPTY_S, StreamBatch, StreamReader
 from twinrow.change import Change, Item
 from twinrow.errors import Broken, Transient
@@ -139,24 +139,30 @@ def enter_stream(copy: Copy, arn: str, *, cause: str = "", gap_from_at: float | 
     """
     entered = Checkpoint(arn, read_at=clock.now())
     reader = StreamReader(copy.dynamodb, arn, {}, started_at=entered.read_at)
-    batch = reader.take(RECORDS_A_BATCH_MAX, 0.0)
+    parts, gaps, listed, waits = {STREAM: entered}, list[GapFound](), False, ""
     for _ in range(LISTING_TRIES_MAX):
         with reader.lock:
             job = reader.next_job()
         if isinstance(job, ListJob):  # what may be read already is read by the threads, from the durable positions
             reader.run(job)
         batch = reader.take(RECORDS_A_BATCH_MAX, 0.0)
-        if batch.listed or copy.stop.wait(LISTING_WAIT_S):
+        parts |= {SHARD + shard: _checkpoint(one) for shard, one in batch.positions.items()}
+        gaps += batch.gaps
+        listed, waits = batch.listed, batch.waits
+        if listed or copy.stop.wait(LISTING_WAIT_S):
             break
-    if not batch.listed:
-        raise Transient(batch.waits or "the stream's shards cannot be listed", where=f"table {copy.table}")
+    if not listed:
+        raise Transient(waits or "the stream's shards cannot be listed", where=f"table {copy.table}")
     with copy.writer.transaction() as tx:
         lease.lock(tx, copy.lease, None)
         if cause:
             gap.record(tx, copy.table, cause, at=entered.read_at, from_at=gap_from_at, to_at=entered.read_at)
+        for one in gaps:
+            gap.record(
+                tx, copy.table, one.cause, at=entered.read_at, shard=one.shard, from_at=one.from_at, to_at=one.to_at
+            )
         checkpoint.forget(tx, copy.table, SHARD)
-        parts = {SHARD + shard: _checkpoint(one) for shard, one in batch.positions.items()}
-        checkpoint.save(tx, copy.table, {STREAM: entered, **parts})
+        checkpoint.save(tx, copy.table, parts)
     return entered
 
 
