@@ -1,4 +1,4 @@
-"""What the commands ask a person at a terminal, and what they do with the answers."""
+"""The commands at a terminal: what they ask a person, what they do with the answers, what they draw."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from typing import Any
 
 from tests.conftest import MakeTable
 from tests.fixtures.command_line import CommandLine, config_text, pending_table
+from tests.fixtures.copying import put_all, review
 from tests.fixtures.databases import Database
 from tests.fixtures.pseudo_terminal import PseudoTerminal
 
 from twinrow.app.servers import DynamoDBLocal
+
+CURSOR_BACK = "\x1b[?25h"
+"""What rich sends when it has ended drawing."""
 
 
 def test_init_asks_what_it_is_not_told_and_asks_again_for_what_is_not_there(
@@ -78,6 +82,26 @@ def test_status_is_watched_until_it_is_interrupted(
         terminal.wait_for("LIVE")
         terminal.interrupt()
         assert terminal.ended() == 0
+
+
+def test_a_first_copy_is_drawn_as_a_bar_below_what_is_logged_and_gone_when_it_is_through(
+    tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
+) -> None:
+    table = make_table(index=("migrated-index", "migrated:S", "ALL"))
+    put_all(dynamodb_client, table, [review(n, text={"S": "long " * 20_000}) for n in range(60)])
+    slow = pending_table(table, more=["read_capacity_max = 256"])
+    CommandLine(tmp_path).write_config(config_text(dynamodb, database, slow))
+    with PseudoTerminal(tmp_path, "sync") as terminal:
+        terminal.wait_for("SNAPSHOT")
+        terminal.wait_for("items/s")
+        terminal.wait_for("phase LIVE")
+        terminal.wait_for(CURSOR_BACK)
+        drawn = terminal.shown
+        terminal.interrupt()
+        assert terminal.ended() == 0
+    (line,) = [line for line in drawn.splitlines() if "phase LIVE" in line]
+    assert "items/s" not in line, "it was logged into the bar"
+    assert "items/s" not in terminal.shown[len(drawn) :], "it was drawn again"
 
 
 def test_check_fix_shows_each_change_with_its_cost_and_does_only_what_is_agreed_to(

@@ -17,7 +17,7 @@ from twinrow import clock
 from twinrow.app.demo_app import Writer
 from twinrow.app.demo_servers import Place
 from twinrow.app.status import TableStatus
-from twinrow.app.terminal import is_terminal, out, say
+from twinrow.app.terminal import can_redraw, out, say
 from twinrow.change import Item
 from twinrow.mysql import Connection
 from twinrow.schema.naming import quote
@@ -50,7 +50,7 @@ class Picture:
         self._said_at = 0.0
 
     def __enter__(self) -> Self:
-        if is_terminal():
+        if can_redraw():
             self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=False)
             self._live.start()
         return self

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from twinrow import clock
-from twinrow.app.terminal import is_terminal, say
+from twinrow.app.terminal import can_redraw, say
 from twinrow.app.troubles import span
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ class _Told:
 
 
 class Bars:
-    """One bar a table where `drawn` and on a terminal, else a `line` now and then; any thread may `tell`."""
+    """One bar a table where `drawn` and on a terminal, else a `line` now and then; any thread may `tell`.
+
+    They are there from the first `tell` on, and go when the last table has none: what is logged meanwhile stands above.
+    """
 
     def __init__(self, unit: str, *, drawn: bool = True, line: Line = _say) -> None:
         self._unit = unit
@@ -49,27 +52,40 @@ class Bars:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        if self._drawn and is_terminal():
-            self._progress = _rich_progress(self._unit)
-            self._progress.start()
+        self._drawn = self._drawn and can_redraw()  # asked now: while bars are drawn, stderr is rich's
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        with self._lock:
+            if self._progress is not None:
+                self._progress.stop()
 
     def tell(self, table: str, done: int, of: int | None, doing: str = "") -> None:
         """`done` of `of` (None or less than done: unknown) items of a table are through."""
         total = of if of and of >= done else None
         with self._lock:
-            if self._progress is None:
+            if not self._drawn:
                 self._line(table, done, total, doing)
                 return
+            if self._progress is None:
+                self._progress = _rich_progress(self._unit)
+                self._progress.start()
             if table not in self._tasks:
                 self._tasks[table] = self._progress.add_task(table, total=None, doing=doing)
             self._progress.update(self._tasks[table], completed=done, total=total, doing=doing)
+
+    def end(self, table: str) -> None:
+        """Nothing more is told of a table; its bar goes, if it has one."""
+        with self._lock:
+            self._told.pop(table, None)
+            if self._progress is None or table not in self._tasks:
+                return
+            self._progress.remove_task(self._tasks.pop(table))
+            if not self._tasks:
+                self._progress.stop()
+                self._progress = None
 
     def _line(self, table: str, done: int, total: int | None, doing: str) -> None:
         now = clock.monotonic()

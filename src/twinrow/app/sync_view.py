@@ -93,3 +93,5 @@ class SyncView:
             self._bars.tell(one.table, int(one.reconcile_share * one.rows), one.rows, "RECONCILE")
         elif self._once and (one.counted_since or 0.0) >= self._began_at:  # else they are an earlier sync's counts
             self._bars.tell(one.table, one.changes, None, one.phase)
+        elif not self._once:
+            self._bars.end(one.table)

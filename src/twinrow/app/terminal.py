@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
 import typer
 
 from twinrow.errors import TwinrowError
+
+NO_REDRAWING = ("dumb", "unknown")
+"""What TERM says where lines cannot be written over, as rich 15 has it."""
 
 
 def out(text: str) -> None:
@@ -23,7 +27,9 @@ def out_json(document: Any) -> None:
 
 def say(text: str) -> None:
     """A line about what is going on."""
-    typer.echo(text, err=True)
+    # Not by click, which writes past the stderr that rich puts there while it draws, into the drawing.
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def complain(error: TwinrowError) -> None:
@@ -31,6 +37,6 @@ def complain(error: TwinrowError) -> None:
     say(f"twinrow: {' '.join(str(error).split())}")
 
 
-def is_terminal() -> bool:
-    """Whether somebody is looking at stderr."""
-    return sys.stderr.isatty()
+def can_redraw() -> bool:
+    """Whether somebody is looking at stderr, on a terminal on which a line can be written over."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in NO_REDRAWING

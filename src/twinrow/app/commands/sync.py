@@ -98,7 +98,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     mysql, once, began = mysql_of(config), how.once, clock.monotonic()
     copies = copies_of(config, chosen, stop, adopt_links=how.adopt_links, mysql=mysql)
     limit = limit_budgets(config)
-    bars = Bars("items", drawn=once and not log.as_json, line=partial(log.event, "info", "progress"))
+    bars = Bars("items", drawn=not log.as_json, line=partial(log.event, "info", "progress"))
     view = SyncView(log, bars, once=once)
     source = StatusSource(mysql, chosen, lambda: bool(how.serve) or view.wants_status())
 
