@@ -37,9 +37,9 @@ class Size:
     pages_max: int
 
 
-SHORT = Size(items=480, text="long " * 2000, segments=2, kills=3, pages_max=3)
-"""Few items, but so long that there are a dozen pages."""
-LONG = Size(items=100_000, text="a review of some length, as they are " * 6, segments=8, kills=12, pages_max=8)
+SHORT = Size(items=480, text="long " * 4000, segments=2, kills=3, pages_max=3)
+"""Few items, but so long that there are a dozen pages, and more commits than `pages_max`."""
+LONG = Size(items=100_000, text="a review of some length, as they are " * 6, segments=24, kills=12, pages_max=8)
 
 
 def fill(copying: Copying, size: Size) -> None:

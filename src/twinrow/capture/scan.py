@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,7 +23,7 @@ READERS_MAX = 4
 PAGES_QUEUED_MAX = 6
 """A page is at most 1 MB on the wire, and stays so in the queue; decoded it is some 5 MB of Python objects."""
 PUT_WAIT_S = 0.5
-SEGMENT_BYTES = 32_000_000
+SEGMENT_BYTES = 4_000_000
 SEGMENTS_MIN = 4
 SEGMENTS_MAX = 256
 FIRST_ITEMS_MAX = 20_000
@@ -188,16 +189,14 @@ class ParallelScan:
             return
 
 
-def first_pages(dynamodb: DynamoDB, table: str, segments: int, budget: Spending, stop: Stop) -> Sequence[ScannedPage]:
+def first_pages(dynamodb: DynamoDB, table: str, segments: int, budget: Spending, stop: Stop) -> list[ScannedPage]:
     """One page of every segment: what the first table is made from, and what shows ids that were there before."""
-    pages = []
     limit = FIRST_ITEMS_MAX // segments
-    for segment in range(segments):
+
+    def first(segment: int) -> ScannedPage:
         at = clock.now()
-        page = budgeted(
-            lambda segment=segment: dynamodb.scan_page(table, segment, segments, None, limit=limit),  # type: ignore[misc]
-            budget,
-            stop,
-        )
-        pages.append(ScannedPage(segment, page, at))
-    return pages
+        page = budgeted(lambda: dynamodb.scan_page(table, segment, segments, None, limit=limit), budget, stop)
+        return ScannedPage(segment, page, at)
+
+    with ThreadPoolExecutor(min(READERS_MAX, segments), thread_name_prefix=f"first-{table}") as pool:
+        return list(pool.map(first, range(segments)))

@@ -38,6 +38,14 @@ class LoadText:
         return bool(keys) and not keys.isdisjoint(ours)
 
 
+def joined(texts: Sequence[LoadText]) -> LoadText:
+    """The rows of some pages, made under one version of the schema, as one text."""
+    if len(texts) == 1:
+        return texts[0]
+    version = texts[0].schema_version
+    return LoadText(version, b"".join(text.keys for text in texts), b"".join(text.data for text in texts))
+
+
 class LineRow(msgspec.Struct, frozen=True, gc=False):
     """A row as its line; its cells are made of the item's JSON only where they are asked for."""
 

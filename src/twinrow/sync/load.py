@@ -17,7 +17,7 @@ from twinrow.errors import SchemaMoved, TransactionRetry
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection, Flavour
 from twinrow.schema.column_text import loaded_texts
-from twinrow.schema.load_text import LoadText, cell_text, lines
+from twinrow.schema.load_text import LoadText, cell_text, joined, lines
 from twinrow.schema.table import TableSchema
 from twinrow.sink import bulk
 from twinrow.sink.writer import Written
@@ -101,14 +101,19 @@ class Loader:
         """A page's rows, ready to be loaded; None where it is not to be, or does not fit."""
         return self._current().make(raw) if self.wanted else None
 
-    def load(self, page: ScannedPage, parts: Mapping[str, Checkpoint]) -> Applied | None:
-        """Make a page durable with its position; None, and nothing is written, when it is one for `apply`."""
-        copy, text = self._copy, page.text
-        if not self.wanted:
+    def text_of(self, page: ScannedPage) -> LoadText | None:
+        """The page's rows by the schema as it is now; None when it is a page for `apply`."""
+        if not (self.wanted and self._copy.writer.local_infile):
             return None
-        if text is None or text.schema_version != copy.schema.version:
+        text = page.text
+        if text is None or text.schema_version != self._copy.schema.version:
             text = self.make(page.page.raw)
-        if text is None or not bulk.can_load(copy.writer, text.rows):
+        return text
+
+    def load(self, texts: Sequence[LoadText], parts: Mapping[str, Checkpoint]) -> Applied | None:
+        """Make pages durable with their positions; None, and nothing is written, when one of them is for `apply`."""
+        copy, text = self._copy, joined(texts)
+        if not bulk.can_load(copy.writer, text.rows):
             return None
         fail_point("before-transaction")
         try:

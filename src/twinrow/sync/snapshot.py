@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -18,6 +19,8 @@ from twinrow.sync.copy import Copy
 from twinrow.sync.load import Loader
 
 PART = "segment:"
+COMMIT_BYTES_MAX = 4_000_000
+"""Pages that wait are loaded together up to so many bytes of rows: a commit takes as long as loading a thousand."""
 
 
 def part(segment: int, segments: int) -> str:
@@ -37,7 +40,7 @@ def read_here(copy: Copy, loader: Loader, segments: int, positions: Mapping[int,
 
 
 class Snapshot:
-    """A first copy under way, resumed at the positions that are durable; `step` applies one page."""
+    """A first copy under way, resumed at the positions that are durable; `step` applies a page, or loads some."""
 
     def __init__(
         self, copy: Copy, segments: int, first: Sequence[ScannedPage] = (), pages_of: PagesOf | None = None
@@ -45,7 +48,7 @@ class Snapshot:
         self._copy = copy
         self.segments = segments
         self.started_at = min((page.at for page in first), default=clock.now())
-        self._first = list(first)
+        self._held = deque(first)
         self._loader = Loader(copy)
         known = checkpoint.load(copy.writer, copy.table, PART)
         self.fresh = not known
@@ -65,7 +68,7 @@ class Snapshot:
     @property
     def done(self) -> bool:
         """Whether every page of every segment is applied."""
-        return not self._first and self._scan.done
+        return not self._held and self._scan.done
 
     @property
     def trouble(self) -> str:
@@ -73,21 +76,49 @@ class Snapshot:
         return self._scan.trouble
 
     def step(self, wait_s: float) -> Applied | None:
-        """Apply one page; None when there was none in time."""
-        page = self._first.pop(0) if self._first else self._scan.take(wait_s)
+        """Apply a page, and load those that are ready with it; None when there was none in time."""
+        page = self._next(wait_s)
         if page is None:
             return None
-        position = Checkpoint(
-            json.dumps(page.next_key) if page.next_key is not None else None, page.next_key is None, page.at
-        )
-        parts = {part(page.segment, self.segments): position}
-        applied = self._loader.load(page, parts)
+        return self._load(page) or self._apply(page)
+
+    def _next(self, wait_s: float) -> ScannedPage | None:
+        return self._held.popleft() if self._held else self._scan.take(wait_s)
+
+    def _load(self, page: ScannedPage) -> Applied | None:
+        """Load the page and what is ready behind it in one commit; None, and all but the page held, if that fails."""
+        text = self._loader.text_of(page)
+        if text is None:
+            return None
+        pages, texts, size = [page], [text], len(text.data)
+        while size < COMMIT_BYTES_MAX and (another := self._next(0.0)) is not None:
+            text = self._loader.text_of(another)
+            if text is None:
+                self._held.appendleft(another)
+                break
+            pages.append(another)
+            texts.append(text)
+            size += len(text.data)
+        applied = self._loader.load(texts, self._parts(pages))
         if applied is None:
-            keys, items = self._copy.schema.keys, page.items
-            changes = [Change("PUT", "SCAN", key_of(keys, item), item, at=page.at) for item in items]
-            applied = apply(self._copy, Batch(changes, parts, if_absent=True))
-            self._loader.taught(items)
+            self._held.extendleft(reversed(pages[1:]))
         return applied
+
+    def _apply(self, page: ScannedPage) -> Applied:
+        keys, items = self._copy.schema.keys, page.items
+        changes = [Change("PUT", "SCAN", key_of(keys, item), item, at=page.at) for item in items]
+        applied = apply(self._copy, Batch(changes, self._parts([page]), if_absent=True))
+        self._loader.taught(items)
+        return applied
+
+    def _parts(self, pages: Sequence[ScannedPage]) -> dict[str, Checkpoint]:
+        """The positions after these pages; of one segment's, which are in order, the last."""
+        return {
+            part(page.segment, self.segments): Checkpoint(
+                json.dumps(page.next_key) if page.next_key is not None else None, page.next_key is None, page.at
+            )
+            for page in pages
+        }
 
     def close(self) -> None:
         """Stop reading ahead."""

@@ -154,7 +154,7 @@ def _begin(copy: Copy, description: TableDescription) -> tuple[int, list[Scanned
     count = settings.segments or segments_for(description.bytes)
     if settings.capture == "stream" and description.stream_arn is not None:
         enter_stream(copy, description.stream_arn)
-    pages = list(first_pages(copy.dynamodb, copy.table, count, copy.read_budget, copy.stop))
+    pages = first_pages(copy.dynamodb, copy.table, count, copy.read_budget, copy.stop)
     _refuse_linked_items(copy, pages)
     _check_overrides(copy, _keys(description))
     schema = evolve(new_schema(settings, description), (item for page in pages for item in page.items)).schema

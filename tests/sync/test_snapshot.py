@@ -1,0 +1,66 @@
+"""The pages of a first copy: loaded together where they wait, each brought once, whatever a load does not take."""
+
+from __future__ import annotations
+
+import pytest
+from tests.conftest import MakeCopying
+from tests.fixtures.copying import Copying, put_all, review
+from tests.fixtures.waiting import wait_until
+
+from twinrow.capture.scan import ParallelScan, ScannedPage
+from twinrow.mysql import Connection
+from twinrow.schema.table import TableSchema
+from twinrow.sink import bulk
+
+ITEMS = 300
+TEXT = {"S": "long " * 2000}
+"""So long that each segment has more pages than the one that its columns are made of."""
+WAIT_S = 30.0
+
+
+@pytest.fixture
+def copying(make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch) -> Copying:
+    """A table of several pages, all of which are ready before the first is taken."""
+    made = make_copying(capture="scan", segments=2)
+    made.workers = 1
+    # an attribute that is never more than NULL would have the first page applied, to be taught
+    items = [review(n, text=TEXT, nothing={"S": ""}) for n in range(ITEMS)]
+    put_all(made.client, made.table, items)
+    take = ParallelScan.take
+
+    def take_when_all_are_read(self: ParallelScan, wait_s: float) -> ScannedPage | None:
+        wait_until(lambda: not any(one.is_alive() for one in self._threads), WAIT_S, what="all pages are read")
+        return take(self, wait_s)
+
+    monkeypatch.setattr(ParallelScan, "take", take_when_all_are_read)
+    return made
+
+
+def test_pages_that_wait_are_one_commit(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = loads_of(monkeypatch, refused=0)
+    ran = copying.once_well()
+    copying.assert_equal(items=ITEMS)
+    assert ran.copy.counters.applied == {("PUT", "SCAN"): ITEMS}
+    assert loads == [ITEMS]
+
+
+def test_pages_whose_load_is_not_taken_are_brought_once_each(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = loads_of(monkeypatch, refused=2)
+    ran = copying.once_well()
+    copying.assert_equal(items=ITEMS)
+    assert ran.copy.counters.applied == {("PUT", "SCAN"): ITEMS}
+    assert loads[0] == ITEMS
+    assert len(loads) > 2, "the pages behind the first are tried again"
+
+
+def loads_of(monkeypatch: pytest.MonkeyPatch, *, refused: int) -> list[int]:
+    """The rows of every load of pages; the first `refused` of them do nothing, as where the server bends a value."""
+    loads: list[int] = []
+    load_text = bulk.load_text
+
+    def load(tx: Connection, schema: TableSchema, data: bytes, rows: int) -> bool:
+        loads.append(rows)
+        return len(loads) > refused and load_text(tx, schema, data, rows)
+
+    monkeypatch.setattr(bulk, "load_text", load)
+    return loads
