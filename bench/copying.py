@@ -8,7 +8,7 @@ from typing import Final
 from bench import peer, yardsticks
 from bench.ground import Ground, Run, ground, run
 from bench.results import Figure
-from bench.reviews import TABLE, create, put
+from bench.reviews import TABLE, create, drop, put
 from bench.scale import Scale
 from twinrow.capture.scan import segments_for
 
@@ -152,8 +152,7 @@ def links(scale: Scale) -> list[Figure]:
     with ground() as here:
         _filled(here, items, index=True, marked=True)
         bare_s = yardsticks.bare_links_s(here, items)
-        here.client.delete_table(TableName=TABLE)
-        here.client.get_waiter("table_not_exists").wait(TableName=TABLE, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+        drop(here.client)
         _filled(here, items, index=True, marked=True)
         config = here.config("pending-index", link=True)
         ran = here.twinrow(config, "sync", "--once")

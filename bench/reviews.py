@@ -76,6 +76,12 @@ def create(client: Any, table: str = TABLE, *, index: bool = False, stream: bool
     client.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
 
 
+def drop(client: Any, table: str = TABLE) -> None:
+    """Delete the table, and wait until it is gone."""
+    client.delete_table(TableName=table)
+    client.get_waiter("table_not_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+
+
 def put(port: int, numbers: Iterable[int], *, marked: bool = False, table: str = TABLE) -> None:
     """Put these reviews, 25 a call, by LOADERS threads without botocore (which would take most of the time)."""
     left = iter(numbers)

@@ -21,6 +21,7 @@ from botocore.config import Config as BotoConfig
 from twinrow.budget import Budget, Spending
 from twinrow.change import Item
 from twinrow.clock import Stop
+from twinrow.decode import wire_json
 from twinrow.errors import Throttled, Transient, TwinrowError
 from twinrow.retry import back_off_s
 from twinrow.table_description import TableDescription, described
@@ -67,12 +68,21 @@ class _PageAnswer(msgspec.Struct, rename="pascal"):
     last_evaluated_key: dict[str, Any] | None = None
     consumed_capacity: dict[str, Any] | None = None
 
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> _PageAnswer:
+        items = msgspec.Raw(wire_json.encoded(told.get("Items", [])))
+        return cls(items, told.get("LastEvaluatedKey"), told.get("ConsumedCapacity"))
+
 
 class _RecordsAnswer(msgspec.Struct, rename="pascal"):
     """The answer of GetRecords; the records stay bytes."""
 
     records: msgspec.Raw = msgspec.Raw(b"[]")
     next_shard_iterator: str | None = None
+
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> _RecordsAnswer:
+        return cls(msgspec.Raw(wire_json.encoded(told.get("Records", []))), told.get("NextShardIterator"))
 
 
 _decode: Final = msgspec.json.Decoder().decode
@@ -90,18 +100,18 @@ class _WireParser:
     def parse(self, response: dict[str, Any], shape: Any) -> Any:
         if response["status_code"] >= 300 or not response["body"]:
             return self._stock.parse(response, shape)
-        parsed: dict[str, Any]
+        body, parsed = response["body"], dict[str, Any]()
         if shape.name in PAGE_SHAPES:
-            page = _decode_page(response["body"])
-            parsed = {
+            page = wire_json.decoded(_decode_page, body, _PageAnswer.of)
+            parsed |= {
                 "Items": bytes(page.items), "LastEvaluatedKey": page.last_evaluated_key,
                 "ConsumedCapacity": page.consumed_capacity,
             }  # fmt: skip
         elif shape.name == RECORDS_SHAPE:
-            told = _decode_records(response["body"])
-            parsed = {"Records": told.records, "NextShardIterator": told.next_shard_iterator}
+            told = wire_json.decoded(_decode_records, body, _RecordsAnswer.of)
+            parsed |= {"Records": told.records, "NextShardIterator": told.next_shard_iterator}
         else:
-            parsed = _decode(response["body"])
+            parsed |= wire_json.decoded(_decode, body, dict)
         parsed["ResponseMetadata"] = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": response["headers"]}
         return parsed
 
@@ -156,14 +166,14 @@ class Page:
     __slots__ = ("next_key", "raw", "units")
 
     def __init__(self, items: list[Item] | bytes, next_key: Item | None, units: float) -> None:
-        self.raw = items if isinstance(items, bytes) else msgspec.json.encode(items)
+        self.raw = items if isinstance(items, bytes) else wire_json.encoded(items)
         self.next_key = next_key
         self.units = units
 
     @property
     def items(self) -> list[Item]:
         """The items in wire form, decoded anew each time."""
-        return _decode_items(self.raw)
+        return wire_json.decoded(_decode_items, self.raw, list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,7 +352,7 @@ class DynamoDB:
         """Up to 1,000 records or 1 MB. Raises DynamoDBError: ExpiredIteratorException, TrimmedDataAccessException."""
         told = self.call("get_records", service="dynamodbstreams", where=where, ShardIterator=iterator)
         found = told.get("Records", [])
-        raw = found if isinstance(found, msgspec.Raw) else msgspec.json.encode(found)
+        raw = found if isinstance(found, msgspec.Raw) else wire_json.encoded(found)
         return RecordsPage(raw, told.get("NextShardIterator") or None)
 
     def get_items(self, table: str, keys: Sequence[Item], budget: Budget, stop: Stop) -> list[Item]:

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from twinrow.change import Change, Item
+from twinrow.decode import wire_json
 
 TTL_PRINCIPAL = "dynamodb.amazonaws.com"
 """Who deletes expired items (AWS, "DynamoDB Streams and Time to Live")."""
@@ -95,10 +96,17 @@ _decode_item = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 
 
 def read(page: bytes | msgspec.Raw) -> tuple[StreamRecord, ...]:
-    """The records of a page, which is a JSON array. Raises msgspec.DecodeError for what is none."""
-    return _decode_page(page)
+    """The records of a page, which is a JSON array. Raises ValueError for what is none."""
+    return wire_json.decoded(_decode_page, page, lambda records: tuple(map(_record, records)))
 
 
 def decode_item(raw: bytes | msgspec.Raw) -> Item:
     """An image or key in wire form."""
-    return _decode_item(raw)
+    return wire_json.decoded(_decode_item, raw, dict)
+
+
+def _record(told: dict[str, Any]) -> StreamRecord:
+    inner = dict(told["dynamodb"])
+    for name in {"Keys", "NewImage", "OldImage"} & inner.keys():
+        inner[name] = msgspec.Raw(wire_json.encoded(inner[name]))
+    return msgspec.convert(told | {"dynamodb": inner}, StreamRecord)

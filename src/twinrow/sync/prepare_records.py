@@ -15,6 +15,7 @@ from twinrow import clock
 from twinrow.capture import stream_record
 from twinrow.capture.stream_record import StreamRecord
 from twinrow.change import AttributeValue, Item
+from twinrow.decode import wire_json
 from twinrow.decode.by_column import ColumnDecoder
 from twinrow.decode.compiled import PageDecoder, null_only
 from twinrow.schema.load_text import LineRow, WritableRow, lines
@@ -120,7 +121,7 @@ class RecordPreparer:
             return None
         rows, links = found
         rows_of = iter(zip(rows, links or [None] * len(rows), echoes, strict=True))
-        keys = _decode_keys(_array([one.record.dynamodb.keys for one in part]))
+        keys = wire_json.decoded(_decode_keys, _array([one.record.dynamodb.keys for one in part]), list)
         ones = []
         for one, key in zip(part, keys, strict=True):
             if one.record.is_delete:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import IO, Final
 
 import msgspec
@@ -13,6 +14,10 @@ from twinrow.schema.table import from_json, to_json
 from twinrow.sync.load import Recipe
 
 LENGTH_BYTES: Final = 4
+
+
+Position = str | None
+"""A key as JSON in ASCII: msgpack has no form for a lone surrogate."""
 
 
 class RecipeTold(msgspec.Struct, tag=True, frozen=True):
@@ -32,7 +37,7 @@ class Job(msgspec.Struct, tag=True, frozen=True):
     endpoint_url: str | None
     table: str
     segments: int
-    positions: dict[int, Item | None]
+    positions: dict[int, Position]
     recipe: RecipeTold
 
 
@@ -65,7 +70,7 @@ class PageRead(msgspec.Struct, tag=True, frozen=True):
 
     segment: int
     raw: bytes
-    next_key: Item | None
+    next_key: Position
     units: float
     at: float
     text: LoadText | None
@@ -98,6 +103,16 @@ def recipe_of(message: RecipeTold) -> Recipe:
     """The recipe that a message tells."""
     ignored, spare = frozenset(message.ignored), frozenset(message.spare)
     return Recipe(from_json(message.schema), message.flavour, ignored, spare, message.deleted)
+
+
+def told_position(key: Item | None) -> Position:
+    """A position as a message."""
+    return None if key is None else json.dumps(key)
+
+
+def position_of(told: Position) -> Item | None:
+    """The position that a message tells."""
+    return None if told is None else json.loads(told)
 
 
 def write(stream: IO[bytes], message: ToReader | FromReader) -> None:

@@ -72,8 +72,9 @@ class Reading:
         self._line = line
         self.budget = AskedBudget(line)
         self._maker = TextMaker(messages.recipe_of(job.recipe))
+        positions = {segment: messages.position_of(told) for segment, told in job.positions.items()}
         self._scan = ParallelScan(
-            DynamoDB(job.region, job.endpoint_url), job.table, job.segments, job.positions, self.budget, Stop(),
+            DynamoDB(job.region, job.endpoint_url), job.table, job.segments, positions, self.budget, Stop(),
             lambda raw: self._maker.make(raw),
         )  # fmt: skip
 
@@ -91,7 +92,8 @@ class Reading:
                 self._line.say(Waits(trouble))
             if page is not None:
                 raw, units = page.page.raw, page.page.units
-                self._line.say(PageRead(page.segment, raw, page.next_key, units, page.at, page.text))
+                next_key = messages.told_position(page.next_key)
+                self._line.say(PageRead(page.segment, raw, next_key, units, page.at, page.text))
 
 
 def listen(source: IO[bytes], reading: Reading) -> None:

@@ -128,7 +128,7 @@ class Readers:
         self._readers = [_Reader(copy.table, number) for number in range(count)]
         dynamodb, parts = copy.dynamodb, list(positions.items())
         for number, reader in enumerate(self._readers):
-            mine = dict(parts[number::count])
+            mine = {segment: messages.told_position(key) for segment, key in parts[number::count]}
             reader.left = set(mine)
             recipe = messages.told(self._recipe)
             reader.say(Job(dynamodb.region, dynamodb.endpoint_url, copy.table, segments, mine, recipe))
@@ -213,7 +213,8 @@ class Readers:
             case Failed(what, where, remedy):
                 reader.left.clear()
                 self._put(TwinrowError(what, where=where, remedy=remedy))
-            case PageRead(segment, raw, next_key, units, at, text):
+            case PageRead(segment, raw, told, units, at, text):
+                next_key = messages.position_of(told)
                 if next_key is None:
                     reader.left.discard(segment)
                 self._put(ScannedPage(segment, Page(raw, next_key, units), at, text))
