@@ -38,6 +38,7 @@ def text(url: str = "mysql://u:p@h/d", tables: str = TABLE) -> str:
         "mysql://u:c4n4ry@h/d?connect_timeout_s=-1",
         "mysql://u:c4n4ry@h/",
         "mysql://c4n4ry",
+        "mysql://u:p@c4n4ry/1@h:3306/d",
     ],
 )
 def test_an_odd_url_is_told_without_its_password(url: str) -> None:

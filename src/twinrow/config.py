@@ -373,6 +373,8 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str]) -> MySQLCon
         raise bad("names no user")
     if not database:
         raise bad("names no database")
+    if "@" in parts.path:  # then the server is a piece of the password, too
+        raise bad("has a / before an @ (in a user or password / is written as %2F and @ as %40)")
     mode = options.get("ssl_mode", "VERIFY_CA" if "ssl_ca" in options else "PREFERRED").upper()
     if mode not in TLS_MODES:
         raise bad(f"has ssl_mode {mode!r} (one of {', '.join(TLS_MODES)})")

@@ -29,6 +29,8 @@ from twinrow.table_description import TableDescription, described
 CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 20
 LINK_TIMEOUT_S = 4
+NO_SUCH_INDEX = "does not have the specified index"
+"""In the message of the ValidationException (DynamoDB Local 3, as AWS words it)."""
 CONNECTIONS_MAX = 32
 GET_ITEMS_MAX = 100
 """BatchGetItem takes at most 100 keys (AWS API reference, BatchGetItem)."""
@@ -317,7 +319,7 @@ class DynamoDB:
     def query_page(
         self, table: str, index: str, attribute: str, value: dict[str, Any], start_key: Item | None, limit: int | None
     ) -> Page:
-        """One page of the index's items whose `attribute` equals `value`."""
+        """One page of the index's items whose `attribute` equals `value`. Raises DynamoDBError: no such index."""
         parameters: dict[str, Any] = {
             "TableName": table, "IndexName": index, "KeyConditionExpression": "#m = :m",
             "ExpressionAttributeNames": {"#m": attribute}, "ExpressionAttributeValues": {":m": value},
@@ -327,7 +329,14 @@ class DynamoDB:
             parameters["ExclusiveStartKey"] = request_item(start_key)
         if limit is not None:
             parameters["Limit"] = limit
-        return _page(self.call("query", where=f"index {index} of table {table}", **parameters))
+        try:
+            return _page(self.call("query", where=f"index {index} of table {table}", **parameters))
+        except DynamoDBError as error:
+            if NO_SUCH_INDEX not in error.what:
+                raise
+            raise DynamoDBError(
+                error.code, f"has no index {index!r}", where=f"table {table}", remedy="twinrow check --fix adds it"
+            ) from error
 
     def describe_stream(self, arn: str, after_shard: str | None = None) -> StreamPage:
         """One page of a stream's shards. Raises DynamoDBError with code ResourceNotFoundException: no such stream."""

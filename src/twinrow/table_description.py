@@ -8,13 +8,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class IndexDescription:
-    """A global secondary index, as DescribeTable tells it."""
+    """A global secondary index, as DescribeTable tells it; while it is DELETING its keys' types may be untold ("")."""
 
     name: str
     keys: tuple[tuple[str, str], ...]
     projection: str
     included: tuple[str, ...]
     status: str
+    items: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def described(told: dict[str, Any]) -> TableDescription:
 
     def keys(schema: list[dict[str, str]]) -> tuple[tuple[str, str], ...]:
         ordered = sorted(schema, key=lambda one: one["KeyType"] != "HASH")
-        return tuple((one["AttributeName"], kinds[one["AttributeName"]]) for one in ordered)
+        return tuple((one["AttributeName"], kinds.get(one["AttributeName"], "")) for one in ordered)
 
     on_demand = told.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
     throughput = told.get("ProvisionedThroughput") or {}
@@ -64,6 +65,7 @@ def described(told: dict[str, Any]) -> TableDescription:
             IndexDescription(
                 one["IndexName"], keys(one["KeySchema"]), one["Projection"].get("ProjectionType", "ALL"),
                 tuple(one["Projection"].get("NonKeyAttributes", ())), one.get("IndexStatus", ""),
+                int(one.get("ItemCount", 0)),
             )
             for one in told.get("GlobalSecondaryIndexes", [])
         ),

@@ -45,6 +45,13 @@ def test_the_first_copy_reads_all_and_links_each_item_once() -> None:
     assert made.a_day.write_units == 20_000
 
 
+def test_items_that_are_marked_already_cost_a_write_more_each() -> None:
+    """What takes them out of the index; their number is DynamoDB's own count."""
+    config = parse(CONFIG, "twinrow.toml", {})
+    made = plan(config.tables[0], replace(TOLD, indexes=(replace(MARKS, items=1200),)), (None, None), Prices(), 0)
+    assert made.first.write_units == 1_000_000 + 1200
+
+
 def test_links_cost_a_write_in_every_index_that_projects_them() -> None:
     config = parse(CONFIG, "twinrow.toml", {})
     made = plan(config.tables[0], replace(TOLD, indexes=(MARKS, BY_DAY)), (None, None), Prices(), 0)

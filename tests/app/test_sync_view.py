@@ -44,6 +44,14 @@ def test_a_gap_that_is_mended_is_news(capsys: pytest.CaptureFixture[str]) -> Non
     assert look(table_status(gaps=0)) == ["reviews: all gaps are mended"]
 
 
+def test_a_table_that_goes_on_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    look = viewed(capsys)
+    assert look(table_status(reason="MySQL does not answer")) == []
+    assert look(table_status(reason="MySQL does not answer")) == []
+    assert look(table_status()) == ["reviews: goes on"]
+    assert look(table_status()) == []
+
+
 def test_once_ends_with_its_result_and_tells_no_news(capsys: pytest.CaptureFixture[str]) -> None:
     look = viewed(capsys, once=True)
     assert look(table_status(schema_version=1)) == look(table_status(schema_version=2)) == []

@@ -64,6 +64,35 @@ def test_commands_are_told_with_the_configuration_that_was_given() -> None:
         typed.note(typed.CONFIG_DEFAULT)
 
 
+@pytest.mark.parametrize(
+    ("said", "typed_as"),
+    [
+        ("twinrow check --fix adds it", "twinrow check -c my.toml --fix adds it"),
+        ("see twinrow dead-letters list reviews", "see twinrow dead-letters list -c my.toml reviews"),
+        (
+            "a and `twinrow sync`, then twinrow reset a --yes",
+            "a and `twinrow sync -c my.toml`, then twinrow reset -c my.toml a --yes",
+        ),
+        ("twinrow sync -c my.toml once", "twinrow sync -c my.toml once"),
+        ("twinrow demo", "twinrow demo"),
+        ("the state of a newer twinrow checks nothing", "the state of a newer twinrow checks nothing"),
+    ],
+)
+def test_commands_in_an_error_are_for_the_configuration_that_was_given(
+    said: str, typed_as: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        assert typed.in_text(said) == said
+        typed.note(Path("my.toml"))
+        assert typed.in_text(said) == typed_as
+        complain(TwinrowError("broke", remedy=said))
+        assert capsys.readouterr().err == f"twinrow: broke ({typed_as})\n"
+        Log(as_json=False, verbose=False).waiting("reviews", said)
+        assert typed_as in capsys.readouterr().err
+    finally:
+        typed.note(typed.CONFIG_DEFAULT)
+
+
 def test_an_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     complain(TwinrowError("broke\nbadly", where="table reviews", remedy="mend it"))
     assert capsys.readouterr().err == "twinrow: table reviews: broke badly (mend it)\n"

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from twinrow.app.troubles import Trouble, commands_in, retention_left_s, troubles_of
+from twinrow.app.status import table_status_of
+from twinrow.app.troubles import TOLD_S_MAX, Trouble, commands_in, retention_left_s, troubles_of
 from twinrow.config import TableConfig
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
@@ -50,6 +51,18 @@ def test_a_broken_table_has_always_a_command() -> None:
     (trouble,) = of(replace(WELL, phase="BROKEN", reason="who knows"))
 
     assert trouble == Trouble(True, "who knows", ("twinrow sync reviews",))
+
+
+def test_a_sync_that_reads_nothing_is_behind_by_as_much_and_not_in_step() -> None:
+    """It may hang in a lock or in a call: what its last read saw says nothing of now."""
+
+    def lag_of(silent_s: float, counts: Counts = HELD) -> float | None:
+        return table_status_of(STREAM, replace(WELL, read_at=AT - silent_s), counts, AT).lag_s
+
+    assert lag_of(TOLD_S_MAX) == 0.0
+    assert lag_of(80.0) == 80.0
+    assert lag_of(80.0, replace(HELD, holder="")) == 0.0, "nobody reads: what the last read saw"
+    assert [one.bad for one in of(replace(WELL, read_at=AT - 30.0))] == [True]
 
 
 def test_without_a_sync_that_is_said() -> None:

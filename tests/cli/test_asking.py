@@ -104,6 +104,18 @@ def test_a_first_copy_is_drawn_as_a_bar_below_what_is_logged_and_gone_when_it_is
     assert "items/s" not in terminal.shown[len(drawn) :], "it was drawn again"
 
 
+def test_check_fix_ends_at_one_ctrl_c_while_it_asks(
+    tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
+) -> None:
+    table = make_table()
+    CommandLine(tmp_path).write_config(config_text(dynamodb, database, pending_table(table)))
+    with PseudoTerminal(tmp_path, "check", "--fix") as terminal:
+        terminal.wait_for("Do it?")
+        terminal.interrupt()
+        assert terminal.ended() != 0
+    assert "GlobalSecondaryIndexes" not in dynamodb_client.describe_table(TableName=table)["Table"]
+
+
 def test_check_fix_shows_each_change_with_its_cost_and_does_only_what_is_agreed_to(
     tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
 ) -> None:

@@ -117,6 +117,7 @@ def test_what_differs_is_told_and_repaired(command: CommandLine, reviews: str, d
     assert command.run("repair", "--json").code == 3
     repaired = command.run("repair", "--execute", "--json")
     assert repaired.code == 0, repaired.err
+    assert "found 1 missing, 1 different; what is left" in repaired.err
     (left,) = repaired.document["tables"]
     assert (left["items"], left["rows"], left["missing"], left["different"]) == (ITEMS, ITEMS, 0, 0)
     assert command.run("verify").code == 0
@@ -213,6 +214,20 @@ def test_metrics_of_a_sync_whose_tables_are_all_broken_stay_until_it_is_stopped(
     finally:
         done = end(process, signal.SIGTERM)
     assert done.code == 1
+
+
+def test_check_tells_an_into_that_was_changed_from_a_copy_that_is_gone(
+    command: CommandLine, reviews: str, dynamodb: DynamoDBLocal, database: Database
+) -> None:
+    command.run("sync", "--once")
+    command.write_config(config_text(dynamodb, database, pending_table(reviews, into="elsewhere")))
+    looked = command.run("check", "--json")
+    assert looked.code == 1
+    (found,) = [one for one in looked.document["checks"] if one["name"] == "MySQL table"]
+    assert "the copy is `reviews`" in found["text"]
+    database.query("DROP TABLE reviews")
+    (found,) = [one for one in command.run("check", "--json").document["checks"] if one["name"] == "MySQL table"]
+    assert "`reviews` is gone" in found["text"]
 
 
 def test_check_fix_adds_the_index_and_the_stream(

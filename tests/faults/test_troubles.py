@@ -257,6 +257,22 @@ def test_rows_locked_by_an_analyst_are_waited_for_and_deadlocks_are_run_again(ma
     assert copying.state("_twinrow_dead_letter") == 0
 
 
+def test_an_index_deleted_under_a_sync_is_told_with_the_way_back(make_copying: MakeCopying) -> None:
+    copying = make_copying()
+    _write(copying, 0, 20)
+    copying.once_well()
+    with copying.running() as running:
+        wait_until(lambda: copying.database.query("SELECT holder <> '' FROM _twinrow_lease") == [(1,)], WAIT_S)
+        copying.client.update_table(
+            TableName=copying.table, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": PENDING_INDEX["index"]}}]
+        )
+        wait_until(lambda: running.ran is not None, WAIT_S, what="the table's end")
+    assert running.ran is not None
+    for error in (running.ran.outcome.error, copying.once().outcome.error):
+        assert "has no index 'migrated-index'" in str(error) or "is being deleted" in str(error)
+        assert "twinrow check --fix" in str(error)
+
+
 Change = Callable[[Copying], None]
 
 

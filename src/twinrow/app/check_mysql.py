@@ -115,7 +115,8 @@ def is_copied(connection: Connection, table: str) -> bool:
 def look_at_table(connection: Connection, settings: Settings) -> Finding:
     """Whether the MySQL table is free to be made, or ours and as it should be."""
     known = tables.load(connection, settings.table) if meta.installed(connection) else None
-    there = bool(inspect.columns(connection, settings.into))
+    into = known.into_table if known is not None else settings.into
+    there = bool(inspect.columns(connection, into))
     name = "MySQL table"
     if known is None:
         if not there:
@@ -125,11 +126,14 @@ def look_at_table(connection: Connection, settings: Settings) -> Finding:
             "set another `into`, or rename it",
         )  # fmt: skip
     if not there:
+        return Finding(settings.table, name, "error", f"`{into}` is gone", f"twinrow reset {settings.table} --yes")
+    if into != settings.into:
         return Finding(
-            settings.table, name, "error", f"`{known.into_table}` is gone", f"twinrow reset {settings.table} --yes"
-        )
+            settings.table, name, "error", f"the copy is `{into}`, the configuration says `into = {settings.into!r}`",
+            f"set `into` back, or twinrow reset {settings.table} --yes and copy it anew",
+        )  # fmt: skip
     try:
-        inspect.refuse_unique_indexes(connection, settings.into)
+        inspect.refuse_unique_indexes(connection, into)
     except StartRefused as refusal:
         return Finding(settings.table, name, "error", refusal.what, refusal.remedy)
-    return Finding(settings.table, name, "ok", f"`{settings.into}` is the copy, phase {known.phase}")
+    return Finding(settings.table, name, "ok", f"`{into}` is the copy, phase {known.phase}")

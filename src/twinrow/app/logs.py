@@ -11,6 +11,7 @@ from typing import Literal
 
 from twinrow import clock
 from twinrow.app.terminal import say
+from twinrow.app.typed import in_text
 
 Level = Literal["debug", "info", "warning", "error"]
 REPEAT_S = 60.0
@@ -46,7 +47,7 @@ class Log:
     def waiting(self, table: str, reason: str) -> None:
         """A table waits, and why; the same reason is repeated every REPEAT_S only."""
         if self._is_news(table, reason, REPEAT_S):
-            self.event("warning", "waiting", table, f"waiting: {reason}")
+            self.event("warning", "waiting", table, f"waiting: {in_text(reason)}")
 
     def trouble(self, table: str, text: str, commands: Sequence[str]) -> None:
         """Something is wrong with a table; repeated every TROUBLE_REPEAT_S, numbers that change make no other one."""

@@ -67,15 +67,17 @@ def plan(
     # The link attribute is a new value in every index that projects it, so that index is written, too.
     indexes = tuple(one.name for one in description.indexes if _holds_link(one, table))
     a_link = writes_an_item * (1 + len(indexes)) if table.linked else 0
-    a_mark = 0
+    a_mark, marked = 0, 0
     pending = table.pending_index if table.capture == "pending-index" else None
     if pending is not None:
         # Clearing the mark takes the item out of the pending index; another value puts it in again elsewhere.
         a_mark = writes_an_item * (1 if pending.done == "" else 2)
         if not table.linked:
             a_mark += writes_an_item
+        index = description.index(pending.index)
+        marked = index.items if index is not None else 0
     first_read = description.bytes / SCAN_BYTES_A_UNIT
-    first = _work(first_read, description.items * a_link, limits, prices)
+    first = _work(first_read, description.items * a_link + marked * a_mark, limits, prices)
     reading = _reads_a_day(table, description, first_read, changes_a_day, size)
     a_day = _work(reading, changes_a_day * (a_link + a_mark), limits, prices)
     return TablePlan(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from twinrow.clock import Stop
@@ -24,3 +26,13 @@ def stop_on_signals() -> Stop:
     signal.signal(signal.SIGINT, asked)
     signal.signal(signal.SIGTERM, asked)
     return stop
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """While a person is asked something: one Ctrl-C is the answer that ends the command, not a stop to wait for."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

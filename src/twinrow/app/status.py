@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from twinrow import clock
-from twinrow.app.troubles import Trouble, retention_left_s, span, troubles_of
+from twinrow.app.troubles import TOLD_S_MAX, Trouble, retention_left_s, span, troubles_of
 from twinrow.config import TableConfig
 from twinrow.mysql import Connection
 from twinrow.state import counted, meta, overview, tables
@@ -117,12 +117,14 @@ def collect(connection: Connection, chosen: Sequence[TableConfig]) -> Status:
     """The status of the chosen tables. Raises what a query raises."""
     at = clock.now()
     if not meta.installed(connection):
-        return Status(at, tuple(_of(table, None, Counts(), at) for table in chosen))
+        return Status(at, tuple(table_status_of(table, None, Counts(), at) for table in chosen))
     registered = {one.table_name: one for one in tables.load_all(connection)}
     counts = overview.counts(connection)
     return Status(
         at,
-        tuple(_of(table, registered.get(table.name), counts.get(table.name, Counts()), at) for table in chosen),
+        tuple(
+            table_status_of(table, registered.get(table.name), counts.get(table.name, Counts()), at) for table in chosen
+        ),
     )
 
 
@@ -131,7 +133,8 @@ def _document(one: TableStatus) -> dict[str, Any]:
     return asdict(one) | {"applied": applied, "in_step": one.in_step}
 
 
-def _of(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> TableStatus:
+def table_status_of(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> TableStatus:
+    """How a table stands at the moment `at`, by what is registered and counted (pure)."""
     new = known is None or known.phase == "NEW"
     troubles = troubles_of(table, known, counts, at)
     reason = known.reason if known else ""
@@ -144,7 +147,7 @@ def _of(table: TableConfig, known: Registered | None, counts: Counts, at: float)
         phase=known.phase if known else "NEW",
         rows=0 if known is None else counts.rows,
         backlog=known.backlog if known else None,
-        lag_s=None if known is None or new else _lag_s(known, at),
+        lag_s=None if known is None or new else _lag_s(known, at, running=bool(counts.holder)),
         unlinked=counts.unlinked,
         links_refused=counts.refused,
         dead_letters=counts.dead_letters,
@@ -179,10 +182,14 @@ def _of(table: TableConfig, known: Registered | None, counts: Counts, at: float)
     )
 
 
-def _lag_s(known: Registered, at: float) -> float | None:
+def _lag_s(known: Registered, at: float, *, running: bool) -> float | None:
+    """A sync that runs and has read nothing for a while waits for a server: what it has seen by then may be as old."""
     if known.oldest_at is not None:
         return round(max(0.0, at - known.oldest_at), 3)
-    return 0.0 if known.caught_up_at > 0 else None
+    if known.caught_up_at <= 0:
+        return None
+    silent_s = at - known.read_at
+    return round(silent_s, 3) if running and silent_s > TOLD_S_MAX else 0.0
 
 
 def _snapshot_share(known: Registered | None, counts: Counts) -> float | None:

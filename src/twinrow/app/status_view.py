@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twinrow.app.status import Status, TableStatus, span
+from twinrow.app.typed import in_text
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -21,7 +22,9 @@ def view(status: Status) -> Group:
     lines: list[Table | Text] = [_table(status)]
     for one in status.tables:
         told = [*([one.reason] if one.reason else []), *one.notes]
-        lines += [Text(f"{one.table}: {text}", style="yellow" if text == one.reason else "dim") for text in told]
+        lines += [
+            Text(f"{one.table}: {in_text(text)}", style="yellow" if text == one.reason else "dim") for text in told
+        ]
         mend = [
             command for trouble in one.troubles if trouble.bad or one.phase == "NEW" for command in trouble.commands
         ]

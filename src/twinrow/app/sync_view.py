@@ -62,6 +62,8 @@ class SyncView:
         """What has changed since the last look and is no trouble."""
         before = self._before.setdefault(one.table, one)
         self._before[one.table] = one
+        if before.reason and one.running and not one.reason:
+            self._log.event("info", "resumed", one.table, "goes on")
         if one.schema_version > before.schema_version:
             command = as_typed(f"twinrow schema {one.table}")
             self._log.event("info", "schema", one.table, f"schema version {one.schema_version} ({command})")
@@ -91,7 +93,9 @@ class SyncView:
             self._bars.tell(one.table, one.rows, one.items, one.phase)
         elif self._once and one.reconcile_share is not None:
             self._bars.tell(one.table, int(one.reconcile_share * one.rows), one.rows, "RECONCILE")
-        elif self._once and (one.counted_since or 0.0) >= self._began_at:  # else they are an earlier sync's counts
+        elif (
+            self._once and one.changes and (one.counted_since or 0.0) >= self._began_at
+        ):  # else an earlier sync's counts
             self._bars.tell(one.table, one.changes, None, one.phase)
         elif not self._once:
             self._bars.end(one.table)

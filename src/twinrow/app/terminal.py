@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from twinrow.app.typed import in_text
 from twinrow.errors import TwinrowError
 
 NO_REDRAWING = ("dumb", "unknown")
@@ -34,7 +35,7 @@ def say(text: str) -> None:
 
 def complain(error: TwinrowError) -> None:
     """An error in one line: what, where, remedy."""
-    say(f"twinrow: {' '.join(str(error).split())}")
+    say(f"twinrow: {in_text(' '.join(str(error).split()))}")
 
 
 def can_redraw() -> bool:

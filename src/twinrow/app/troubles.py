@@ -12,7 +12,7 @@ from twinrow.config import TableConfig
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
 
-SILENT_S_MAX = 60.0
+SILENT_S_MAX = 20.0
 """A sync that holds its lease notes every half second that it has read; silence for so long is worth a word."""
 RETENTION_LEFT_S_MIN = 6 * 3600.0
 """DynamoDB keeps changes for 24 hours: with less than this left, somebody should look before they are trimmed."""
@@ -67,7 +67,8 @@ def _of_the_run(table: TableConfig, known: Registered | None, counts: Counts, at
         last = f", last read {span(at - known.read_at)} ago" if known.read_at else ""
         yield Trouble(False, f"no sync is running{last}", (sync,))
     elif known.read_at and at - known.read_at > SILENT_S_MAX:
-        yield Trouble(True, f"the running sync has read nothing for {span(at - known.read_at)}", (check,))
+        text = f"the running sync has read nothing for {span(at - known.read_at)}: it waits for DynamoDB or MySQL"
+        yield Trouble(True, text, (check,))
     left = retention_left_s(known, at)
     if left is not None and left < RETENTION_LEFT_S_MIN:
         what = f"changes not read yet are trimmed in {span(left)}" if left > 0 else "changes not read yet were trimmed"
@@ -77,25 +78,26 @@ def _of_the_run(table: TableConfig, known: Registered | None, counts: Counts, at
 def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> Iterator[Trouble]:
     name = table.name
     if counts.dead_letters:
-        text = f"{_many(counts.dead_letters, 'item')} that no row can hold"
+        text = f"{many(counts.dead_letters, 'item')} that no row can hold"
         yield Trouble(True, text, (f"twinrow dead-letters list {name}", f"twinrow dead-letters retry {name}"))
     if counts.gaps:
-        text = f"{_many(counts.gaps, 'gap')} in what was read; a running sync mends that by reconciling"
+        text = f"{many(counts.gaps, 'gap')} in what was read; a running sync mends that by reconciling"
         yield Trouble(True, text, () if counts.holder else (f"twinrow sync {name}",))
     if counts.refused:
-        text = f"{_many(counts.refused, 'item')} cannot be linked: DynamoDB refuses the write"
+        text = f"{many(counts.refused, 'item')} cannot be linked: DynamoDB refuses the write"
         yield Trouble(True, text, (f"twinrow verify {name}",))
     verified = json.loads(known.verified) if known and known.verified else {}
     differences = sum(verified.get(kind, 0) for kind in ("missing", "extra", "different", "unlinked"))
     if differences:
-        text = f"the last verify found {_many(differences, 'difference')}, {span(at - verified['at'])} ago"
+        text = f"the last verify found {many(differences, 'difference')}, {span(at - verified['at'])} ago"
         yield Trouble(True, text, (f"twinrow repair {name} --execute", f"twinrow verify {name}"))
     if table.capture == "pending-index" and table.reconcile_s is None:
         text = "writes without the mark and hard deletes are not seen: reconcile_every is off"
         yield Trouble(False, text, (f"twinrow repair {name} --execute",) if known else ())
 
 
-def _many(count: int, what: str) -> str:
+def many(count: int, what: str) -> str:
+    """A count with its noun: `1 gap`, `2,000 gaps`."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Final
 
 CONFIG_DEFAULT: Final = Path("twinrow.toml")
+COMMAND: Final = re.compile(
+    r"\btwinrow (?:check|dead-letters (?:list|retry|drop)|grants|iam-policy|item|plan|repair|reset|schema|status|sync|"
+    r"verify)\b(?! -c )"
+)
+"""A command with a configuration, in a sentence, up to where options may stand."""
 
 
 class _Typed:
@@ -28,3 +34,8 @@ def config_option() -> str:
 def as_typed(command: str) -> str:
     """A whole `twinrow …` command with the same configuration."""
     return command + _Typed.option
+
+
+def in_text(text: str) -> str:
+    """A message whose commands, if it names any, are for the same configuration."""
+    return COMMAND.sub(lambda found: found[0] + _Typed.option, text) if _Typed.option else text

@@ -121,7 +121,7 @@ class RecordPreparer:
             return None
         rows, links = found
         rows_of = iter(zip(rows, links or [None] * len(rows), echoes, strict=True))
-        keys = wire_json.decoded(_decode_keys, _array([one.record.dynamodb.keys for one in part]), list)
+        keys: list[Item] = wire_json.decoded(_decode_keys, _array([one.record.dynamodb.keys for one in part]), list)
         ones = []
         for one, key in zip(part, keys, strict=True):
             if one.record.is_delete:

@@ -71,6 +71,12 @@ def _check_index(pending: PendingIndex, description: TableDescription, where: st
     index = description.index(pending.index)
     if index is None:
         raise StartRefused(f"has no index {pending.index!r}", where=where, remedy="twinrow check --fix adds it")
+    if index.status == "DELETING":
+        raise StartRefused(
+            f"index {pending.index!r} is being deleted",
+            where=where,
+            remedy="once it is gone, twinrow check --fix adds it",
+        )
     name, kind = index.keys[0]
     if name != pending.attribute:
         raise StartRefused(

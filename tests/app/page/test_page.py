@@ -121,6 +121,16 @@ def test_every_trouble_comes_with_its_command_to_copy(page: Page, served: Served
     expect(page.locator("#verdict")).to_have_text("1 of 3 tables needs you")
 
 
+def test_a_button_keeps_the_focus_while_what_is_said_beside_it_changes(page: Page, served: Served) -> None:
+    chosen(page, served, "orders")
+    button = page.get_by_role("button", name="Copy twinrow dead-letters list orders").first
+    button.focus()
+    served.shown.park("orders", 5)
+
+    expect(page.locator("#troubles")).to_contain_text("8 items that no row can hold")
+    expect(button).to_be_focused()
+
+
 def test_a_broken_table_says_why_and_what_mends_it(page: Page, served: Served) -> None:
     chosen(page, served, "reviews")
     why = "the MySQL table lacks the column 'text' (twinrow schema reviews --apply adds it again)"
@@ -165,6 +175,8 @@ def test_a_stop_and_an_end_are_said(page: Page, served: Served) -> None:
     served.page.close()
 
     expect(page.locator("#live-text")).to_have_text("connection lost, trying again")
+    expect(page.locator("#verdict")).to_have_text("The sync does not answer")
+    expect(page).to_have_title("Twinrow: the sync does not answer")
 
 
 def test_lag_is_plotted(page: Page, served: Served) -> None:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, YesOption, load_config
+from twinrow.app.signals import asking
 from twinrow.app.terminal import out, out_json, say
+from twinrow.app.typed import in_text
 from twinrow.errors import StartRefused, TwinrowError
 
 if TYPE_CHECKING:
@@ -86,7 +88,9 @@ def _mend(finding: Finding, change: Fix, stop: Stop, *, yes: bool) -> Finding:
     if not yes:
         if not sys.stdin.isatty():
             raise StartRefused("nobody is there to be asked", where=f"table {finding.table}", remedy="say --yes")
-        if not typer.confirm("Do it?", err=True):
+        with asking():
+            agreed = typer.confirm("Do it?", err=True)
+        if not agreed:
             return finding
     change.act(stop)
     return replace(finding, level="ok", text=f"done: {change.what}", remedy="", fix=None)
@@ -94,5 +98,5 @@ def _mend(finding: Finding, change: Fix, stop: Stop, *, yes: bool) -> Finding:
 
 def _show(finding: Finding) -> None:
     where = f"{finding.table}: " if finding.table else ""
-    remedy = f"  → {finding.remedy}" if finding.remedy else ""
+    remedy = f"  → {in_text(finding.remedy)}" if finding.remedy else ""
     out(f"{SIGNS[finding.level]}  {where}{finding.name}: {' '.join(finding.text.split())}{remedy}")

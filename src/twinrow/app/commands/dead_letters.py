@@ -12,6 +12,7 @@ import typer
 
 from twinrow.app.options import ConfigOption, JsonOption, load_config, table_names
 from twinrow.app.terminal import complain, out, out_json, say
+from twinrow.app.troubles import many
 from twinrow.config import Config
 from twinrow.errors import ConfigError, StartRefused, TwinrowError
 
@@ -52,8 +53,8 @@ def list_letters(named: WorkArgument = None, config: ConfigOption = None, as_jso
         out_json({"dead_letters": [_document(one) for one in letters]})
     else:
         for one in letters:
-            out(f"{one.id}  {one.table}  {json.dumps(one.key)}  {one.reason}  (seen {one.attempts} times)")
-        say(f"{len(letters):,} dead letters" if letters else "no dead letters")
+            out(f"{one.id}  {one.table}  {json.dumps(one.key)}  {one.reason}  (seen {many(one.attempts, 'time')})")
+        say(many(len(letters), "dead letter") if letters else "no dead letters")
     raise typer.Exit(3 if letters else 0)
 
 
@@ -61,7 +62,8 @@ def list_letters(named: WorkArgument = None, config: ConfigOption = None, as_jso
 def retry(named: WorkArgument = None, config: ConfigOption = None) -> None:
     """Read these items again, and write their rows where that is possible now.
 
-    A sync that runs does it, else this command itself. Exit code 3 when some stay parked.
+    A sync that runs is handed them, and `dead-letters list` tells what stays; else this command does it itself, and
+    its exit code is 3 when some stay parked.
 
     \b
     Example:
@@ -112,7 +114,7 @@ def drop(
     with _session(loaded) as session:
         letters = _chosen(session, wanted)
         if letters and not wanted.ids and not yes:
-            raise StartRefused(f"this drops {len(letters):,} dead letters", remedy="name ids, or say --yes")
+            raise StartRefused(f"this drops {many(len(letters), 'dead letter')}", remedy="name ids, or say --yes")
         for table in sorted({one.table for one in letters}):
             with session.transaction() as tx:
                 dead_letter.resolve(tx, table, [one.key_hash for one in letters if one.table == table])

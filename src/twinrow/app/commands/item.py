@@ -86,6 +86,8 @@ def _by_key(connection: Connection, schema: TableSchema, text: str) -> Item:
     wanted = " and ".join(f"{one.name} ({one.kind})" for one in schema.keys)
     try:
         key = json.loads(text)
+        if not isinstance(key, dict) or not all(isinstance(value, dict) for value in key.values()):
+            raise TypeError('each attribute wants its type, as in {"S": "text"}')
         key_hash = fingerprint(schema.keys, key)
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise ConfigError(

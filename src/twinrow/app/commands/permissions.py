@@ -46,7 +46,7 @@ def iam_policy(
 
 def _key_option(text: str) -> tuple[str, list[str]]:
     table, equals, names = text.partition("=")
-    if not (table and equals and names):
+    if not (table and equals and all(names.split(",")) and names.count(",") <= 1):
         raise ConfigError(f"--keys {text!r} is not TABLE=HASH or TABLE=HASH,RANGE")
     return table, names.split(",")
 

@@ -13,7 +13,7 @@ from twinrow import clock
 from twinrow.app.options import ConfigOption, TablesArgument, load_config, said
 from twinrow.app.status import TableStatus, span
 from twinrow.app.terminal import complain, out
-from twinrow.app.typed import as_typed
+from twinrow.app.typed import as_typed, in_text
 from twinrow.config import Config, TableConfig
 from twinrow.errors import TwinrowError
 
@@ -109,8 +109,8 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     def ended(table: str, outcome: Outcome) -> None:
         if outcome.error is not None:
             source.tell(table, str(outcome.error))
-            if not once:  # else it is told at the end, when no bar is in the way
-                _tell_error(log, table, outcome.error)
+            if not once:  # else it is told at the end
+                log.event("error", "ended", table, in_text(str(outcome.error)))
 
     def look() -> None:
         view.look(source.latest().status)

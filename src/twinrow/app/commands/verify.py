@@ -11,7 +11,7 @@ import typer
 
 from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, load_config
 from twinrow.app.signals import stop_on_signals
-from twinrow.app.terminal import complain, out, out_json
+from twinrow.app.terminal import complain, out, out_json, say
 from twinrow.app.typed import as_typed
 from twinrow.app.verifying import SIDES, document, look_at
 from twinrow.config import Config
@@ -81,6 +81,9 @@ def repair(
             reader, execute=execute, work_off=lambda: work_off_rechecks(copy, copy.mysql, limit, reader.stop),
             progress=progress,
         )  # fmt: skip
+        met = _differences(repaired.found)
+        if repaired.left is not None and met:
+            say(f"{copy.table}: found {met}; what is left of them:")
         return repaired.left or repaired.found
 
     raise typer.Exit(_each(loaded, tables or [], one, as_json=as_json))
@@ -115,8 +118,12 @@ def _each(config: Config, names: list[str], work: _Work, *, as_json: bool) -> in
     return worst or (0 if in_step else 3)
 
 
+def _differences(verdict: Verdict) -> str:
+    return ", ".join(f"{getattr(verdict, name):,} {name}" for name in SIDES if getattr(verdict, name))
+
+
 def _show(verdict: Verdict) -> None:
-    differences = ", ".join(f"{getattr(verdict, name):,} {name}" for name in SIDES if getattr(verdict, name))
+    differences = _differences(verdict)
     kept = f" (and {verdict.kept:,} kept after their delete)" if verdict.kept else ""
     found = differences or "no difference"
     letters = f", {verdict.dead_letters:,} dead letters" if verdict.dead_letters else ""

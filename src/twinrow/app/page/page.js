@@ -61,7 +61,6 @@ function draw() {
   if (heard === null) return;
   const tables = heard.status.tables;
   const bad = tables.filter(needsYou).length;
-  showVerdict(tables, bad);
   showLive();
   const wanted = byId("find").value.trim().toLowerCase();
   const onlyBad = byId("only-bad").getAttribute("aria-pressed") === "true";
@@ -77,24 +76,30 @@ function draw() {
   route();
 }
 
-function showVerdict(tables, bad) {
+const isSilent = () => heard === null || performance.now() - heardAtMs > SILENT_MS_MAX;
+
+function showVerdict() {
   const verdict = byId("verdict");
+  const tables = heard.status.tables;
+  const bad = tables.filter(needsYou).length;
   const copying = tables.filter((one) => one.phase !== "LIVE" && one.phase !== "BROKEN").length;
   const all = tables.length === 1 ? "The table" : `All ${whole(tables.length)} tables`;
   let text = tables.length === 1 ? "In step" : `${all} in step`;
   let state = "good";
-  if (heard.trouble) [text, state] = ["The status cannot be read", "bad"];
+  if (isSilent()) [text, state] = ["The sync does not answer", "bad"];
+  else if (heard.trouble) [text, state] = ["The status cannot be read", "bad"];
   else if (heard.status.at === null) [text, state] = ["Reading the status…", "busy"];
   else if (bad) [text, state] = [tables.length === 1 ? "Needs you" : `${whole(bad)} of ${whole(tables.length)} tables need you`, "bad"];
   else if (copying) [text, state] = [`${copying === tables.length ? all : whole(copying)} being copied`, "busy"];
-  if (!heard.trouble && bad === 1 && tables.length > 1) text = `1 of ${whole(tables.length)} tables needs you`;
+  if (!isSilent() && !heard.trouble && bad === 1 && tables.length > 1) text = `1 of ${whole(tables.length)} tables needs you`;
   setText(verdict, text);
   verdict.dataset.state = state;
   document.title = `${bad ? `(${bad}) ` : ""}Twinrow: ${text.toLowerCase()}`;
 }
 
 function showLive() {
-  const silent = heard === null || performance.now() - heardAtMs > SILENT_MS_MAX;
+  const silent = isSilent();
+  if (heard !== null) showVerdict();
   let [state, text] = ["live", "live"];
   if (silent) [state, text] = heard === null ? ["waiting", "connecting"] : ["lost", "connection lost, trying again"];
   else if (stopping) [state, text] = ["waiting", "the sync is stopping"];

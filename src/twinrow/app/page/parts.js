@@ -66,12 +66,15 @@ export function commandLine(command) {
   return make("span", { className: "command" }, make("code", { text: command }), button);
 }
 
-/** Replace children only when what they are made of differs. */
+/** Replace children only when what they are made of differs; the button of a command keeps the focus. */
 export function setChildren(parent, content, build) {
   const made = JSON.stringify(content);
   if (parent.dataset.made === made) return;
   parent.dataset.made = made;
+  const held = parent.contains(document.activeElement) ? document.activeElement.dataset.command : undefined;
   parent.replaceChildren(...content.map(build));
+  if (held === undefined) return;
+  [...parent.querySelectorAll("button.copy")].find((one) => one.dataset.command === held)?.focus({ preventScroll: true });
 }
 
 document.addEventListener("click", async (event) => {

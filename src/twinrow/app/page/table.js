@@ -119,7 +119,9 @@ export class TableView {
     const bar = part.querySelector("meter");
     const of = part.querySelector(".of");
     of.dataset.used = JSON.stringify(used);
-    setNumber(of, most, most === null ? `${rate(used)} units/s, no bound` : `${rate(used)} of ${whole(most)} units/s`);
+    const known = table.counted_since !== null;
+    const bound = most === null ? `${rate(used)} units/s, no bound` : `${rate(used)} of ${whole(most)} units/s`;
+    setNumber(of, most, known ? bound : UNKNOWN);
     bar.hidden = most === null;
     if (most !== null) bar.value = Math.min(1, used / most);
     const throttled = share < 1 ? `, held to ${percent(share)} while DynamoDB throttles` : "";
