@@ -216,6 +216,24 @@ def test_metrics_of_a_sync_whose_tables_are_all_broken_stay_until_it_is_stopped(
     assert done.code == 1
 
 
+def test_a_first_start_that_is_refused_is_the_reason_until_one_is_let_through(
+    command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, database: Database
+) -> None:
+    table = make_table()
+    command.write_config(config_text(dynamodb, database, pending_table(table)))
+    assert command.run("sync", "--once").code == 2
+    (told,) = command.run("status", "--json").document["tables"]
+    assert told["phase"] == "NEW"
+    assert "has no index 'migrated-index'" in told["reason"]
+    assert "twinrow check --fix" in told["remedies"]
+    assert "has no index" in command.run("status").out
+
+    assert command.run("check", "--fix", "--yes").code == 0
+    assert command.run("sync", "--once").code == 0
+    (told,) = command.run("status", "--json").document["tables"]
+    assert (told["phase"], told["reason"]) == ("LIVE", "")
+
+
 def test_check_tells_an_into_that_was_changed_from_a_copy_that_is_gone(
     command: CommandLine, reviews: str, dynamodb: DynamoDBLocal, database: Database
 ) -> None:

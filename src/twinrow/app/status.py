@@ -137,7 +137,7 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
     """How a table stands at the moment `at`, by what is registered and counted (pure)."""
     new = known is None or known.phase == "NEW"
     troubles = troubles_of(table, known, counts, at)
-    reason = known.reason if known else ""
+    reason = known.reason if known else counts.refusal
     told = counted.from_json(known.counters) if known else None
     since, told = (told.since, told) if told else (None, Counted(0.0))
     return TableStatus(

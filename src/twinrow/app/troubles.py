@@ -52,7 +52,7 @@ def commands_in(text: str, table: str) -> tuple[str, ...]:
 
 def _of_the_run(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> Iterator[Trouble]:
     sync, check = f"twinrow sync {table.name}", f"twinrow check {table.name}"
-    reason = known.reason if known else ""
+    reason = known.reason if known else counts.refusal
     if known is not None and known.phase == "BROKEN":
         mending = commands_in(reason, table.name)
         # a BROKEN table is not tried again by itself: what mends it is done first, then a sync is started

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twinrow.mysql import Connection
+from twinrow.state import checkpoint
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What stands in the state for one table: `refused` are part of `unlinked`; no `holder` means that no sync runs."""
+    """What stands in the state for one table: `refused` are part of `unlinked`; no `holder` means that no sync runs.
+
+    `refusal` is why its first start was refused.
+    """
 
     rows: int = 0
     schema_version: int = 0
@@ -21,6 +25,7 @@ class Counts:
     gaps: int = 0
     segments_done: int = 0
     segments: int = 0
+    refusal: str = ""
 
 
 _QUERIES: dict[tuple[str, ...], str] = {
@@ -35,6 +40,7 @@ _QUERIES: dict[tuple[str, ...], str] = {
     ("segments_done",): "SELECT table_name, SUM(done) FROM _twinrow_checkpoint WHERE part LIKE 'segment:%' "
     "GROUP BY table_name",
     ("segments",): "SELECT table_name, CAST(position AS UNSIGNED) FROM _twinrow_checkpoint WHERE part = 'segments'",
+    ("refusal",): f"SELECT table_name, position FROM _twinrow_checkpoint WHERE part = '{checkpoint.REFUSED}'",
 }  # fmt: skip
 
 

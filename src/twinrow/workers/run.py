@@ -27,7 +27,8 @@ from twinrow.mysql import WITHHELD_CODES as MYSQL_WITHHELD
 from twinrow.mysql import Connection, MySQLError
 from twinrow.retry import back_off_s
 from twinrow.sink import inspect
-from twinrow.state import counted, dead_letter, gap, lease, meta, outbox, recheck, tables
+from twinrow.state import checkpoint, counted, dead_letter, gap, lease, meta, outbox, recheck, tables
+from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.settling import Settling
 from twinrow.sync import link, owed, start
 from twinrow.sync.copy import Copy
@@ -222,6 +223,8 @@ class TableRun:
         wanted_at = self.shared.started_at if self.shared.once else 0.0
         self._reconcile = Reconcile(copy, segments, wanted_at)
         tables.update(copy.writer, copy.table, phase=self.phase, reason="", items=description.items)
+        if registered is None:
+            checkpoint.forget(copy.writer, copy.table, checkpoint.REFUSED)
 
     def _make_source(self, description: TableDescription) -> Source | None:
         settings = self.copy.settings
@@ -410,12 +413,16 @@ class TableRun:
     def _broken(self, error: TwinrowError) -> None:
         """This table stops; the reason stays in `status` (a refusal to start leaves the phase as it was)."""
         self._end_parts()
+        copy = self.copy
         try:
             refused = not self.phase and isinstance(error, StartRefused | ConfigError | MySQLError)
             phase = {} if refused else {"phase": "BROKEN"}
-            tables.update(self.copy.writer, self.copy.table, reason=str(error), **phase)
+            if tables.load(copy.writer, copy.table) is None:
+                checkpoint.save(copy.writer, copy.table, {checkpoint.REFUSED: Checkpoint(str(error))})
+            else:
+                tables.update(copy.writer, copy.table, reason=str(error), **phase)
         except TwinrowError as also:
-            self.copy.waiting = str(also)
+            copy.waiting = str(also)
         self._let_go()
 
     def _finish(self) -> Outcome:
