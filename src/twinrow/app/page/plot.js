@@ -1,9 +1,10 @@
-// A plot of the last hour as SVG: one or two series, filled below, with a value under the pointer.
+// A plot of the last hour, or of as much of it as is known, as SVG: one or two series, filled below, with a value under
+// the pointer.
 
 import { make, setText, timeOfDay } from "./parts.js";
 
-const HOUR_S = 3600;
-const TICK_S = 900;
+/** How long a time is shown, and the time between two ticks below it: the first that holds all samples. */
+const SPANS_S = [[300, 60], [900, 300], [1800, 600], [3600, 900]];
 const LEFT_PX = 52;
 const RIGHT_PX = 8;
 const TOP_PX = 10;
@@ -27,7 +28,7 @@ function roundUp(value, least) {
 export class Plot {
   /** `series` are class names, `text(value)` how a value is said, `leastMax` the smallest upper end of the axis. */
   constructor(box, { series, text, leastMax, name }) {
-    Object.assign(this, { box, series, text, leastMax, name, at: [], values: series.map(() => []), now: 0 });
+    Object.assign(this, { box, series, text, leastMax, name, at: [], values: series.map(() => []), now: 0, spanS: 0, tickS: 0 });
     this.svg = svg("svg", { role: "img" });
     this.readout = make("p", { className: "readout", hidden: true });
     box.append(this.svg, this.readout);
@@ -38,12 +39,14 @@ export class Plot {
 
   /** Show samples at epoch seconds `at`, a list of values for each series (null: unknown), until `now`. */
   show(at, values, now) {
-    Object.assign(this, { at, values, now });
+    const known = now - (at[0] ?? now);
+    const [spanS, tickS] = SPANS_S.find(([span]) => known <= span) ?? SPANS_S.at(-1);
+    Object.assign(this, { at, values, now, spanS, tickS });
     this.draw();
   }
 
   x(at) {
-    return LEFT_PX + (1 - (this.now - at) / HOUR_S) * (this.width - LEFT_PX - RIGHT_PX);
+    return LEFT_PX + (1 - (this.now - at) / this.spanS) * (this.width - LEFT_PX - RIGHT_PX);
   }
 
   y(value) {
@@ -70,8 +73,8 @@ export class Plot {
       nodes.push(svg("line", { class: share ? "grid" : "axis", x1: LEFT_PX, x2: this.width - RIGHT_PX, y1: y, y2: y }));
       nodes.push(svg("text", { class: "tick end", x: LEFT_PX - 8, y: y + 4 }, this.text(this.max * share)));
     }
-    const first = Math.ceil((this.now - HOUR_S) / TICK_S) * TICK_S;
-    for (let at = first; at <= this.now; at += TICK_S) {
+    const first = Math.ceil((this.now - this.spanS) / this.tickS) * this.tickS;
+    for (let at = first; at <= this.now; at += this.tickS) {
       const x = this.x(at);
       if (x > this.width - RIGHT_PX - 18 || x < LEFT_PX + 14) continue;
       nodes.push(svg("text", { class: "tick middle", x, y: this.height - 5 }, timeOfDay(at).slice(0, 5)));
@@ -83,7 +86,7 @@ export class Plot {
     const runs = [];
     let run = [];
     values.forEach((value, number) => {
-      if (value === null || this.at[number] < this.now - HOUR_S) {
+      if (value === null || this.at[number] < this.now - this.spanS) {
         if (run.length) runs.push(run);
         run = [];
         return;
@@ -117,7 +120,7 @@ export class Plot {
   }
 
   nearest(x) {
-    const at = this.now - (1 - (x - LEFT_PX) / (this.width - LEFT_PX - RIGHT_PX)) * HOUR_S;
+    const at = this.now - (1 - (x - LEFT_PX) / (this.width - LEFT_PX - RIGHT_PX)) * this.spanS;
     let best = -1;
     this.at.forEach((one, number) => {
       if (best < 0 || Math.abs(one - at) < Math.abs(this.at[best] - at)) best = number;
