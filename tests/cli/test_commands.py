@@ -234,6 +234,14 @@ def test_a_first_start_that_is_refused_is_the_reason_until_one_is_let_through(
     assert (told["phase"], told["reason"]) == ("LIVE", "")
 
 
+def test_a_key_without_types_is_told_how_it_is_written(command: CommandLine, reviews: str) -> None:
+    command.run("sync", "--once")
+    done = command.run("item", reviews, "--key", '{"username": "user1", "reviewed_at": "2025-03-01"}')
+    assert done.code == 2
+    assert "wants its type" in done.err
+    assert "username (S)" in done.err
+
+
 def test_check_tells_an_into_that_was_changed_from_a_copy_that_is_gone(
     command: CommandLine, reviews: str, dynamodb: DynamoDBLocal, database: Database
 ) -> None:

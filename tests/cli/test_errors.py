@@ -51,6 +51,14 @@ def test_a_wrong_configuration_names_key_and_place(command: CommandLine, text: s
         assert told in line
 
 
+@pytest.mark.parametrize("keys", ["abc=a,b,c", "abc=a,", "abc=", "=a", "abc"])
+def test_keys_that_are_none_are_refused(command: CommandLine, keys: str) -> None:
+    command.write_config(SCAN)
+    done = command.run("iam-policy", "--keys", keys)
+    assert done.code == 2
+    assert "TABLE=HASH,RANGE" in done.err
+
+
 def test_servers_and_tables_that_are_not_there(
     command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
 ) -> None:
