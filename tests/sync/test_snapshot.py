@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 from tests.conftest import MakeCopying
 from tests.fixtures.copying import Copying, put_all, review
@@ -9,13 +11,19 @@ from tests.fixtures.waiting import wait_until
 
 from twinrow.capture.scan import ParallelScan, ScannedPage
 from twinrow.mysql import Connection
-from twinrow.schema.table import TableSchema
+from twinrow.schema.load_text import LoadText
+from twinrow.schema.row import fingerprint
+from twinrow.schema.table import KeyAttribute, TableSchema
 from twinrow.sink import bulk
+from twinrow.state.checkpoint import Checkpoint
+from twinrow.sync.apply import Applied
+from twinrow.sync.load import Loader
 
 ITEMS = 300
 TEXT = {"S": "long " * 2000}
 """So long that each segment has more pages than the one that its columns are made of."""
 WAIT_S = 30.0
+KEYS = ("username", "reviewed_at")
 
 
 @pytest.fixture
@@ -51,6 +59,35 @@ def test_pages_whose_load_is_not_taken_are_brought_once_each(copying: Copying, m
     assert ran.copy.counters.applied == {("PUT", "SCAN"): ITEMS}
     assert loads[0] == ITEMS
     assert len(loads) > 2, "the pages behind the first are tried again"
+
+
+def test_a_page_with_a_deleted_item_alone_is_not_loaded(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = 0
+    take, key = ParallelScan.take, {name: review(7)[name] for name in KEYS}
+    load = Loader.load
+    buried = fingerprint(tuple(KeyAttribute(name, "S") for name in KEYS), key)
+
+    def take_after_a_delete(self: ParallelScan, wait_s: float) -> ScannedPage | None:
+        page = take(self, wait_s)
+        if "Item" in copying.client.get_item(TableName=copying.table, Key=key):
+            copying.client.delete_item(TableName=copying.table, Key=key)
+            values = (copying.table, buried)
+            copying.database.query(
+                "INSERT INTO _twinrow_tombstone (table_name, key_hash, at) VALUES (%s, %s, 1)", *values
+            )
+        return page
+
+    def counted(self: Loader, texts: Sequence[LoadText], parts: Mapping[str, Checkpoint]) -> Applied | None:
+        nonlocal loaded
+        applied = load(self, texts, parts)
+        loaded += applied.written.inserted if applied else 0
+        return applied
+
+    monkeypatch.setattr(ParallelScan, "take", take_after_a_delete)
+    monkeypatch.setattr(Loader, "load", counted)
+    copying.once_well()
+    copying.assert_equal(items=ITEMS - 1)
+    assert ITEMS / 2 < loaded < ITEMS, "all but the one page"
 
 
 def loads_of(monkeypatch: pytest.MonkeyPatch, *, refused: int) -> list[int]:

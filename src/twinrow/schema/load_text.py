@@ -32,10 +32,9 @@ class LoadText:
         """How many rows."""
         return len(self.keys) // FINGERPRINT_BYTES
 
-    def has_any(self, keys: set[bytes]) -> bool:
-        """Whether the row of one of these fingerprints is among them."""
-        ours = (self.keys[at : at + FINGERPRINT_BYTES] for at in range(0, len(self.keys), FINGERPRINT_BYTES))
-        return bool(keys) and not keys.isdisjoint(ours)
+    def fingerprints(self) -> list[bytes]:
+        """Those of the rows, one by one."""
+        return [self.keys[at : at + FINGERPRINT_BYTES] for at in range(0, len(self.keys), FINGERPRINT_BYTES)]
 
 
 def joined(texts: Sequence[LoadText]) -> LoadText:

@@ -1,6 +1,6 @@
 """The fast way of a first copy: a page of items that fit the schema becomes loaded rows, no item looked at by itself.
 
-It is taken only where nothing but the rows is at stake: no link or mark is owed, no tombstone stands, no key of it is
+It is taken only where nothing but the rows is at stake: no link or mark is owed, no key of it has a tombstone or is
 parked, and the load itself proves that every row was absent. Whatever does not hold leaves the page to `apply`.
 """
 
@@ -21,10 +21,11 @@ from twinrow.schema.load_text import LoadText, cell_text, joined, lines
 from twinrow.schema.table import TableSchema
 from twinrow.sink import bulk
 from twinrow.sink.writer import Written
-from twinrow.state import checkpoint, dead_letter, lease, tombstone
+from twinrow.state import checkpoint, dead_letter, lease
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.apply import Applied
 from twinrow.sync.copy import Copy
+from twinrow.sync.deletes import tombstones
 from twinrow.sync.settings import Settings
 
 LOADED = Form(loaded_texts, lambda _column: cell_text)
@@ -129,7 +130,8 @@ class Loader:
         copy = self._copy
         locked = lease.lock(tx, copy.lease, copy.schema.version)
         fail_point("after-lock")
-        if tombstone.any_stands(tx, copy.table) or text.has_any(dead_letter.parked(tx, copy.table)):
+        hashes = text.fingerprints()
+        if tombstones(tx, copy, hashes) or not dead_letter.parked(tx, copy.table).isdisjoint(hashes):
             return False
         if not bulk.load_text(tx, copy.schema, text.data, text.rows):
             return False

@@ -11,6 +11,7 @@ from twinrow import clock
 from twinrow.capture.scan import PageSource, ParallelScan, ScannedPage
 from twinrow.change import Change, Item
 from twinrow.failpoint import fail_point
+from twinrow.schema.load_text import LoadText
 from twinrow.schema.row import key_of
 from twinrow.state import checkpoint, lease, recheck, tables, tombstone
 from twinrow.state.checkpoint import Checkpoint
@@ -49,6 +50,7 @@ class Snapshot:
         self.segments = segments
         self.started_at = min((page.at for page in first), default=clock.now())
         self._held = deque(first)
+        self._singly = 0
         self._loader = Loader(copy)
         known = checkpoint.load(copy.writer, copy.table, PART)
         self.fresh = not known
@@ -86,23 +88,34 @@ class Snapshot:
         return self._held.popleft() if self._held else self._scan.take(wait_s)
 
     def _load(self, page: ScannedPage) -> Applied | None:
-        """Load the page and what is ready behind it in one commit; None, and all but the page held, if that fails."""
+        """Load the page, and what is ready behind it, in one commit; None when the page is for `apply`.
+
+        A load of several that is not taken says not which of them it was: each is then tried by itself, once.
+        """
         text = self._loader.text_of(page)
         if text is None:
             return None
+        pages, texts = self._ready_behind(page, text)
+        applied = self._loader.load(texts, self._parts(pages))
+        if applied is None and len(pages) > 1:
+            self._held.extendleft(reversed(pages[1:]))
+            self._singly = len(pages)
+            applied = self._loader.load([text], self._parts([page]))
+        self._singly = max(0, self._singly - 1)
+        return applied
+
+    def _ready_behind(self, page: ScannedPage, text: LoadText) -> tuple[list[ScannedPage], list[LoadText]]:
+        """The page, and those to be loaded with it; a page that is for `apply` is held."""
         pages, texts, size = [page], [text], len(text.data)
-        while size < COMMIT_BYTES_MAX and (another := self._next(0.0)) is not None:
-            text = self._loader.text_of(another)
-            if text is None:
+        while not self._singly and size < COMMIT_BYTES_MAX and (another := self._next(0.0)) is not None:
+            found = self._loader.text_of(another)
+            if found is None:
                 self._held.appendleft(another)
                 break
             pages.append(another)
-            texts.append(text)
-            size += len(text.data)
-        applied = self._loader.load(texts, self._parts(pages))
-        if applied is None:
-            self._held.extendleft(reversed(pages[1:]))
-        return applied
+            texts.append(found)
+            size += len(found.data)
+        return pages, texts
 
     def _apply(self, page: ScannedPage) -> Applied:
         keys, items = self._copy.schema.keys, page.items
