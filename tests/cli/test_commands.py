@@ -261,8 +261,13 @@ def test_check_fix_adds_the_index_and_the_stream(
 ) -> None:
     marked, streamed = make_table(), make_table()
     stream_part = f'[[tables]]\nname = "{streamed}"\ncapture = "stream"\n'
-    command.write_config(config_text(dynamodb, database, pending_table(marked), stream_part))
+    text = config_text(dynamodb, database, pending_table(marked), stream_part)
+    command.write_config(text)
+    command.write_config(text, "my.toml")
 
+    for as_json in ((), ("--json",)):
+        looked = command.run("check", "-c", "my.toml", *as_json)
+        assert f"twinrow check -c my.toml {marked} --fix" in looked.out
     looked = command.run("check", "--json")
     assert looked.code == 1
     wrong = [(one["table"], one["name"]) for one in looked.document["checks"] if one["level"] == "error"]

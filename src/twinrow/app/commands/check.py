@@ -51,6 +51,7 @@ def check(
     found = []
     for finding in _look(loaded, chosen, stop):
         told = _mend(finding, finding.fix, stop, yes=yes) if fix and finding.fix is not None else finding
+        told = replace(told, remedy=in_text(told.remedy))
         found.append(told)
         if not as_json:
             _show(told)
@@ -98,5 +99,5 @@ def _mend(finding: Finding, change: Fix, stop: Stop, *, yes: bool) -> Finding:
 
 def _show(finding: Finding) -> None:
     where = f"{finding.table}: " if finding.table else ""
-    remedy = f"  → {in_text(finding.remedy)}" if finding.remedy else ""
+    remedy = f"  → {finding.remedy}" if finding.remedy else ""
     out(f"{SIGNS[finding.level]}  {where}{finding.name}: {' '.join(finding.text.split())}{remedy}")
