@@ -336,6 +336,36 @@ def test_columns_and_indexes_that_others_add_stay_theirs(make_copying: MakeCopyi
     assert copying.rows("COUNT(*)", "note = 'mine'") == [(20,)]
 
 
+def test_a_row_that_a_table_of_others_refers_to_is_kept_and_told(make_copying: MakeCopying) -> None:
+    copying = make_copying(pending_index={"deleted": "deleted"})
+    _write(copying, 0, 20)
+    copying.once_well()
+    held = [marked(n) for n in (3, 5)]
+    ids = [copying.rows("row_id", f"reviewed_at = '{item['reviewed_at']['S']}'")[0][0] for item in held]
+    copying.database.query(
+        "CREATE TABLE notes (review_id BIGINT UNSIGNED NOT NULL, "
+        f"FOREIGN KEY (review_id) REFERENCES `{copying.table}` (row_id))"
+    )
+    copying.database.query("INSERT INTO notes VALUES (%s), (%s)", *ids)
+    deleted = {"deleted": {"BOOL": True}}
+    put_all(copying.client, copying.table, [marked(n, **deleted) for n in range(2, 7)])
+    put_all(copying.client, copying.table, [marked(9, rating={"N": "11"})])
+    copying.once_well()
+    assert copying.rows("COUNT(*)") == [(20 - 5 + len(held),)]
+    assert copying.rows("rating", "rating = 11") == [(11,)], "the others go on"
+    letters = copying.database.query("SELECT reason FROM _twinrow_dead_letter")
+    assert len(letters) == len(held)
+    assert all("cannot be deleted" in reason and "oreign key" in reason for (reason,) in letters)
+    assert copying.verify().dead_letters == len(held)
+
+    copying.database.query("DROP TABLE notes")
+    put_all(copying.client, copying.table, [marked(n, **deleted) for n in (3, 5)])
+    copying.once_well()
+    assert copying.rows("COUNT(*)") == [(15,)]
+    assert copying.state("_twinrow_dead_letter") == 0
+    assert copying.verify().in_step
+
+
 def test_a_table_that_somebody_alters_is_not_taken_for_gone(database: Database) -> None:
     """A session that holds a lock of its own is not shown a table that is being altered (MariaDB)."""
     session = MySQL(mysql_config(database.url, "test", {})).connect()

@@ -36,7 +36,7 @@ def write(connection: Connection, schema: TableSchema, rows: list[Row], *, stage
 
 def deleted_softly(connection: Connection, schema: TableSchema, key: bytes) -> None:
     existing = writer.existing_rows(connection, schema, [key])
-    assert writer.delete(connection, schema, existing, [key], soft=True) == 1
+    assert writer.delete(connection, schema, existing, [key], soft=True) == (1, {})
 
 
 @ON_A_SHARED_SERVER

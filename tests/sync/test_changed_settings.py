@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from tests.conftest import MakeCopying, MakeTable
 from tests.fixtures.copying import PENDING_INDEX, Copying, key, marked, put_all, review
+from tests.fixtures.waiting import wait_until
 
 from twinrow.clock import Stop
 from twinrow.errors import StartRefused
 from twinrow.sync import start
 
 ITEMS = 12
+WAIT_S = 60.0
 
 
 def copied(make_copying: MakeCopying, **options: Any) -> Copying:
@@ -145,6 +147,30 @@ def test_a_table_added_is_copied_and_one_removed_is_taken_up_again(
     copying.assert_equal(first, items=ITEMS)
 
 
+def test_an_index_whose_capacity_changes_is_no_reason_to_stop(make_copying: MakeCopying) -> None:
+    copying = copied(make_copying)
+    (copy,), _ = copying.copies(Stop())
+    description = copy.dynamodb.describe(copying.table)
+    (index,) = description.indexes
+    start.check_source(copy, replace(description, indexes=(replace(index, status="UPDATING"),)))
+    with pytest.raises(StartRefused, match="is CREATING"):
+        start.check_source(copy, replace(description, indexes=(replace(index, status="CREATING"),)))
+
+
+def test_links_refused_for_good_are_forgotten_when_no_links_are_wanted(make_copying: MakeCopying) -> None:
+    copying = copied(make_copying)
+    copying.database.query(
+        "INSERT INTO _twinrow_link (table_name, key_hash, item_key, generation, digest, refused) "
+        "VALUES (%s, %s, '{}', 1, '', 'an item at 400 KB')",
+        copying.table, b"k" * 16,
+    )  # fmt: skip
+    copying.once_well()
+    assert copying.state("_twinrow_link") == 1
+    copying.change(link=False)
+    copying.once_well()
+    assert copying.state("_twinrow_link") == 0
+
+
 def test_linking_a_table_with_replicas_is_refused_unless_allowed(make_copying: MakeCopying) -> None:
     copying = copied(make_copying)
     (copy,), _ = copying.copies(Stop())
@@ -166,3 +192,27 @@ def test_a_mysql_that_went_back_is_a_gap(make_copying: MakeCopying) -> None:
     assert gaps(copying) == [("MYSQL_WENT_BACK", True)]
     assert len(copying.rows("row_id")) == ITEMS
     assert copying.verify().in_step
+
+
+def test_a_mysql_that_loses_commits_under_a_running_sync_is_a_gap(make_copying: MakeCopying) -> None:
+    """A failover to a replica that was behind: no item shows it, since what was linked is in the index no more."""
+    copying = make_copying(reconcile_every="1h")
+    with copying.running():
+        put_all(copying.client, copying.table, [marked(n) for n in range(ITEMS)])
+        wait_until(lambda: copied_and_linked(copying), WAIT_S, what="all items are linked, and nothing is owed")
+        with copying.database.connect() as replica, replica.cursor() as cursor:
+            cursor.execute("START TRANSACTION")
+            cursor.execute("SELECT connection_id FROM _twinrow_lease FOR UPDATE")
+            ((session,),) = cursor.fetchall()
+            cursor.execute("UPDATE _twinrow_lease SET generation = 1, row_count = 6")
+            cursor.execute(f"DELETE FROM `{copying.table}` WHERE row_id > 6")
+            cursor.execute(f"KILL {session}")
+            replica.commit()
+        wait_until(lambda: gaps(copying) == [("MYSQL_WENT_BACK", True)], WAIT_S, what="the gap is found and mended")
+    copying.once_well()
+    copying.assert_equal(items=ITEMS)
+
+
+def copied_and_linked(copying: Copying) -> bool:
+    linked = sum("mysql_id" in item for item in copying.items())
+    return linked == ITEMS and not copying.state("_twinrow_link") and not copying.state("_twinrow_recheck")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from typing import Any
 
 import pymysql
 import pytest
@@ -13,10 +14,11 @@ from tests.fixtures.copying import Copying, marked, put_all
 from tests.fixtures.killing import asleep, lease_runs_out
 from tests.fixtures.waiting import wait_until
 
+from twinrow.app import schema_apply
 from twinrow.clock import Stop
 from twinrow.errors import LeaseLost, Transient
 from twinrow.mysql import Connection
-from twinrow.schema.evolve import WidenColumn, evolve
+from twinrow.schema.evolve import AddColumn, WidenColumn, evolve
 from twinrow.schema.table import to_json
 from twinrow.sink import ddl, statements
 from twinrow.state import checkpoint
@@ -156,6 +158,56 @@ def test_a_session_that_changes_the_schema_ends_when_its_process_sleeps(make_cop
     (copy,), mysql = copying.copies(Stop())
     with copy.ddl_session() as session:
         assert session.query("SELECT @@wait_timeout") == [(int(mysql.lease_s),)]
+
+
+def test_columns_asked_for_by_hand_leave_those_of_users_theirs(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`schema --apply` of an attribute of the same name."""
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(3)])
+    copying.once_well()
+    with monkeypatch.context() as patch:
+        patch.setattr(ddl, "apply", no_room)
+        put_all(copying.client, copying.table, [marked(1, note={"S": "an item's"})])
+        copying.once_well()
+    copying.database.query(f"ALTER TABLE `{copying.table}` ADD COLUMN NOTE VARCHAR(20) DEFAULT 'mine'")
+    mysql = copying.copies(Stop())[1]
+    with closing(mysql.connect()) as session:
+        schema = schema_of(session, copying.table)
+        (step,) = schema_apply.pending(session, schema, []).steps
+    assert isinstance(step, AddColumn)
+    assert step.column.attribute == "note"
+    assert step.column.column.lower() != "note"
+
+
+def test_an_alter_that_meets_a_name_taken_meanwhile_has_not_added_the_others(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(3)])
+    copying.once_well()
+    add = statements.add_columns
+
+    def add_after_another(*arguments: Any, **options: Any) -> str:
+        monkeypatch.setattr(statements, "add_columns", add)
+        copying.database.query(f"ALTER TABLE `{copying.table}` ADD COLUMN Seen INT")
+        return add(*arguments, **options)
+
+    monkeypatch.setattr(statements, "add_columns", add_after_another)
+    put_all(copying.client, copying.table, [marked(1, seen={"S": "first"}, told={"S": "too"})])
+    copying.once_well()
+    assert copying.rows("COUNT(*)", "Seen IS NOT NULL") == [(0,)]
+    monkeypatch.setattr(copy_module, "DDL_RETRY_S", 0.0)
+    put_all(copying.client, copying.table, [marked(2, seen={"S": "second"}, told={"S": "too"})])
+    copying.once_well()
+    assert copying.rows("told", "told IS NOT NULL") != []
+    assert copying.rows("COUNT(*)", "Seen IS NOT NULL") == [(0,)]
+    copying.assert_equal(items=3)
+
+
+def no_room(*_: object, **__: object) -> None:
+    raise ddl.NeedsRebuild("no room")
 
 
 def test_without_room_for_a_column_values_stay_in_extra(make_copying: MakeCopying) -> None:

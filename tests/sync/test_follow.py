@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import MakeCopying
 from tests.fixtures import tables
 from tests.fixtures.copying import Copying, put_all, review
 from tests.fixtures.databases import Database
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import wait_until
 
+from twinrow import clock
 from twinrow.app.servers import DynamoDBLocal
 from twinrow.clock import Stop
 from twinrow.errors import Throttled
 from twinrow.mysql import Connection
 from twinrow.state import outbox, recheck
 from twinrow.state.outbox import Debt
+from twinrow.sync import copy as copy_module
 from twinrow.sync.apply import Applied
 from twinrow.sync.copy import Copy
 from twinrow.sync.follow import Follow
@@ -342,3 +345,16 @@ def test_a_stream_is_followed_while_rechecks_are_throttled(
         throttled.clear()
     copying.once_well()
     copying.assert_equal(items=5)
+
+
+def test_an_id_is_given_back_only_while_the_stream_may_be_behind(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (copy,), _ = make_copying().copies(Stop())
+    now = clock.monotonic()
+    monkeypatch.setattr(clock, "monotonic", lambda: now)
+    copy.ran_ahead([b"key"])
+    copy.row_is_gone(b"key", 7, by_stream=True)
+    assert copy.id_to_give_back(b"key") == 7
+    now += copy_module.AHEAD_S_MAX
+    assert copy.id_to_give_back(b"key") is None, "created again so late it is a new item"

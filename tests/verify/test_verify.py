@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from tests.conftest import MakeCopying
 from tests.fixtures.copying import Copying, Wire, key, marked, put_all, review
+from tests.fixtures.databases import Database
 from tests.fixtures.killing import seeded
 from tests.fixtures.waiting import wait_until
 
+from twinrow.mysql import Connection
+from twinrow.schema.sql_type import SqlValue
 from twinrow.verify.verify import Verdict
 
 EVERYTHING = "*, _twinrow_key, _twinrow_extra, _twinrow_updated_at, _twinrow_deleted_at"
+EXACT, BENT = "9088544342.689999", "9088544342.69"
 COUNTS = ("missing", "extra", "different", "unlinked")
 FULL: dict[str, Wire] = {
     "big": {"N": "12345678901234567890123456789012345678"},
@@ -141,6 +146,28 @@ def test_a_cell_changed_by_hand_before_its_column_widened_is_found(make_copying:
     assert [tuple(one.attributes) for one in verdict.examples] == [("count",)]
     copying.repair(execute=True)
     copying.assert_equal(items=4)
+
+
+def test_a_number_that_the_server_itself_bends_is_no_difference(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch, database: Database
+) -> None:
+    """MySQL 8 reads some doubles of 16 digits one unit off, wherever JSON is made of text; extra has them exactly."""
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n, flavours={"M": {"mint": {"N": EXACT}}}) for n in range(3)])
+    copying.once_well()
+    _sql(copying, f"UPDATE {{t}} SET flavours = REPLACE(flavours, '{EXACT}', '{BENT}') WHERE row_id = 2")
+    assert _found(copying.verify()) == {"different": 1}
+    query = Connection.query
+
+    def of_mysql_8(self: Connection, sql: str, args: Sequence[SqlValue] = ()) -> list[tuple[Any, ...]]:
+        if "AS JSON" not in sql:
+            return query(self, sql, args)
+        return [(str(one).replace(EXACT, BENT),) for (one,) in query(self, sql, args)]
+
+    monkeypatch.setattr(Connection, "query", of_mysql_8)
+    assert _found(copying.verify()) == ({} if database.flavour == "mysql" else {"different": 1})
+    _sql(copying, f"UPDATE {{t}} SET flavours = REPLACE(flavours, '{BENT}', '9.5') WHERE row_id = 2")
+    assert _found(copying.verify()) == {"different": 1}
 
 
 def test_a_row_id_changed_by_hand_is_found_and_the_link_follows(make_copying: MakeCopying) -> None:

@@ -162,6 +162,23 @@ def test_a_throttled_reader_halves_the_one_budget_and_goes_on(
     assert ran.copy.read_budget.share < 1.0
 
 
+def test_rights_taken_from_a_reader_are_waited_for(make_copying: MakeCopying, dynamodb: DynamoDBLocal) -> None:
+    denied: list[int] = []
+
+    def rule(request: Request, forward: Forward) -> Answer | None:
+        if request.operation == "Scan" and "ExclusiveStartKey" in request.parameters and not denied:
+            denied.append(1)
+            return error("ExpiredTokenException")
+        return forward(None)
+
+    with DynamoDBProxy(dynamodb.endpoint_url, rule) as proxy:
+        copying = large(make_copying, endpoint_url=proxy.endpoint_url)
+        with copying.running() as running:
+            wait_until(lambda: copying.rows("COUNT(*)") == [(ITEMS,)] if denied else False, WAIT_S)
+        assert any("ExpiredToken" in reason for _, reason in running.waits)
+        copying.assert_equal(items=ITEMS)
+
+
 def test_links_and_small_tables_are_read_in_this_process() -> None:
     assert readers.readers_for(None, readers.READER_BYTES_MIN - 1, 8) == 1
     assert readers.readers_for(3, 0, 8) == 3

@@ -39,7 +39,7 @@ def look(copy: Copy, *, copied: bool) -> Iterator[Finding]:
     )  # fmt: skip
     source = _source(copy, description)
     yield source
-    yield from _projection(copy, description)
+    yield from _captured(copy, description)
     yield from _reading(copy, description, index_is_there=source.level == "ok")
     if copy.settings.linked or copy.settings.capture == "pending-index":
         yield from _writing(copy, description)
@@ -74,12 +74,12 @@ def _fix(copy: Copy, description: TableDescription) -> Fix | None:
     index = description.index(pending.index) if pending is not None else None
     if pending is not None and index is None:
         return check_fixes.add_index(copy.dynamodb, description, pending)
-    if index is not None and index.status in ("CREATING", "UPDATING"):
+    if index is not None and index.status == "CREATING":
         return check_fixes.wait_for_index(copy.dynamodb, description, index.name)
     return None
 
 
-def _projection(copy: Copy, description: TableDescription) -> Iterator[Finding]:
+def _captured(copy: Copy, description: TableDescription) -> Iterator[Finding]:
     settings = copy.settings
     if settings.capture == "pending-index" and settings.pending is not None:
         index = description.index(settings.pending.index)
@@ -87,6 +87,13 @@ def _projection(copy: Copy, description: TableDescription) -> Iterator[Finding]:
             yield Finding(
                 copy.table, "projection", "warning",
                 f"{index.projection}: each marked item costs a consistent read more", "an index with projection ALL",
+            )  # fmt: skip
+        sort = index.keys[1][0] if index is not None and len(index.keys) > 1 else None
+        if sort is not None and sort not in {name for name, _ in description.keys}:
+            yield Finding(
+                copy.table, "sort key", "warning",
+                f"items without {sort!r} are not in the index: their marked writes are seen at the next reconcile only",
+                "an index with a hash key alone, or reconcile_every",
             )  # fmt: skip
     if settings.capture == "stream" and description.stream_view not in (None, check_fixes.STREAM_VIEW):
         yield Finding(

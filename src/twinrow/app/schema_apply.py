@@ -28,13 +28,14 @@ COLUMN_DROPPED = "COLUMN_DROPPED"
 def pending(connection: Connection, schema: TableSchema, lost: list[AddColumn]) -> Evolution:
     """What values that wait in extra ask for; reads every row that has an extra, page by page.
 
-    `lost` columns are not there to be read.
+    `lost` columns are not there to be read. Columns that users have added keep their names.
     """
     grown = schema
+    theirs = inspect.columns(connection, schema.into).keys() - {column.column for column in schema.columns}
     gone = {step.column for step in lost}
     there = replace(schema, columns=tuple(column for column in schema.columns if column not in gone))
     for page in _rows_with_extra(connection, there):
-        grown = evolve(grown, [json.loads(row[4]) for row in page]).schema
+        grown = evolve(grown, [json.loads(row[4]) for row in page], theirs).schema
     return Evolution(grown, steps_between(schema, grown, "values waited for it in extra"))
 
 

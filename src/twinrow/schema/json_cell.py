@@ -10,7 +10,7 @@ import msgspec
 
 from twinrow.change import AttributeValue
 from twinrow.decode.kind import Kind
-from twinrow.decode.number import INT64_MAX, INT64_MIN
+from twinrow.decode.number import INT64_MAX, INT64_MIN, one_double
 from twinrow.decode.plain import plain_payload, typed
 from twinrow.schema.sql_type import BYTES_A_CHARACTER
 
@@ -52,11 +52,11 @@ def _encode_plain(kind: Kind, payload: Any) -> tuple[str | None, bool]:
 def _encode_document(payload: Any) -> tuple[str | None, bool]:
     """Text in a JSON column: an object or array where it is the text of one, else a JSON string."""
     _check_utf8(payload)
-    document = _document(payload)
+    document, exact = _document(payload)
     if document is None:
         return COMPACT.encode(payload), True
     text = COMPACT.encode(document)
-    return text, text == payload
+    return text, exact and text == payload
 
 
 def _check_utf8(text: str) -> None:
@@ -67,17 +67,27 @@ def _check_utf8(text: str) -> None:
             raise ValueError("text with a lone surrogate, which UTF-8 cannot hold") from error
 
 
-def _document(text: str) -> object | None:
-    """The object or array that a text is the JSON of; None where it is none, or none that both servers hold."""
+def _document(text: str) -> tuple[object | None, bool]:
+    """The object or array that a text is the JSON of, and whether its numbers come back as they are.
+
+    None where it is none, or none that both servers hold.
+    """
     if text[:1] not in ("{", "["):
-        return None
+        return None, False
+    exact = True
+
+    def double(digits: str) -> float:
+        nonlocal exact
+        exact = exact and one_double(digits)
+        return float(digits)
+
     try:
-        document = json.loads(text, parse_int=_column_integer, parse_constant=_no_constant)
+        document = json.loads(text, parse_int=_column_integer, parse_float=double, parse_constant=_no_constant)
         compact = COMPACT.encode(document)
         _check_utf8(compact)
     except (ValueError, RecursionError):
-        return None
-    return document if fits_json(compact, document) else None
+        return None, False
+    return (document, exact) if fits_json(compact, document) else (None, False)
 
 
 def _column_integer(text: str) -> int | float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twinrow.errors import Transient
+from twinrow.errors import SchemaBusy, Transient
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection, MySQLError
 from twinrow.schema.column_type import render
@@ -53,11 +53,23 @@ def _add(connection: Connection, schema: TableSchema, adds: list[Column], *, may
     try:
         _add_anyhow(connection, schema, adds, may_rebuild=may_rebuild)
     except MySQLError as error:
+        if error.code == DUPLICATE_COLUMN:
+            _only_if_all_are_there(connection, schema, adds, error)
+            return
         if error.code not in NO_ROOM_CODES:
             raise
         raise NeedsRebuild(
             "the MySQL table has no room for another column",
             remedy=f"drop columns of your own from `{schema.into}`, or make them smaller",
+        ) from error
+
+
+def _only_if_all_are_there(connection: Connection, schema: TableSchema, adds: list[Column], error: MySQLError) -> None:
+    """An ALTER that was sent again had been done; else another session took one of the names, and it did nothing."""
+    found = inspect.columns(connection, schema.into)
+    if not all(column.column in found for column in adds):
+        raise SchemaBusy(
+            f"another session has added a column: {error.what}", where=f"MySQL table {schema.into}"
         ) from error
 
 
@@ -78,10 +90,6 @@ def _run(connection: Connection, sql: str, tries_max: int = LOCK_TRIES_MAX) -> N
     for tried in range(tries_max):
         try:
             connection.execute(sql)
-        except MySQLError as error:
-            if error.code == DUPLICATE_COLUMN:
-                return
-            raise
         except Transient:
             if tried + 1 == tries_max or not connection.open:
                 raise

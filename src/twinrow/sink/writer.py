@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twinrow.errors import RowRefused
-from twinrow.mysql import STATEMENT_BYTES_MAX, Connection, MySQLError, raise_row_refused
+from twinrow.mysql import STATEMENT_BYTES_MAX, Connection, MySQLError, raise_row_refused, row_refused
 from twinrow.schema.load_text import WritableRow
 from twinrow.schema.table import TableSchema
 from twinrow.sink import bulk, staging, statements
@@ -114,13 +114,35 @@ def _upsert(
 
 def delete(
     tx: Connection, schema: TableSchema, existing: Mapping[bytes, Existing], hashes: Sequence[bytes], *, soft: bool
-) -> int:
-    """Delete (or mark deleted) the rows of these fingerprints; how many live rows went."""
+) -> tuple[int, dict[bytes, str]]:
+    """Delete (or mark deleted) the rows of these fingerprints; how many live rows went, and the refused with why.
+
+    A server refuses where a foreign key of somebody's own table names the row, or a trigger says so.
+    """
     live = [key for key in hashes if key in existing and not (soft and existing[key].deleted)]
+    refused: dict[bytes, str] = {}
     for first in range(0, len(live), KEYS_A_STATEMENT_MAX):
-        part = live[first : first + KEYS_A_STATEMENT_MAX]
+        _delete(tx, schema, live[first : first + KEYS_A_STATEMENT_MAX], refused, soft=soft)
+    return sum(not existing[key].deleted for key in live if key not in refused), refused
+
+
+def _delete(
+    tx: Connection, schema: TableSchema, part: Sequence[bytes], refused: dict[bytes, str], *, soft: bool
+) -> None:
+    """One statement under a savepoint; refused, it is halved until the row that is at fault stands alone."""
+    tx.execute("SAVEPOINT twinrow_rows")
+    try:
         tx.execute(statements.delete_rows(schema, len(part), soft=soft), part)
-    return sum(not existing[key].deleted for key in live)
+    except MySQLError as error:
+        if not row_refused(error):
+            raise
+        tx.execute("ROLLBACK TO SAVEPOINT twinrow_rows")
+        if len(part) == 1:
+            refused[part[0]] = f"its row cannot be deleted: {error.what}"
+            return
+        middle = len(part) // 2
+        _delete(tx, schema, part[:middle], refused, soft=soft)
+        _delete(tx, schema, part[middle:], refused, soft=soft)
 
 
 def _insert(

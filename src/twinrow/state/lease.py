@@ -175,6 +175,12 @@ def leave(tx: Connection, lease: Lease, locked: Locked, *, rows_delta: int) -> N
     )
 
 
+def generation(connection: Connection, table: str) -> int:
+    """That of the last writing transaction; it never falls, unless MySQL itself went back."""
+    found = connection.query("SELECT generation FROM _twinrow_lease WHERE table_name = %s", (table,))
+    return int(found[0][0]) if found else 0
+
+
 def raise_schema_version(tx: Connection, lease: Lease, version: int) -> None:
     """Make `version` the schema under which rows are written from now on."""
     tx.execute("UPDATE _twinrow_lease SET schema_version = %s WHERE table_name = %s", (version, lease.table))

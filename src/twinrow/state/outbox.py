@@ -63,6 +63,11 @@ def forgive(tx: Connection, table: str, hashes: Iterable[bytes]) -> None:
         )
 
 
+def forgive_refused(tx: Connection, table: str) -> None:
+    """Drop the debts that were refused for good: the configuration asks for other links now, or for none."""
+    tx.execute("DELETE FROM _twinrow_link WHERE table_name = %s AND refused IS NOT NULL", (table,))
+
+
 def pay(connection: Connection, table: str, debts: Sequence[Debt]) -> list[Debt]:
     """Remove paid debts whose generation is still the one sent; those whose generation moved on come back."""
     if not debts:

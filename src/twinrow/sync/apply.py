@@ -122,6 +122,7 @@ def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | 
         for cause, shard, from_at, to_at in batch.gaps:
             gap.record(tx, copy.table, cause, at=clock.now(), shard=shard, from_at=from_at, to_at=to_at)
         lease.leave(tx, copy.lease, locked, rows_delta=rows_delta - batch.rows_gone)
+    copy.generation = locked.generation
     _count(copy, prepared, applied)
     return applied
 
@@ -150,7 +151,8 @@ def _write(
     written = writer.write(tx, copy.schema, rows, existing, ids, staged=staged, ids=copy.settings.linked)
     parked = {one.hash: (one, one.unfit) for one in wanted if one.unfit}
     parked.update({one.hash: (one, written.refused[one.hash]) for one in wanted if one.hash in written.refused})
-    gone = deletes.delete(tx, copy, wanted, existing, parked, buried)
+    gone, kept = deletes.delete(tx, copy, wanted, existing, parked, buried)
+    parked.update({one.hash: (one, kept[one.hash]) for one in wanted if one.hash in kept and one.hash not in parked})
     for one, reason in parked.values():
         dead_letter.park(tx, copy.table, one.hash, one.key, one.whole or one.key, reason, one.seen_at)
     dead_letter.resolve(tx, copy.table, [one.hash for one in wanted if one.hash not in parked])

@@ -82,6 +82,7 @@ class Copy:
         self._ddl_after = 0.0
         self._ttl: tuple[str | None, ...] = ()
         self.waits_for_rebuild = ""
+        self.generation = 0
         self.owes_key_index = False
         self._key_index_after = 0.0
         self.partiql = True
@@ -90,7 +91,7 @@ class Copy:
         self.foreign: dict[bytes, str] = {}
         self._former: OrderedDict[bytes, tuple[int, ...]] = OrderedDict()
         self._ahead: OrderedDict[bytes, float] = OrderedDict()
-        self._given_back: OrderedDict[bytes, int] = OrderedDict()
+        self._given_back: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
 
     def ran_ahead(self, hashes: Iterable[bytes]) -> None:
         """These rows say the truth of this moment, which the stream may tell of later."""
@@ -103,12 +104,13 @@ class Copy:
 
     def id_to_give_back(self, key_hash: bytes) -> int | None:
         """The id of a row that the stream has deleted only because it was behind: its item lives."""
-        return self._given_back.get(key_hash)
+        row_id, at = self._given_back.get(key_hash, (None, 0.0))
+        return row_id if clock.monotonic() - at < AHEAD_S_MAX else None
 
     def row_is_gone(self, key_hash: bytes, row_id: int, *, by_stream: bool) -> None:
         """Remember the id of a deleted row: a link call under way may still write it to an item created again."""
         if by_stream and clock.monotonic() - self._ahead.pop(key_hash, -AHEAD_S_MAX) < AHEAD_S_MAX:
-            self._given_back[key_hash] = row_id
+            self._given_back[key_hash] = (row_id, clock.monotonic())
             if len(self._given_back) > FORMER_KEYS_MAX:
                 self._given_back.popitem(last=False)
         ids = self._former.pop(key_hash, ())

@@ -27,20 +27,24 @@ def delete(
     existing: Mapping[bytes, Existing],
     parked: Collection[bytes],
     buried: Mapping[bytes, int | None],
-) -> int:
-    """Take the rows of deleted items (and of parked ones, for whom the row is old) away; how many live rows went."""
+) -> tuple[int, dict[bytes, str]]:
+    """Take the rows of deleted items (and of parked ones, for whom the row is old) away.
+
+    Returns how many live rows went, and those that the server keeps, with its reason.
+    """
     gone = [one for one in wanted if one.row is None and not one.unfit]
     soft = [one.hash for one in gone if (copy.settings.soft_ttl_deletes if one.ttl else copy.settings.soft_deletes)]
     hard = {one.hash for one in gone} - set(soft) | set(parked)
-    count = writer.delete(tx, copy.schema, existing, soft, soft=True)
-    count += writer.delete(tx, copy.schema, existing, sorted(hard), soft=False)
+    count, refused = writer.delete(tx, copy.schema, existing, soft, soft=True)
+    more, also_refused = writer.delete(tx, copy.schema, existing, sorted(hard), soft=False)
+    refused |= also_refused
     rowless = [*gone, *(one for one in wanted if one.hash in parked and one.hash in existing)]
     for one in rowless:
-        if one.hash in existing:
+        if one.hash in existing and one.hash not in refused:
             copy.row_is_gone(one.hash, existing[one.hash].row_id, by_stream=one.origin == "STREAM")
     if copy.snapshotting:
         rows = {one.hash: existing[one.hash].row_id if one.hash in existing else None for one in rowless}
         tombstone.bury(tx, copy.table, rows, clock.now())
         alive = [one.hash for one in wanted if one.row is not None and one.hash in buried]
         tombstone.lift(tx, copy.table, alive)
-    return count
+    return count + more, refused

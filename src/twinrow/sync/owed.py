@@ -10,7 +10,7 @@ from twinrow.errors import Broken, StartRefused
 from twinrow.mysql import Connection
 from twinrow.schema.naming import quote
 from twinrow.sink.writer import Existing, Written
-from twinrow.state import foreign_link, gap, outbox, recheck
+from twinrow.state import foreign_link, gap, lease, outbox, recheck
 from twinrow.state.outbox import Debt
 from twinrow.sync.copy import Copy
 from twinrow.sync.prepare import One, Prepared
@@ -21,7 +21,6 @@ ROW_ID_MAX = 2**63 - 1
 WENT_BACK = "MYSQL_WENT_BACK"
 FOREIGN_IDS_COUNT_S = 7 * 86_400.0
 """After so long a restored MySQL is history: its items' ids, met once each, count no more towards a second writer."""
-"""At most one reconcile an hour for this cause: an app may copy items together with their ids."""
 
 
 def wanted(
@@ -186,6 +185,17 @@ def forget_foreign_ids(copy: Copy, *, broken: bool) -> None:
     last = gap.last_found(copy.writer, copy.table, WENT_BACK)
     if broken or (last is not None and clock.now() - last > FOREIGN_IDS_COUNT_S):
         foreign_link.clear(copy.writer, copy.table)
+
+
+def notice_that_mysql_went_back(copy: Copy) -> None:
+    """Record the gap when a transaction that this process has committed is not there any more (a failover, a restore).
+
+    A stream's position went back with the rows. A pending index shows no more what was linked and cleared since.
+    """
+    there = lease.generation(copy.writer, copy.table)
+    if there < copy.generation:
+        gap.record(copy.writer, copy.table, WENT_BACK, at=clock.now())
+        copy.generation = there
 
 
 def _went_back(tx: Connection, copy: Copy, one: One) -> None:

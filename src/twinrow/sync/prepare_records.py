@@ -82,7 +82,10 @@ class RecordPreparer:
             fitting = self._fitting(parts)
         ones: dict[bytes, One] = {}
         for part, found in zip(parts, fitting, strict=True):
-            ones.update((one.hash, one) for one in (self._general(part) if found is None else found))
+            for one in self._general(part) if found is None else found:
+                # one key in two notations: the change before an echo is not written yet
+                hidden = one.echo and one.hash in ones
+                ones[one.hash] = msgspec.structs.replace(one, echo=False) if hidden else one
         return Prepared(tuple(ones.values()), tuple(ones), copy.schema.version)
 
     def _learn(self, misfits: Sequence[Folded]) -> bool:

@@ -16,7 +16,7 @@ from twinrow.schema.naming import fold
 from twinrow.schema.table import KeyAttribute, TableSchema, check_overrides, empty_schema, from_json, to_json
 from twinrow.sink import ddl, inspect, statements
 from twinrow.sink.inspect import FoundColumn
-from twinrow.state import checkpoint, gap, lease, tables
+from twinrow.state import checkpoint, gap, lease, outbox, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.tables import Registered
 from twinrow.sync.copy import Copy
@@ -88,7 +88,7 @@ def _check_index(pending: PendingIndex, description: TableDescription, where: st
             f"index {pending.index!r} wants marks of type {kind}, the configuration has another", where=where,
             remedy='write pending = ["false"] for S, pending = [0] for N',
         )  # fmt: skip
-    if index.status not in ("ACTIVE", ""):
+    if index.status not in ("ACTIVE", "UPDATING", ""):  # UPDATING: its capacity changes, it can be read
         raise StartRefused(f"index {pending.index!r} is {index.status}", where=where, remedy="wait until it is ACTIVE")
 
 
@@ -336,6 +336,8 @@ def _adapt(copy: Copy, before: dict[str, Any], now: dict[str, Any]) -> None:
         lease.raise_schema_version(tx, copy.lease, schema.version)
         if "capture" in moved:
             gap.record(tx, copy.table, CAPTURE_CHANGED, at=clock.now())
+        if moved & {"linked", "link_attribute"}:
+            outbox.forgive_refused(tx, copy.table)
         given_up = [mark for mark in before.get("marks") or [] if mark not in (now["marks"] or [])]
         if moved & {"linked", "link_attribute", "own", "deleted", "mark"} or given_up:
             gap.record(tx, copy.table, CONFIG_CHANGED, at=clock.now())

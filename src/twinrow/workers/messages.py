@@ -77,11 +77,12 @@ class PageRead(msgspec.Struct, tag=True, frozen=True):
 
 
 class Failed(msgspec.Struct, tag=True, frozen=True):
-    """The reader cannot go on."""
+    """The reader cannot go on; `code` is DynamoDB's, where it refuses."""
 
     what: str
     where: str
     remedy: str
+    code: str = ""
 
 
 ToReader = Job | RecipeTold | Go

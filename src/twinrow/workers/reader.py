@@ -12,7 +12,7 @@ from typing import IO
 
 from twinrow.capture.scan import ParallelScan
 from twinrow.clock import Stop
-from twinrow.dynamodb import DynamoDB
+from twinrow.dynamodb import DynamoDB, DynamoDBError
 from twinrow.errors import TwinrowError
 from twinrow.garbage import collect_seldom
 from twinrow.sync.load import TextMaker
@@ -121,7 +121,8 @@ def main() -> None:
         threading.Thread(target=listen, args=(source, reading), name="listen", daemon=True).start()
         reading.run()
     except TwinrowError as error:
-        line.say(Failed(error.what, error.where, error.remedy))
+        code = error.code if isinstance(error, DynamoDBError) else ""
+        line.say(Failed(error.what, error.where, error.remedy, code))
     except Exception as error:  # noqa: BLE001 - told to the process that holds the copy, which raises it
         line.say(Failed(f"fault in a reading process: {error!r}", f"table {job.table}", "please report it"))
     os._exit(0)  # a thread may still hold stdin's lock, over which the interpreter would stumble

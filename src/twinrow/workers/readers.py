@@ -17,7 +17,7 @@ from typing import IO, Final
 from twinrow.capture.scan import PAGES_QUEUED_MAX, PUT_WAIT_S, PageSource, ScannedPage
 from twinrow.change import Item
 from twinrow.clock import Stop
-from twinrow.dynamodb import Page
+from twinrow.dynamodb import DynamoDBError, Page
 from twinrow.errors import Broken, Transient, TwinrowError, fault_of
 from twinrow.sync.copy import Copy
 from twinrow.sync.load import Loader, Recipe
@@ -210,9 +210,10 @@ class Readers:
                 copy.read_budget.throttled()
             case Waits(trouble):
                 reader.trouble = trouble
-            case Failed(what, where, remedy):
+            case Failed(what, where, remedy, code):
                 reader.left.clear()
-                self._put(TwinrowError(what, where=where, remedy=remedy))
+                refused = DynamoDBError(code, what, where=where, remedy=remedy)
+                self._put(refused if code else TwinrowError(what, where=where, remedy=remedy))
             case PageRead(segment, raw, told, units, at, text):
                 next_key = messages.position_of(told)
                 if next_key is None:

@@ -214,6 +214,7 @@ class TableRun:
         segments, pages = start.start(copy, description)
         link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over or self._cut_off)
         self._cut_off = False
+        owed.notice_that_mysql_went_back(copy)
         owed.forget_foreign_ids(copy, broken=registered is not None and registered.phase == "BROKEN")
         self._linker = Linker(copy)
         self._source = self._make_source(description)
