@@ -366,6 +366,30 @@ def test_a_row_that_a_table_of_others_refers_to_is_kept_and_told(make_copying: M
     assert copying.verify().in_step
 
 
+def test_a_row_of_no_item_that_others_refer_to_is_kept_and_told(make_copying: MakeCopying) -> None:
+    copying = make_copying()
+    _write(copying, 0, 20)
+    copying.once_well()
+    copying.database.query(
+        f"INSERT INTO `{copying.table}` (username, reviewed_at, _twinrow_key) VALUES ('by', 'hand', 'sixteen bytes ok')"
+    )
+    copying.database.query(
+        "CREATE TABLE notes (review_id BIGINT UNSIGNED NOT NULL, "
+        f"FOREIGN KEY (review_id) REFERENCES `{copying.table}` (row_id))"
+    )
+    copying.database.query(f"INSERT INTO notes SELECT row_id FROM `{copying.table}` WHERE username = 'by'")
+    for _ in range(2):
+        left = copying.repair(execute=True).left
+        assert left is not None
+        assert (left.extra, left.dead_letters) == (1, 1)
+    copying.once_well()
+    copying.database.query("DROP TABLE notes")
+    left = copying.repair(execute=True).left
+    assert left is not None
+    assert left.in_step
+    copying.assert_equal(items=20)
+
+
 def test_a_table_that_somebody_alters_is_not_taken_for_gone(database: Database) -> None:
     """A session that holds a lock of its own is not shown a table that is being altered (MariaDB)."""
     session = MySQL(mysql_config(database.url, "test", {})).connect()

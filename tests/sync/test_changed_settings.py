@@ -10,9 +10,12 @@ from tests.conftest import MakeCopying, MakeTable
 from tests.fixtures.copying import PENDING_INDEX, Copying, key, marked, put_all, review
 from tests.fixtures.waiting import wait_until
 
+from twinrow.change import Change
 from twinrow.clock import Stop
 from twinrow.errors import StartRefused
 from twinrow.sync import start
+from twinrow.sync.apply import Batch, apply
+from twinrow.workers.held import held
 
 ITEMS = 12
 WAIT_S = 60.0
@@ -200,17 +203,55 @@ def test_a_mysql_that_loses_commits_under_a_running_sync_is_a_gap(make_copying: 
     with copying.running():
         put_all(copying.client, copying.table, [marked(n) for n in range(ITEMS)])
         wait_until(lambda: copied_and_linked(copying), WAIT_S, what="all items are linked, and nothing is owed")
-        with copying.database.connect() as replica, replica.cursor() as cursor:
-            cursor.execute("START TRANSACTION")
-            cursor.execute("SELECT connection_id FROM _twinrow_lease FOR UPDATE")
-            ((session,),) = cursor.fetchall()
-            cursor.execute("UPDATE _twinrow_lease SET generation = 1, row_count = 6")
-            cursor.execute(f"DELETE FROM `{copying.table}` WHERE row_id > 6")
-            cursor.execute(f"KILL {session}")
-            replica.commit()
+        go_back(copying)
         wait_until(lambda: gaps(copying) == [("MYSQL_WENT_BACK", True)], WAIT_S, what="the gap is found and mended")
     copying.once_well()
     copying.assert_equal(items=ITEMS)
+
+
+def test_who_stands_by_finds_that_mysql_lost_commits(make_copying: MakeCopying) -> None:
+    """The failover ends the process that made them."""
+    copying = make_copying(reconcile_every="1h")
+    process = copying.process(once=False)
+    try:
+        put_all(copying.client, copying.table, [marked(n) for n in range(ITEMS)])
+        wait_until(lambda: copied_and_linked(copying), WAIT_S, what="all items are linked, and nothing is owed")
+        with copying.running() as successor:
+            wait_until(lambda: any("stands by" in why for _, why in successor.waits), WAIT_S, what="a second process")
+            process.kill()
+            go_back(copying)
+            wait_until(lambda: gaps(copying) == [("MYSQL_WENT_BACK", True)], WAIT_S, what="the gap is found and mended")
+    finally:
+        process.kill()
+    copying.once_well()
+    copying.assert_equal(items=ITEMS)
+
+
+def test_a_transaction_finds_that_mysql_lost_the_one_before(make_copying: MakeCopying) -> None:
+    """As where a proxy gives an idle session another server."""
+    copying = copied(make_copying)
+    (copy,), mysql = copying.copies(Stop())
+    with held(copy, mysql):
+        copy.load_schema()
+        for turn in range(2):
+            item = review(1, turn={"N": str(turn)})
+            apply(copy, Batch([Change("PUT", "STREAM", key(item), item)]))
+            assert gaps(copying) == ([("MYSQL_WENT_BACK", False)] if turn else [])
+            copying.database.query("UPDATE _twinrow_lease SET generation = 1")
+
+
+def go_back(copying: Copying) -> None:
+    """Half of the rows, and the commits that wrote them, are gone; so is the session of whoever wrote them."""
+    with copying.database.connect() as replica, replica.cursor() as cursor:
+        cursor.execute("START TRANSACTION")
+        cursor.execute("SELECT connection_id FROM _twinrow_lease FOR UPDATE")
+        ((session,),) = cursor.fetchall()
+        cursor.execute(f"UPDATE _twinrow_lease SET generation = 1, row_count = {ITEMS // 2}")
+        cursor.execute(f"DELETE FROM `{copying.table}` WHERE row_id > {ITEMS // 2}")
+        cursor.execute("SELECT COUNT(*) FROM information_schema.processlist WHERE id = %s", (session,))
+        if cursor.fetchall() == ((1,),):
+            cursor.execute(f"KILL {session}")
+        replica.commit()
 
 
 def copied_and_linked(copying: Copying) -> bool:

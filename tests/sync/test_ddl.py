@@ -10,15 +10,17 @@ from typing import Any
 import pymysql
 import pytest
 from tests.conftest import MakeCopying
-from tests.fixtures.copying import Copying, marked, put_all
+from tests.fixtures.copying import Copying, Wire, marked, put_all
 from tests.fixtures.killing import asleep, lease_runs_out
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app import schema_apply
+from twinrow.app.commands import schema as schema_command
 from twinrow.clock import Stop
+from twinrow.config import parse
 from twinrow.errors import LeaseLost, Transient
 from twinrow.mysql import Connection
-from twinrow.schema.evolve import AddColumn, WidenColumn, evolve
+from twinrow.schema.evolve import WidenColumn, evolve
 from twinrow.schema.table import to_json
 from twinrow.sink import ddl, statements
 from twinrow.state import checkpoint
@@ -62,8 +64,7 @@ def test_a_column_added_beside_a_widening_that_must_wait_keeps_its_name(
     put_all(copying.client, copying.table, [marked(2, visits={"N": "0.25"}, seen={"S": "second"})])
     copying.once_well()
     assert set(copying.rows("seen", "seen IS NOT NULL")) == {("first",), ("second",)}
-    columns = [row[0] for row in copying.database.query(f"SHOW COLUMNS FROM `{copying.table}`")]
-    assert [name for name in columns if name.startswith("seen")] == ["seen"]
+    assert [name for name in columns(copying) if name.startswith("seen")] == ["seen"]
     copying.assert_equal(items=5)
 
 
@@ -172,17 +173,63 @@ def test_columns_asked_for_by_hand_leave_those_of_users_theirs(
         put_all(copying.client, copying.table, [marked(1, note={"S": "an item's"})])
         copying.once_well()
     copying.database.query(f"ALTER TABLE `{copying.table}` ADD COLUMN NOTE VARCHAR(20) DEFAULT 'mine'")
-    mysql = copying.copies(Stop())[1]
-    with closing(mysql.connect()) as session:
-        schema = schema_of(session, copying.table)
-        (step,) = schema_apply.pending(session, schema, []).steps
-    assert isinstance(step, AddColumn)
-    assert step.column.attribute == "note"
-    assert step.column.column.lower() != "note"
+    apply_by_hand(copying)
+    copying.once_well()
+    assert copying.rows("COUNT(*)", "NOTE = 'mine'") == [(3,)]
+    (name,) = [one for one in columns(copying) if one.startswith("note_")]
+    assert copying.rows(name, f"{name} IS NOT NULL") == [("an item's",)]
+    copying.assert_equal(items=3)
 
 
-def test_an_alter_that_meets_a_name_taken_meanwhile_has_not_added_the_others(
-    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("killed", [False, True], ids=["gh-ost", "killed"])
+def test_a_column_that_was_added_as_told_is_taken(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    """By gh-ost, from what `--dry-run` told; or by an `--apply` that was killed before it could say so."""
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(3)])
+    copying.once_well()
+    with monkeypatch.context() as patch:
+        patch.setattr(ddl, "apply", no_room)
+        put_all(copying.client, copying.table, [marked(1, note={"N": "1"})])
+        copying.once_well()
+        with closing(copying.copies(Stop())[1].connect()) as session:
+            schema = schema_of(session, copying.table)
+            asked = schema_apply.pending(session, schema, [])
+            (sql,) = schema_apply.statements_of(schema, asked, [], session)
+            if killed:
+                checkpoint.save(session, copying.table, {"ddl": Checkpoint(to_json(asked.schema))})
+            session.execute(sql)
+            if not killed:
+                assert schema_apply.pending(session, schema, []) == asked
+                assert schema_apply.statements_of(schema, asked, [], session) == []
+    if killed:  # meanwhile the values ask for another type
+        with closing(copying.copies(Stop())[1].connect()) as session:
+            copying.database.query(
+                f"UPDATE `{copying.table}` SET _twinrow_extra = REPLACE(_twinrow_extra, '\"1\"', '\"1.5\"')"
+            )
+    apply_by_hand(copying)
+    assert [name for name in columns(copying) if name.startswith("note")] == ["note"]
+    copying.repair(execute=True)
+    copying.once_well()
+    copying.assert_equal(items=3)
+
+
+def apply_by_hand(copying: Copying) -> None:
+    """`twinrow schema --apply`."""
+    (table,) = parse(copying.text()).chosen([])
+    schema_command._apply_to(parse(copying.text()), table, dry_run=False)
+
+
+def columns(copying: Copying) -> list[str]:
+    return [row[0] for row in copying.database.query(f"SHOW COLUMNS FROM `{copying.table}`")]
+
+
+@pytest.mark.parametrize(
+    ("taken", "others"), [("Seen", {"told": {"S": "too"}}), ("seen", {})], ids=["one-of-two", "all"]
+)
+def test_an_alter_that_meets_a_name_taken_meanwhile_has_added_nothing(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch, taken: str, others: Wire
 ) -> None:
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(n) for n in range(3)])
@@ -191,18 +238,18 @@ def test_an_alter_that_meets_a_name_taken_meanwhile_has_not_added_the_others(
 
     def add_after_another(*arguments: Any, **options: Any) -> str:
         monkeypatch.setattr(statements, "add_columns", add)
-        copying.database.query(f"ALTER TABLE `{copying.table}` ADD COLUMN Seen INT")
+        copying.database.query(f"ALTER TABLE `{copying.table}` ADD COLUMN {taken} INT")
         return add(*arguments, **options)
 
     monkeypatch.setattr(statements, "add_columns", add_after_another)
-    put_all(copying.client, copying.table, [marked(1, seen={"S": "first"}, told={"S": "too"})])
+    put_all(copying.client, copying.table, [marked(1, seen={"S": "first"}, **others)])
     copying.once_well()
-    assert copying.rows("COUNT(*)", "Seen IS NOT NULL") == [(0,)]
+    assert copying.rows("COUNT(*)", f"{taken} IS NOT NULL") == [(0,)]
     monkeypatch.setattr(copy_module, "DDL_RETRY_S", 0.0)
-    put_all(copying.client, copying.table, [marked(2, seen={"S": "second"}, told={"S": "too"})])
+    put_all(copying.client, copying.table, [marked(2, seen={"S": "second"}, **others)])
     copying.once_well()
-    assert copying.rows("told", "told IS NOT NULL") != []
-    assert copying.rows("COUNT(*)", "Seen IS NOT NULL") == [(0,)]
+    assert len([name for name in columns(copying) if name.startswith(("seen_", "told"))]) == 1 + len(others)
+    assert copying.rows("COUNT(*)", f"{taken} IS NOT NULL") == [(0,)]
     copying.assert_equal(items=3)
 
 

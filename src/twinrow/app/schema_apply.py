@@ -28,15 +28,25 @@ COLUMN_DROPPED = "COLUMN_DROPPED"
 def pending(connection: Connection, schema: TableSchema, lost: list[AddColumn]) -> Evolution:
     """What values that wait in extra ask for; reads every row that has an extra, page by page.
 
-    `lost` columns are not there to be read. Columns that users have added keep their names.
+    `lost` columns are not there to be read. Columns that users have added keep their names, but for one that is just
+    what is to be added: gh-ost has run what `statements_of` told.
     """
-    grown = schema
-    theirs = inspect.columns(connection, schema.into).keys() - {column.column for column in schema.columns}
     gone = {step.column for step in lost}
     there = replace(schema, columns=tuple(column for column in schema.columns if column not in gone))
-    for page in _rows_with_extra(connection, there):
-        grown = evolve(grown, [json.loads(row[4]) for row in page], theirs).schema
+    grown = _grown(connection, schema, there, frozenset())
+    found = inspect.columns(connection, schema.into)
+    lacking = {column.column for column in ddl.not_there(connection, schema, list(grown.columns))}
+    done = {column.column for column in grown.columns} - lacking
+    theirs = frozenset(found) - done - {column.column for column in schema.columns}
+    if theirs:
+        grown = _grown(connection, schema, there, theirs)
     return Evolution(grown, steps_between(schema, grown, "values waited for it in extra"))
+
+
+def _grown(connection: Connection, schema: TableSchema, there: TableSchema, taken: frozenset[str]) -> TableSchema:
+    for page in _rows_with_extra(connection, there):
+        schema = evolve(schema, [json.loads(row[4]) for row in page], taken).schema
+    return schema
 
 
 def missing(connection: Connection, schema: TableSchema) -> list[AddColumn]:
@@ -57,6 +67,7 @@ def statements_of(
     """The DDL that `apply` runs, for whom wants to run it by gh-ost instead."""
     flavour = connection.flavour
     adds = [step.column for step in (*lost, *evolution.steps) if isinstance(step, AddColumn)]
+    adds = ddl.not_there(connection, schema, adds)
     widens = [step.after for step in evolution.steps if isinstance(step, WidenColumn)]
     told = [statements.add_columns(schema, adds, flavour, instant=False)] if adds else []
     return told + ([statements.widen_columns(schema, widens, flavour)] if widens else [])

@@ -34,11 +34,10 @@ def apply(
 ) -> None:
     """Add and widen columns; what a killed run did already is passed over.
 
-    Raises Transient when the table's lock cannot be had in LOCK_TRIES_MAX short waits, NeedsRebuild when the server
-    would have to rebuild and `may_rebuild` is false.
+    Raises Transient when the table's lock cannot be had in LOCK_TRIES_MAX short waits, SchemaBusy when another session
+    has taken a name meanwhile, NeedsRebuild when the server would have to rebuild and `may_rebuild` is false.
     """
-    found = inspect.columns(connection, schema.into)
-    adds = [step.column for step in steps if isinstance(step, AddColumn) and step.column.column not in found]
+    adds = not_there(connection, schema, [step.column for step in steps if isinstance(step, AddColumn)])
     widen = [step.after for step in steps if isinstance(step, WidenColumn)]
     if adds:
         _add(connection, schema, adds, may_rebuild=may_rebuild)
@@ -47,6 +46,14 @@ def apply(
             raise NeedsRebuild("widening rebuilds the table", remedy=f"twinrow schema {schema.table} --apply")
         _run(connection, statements.widen_columns(schema, widen, connection.flavour))
     fail_point("after-ddl")
+
+
+def not_there(connection: Connection, schema: TableSchema, columns: list[Column]) -> list[Column]:
+    """Those that the table lacks; a column of that name but another type is somebody else's."""
+    found = inspect.columns(connection, schema.into)
+    return [
+        one for one in columns if one.column not in found or not found[one.column].is_of(one.type, connection.flavour)
+    ]
 
 
 def _add(connection: Connection, schema: TableSchema, adds: list[Column], *, may_rebuild: bool) -> None:
@@ -66,8 +73,7 @@ def _add(connection: Connection, schema: TableSchema, adds: list[Column], *, may
 
 def _only_if_all_are_there(connection: Connection, schema: TableSchema, adds: list[Column], error: MySQLError) -> None:
     """An ALTER that was sent again had been done; else another session took one of the names, and it did nothing."""
-    found = inspect.columns(connection, schema.into)
-    if not all(column.column in found for column in adds):
+    if not_there(connection, schema, adds):
         raise SchemaBusy(
             f"another session has added a column: {error.what}", where=f"MySQL table {schema.into}"
         ) from error

@@ -9,6 +9,7 @@ from typing import Any
 from twinrow.errors import Broken, StartRefused, Transient
 from twinrow.mysql import Connection, MySQLError
 from twinrow.schema.naming import quote
+from twinrow.schema.sql_type import COLLATION, ColumnType, Flavour
 from twinrow.schema.table import TableSchema
 
 OURS = ("row_id", "_twinrow_key", "_twinrow_extra", "_twinrow_updated_at", "_twinrow_deleted_at")
@@ -29,6 +30,22 @@ class FoundColumn:
     precision: int | None
     scale: int | None
     datetime_precision: int | None
+    collation: str | None
+
+    def is_of(self, ct: ColumnType, flavour: Flavour) -> bool:
+        """Whether the column is of the very type that `render` makes of `ct`."""
+        unsigned = " UNSIGNED" if "unsigned" in self.column_type.lower() else ""
+        json = "JSON" if flavour == "mysql" else "LONGTEXT"
+        wanted = {"BOOLEAN": "TINYINT", "JSON": json}.get(ct.name, ct.name)
+        if self.data_type.upper() + unsigned != wanted:
+            return False
+        if wanted == "DECIMAL":
+            return (self.precision, self.scale) == (ct.length, ct.scale)
+        if wanted == "DATETIME":
+            return self.datetime_precision == ct.length
+        if wanted in ("VARCHAR", "VARBINARY") and self.length != ct.length:
+            return False
+        return self.collation in (None, COLLATION[flavour])
 
 
 def _look(connection: Connection, sql: str, table: str) -> list[tuple[Any, ...]]:
@@ -60,7 +77,8 @@ def columns(connection: Connection, table: str) -> dict[str, FoundColumn]:
     found = _look(
         connection,
         "SELECT column_name, column_type, data_type, character_maximum_length, numeric_precision, numeric_scale, "
-        "datetime_precision FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s",
+        "datetime_precision, collation_name FROM information_schema.columns "
+        "WHERE table_schema = DATABASE() AND table_name = %s",
         table,
     )
     return {str(row[0]): FoundColumn(str(row[0]), str(row[1]), str(row[2]), *row[3:]) for row in found}

@@ -106,6 +106,7 @@ def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | 
     staged = _staged(session, copy, prepared) if stage and prepared is not None else None
     with session.transaction() as tx:
         locked = lease.lock(tx, copy.lease, copy.schema.version)
+        owed.notice_that_mysql_went_back(tx, copy, locked.generation - 1)
         fail_point("after-lock")
         batch = read(tx)
         if prepared is None:

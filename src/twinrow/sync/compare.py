@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from twinrow.change import Item
 from twinrow.decode.attribute import digest, same
+from twinrow.decode.number import one_double
 from twinrow.mysql import Connection
 from twinrow.schema.column_type import may_be_narrower
 from twinrow.schema.json_cell import same_json
@@ -24,6 +26,9 @@ DifferenceKind = Literal["MISSING", "EXTRA", "DIFFERENT", "UNLINKED", "OLD_SCHEM
 """OLD_SCHEMA is no difference: the row says the same as the item, as an earlier schema wrote it; it is rewritten."""
 KEYS_A_QUERY_MAX = 500
 ROWS_A_PAGE = 5000
+DOUBLE = re.compile(r"-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)", re.ASCII)
+LITERAL_BYTES = 4
+"""Of a character in a statement, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Difference:
 
 
 class Comparer:
-    """Compares under one schema. `parked` are the keys of dead letters: their items have no row, and that is known."""
+    """Compares under one schema. `parked` are the keys of dead letters: that their items have no row is known."""
 
     def __init__(self, connection: Connection, schema: TableSchema, settings: Settings, parked: set[bytes]) -> None:
         self._connection = connection
@@ -177,8 +182,10 @@ class Comparer:
 
         MySQL 8 reads doubles of 16 or 17 digits one unit off now and then (bugs.mysql.com 116160); 9.7 does not.
         """
-        if not (isinstance(ours, str) and isinstance(stored, str)):
+        if not (isinstance(ours, str) and isinstance(stored, str)) or all(map(one_double, DOUBLE.findall(ours))):
             return False
+        if LITERAL_BYTES * len(ours) > self._connection.packet_bytes_max:
+            return False  # as large as this it is different, and written anew
         return same_json(str(self._connection.query("SELECT CAST(%s AS JSON)", (ours,))[0][0]), stored)
 
     def _left_behind(self, item: Item, row: StoredRow, names: tuple[str, ...]) -> bool:

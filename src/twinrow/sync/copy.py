@@ -16,7 +16,7 @@ from twinrow.dynamodb import LINK_TIMEOUT_S, DynamoDB
 from twinrow.errors import LeaseLost, SchemaBusy, SchemaMoved, TransactionRetry, Transient
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection, Flavour, MySQL
-from twinrow.schema.evolve import Evolution, WidenColumn, evolve, without_widening
+from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve, without_widening
 from twinrow.schema.table import TableSchema, from_json, to_json
 from twinrow.sink import ddl, inspect
 from twinrow.state import checkpoint, lease, schema_log, tables
@@ -270,12 +270,15 @@ class Copy:
             try:
                 ddl.apply(session, evolution.schema, list(evolution.steps), may_rebuild=forced or self._may_rebuild())
             except Transient as trouble:
+                if forced and isinstance(trouble, SchemaBusy):  # what took the name is not ours to be taken up
+                    checkpoint.forget(self.writer, self.table, "ddl")
                 if forced or not session.open:
                     raise
                 self._ddl_after = clock.monotonic() + DDL_RETRY_S
                 self.waits_for_rebuild = str(trouble)
                 evolution = without_widening(evolution)
-                if not evolution.steps or inspect.missing_columns(session, evolution.schema):
+                adds = [step.column for step in evolution.steps if isinstance(step, AddColumn)]
+                if not adds or ddl.not_there(session, evolution.schema, adds):
                     checkpoint.forget(self.writer, self.table, "ddl")
                     return
                 # the new columns are there, only the wider ones are not: they are ours from now on, under their names

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from twinrow import clock
 from twinrow.mysql import Connection
-from twinrow.sink import statements
+from twinrow.sink import writer
+from twinrow.sink.writer import Existing
+from twinrow.state import dead_letter
 from twinrow.sync.compare import Comparer
 from twinrow.sync.copy import Copy
 
 
 def drop(tx: Connection, copy: Copy, hashes: Sequence[bytes]) -> int:
-    """Delete those of these rows that are orphans still; how many live rows went."""
+    """Delete those of these rows that are orphans still; how many live rows went.
+
+    One that the server keeps (a foreign key of somebody's refers to it) is parked without a key.
+    """
     if not hashes:
         return 0
     comparer = Comparer(tx, copy.schema, copy.settings, set())
-    orphans = [key for key, row in comparer.rows(hashes).items() if comparer.extra(row).orphan]
-    if orphans:
-        tx.execute(statements.delete_rows(copy.schema, len(orphans), soft=False), orphans)
-    return len(orphans)
+    found = {key: row for key, row in comparer.rows(hashes).items() if comparer.extra(row).orphan}
+    existing = {key: Existing(row.row_id, row.deleted) for key, row in found.items()}
+    count, refused = writer.delete(tx, copy.schema, existing, list(found), soft=False)
+    for key_hash, reason in refused.items():
+        dead_letter.park(tx, copy.table, key_hash, {}, {}, reason, clock.now())
+    dead_letter.resolve(tx, copy.table, [key_hash for key_hash in hashes if key_hash not in refused])
+    return count

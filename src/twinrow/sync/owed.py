@@ -10,7 +10,7 @@ from twinrow.errors import Broken, StartRefused
 from twinrow.mysql import Connection
 from twinrow.schema.naming import quote
 from twinrow.sink.writer import Existing, Written
-from twinrow.state import foreign_link, gap, lease, outbox, recheck
+from twinrow.state import foreign_link, gap, outbox, recheck
 from twinrow.state.outbox import Debt
 from twinrow.sync.copy import Copy
 from twinrow.sync.prepare import One, Prepared
@@ -187,15 +187,14 @@ def forget_foreign_ids(copy: Copy, *, broken: bool) -> None:
         foreign_link.clear(copy.writer, copy.table)
 
 
-def notice_that_mysql_went_back(copy: Copy) -> None:
-    """Record the gap when a transaction that this process has committed is not there any more (a failover, a restore).
+def notice_that_mysql_went_back(connection: Connection, copy: Copy, there: int) -> None:
+    """Record the gap when a generation that this process knows as committed is not there any more.
 
-    A stream's position went back with the rows. A pending index shows no more what was linked and cleared since.
+    After a failover or a restore a stream's position went back with the rows. A pending index shows no more what was
+    linked and cleared since.
     """
-    there = lease.generation(copy.writer, copy.table)
     if there < copy.generation:
-        gap.record(copy.writer, copy.table, WENT_BACK, at=clock.now())
-        copy.generation = there
+        gap.record(connection, copy.table, WENT_BACK, at=clock.now())
 
 
 def _went_back(tx: Connection, copy: Copy, one: One) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from twinrow import clock
 from twinrow.capture.scan import ScannedPage, first_pages, segments_for
 from twinrow.errors import Broken, StartRefused
-from twinrow.mysql import MySQLError
+from twinrow.mysql import Flavour, MySQLError
 from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve
 from twinrow.schema.naming import fold
 from twinrow.schema.table import KeyAttribute, TableSchema, check_overrides, empty_schema, from_json, to_json
@@ -105,7 +105,7 @@ def start(copy: Copy, description: TableDescription) -> tuple[int, list[ScannedP
             return _begin(copy, description)
         # killed between CREATE TABLE and the transaction that says so
         _enter_first(copy, from_json(registered.table_schema), _segments(copy, description))
-    _resume_ddl(copy, registered)
+    resume_ddl(copy)
     _check_changed(copy, description, registered)
     inspect.refuse_unique_indexes(copy.writer, copy.settings.into)
     missing = inspect.missing_columns(copy.writer, copy.schema)
@@ -207,13 +207,15 @@ def _register(copy: Copy, description: TableDescription, schema: TableSchema) ->
     tables.update(copy.writer, copy.table, table_schema=to_json(schema), config=json.dumps(summary(copy.settings)))
 
 
-def _resume_ddl(copy: Copy, registered: Registered) -> None:
-    """A killed run may have left an intent: what of it the server has done is ours from now on, and no more is done.
+def resume_ddl(copy: Copy) -> None:
+    """Take the table's schema as it is now.
+
+    A killed run may have left an intent: what of it the server has done is ours from now on, and no more is done.
 
     The values ask for the rest again, under the rules of a live table: an old intent is no reason for a rebuild.
     """
-    schema = from_json(registered.table_schema)
-    copy.schema = schema
+    copy.load_schema()
+    schema = copy.schema
     intent = checkpoint.load(copy.writer, copy.table, "ddl").get("ddl")
     if intent is None or not intent.position:
         return
@@ -221,21 +223,18 @@ def _resume_ddl(copy: Copy, registered: Registered) -> None:
     with copy.ddl_session() as session:  # an ALTER of the former process may still be running: this waits for it
         found = inspect.columns(session, schema.into)
         steps = steps_between(schema, wanted, "finished after an interruption")
-        done = tuple(step for step in steps if _is_done(step, found))
+        done = tuple(step for step in steps if _is_done(step, found, copy.flavour))
         if wanted.version > schema.version and done:
             copy.enter_schema(_after_steps(schema, wanted, done))
         else:
             checkpoint.forget(copy.writer, copy.table, "ddl")
 
 
-def _is_done(step: AddColumn | WidenColumn, found: Mapping[str, FoundColumn]) -> bool:
-    """Whether the server's table has the column, of the wider type where it was widened (on the ladder: DECIMAL)."""
-    if isinstance(step, AddColumn):
-        return step.column.column in found
-    there, wanted = found.get(step.after.column), step.after.type
-    return there is not None and (there.data_type.upper(), there.precision, there.scale) == (
-        wanted.name, wanted.length, wanted.scale,
-    )  # fmt: skip
+def _is_done(step: AddColumn | WidenColumn, found: Mapping[str, FoundColumn], flavour: Flavour) -> bool:
+    """Whether the server's table has the column, of the type that was asked for."""
+    wanted = step.column if isinstance(step, AddColumn) else step.after
+    there = found.get(wanted.column)
+    return there is not None and there.is_of(wanted.type, flavour)
 
 
 def _after_steps(before: TableSchema, wanted: TableSchema, steps: tuple[AddColumn | WidenColumn, ...]) -> Evolution:

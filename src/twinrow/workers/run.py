@@ -183,6 +183,8 @@ class TableRun:
                     copy.hold(held, at)
                     self.shared.leases[copy.table] = copy
                     return False
+                # what a holder has committed, a successor must find
+                copy.generation = max(copy.generation, lease.generation(session, copy.table))
                 registered = tables.load(session, copy.table)
                 if self.shared.once and registered is not None:
                     if registered.phase == "BROKEN":
@@ -214,7 +216,9 @@ class TableRun:
         segments, pages = start.start(copy, description)
         link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over or self._cut_off)
         self._cut_off = False
-        owed.notice_that_mysql_went_back(copy)
+        there = lease.generation(copy.writer, copy.table)
+        owed.notice_that_mysql_went_back(copy.writer, copy, there)
+        copy.generation = there
         owed.forget_foreign_ids(copy, broken=registered is not None and registered.phase == "BROKEN")
         self._linker = Linker(copy)
         self._source = self._make_source(description)

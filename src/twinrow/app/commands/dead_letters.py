@@ -100,7 +100,7 @@ def drop(
     config: ConfigOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Needed to drop all of a table, or all there are.")] = False,
 ) -> None:
-    """Forget parked items. They stay in DynamoDB; their next write, or a reconcile, tries them anew.
+    """Forget parked items. DynamoDB is not touched; their next write, or a reconcile, tries them anew.
 
     \b
     Example:

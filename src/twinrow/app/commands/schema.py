@@ -142,6 +142,7 @@ def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
     from twinrow.app import schema_apply
     from twinrow.app.wiring import connect, copies_of, mysql_of
     from twinrow.clock import Stop
+    from twinrow.sync.start import resume_ddl
     from twinrow.workers.held import held
 
     mysql = mysql_of(config, read_timeout_s=ALTER_S_MAX)
@@ -164,7 +165,7 @@ def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
             return
     (copy,) = copies_of(config, [table], Stop(), mysql=mysql)
     with held(copy, mysql):
-        copy.load_schema()
+        resume_ddl(copy)
         lost = schema_apply.missing(copy.writer, copy.schema)
         count = schema_apply.apply(copy, schema_apply.pending(copy.writer, copy.schema, lost), lost)
     out(f"{table.name}: applied; the next sync rewrites {count:,} rows whose values waited")
