@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
+from unittest.mock import Mock
 
 import pymysql
 import pytest
@@ -181,7 +182,10 @@ def test_a_column_that_gh_ost_has_added_as_told_is_taken(
     copying = with_a_note_in_extra(make_copying, monkeypatch, {"N": "1"})
     with closing(copying.copies(Stop())[1].connect()) as session:
         schema = schema_of(session, copying.table)
+        reads = Mock(wraps=schema_apply._rows_with_extra)
+        monkeypatch.setattr(schema_apply, "_rows_with_extra", reads)
         asked = schema_apply.pending(session, schema, [])
+        assert reads.call_count == 1, "where users have no columns of their own, one look is enough"
         (sql,) = schema_apply.statements_of(schema, asked, [], session)
         session.execute(sql)
         assert schema_apply.pending(session, schema, []) == asked

@@ -34,10 +34,10 @@ def pending(connection: Connection, schema: TableSchema, lost: list[AddColumn]) 
     gone = {step.column for step in lost}
     there = replace(schema, columns=tuple(column for column in schema.columns if column not in gone))
     grown = _grown(connection, schema, there, frozenset())
-    found = inspect.columns(connection, schema.into)
+    known = {*inspect.OURS, *(column.column for column in schema.columns)}
     lacking = {column.column for column in ddl.not_there(connection, schema, list(grown.columns))}
     done = {column.column for column in grown.columns} - lacking
-    theirs = frozenset(found) - done - {column.column for column in schema.columns}
+    theirs = frozenset(inspect.columns(connection, schema.into)) - done - known
     if theirs:
         grown = _grown(connection, schema, there, theirs)
     return Evolution(grown, steps_between(schema, grown, "values waited for it in extra"))

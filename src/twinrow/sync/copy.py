@@ -82,7 +82,7 @@ class Copy:
         self._ddl_after = 0.0
         self._ttl: tuple[str | None, ...] = ()
         self.waits_for_rebuild = ""
-        self.generation = 0
+        self.generation = 0  # the highest that this process knows as committed
         self.owes_key_index = False
         self._key_index_after = 0.0
         self.partiql = True
