@@ -121,9 +121,9 @@ def local_credentials() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def dynamodb(local_credentials: None) -> Iterator[DynamoDBLocal]:
+def dynamodb(request: pytest.FixtureRequest, local_credentials: None) -> Iterator[DynamoDBLocal]:
     """DynamoDB Local, in memory, shared by tests."""
-    with DynamoDBLocal.start() as server:
+    with DynamoDBLocal.start(long_running=request.config.getoption("-m") == "faults") as server:
         yield server
 
 
