@@ -59,6 +59,14 @@ def test_any_password_comes_through_as_a_variable() -> None:
     assert (whole.mysql.password, whole.literal_password) == ("p", False)
 
 
+def test_what_only_looks_like_a_variable_is_none() -> None:
+    """In the value of a variable that is the whole URL, and written as %24%7B in the file's."""
+    whole = parse(text("${URL}"), "twinrow.toml", {"URL": "mysql://u:a${x}b@h/d"})
+    assert whole.mysql.password == "a${x}b"
+    assert parse(text("mysql://u:a%24%7Bx%7D${PW}@h/d"), "twinrow.toml", {"PW": "%41"}).mysql.password == "a${x}%41"
+    assert parse(text("mysql://u:p@h/d?ssl_ca=%2541.pem"), "twinrow.toml", {}).mysql.ssl_ca == "%41.pem"
+
+
 @pytest.mark.parametrize("wrong", ["bar = 1", "type = 3", "from = 'epoch'", "ignore = 'yes'"])
 def test_a_mistake_in_an_override_names_its_attribute(wrong: str) -> None:
     tables = TABLE + "[tables.columns.fine]\ncolumn = 'x'\n[tables.columns.'visited at']\n" + wrong

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -289,7 +289,8 @@ def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str]
         told = _readable(_with_attribute(str(error), filled))
         raise ConfigError(told, where=place, remedy="see docs/config.md") from error
     _check_tables(file.tables, place)
-    mysql = mysql_config(file.mysql.url, place, variables)
+    # a URL that is a variable's whole value is taken as it is: a password in it may look like a variable
+    mysql = mysql_config(file.mysql.url, place, variables if file.mysql.url == url else None)
     password = urlsplit(url).password if isinstance(url, str) else None
     literal = bool(password) and "${" not in str(password)
     return Config(file.dynamodb, mysql, tuple(file.tables), file.sync, place, literal)
@@ -308,15 +309,15 @@ def _fill(value: Any, variables: Mapping[str, str], place: str, key: str) -> Any
     if not isinstance(value, str):
         return value
 
-    def variable(match: re.Match[str]) -> str:
-        if match[1] not in variables:
-            raise ConfigError(
-                f"the variable {match[1]} in `{key.removeprefix('$.')}` is not set", where=place,
-                remedy=f"export {match[1]}=…",
-            )  # fmt: skip
-        return variables[match[1]]
+    return _VARIABLE.sub(lambda match: _variable(match[1], variables, place, key), value)
 
-    return _VARIABLE.sub(variable, value)
+
+def _variable(name: str, variables: Mapping[str, str], place: str, key: str) -> str:
+    if name not in variables:
+        raise ConfigError(
+            f"the variable {name} in `{key.removeprefix('$.')}` is not set", where=place, remedy=f"export {name}=…"
+        )
+    return variables[name]
 
 
 def _with_attribute(message: str, filled: dict[str, Any]) -> str:
@@ -335,16 +336,25 @@ def _readable(message: str) -> str:
     return message.replace("`$.", "`").replace(" - at `$`", "").replace("Object ", "the file ", 1)
 
 
-def mysql_config(url: str, place: str, variables: Mapping[str, str]) -> MySQLConfig:
-    """The parts of `mysql://user:password@host:port/database?options`; variables are put in after it is parsed."""
+def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> MySQLConfig:
+    """The parts of `mysql://user:password@host:port/database?options`; variables are put in after it is parsed.
+
+    With None for `variables` there are none in it.
+    """
 
     def bad(what: str) -> ConfigError:
         return ConfigError(
             f"`mysql.url` {what}", where=place, remedy="write mysql://USER:${MYSQL_PASSWORD}@HOST:3306/DATABASE"
         )
 
-    def part(text: str, key: str) -> str:
-        return str(_fill(unquote(text), variables, place, f"$.mysql.url {key}"))
+    def part(text: str, key: str, decoded: Callable[[str], str] = unquote) -> str:
+        if variables is None:
+            return decoded(text)
+        # the odd ones are names
+        return "".join(
+            _variable(piece, variables, place, f"$.mysql.url {key}") if n % 2 else decoded(piece)
+            for n, piece in enumerate(_VARIABLE.split(text))
+        )
 
     try:
         parts = urlsplit(url)
@@ -361,7 +371,7 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str]) -> MySQLCon
     host, port = server, ""
     if not server.endswith("]") and ":" in server:
         host, _, port = server.rpartition(":")
-    options = {name: part(value, name) for name, value in parse_qsl(parts.query, keep_blank_values=True)}
+    options = {name: part(value, name, str) for name, value in parse_qsl(parts.query, keep_blank_values=True)}
     for name in options:
         if name not in URL_OPTIONS:
             raise bad(f"has the unknown option {name!r} (known: {', '.join(URL_OPTIONS)})")

@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import signal
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +302,20 @@ def test_init_writes_what_check_and_sync_take(
     assert command.run("check", env=password).code == 0
     assert command.run("sync", "--once", env=password).code == 0
     assert command.run("plan", "--json", env=password).document["tables"][0]["table"] == table
+
+
+@pytest.mark.parametrize("prefix", ["_twinrow_", "_TWINROW_"])
+def test_init_names_a_row_table_where_that_of_the_items_looks_like_twinrows_own(
+    command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database,
+    prefix: str,
+) -> None:  # fmt: skip
+    table = make_table(f"{prefix}{uuid.uuid4().hex[:8]}")
+    put(dynamodb_client, table, review(1))
+    arguments = ("--mysql", database.url, "--endpoint-url", dynamodb.endpoint_url, "--table", table, "--yes")
+    assert command.run("init", *arguments).code == 0
+    done = command.run("sync", "--once", env={"MYSQL_PASSWORD": database.server.password})
+    assert done.code == 0, done.err
+    assert database.query(f"SELECT COUNT(*) FROM `{table.removeprefix('_')}`") == [(1,)]
 
 
 def test_init_takes_a_table_named_twice_once_and_says_how_the_password_is_to_be_set(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fixtures.items import COSTLY_LAW, USERNAME_AND_TIME, items
@@ -85,6 +86,43 @@ def test_overridden_columns_take_the_first_kind_that_their_type_holds_and_never_
     assert columns["at"] == Column("at", "visited", "N", parse_type("DATETIME(3)", "epoch_ms"), False, True)
     assert columns["n"].type == ColumnType("INT")
     assert evolve(evolution.schema, [item(n={"N": "0.5"}, at={"L": []})]).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("override", "stray", "meant"),
+    [
+        (parse_type("DECIMAL(12,2)"), {"S": "x"}, {"N": "2.5"}),
+        (parse_type("INT"), {"S": "\ud800"}, {"N": "2"}),
+        (parse_type("DATETIME(3)", "epoch_ms"), {"S": ""}, {"N": "1700000000000"}),
+        (parse_type("BOOLEAN"), {"S": "perhaps"}, {"BOOL": True}),
+        (parse_type("BOOLEAN"), {"N": "7"}, {"BOOL": True}),
+    ],
+)
+def test_a_stray_value_takes_no_overridden_column_from_those_that_it_was_made_for(
+    override: ColumnType, stray: AttributeValue, meant: AttributeValue
+) -> None:
+    schema = evolve(start(Override("a", type=override)), [item(a=stray)]).schema
+    assert schema.by_attribute["a"].kind in meant
+    assert encode(override, schema.by_attribute["a"].kind, meant, "mysql").exact
+    assert evolve(schema, [item(a=meant)]).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("override", "first"),
+    [
+        (parse_type("DECIMAL(12,2)"), {"S": "12.50"}),
+        (parse_type("DATETIME(3)", "epoch_ms"), {"S": "1700000000000"}),
+        (parse_type("DATETIME(3)"), {"S": "2024-01-01"}),
+        (parse_type("DATETIME(3)"), {"S": "no date"}),
+        (parse_type("BOOLEAN"), {"N": "1"}),
+        (parse_type("VARCHAR(2)"), {"S": "too long"}),
+    ],
+)
+def test_an_overridden_column_belongs_to_the_first_kind_of_which_it_shows_something(
+    override: ColumnType, first: AttributeValue
+) -> None:
+    schema = evolve(start(Override("a", type=override)), [item(a=first), item(a={"N": "5"})]).schema
+    assert schema.by_attribute["a"].kind in first
 
 
 def test_names_keep_clear_of_overrides_and_of_columns_that_others_added() -> None:

@@ -174,6 +174,18 @@ def test_names_of_views_and_columns_never_collide(database: Database) -> None:
     assert "reviews_flat" in names
 
 
+def test_names_that_differ_in_leading_blanks_only_are_told_apart_in_views(database: Database) -> None:
+    """The servers take blanks and control characters off the front of a view's column: it could not be read."""
+    names = ["a", " a", "  a", "\x01a", "_a", " ", "\x7f", "b"]
+    inner = {"x": {"N": "1"}, " x": {"N": "2"}}
+    items = [_item(1, m={"L": [{"M": inner}]}, **{name: {"S": f"cell {n}"} for n, name in enumerate(names)})]
+    _made(database, items)
+    (row,) = database.query("SELECT * FROM reviews_flat")
+    assert {f"cell {n}" for n in range(len(names))} <= set(row)
+    (row,) = database.query("SELECT * FROM reviews_m")
+    assert {1.0, 2.0} <= set(row)
+
+
 def test_a_map_of_ids_stays_json_and_many_maps_stay_within_a_join(database: Database) -> None:
     wide = {"M": {f"id{number}": {"N": "1"} for number in range(KEYS_A_MAP_MAX + 1)}}
     maps = {f"map{number}": {"M": {"a": {"N": "1"}}} for number in range(70)}

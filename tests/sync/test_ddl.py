@@ -134,6 +134,31 @@ def test_a_reader_at_the_end_of_the_first_copy_holds_up_the_index_alone(
     copying.assert_equal(items=6)
 
 
+@pytest.mark.parametrize("wanted", ["TINYTEXT", "TINYBLOB", "TEXT", "VARBINARY(3000)", "VARCHAR(700)"])
+def test_a_key_of_any_override_has_its_index(make_copying: MakeCopying, wanted: str) -> None:
+    copying = make_copying(columns={"reviewed_at": {"type": wanted}})
+    put_all(copying.client, copying.table, [marked(n) for n in range(5)])
+    copying.once_well()
+    assert statements.KEY_INDEX in {row[2] for row in copying.database.query(f"SHOW INDEX FROM `{copying.table}`")}
+    copying.assert_equal(items=5)
+
+
+def test_an_index_that_the_server_refuses_is_told_and_the_rest_goes_on(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where users have added as many indexes as a table takes."""
+    monkeypatch.setattr(statements, "KEY_PREFIX_BYTES_MAX", 10_000)
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(5)])
+    copying.once_well()
+    ((phase, reason),) = copying.database.query("SELECT phase, reason FROM _twinrow_table")
+    assert phase == "LIVE"
+    assert "the index on the key columns cannot be built" in reason
+    put_all(copying.client, copying.table, [marked(7)])
+    copying.once_well()
+    copying.assert_equal(items=6)
+
+
 def test_while_another_session_changes_the_schema_values_wait_in_extra(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from twinrow.config import Capture
 from twinrow.dynamodb import DynamoDB
 from twinrow.errors import TwinrowError
-from twinrow.schema.naming import NAME_CHARACTERS_MAX, column_name, valid_name
+from twinrow.schema.naming import NAME_CHARACTERS_MAX, OWN_PREFIX, column_name, valid_name
 from twinrow.table_description import IndexDescription, TableDescription
 
 PASSWORD_VARIABLE = "MYSQL_PASSWORD"  # noqa: S105 - the variable's name
@@ -111,6 +111,8 @@ def _table(choice: Choice) -> list[str]:
         lines.append(
             f"into = {_text(column_name(told.name, ()))}        # MySQL takes {NAME_CHARACTERS_MAX} characters"
         )
+    elif told.name.casefold().startswith(OWN_PREFIX):
+        lines.append(f"into = {_text(told.name.lstrip('_'))}        # names with {OWN_PREFIX} are Twinrow's own")
     if choice.capture == "scan":
         lines.append('reconcile_every = "15m"        # a pass over the whole table reads bytes / 8192 units')
     elif choice.capture == "pending-index":

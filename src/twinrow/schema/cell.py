@@ -72,6 +72,32 @@ def holds(ct: ColumnType, kind: Kind) -> bool:
     return kind != "NULL"
 
 
+def kind_of_column(ct: ColumnType, kind: Kind, value: AttributeValue) -> Kind | None:
+    """The kind that a column of this type belongs to when this is its attribute's first value; None: not to be told.
+
+    It is the value's, unless a column made for numbers, dates or truth values meets something of which it could show
+    nothing: a stray text does not take it from the values it was made for.
+    """
+    if not holds(ct, kind):
+        return None
+    own = _made_for(ct, kind)
+    if kind == own:
+        return kind
+    try:
+        shown = encode(ct, kind, value, "mysql").sql is not None
+    except ValueError:
+        shown = False
+    return kind if shown else own
+
+
+def _made_for(ct: ColumnType, kind: Kind) -> Kind:
+    if ct.name in ("DATE", "DATETIME"):
+        return "S" if moment_source(ct, kind) == "iso8601" else "N"
+    if ct.name in INTEGER_RANGES or ct.name in ("DECIMAL", "DOUBLE"):
+        return "N"
+    return "BOOL" if ct.name == "BOOLEAN" else kind
+
+
 @lru_cache(maxsize=1024)
 def payload_encoder(ct: ColumnType, kind: Kind, flavour: Flavour) -> PayloadEncoder:
     """Return the function that encodes payloads (what stands behind the kind) for a column."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.kind import Kind, kind_of
-from twinrow.schema.cell import holds
+from twinrow.schema.cell import kind_of_column
 from twinrow.schema.column_type import NUMBER_TOP, ColumnType, join, least, record_bytes, render, row_bytes
 from twinrow.schema.naming import column_name, fold
 from twinrow.schema.table import Column, Override, TableSchema
@@ -55,9 +55,9 @@ class Evolution:
 def evolve(schema: TableSchema, items: Iterable[Item], taken: Collection[str] = ()) -> Evolution:
     """Return the schema that these items ask for and the steps to it; `taken` are column names that others gave.
 
-    A new attribute takes the kind of the first value seen that is not NULL (and that its override's type can hold), and
-    of that kind's values the least type that holds all; values of other kinds go to extra. Attributes that only ever
-    are NULL, and those for which a row has no room, get no column. Raises ValueError for an item that is none.
+    A new attribute takes the kind of the first value seen that is not NULL (under an override: see `kind_of_column`),
+    and of that kind's values the least type that holds all; values of other kinds go to extra. Attributes that only
+    ever are NULL, and those for which a row has no room, get no column. Raises ValueError for an item that is none.
     """
     known = _known(schema)
     found: dict[str, tuple[Kind, ColumnType]] = {}
@@ -94,13 +94,16 @@ def _observe(schema: TableSchema, found: dict[str, tuple[Kind, ColumnType]], nam
             before = column.kind, column.type
     if before is None:
         kind = kind_of(value)
-        override = schema.override_of.get(name)
-        fits = override is None or override.type is None or holds(override.type, kind)
-        if kind != "NULL" and fits:
+        wanted = _wanted_type(schema, name)
+        if wanted is not None:
+            owner = kind_of_column(wanted, kind, value)
+            if owner is not None:
+                found[name] = owner, wanted
+        elif kind != "NULL":
             found[name] = kind, least(kind, value)
         return
     kind, known_type = before
-    if kind != "N" or kind not in value or known_type == NUMBER_TOP:
+    if kind != "N" or kind not in value or known_type == NUMBER_TOP or _wanted_type(schema, name):
         return
     text = value["N"]
     if len(text) <= _NUMBER_PAYLOAD_CHARACTERS_SHORT and text.isdigit():
@@ -108,6 +111,12 @@ def _observe(schema: TableSchema, found: dict[str, tuple[Kind, ColumnType]], nam
     wider = join(known_type, least(kind, value))
     if wider != known_type:
         found[name] = kind, wider
+
+
+def _wanted_type(schema: TableSchema, name: str) -> ColumnType | None:
+    """The type that an override says."""
+    override = schema.override_of.get(name)
+    return override.type if override is not None else None
 
 
 def _widened(schema: TableSchema, found: dict[str, tuple[Kind, ColumnType]]) -> list[WidenColumn]:

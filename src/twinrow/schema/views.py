@@ -27,6 +27,7 @@ EXACT_INTEGER_MAX: Final = 2**53
 
 _NUMBER: Final = "^-?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?$"
 _DECIMAL: Final = "^-?[0-9]{1,38}([.][0-9]+)?([eE]-[0-9]{1,3})?$"
+_NOT_VISIBLE: Final = "".join(map(chr, range(0x21))) + "\x7f"
 _NESTED_KINDS: Final = ("M", "L", "SS", "NS", "BS")
 
 
@@ -173,7 +174,7 @@ def _lists(shape: _Shape, words: list[str], path: str) -> Iterator[tuple[list[st
 
 def _flat(schema: TableSchema, shapes: Mapping[str, _Shape], name: str, flavour: Flavour) -> str:
     taken = ["row_id", *(column.column for column in schema.columns)]
-    selected = ["t.`row_id`", *(f"t.{quote(column.column)}" for column in schema.columns)]
+    selected = ["t.`row_id`", *_shown(schema.columns, taken)]
     joins: list[str] = []
     room = COLUMNS_A_VIEW_MAX - len(selected)
     for column in schema.columns:
@@ -201,10 +202,28 @@ def _rows(schema: TableSchema, column: Column, path: str, shape: _Shape, name: s
     if shape.is_structure:
         found += _leaves(shape, [], "$")
     places = _named(iter(found), taken, COLUMNS_A_VIEW_MAX - len(taken))
-    selected = ["t.`row_id`", *(f"t.{quote(one.column)}" for one in keys), f"j.{quote(position)}"]
+    selected = ["t.`row_id`", *_shown(keys, taken), f"j.{quote(position)}"]
     selected += [_selected("j", place, flavour) for place in places]
     table = _json_table(column, path, places, flavour, position)
     return _view(name, selected, [f"FROM {quote(schema.into)} AS t", f"JOIN {table} AS j"])
+
+
+def _shown(columns: Iterable[Column], taken: list[str]) -> Iterator[str]:
+    """Columns as a view selects them; `taken` grows by the names that they are given."""
+    for column in columns:
+        visible = _visible(column.column)
+        if visible == column.column:
+            yield f"t.{quote(column.column)}"
+        else:
+            name = column_name(visible, taken)
+            taken.append(name)
+            yield f"t.{quote(column.column)} AS {quote(name)}"
+
+
+def _visible(name: str) -> str:
+    """A name without leading blanks and control characters: both servers take them off a view's column (note 1466)."""
+    rest = name.lstrip(_NOT_VISIBLE)
+    return "_" * (len(name) - len(rest)) + rest
 
 
 def _named(found: Iterator[tuple[list[str], str, str]], taken: list[str], room: int) -> list[_Place]:
@@ -213,7 +232,7 @@ def _named(found: Iterator[tuple[list[str], str, str]], taken: list[str], room: 
     for words, path, sql_type in found:
         if len(places) >= room:
             break
-        name = column_name("_".join(words) or "_", taken)
+        name = column_name(_visible("_".join(words)) or "_", taken)
         taken.append(name)
         places.append(_Place(name, path, sql_type))
     return places

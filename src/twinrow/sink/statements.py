@@ -7,6 +7,7 @@ from functools import lru_cache
 from twinrow.mysql import Flavour
 from twinrow.schema.column_type import render
 from twinrow.schema.naming import quote
+from twinrow.schema.sql_type import BLOB_BYTES_MAX, TEXT_BYTES_MAX
 from twinrow.schema.table import Column, TableSchema
 from twinrow.state.meta import COLLATION
 
@@ -68,9 +69,9 @@ def key_index(schema: TableSchema) -> str:
         prefix = ""
         long = name in ("VARCHAR", "CHAR") and (length or 0) * BYTES_A_CHARACTER > share
         if long or name.endswith("TEXT"):
-            prefix = f"({share // BYTES_A_CHARACTER})"
+            prefix = f"({min(share, TEXT_BYTES_MAX.get(name, share)) // BYTES_A_CHARACTER})"
         elif name.endswith("BLOB") or (name in ("VARBINARY", "BINARY") and (length or 0) > share):
-            prefix = f"({share})"
+            prefix = f"({min(share, BLOB_BYTES_MAX.get(name, share))})"
         parts.append(quote(column.column) + prefix)
     return f"ALTER TABLE {quote(schema.into)} ADD KEY `{KEY_INDEX}` ({', '.join(parts)})" if parts else ""
 

@@ -34,14 +34,20 @@ class DeadLetter:
     attempts: int
 
 
-def park(tx: Connection, table: str, key_hash: bytes, key: Item, item: Item, reason: str, at: float) -> None:
-    """Park an item, or replace the older image parked for its key. ASCII JSON: lone surrogates stay themselves."""
+def park(
+    tx: Connection, table: str, key_hash: bytes, key: Item, item: Item, reason: str, at: float, row_id: int | None
+) -> None:
+    """Park an item, or replace the older image parked for its key. ASCII JSON: lone surrogates stay themselves.
+
+    `row_id`: that of the row which goes, to be given back; None keeps the one known.
+    """
     text = _stored(item, int(tx.packet_bytes_max * PACKET_SHARE))
     tx.execute(
-        "INSERT INTO _twinrow_dead_letter (table_name, key_hash, item_key, item, reason, first_at, last_at) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s) ON DUPLICATE KEY UPDATE item = VALUES(item), reason = VALUES(reason), "
-        "last_at = VALUES(last_at), attempts = attempts + 1",
-        (table, key_hash, json.dumps(key), text, reason, at, at),
+        "INSERT INTO _twinrow_dead_letter (table_name, key_hash, item_key, item, reason, first_at, last_at, row_id) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON DUPLICATE KEY UPDATE item = VALUES(item), "
+        "reason = VALUES(reason), last_at = VALUES(last_at), attempts = attempts + 1, "
+        "row_id = COALESCE(VALUES(row_id), row_id)",
+        (table, key_hash, json.dumps(key), text, reason, at, at, row_id),
     )
 
 
@@ -60,7 +66,7 @@ def _item(stored: str) -> Item:
 def resolve(tx: Connection, table: str, hashes: Iterable[bytes]) -> None:
     """A newer image became a row, or the item is gone: nothing is parked for these keys any more."""
     wanted = list(hashes)
-    if not wanted or not tx.query("SELECT 1 FROM _twinrow_dead_letter WHERE table_name = %s LIMIT 1", (table,)):
+    if not wanted or not any_stands(tx, table):
         return
     for first in range(0, len(wanted), ROWS_A_STATEMENT_MAX):
         part = wanted[first : first + ROWS_A_STATEMENT_MAX]
@@ -68,6 +74,28 @@ def resolve(tx: Connection, table: str, hashes: Iterable[bytes]) -> None:
             f"DELETE FROM _twinrow_dead_letter WHERE table_name = %s AND key_hash IN ({', '.join(['%s'] * len(part))})",
             (table, *part),
         )
+
+
+def any_stands(connection: Connection, table: str) -> bool:
+    """Whether a table has a dead letter."""
+    return bool(connection.query("SELECT 1 FROM _twinrow_dead_letter WHERE table_name = %s LIMIT 1", (table,)))
+
+
+def row_ids(tx: Connection, table: str, hashes: Sequence[bytes]) -> dict[bytes, int]:
+    """The ids that the rows of these keys had before their items were parked."""
+    if not hashes or not any_stands(tx, table):
+        return {}
+    found: dict[bytes, int] = {}
+    for first in range(0, len(hashes), ROWS_A_STATEMENT_MAX):
+        part = hashes[first : first + ROWS_A_STATEMENT_MAX]
+        found.update(
+            tx.query(
+                "SELECT key_hash, row_id FROM _twinrow_dead_letter WHERE table_name = %s AND row_id IS NOT NULL "
+                f"AND key_hash IN ({', '.join(['%s'] * len(part))})",
+                (table, *part),
+            )
+        )
+    return found
 
 
 def load(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from twinrow.errors import StartRefused
-from twinrow.mysql import VERSION_MIN, Connection, Flavour
+from twinrow.mysql import VERSION_MIN, Connection, Flavour, MySQLError
 
-VERSION = 1
+VERSION = 2
 
 COLLATION: dict[Flavour, str] = {"mysql": "utf8mb4_0900_bin", "mariadb": "utf8mb4_nopad_bin"}
 
@@ -40,7 +40,8 @@ DEFINITIONS = {
         PRIMARY KEY (table_name, key_hash)""",
     "_twinrow_dead_letter": f"""id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, {_NAME}, {_HASH},
         item_key LONGTEXT NOT NULL, item LONGTEXT NOT NULL, reason TEXT NOT NULL, first_at DOUBLE NOT NULL,
-        last_at DOUBLE NOT NULL, attempts INT NOT NULL DEFAULT 1, UNIQUE KEY one_per_key (table_name, key_hash)""",
+        last_at DOUBLE NOT NULL, attempts INT NOT NULL DEFAULT 1, row_id BIGINT UNSIGNED NULL,
+        UNIQUE KEY one_per_key (table_name, key_hash)""",
     "_twinrow_gap": f"""id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, {_NAME}, shard VARCHAR(190) NOT NULL,
         cause VARCHAR(64) NOT NULL, from_at DOUBLE NULL, to_at DOUBLE NULL, found_at DOUBLE NOT NULL,
         closed_at DOUBLE NULL, KEY open_gaps (table_name, closed_at)""",
@@ -50,6 +51,12 @@ DEFINITIONS = {
     "_twinrow_seen": f"""{_NAME}, pass_at DOUBLE NOT NULL, block BIGINT NOT NULL, bits BLOB NOT NULL,
         PRIMARY KEY (table_name, pass_at, block)""",
 }  # fmt: skip
+
+MIGRATIONS = {
+    2: ("ALTER TABLE `_twinrow_dead_letter` ADD COLUMN row_id BIGINT UNSIGNED NULL",),
+}
+"""What makes the state of the version before into that one: columns only, which the older program does without."""
+DUPLICATE_COLUMN = 1060
 
 
 def create_statements(flavour: Flavour) -> list[str]:
@@ -84,15 +91,34 @@ def check_version(connection: Connection) -> int:
 
 
 def install(connection: Connection) -> None:
-    """Create what is missing. Raises StartRefused where the server is too old or a newer Twinrow wrote this state."""
+    """Create what is missing, and migrate an older state.
+
+    Raises StartRefused where the server is too old or a newer Twinrow wrote this state.
+    """
     version = connection.version
     if not version.supported:
         # before the first statement, so that nothing is half made: rows need what is newer, as INVISIBLE columns
         wanted = ".".join(map(str, VERSION_MIN[version.flavour]))
         name = "MySQL" if version.flavour == "mysql" else "MariaDB"
         raise StartRefused(f"{name} {version.text} is too old", remedy=f"upgrade to {wanted} or newer")
-    if check_version(connection) == VERSION:
+    before = check_version(connection)
+    if before == VERSION:
         return
     for statement in create_statements(connection.flavour):
         connection.execute(statement)
-    connection.execute("INSERT IGNORE INTO _twinrow_meta (name, value) VALUES ('version', %s)", (str(VERSION),))
+    for _, statements in sorted(one for one in MIGRATIONS.items() if one[0] > before):
+        for statement in statements:
+            _add_column(connection, statement)
+    connection.execute(
+        "INSERT INTO _twinrow_meta (name, value) VALUES ('version', %s) ON DUPLICATE KEY UPDATE value = VALUES(value)",
+        (str(VERSION),),
+    )
+
+
+def _add_column(connection: Connection, statement: str) -> None:
+    """It may be there: the state is new, or another process migrates, or one was killed while it did."""
+    try:
+        connection.execute(statement)
+    except MySQLError as error:
+        if error.code != DUPLICATE_COLUMN:
+            raise

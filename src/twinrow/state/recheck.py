@@ -11,6 +11,10 @@ from twinrow.mysql import Connection
 
 ROWS_A_STATEMENT_MAX = 500
 NO_ID_YET = "brings no id of its own"
+REPAIR = "repair"
+RETRY = "dead letter"
+KNOWN_LOSSES = frozenset({REPAIR, RETRY})
+"""Causes that say why a row is missing: `verify` has just looked at the whole table, or the item was parked."""
 NEVER = 2.0**40
 """A due time that does not come by itself: `make_due` brings it."""
 

@@ -145,21 +145,23 @@ def _write(
     letters = dead_letter.parked(tx, copy.table) if batch.if_absent else set()
     wanted = owed.wanted(prepared, existing, buried, letters, if_absent=batch.if_absent)
     owed.refuse_foreign_ids(copy, wanted, existing, buried)
-    ids = owed.ids_to_take(tx, copy, wanted, existing, buried)
+    taken = owed.ids_to_take(tx, copy, wanted, existing, buried)
     if not batch.truth:
-        wanted = owed.put_off(tx, copy, wanted, existing, ids)
+        wanted = owed.put_off(tx, copy, wanted, existing, taken.ids)
     rows = [one.row for one in wanted if one.row is not None and not owed.is_echo(one, existing)]
-    written = writer.write(tx, copy.schema, rows, existing, ids, staged=staged, ids=copy.settings.linked)
+    written = writer.write(tx, copy.schema, rows, existing, taken.ids, staged=staged, ids=copy.settings.linked)
     parked = {one.hash: (one, one.unfit) for one in wanted if one.unfit}
     parked.update({one.hash: (one, written.refused[one.hash]) for one in wanted if one.hash in written.refused})
     gone, kept = deletes.delete(tx, copy, wanted, existing, parked, buried)
     parked.update({one.hash: (one, kept[one.hash]) for one in wanted if one.hash in kept and one.hash not in parked})
     for one, reason in parked.values():
-        dead_letter.park(tx, copy.table, one.hash, one.key, one.whole or one.key, reason, one.seen_at)
+        row_id = existing[one.hash].row_id if one.hash in existing else None
+        dead_letter.park(tx, copy.table, one.hash, one.key, one.whole or one.key, reason, one.seen_at, row_id)
     dead_letter.resolve(tx, copy.table, [one.hash for one in wanted if one.hash not in parked])
     debts = owed.debts(copy, wanted, written, parked, generation)
     debts = owed.new_debts(tx, copy, debts, wanted, truth=batch.truth)
-    owed.meet_foreign_ids(tx, copy, wanted, written)
+    explained = {one.key_hash for one in batch.rechecked if one.cause in recheck.KNOWN_LOSSES}
+    owed.meet_foreign_ids(tx, copy, wanted, written, taken, explained)
     if batch.truth and copy.settings.capture == "stream":
         copy.ran_ahead(one.hash for one in wanted if one.row is not None)
     return Applied(debts, written, len(parked)), written.rows_delta - gone

@@ -15,7 +15,7 @@ from twinrow.clock import Stop
 from twinrow.dynamodb import LINK_TIMEOUT_S, DynamoDB
 from twinrow.errors import LeaseLost, SchemaBusy, SchemaMoved, TransactionRetry, Transient
 from twinrow.failpoint import fail_point
-from twinrow.mysql import Connection, Flavour, MySQL
+from twinrow.mysql import Connection, Flavour, MySQL, MySQLError
 from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve, without_widening
 from twinrow.schema.table import TableSchema, from_json, to_json
 from twinrow.sink import ddl, inspect
@@ -84,6 +84,7 @@ class Copy:
         self.waits_for_rebuild = ""
         self.generation = 0  # the highest that this process knows as committed
         self.owes_key_index = False
+        self.index_trouble = ""
         self._key_index_after = 0.0
         self.partiql = True
         self.allow_global = False
@@ -316,6 +317,8 @@ class Copy:
                 ddl.add_key_index(session, self.schema)
         except (SchemaBusy, TransactionRetry):
             return
+        except MySQLError as error:  # nothing hangs on it: the next start tries it again
+            self.index_trouble = f"the index on the key columns cannot be built: {error}"
         self.owes_key_index = False
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from twinrow import clock
 from twinrow.change import AttributeValue
@@ -10,7 +11,7 @@ from twinrow.errors import Broken, StartRefused
 from twinrow.mysql import Connection
 from twinrow.schema.naming import quote
 from twinrow.sink.writer import Existing, Written
-from twinrow.state import foreign_link, gap, outbox, recheck
+from twinrow.state import dead_letter, foreign_link, gap, outbox, recheck
 from twinrow.state.outbox import Debt
 from twinrow.sync.copy import Copy
 from twinrow.sync.prepare import One, Prepared
@@ -19,6 +20,8 @@ MEETINGS_MAX = 3
 """An id that is not ours, met so often on an item after our own link, means that something else writes it."""
 ROW_ID_MAX = 2**63 - 1
 WENT_BACK = "MYSQL_WENT_BACK"
+ROW_IDS_AHEAD_MAX = 10_000_000
+"""A free id on an item is taken for one that its row had unless it is so far above all rows: then it is another's."""
 FOREIGN_IDS_COUNT_S = 7 * 86_400.0
 """After so long a restored MySQL is history: its items' ids, met once each, count no more towards a second writer."""
 
@@ -73,27 +76,42 @@ def refuse_linked(copy: Copy, one: One) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Ids that new rows take instead of the next free one; `by_item`: the keys of which only the item knows the id."""
+
+    ids: dict[bytes, int]
+    by_item: frozenset[bytes] = frozenset()
+
+
 def ids_to_take(
     tx: Connection,
     copy: Copy,
     ones: Sequence[One],
     existing: Mapping[bytes, Existing],
     buried: Mapping[bytes, int | None],
-) -> dict[bytes, int]:
-    """The ids that new rows take instead of the next free one: adopted from the item, or of the row that was."""
+) -> Taken:
+    """The id of the row that was, as a tombstone, a dead letter or the item itself tells it; or one to be adopted.
+
+    So a row lost in MySQL, or parked for a time, comes back under its id.
+    """
+    new = [one for one in ones if one.row is not None and one.hash not in existing]
+    parked = dead_letter.row_ids(tx, copy.table, [one.hash for one in new])
     asked: dict[int, bytes] = {}
-    for one in ones:
-        if one.row is None or one.hash in existing:
-            continue
-        row_id = buried.get(one.hash)
-        if row_id is None:
-            row_id = copy.id_to_give_back(one.hash)
-        if row_id is None and copy.first_copy and copy.settings.adopt_links:
-            row_id = _number(one.link)
+    of_items: list[One] = []
+    for one in new:
+        row_id = buried.get(one.hash) or copy.id_to_give_back(one.hash) or parked.get(one.hash)
         if row_id is not None:
             asked.setdefault(row_id, one.hash)
+        elif copy.settings.linked and one.link is not None and (copy.settings.adopt_links or not copy.first_copy):
+            of_items.append(one)
+    highest = ROW_ID_MAX if copy.first_copy or not of_items else _highest(tx, copy) + ROW_IDS_AHEAD_MAX
+    for one in of_items:
+        row_id = _number(one.link)
+        if row_id is not None and row_id <= highest:
+            asked.setdefault(row_id, one.hash)
     if not asked:
-        return {}
+        return Taken({})
     taken = {
         int(row[0])
         for row in tx.query(
@@ -101,7 +119,12 @@ def ids_to_take(
             list(asked),
         )
     }
-    return {key_hash: row_id for row_id, key_hash in asked.items() if row_id not in taken}
+    ids = {key_hash: row_id for row_id, key_hash in asked.items() if row_id not in taken}
+    return Taken(ids, frozenset(one.hash for one in of_items if one.hash in ids))
+
+
+def _highest(tx: Connection, copy: Copy) -> int:
+    return int(tx.query(f"SELECT COALESCE(MAX(row_id), 0) FROM {quote(copy.schema.into)}")[0][0])
 
 
 def put_off(
@@ -156,19 +179,28 @@ def new_debts(tx: Connection, copy: Copy, found: list[Debt], ones: Sequence[One]
     return [debt for debt in found if standing.get(debt.key_hash) != debt.digest]
 
 
-def meet_foreign_ids(tx: Connection, copy: Copy, ones: Sequence[One], written: Written) -> None:
-    """Note ids that are not ours. Raises Broken when one item meets its third: something else writes the attribute."""
+def meet_foreign_ids(
+    tx: Connection, copy: Copy, ones: Sequence[One], written: Written, taken: Taken, explained: Collection[bytes]
+) -> None:
+    """Note ids that are not ours. Raises Broken when one item meets its third: something else writes the attribute.
+
+    `explained`: keys of which it is known why they had no row.
+    """
     if not copy.settings.linked or (copy.first_copy and copy.settings.adopt_links):
         return
     for one in ones:
         row_id = written.ids.get(one.hash)
-        if one.link is None or row_id is None or one.row is None or one.link == {"N": str(row_id)}:
+        if one.link is None or row_id is None or one.row is None:
             continue
-        if copy.was_ours(one.hash, _number(one.link)):
+        ours = one.link == {"N": str(row_id)}
+        if (ours and one.hash not in taken.by_item) or copy.was_ours(one.hash, _number(one.link)):
+            continue
+        if one.hash not in explained and (ours or _names_no_row_of(tx, copy, one)):
+            _went_back(tx, copy, one)
+        if ours:
             continue
         met = foreign_link.meet(tx, copy.table, one.hash, str(one.link))
         copy.foreign[one.hash] = str(one.link)
-        _went_back(tx, copy, one)
         if met >= MEETINGS_MAX:
             raise Broken(
                 f"something else writes `{copy.settings.link_attribute}` ({met} times on {copy.key_text(one.key)})",
@@ -202,10 +234,14 @@ def _went_back(tx: Connection, copy: Copy, one: One) -> None:
 
     What a recheck meets is no news: where rows were lost, the reconcile of that gap meets such an id at each of them.
     """
+    if not (copy.first_copy or (one.origin == "RECHECK" and gap.open_gaps(tx, copy.table))):
+        gap.record(tx, copy.table, WENT_BACK, at=clock.now())
+
+
+def _names_no_row_of(tx: Connection, copy: Copy, one: One) -> bool:
+    """Whether an item's id is no row's, or another key's; what can be no row id tells nothing."""
     row_id = _number(one.link)
-    if copy.first_copy or row_id is None or (one.origin == "RECHECK" and gap.open_gaps(tx, copy.table)):
-        return
+    if row_id is None:
+        return False
     found = tx.query(f"SELECT _twinrow_key FROM {quote(copy.schema.into)} WHERE row_id = %s", (row_id,))
-    if found and found[0][0] == one.hash:
-        return
-    gap.record(tx, copy.table, WENT_BACK, at=clock.now())
+    return not found or found[0][0] != one.hash

@@ -15,7 +15,6 @@ from twinrow.state.settling import Settling
 from twinrow.sync.compare import Difference
 from twinrow.verify.verify import Reader, Verdict, schema_of, verify_keys, verify_table
 
-CAUSE = "repair"
 WORK_S_MAX = 600.0
 WORK_WAIT_S = 0.25
 
@@ -46,7 +45,7 @@ def repair_table(
         if execute:
             key = {} if difference.orphan else difference.key
             touched.append((difference.hash, key))
-            recheck.add(reader.connection, reader.settings.table, [(difference.hash, key)], CAUSE)
+            recheck.add(reader.connection, reader.settings.table, [(difference.hash, key)], recheck.REPAIR)
 
     found = verify_table(reader, progress, confirmed)
     if not execute:

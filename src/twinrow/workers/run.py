@@ -374,7 +374,8 @@ class TableRun:
         passing = self._reconcile.trouble if self._reconcile is not None else ""
         rows_met = self._reconcile.rows_met if self._reconcile is not None else None
         reading = scanning or following or passing
-        reason = self._linker_now().trouble or reading or self._recheck_trouble or copy.waits_for_rebuild
+        trouble = self._linker_now().trouble or reading or self._recheck_trouble
+        reason = trouble or copy.waits_for_rebuild or copy.index_trouble
         values: dict[str, object] = {"phase": self.phase, "reason": reason}
         if not reading:  # else the time since which nothing could be read goes on
             values["read_at"] = clock.now()

@@ -79,7 +79,7 @@ def retry(named: WorkArgument = None, config: ConfigOption = None) -> None:
         left, worst = 0, 0
         for table in sorted({one.table for one in letters}):
             mine = [one for one in letters if one.table == table]
-            recheck.add(session, table, [(one.key_hash, one.key) for one in mine], "dead letter")
+            recheck.add(session, table, [(one.key_hash, one.key) for one in mine], recheck.RETRY)
             if lease.holder_of(session, table) is not None:
                 out(f"{table}: {len(mine):,} handed to the sync that runs")
                 continue
