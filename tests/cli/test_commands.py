@@ -157,6 +157,26 @@ def test_a_dead_letter_is_listed_retried_and_dropped(
     assert command.run("dead-letters", "list", "--json").document == {"dead_letters": []}
 
 
+def test_what_a_newer_twinrow_has_written_no_command_reads_or_changes(
+    command: CommandLine, reviews: str, database: Database
+) -> None:
+    command.run("sync", "--once")
+    database.query("UPDATE _twinrow_meta SET value = '99' WHERE name = 'version'")
+    before = database.query("SELECT * FROM _twinrow_table")
+    for line in (
+        "sync --once", "status", "status --json", "verify", "repair", "repair --execute", "schema", "schema --apply",
+        f"item {reviews} --row-id 1", "dead-letters list", "dead-letters retry", "dead-letters drop --yes",
+        f"reset {reviews} --yes",
+    ):  # fmt: skip
+        done = command.run(*line.split())
+        assert done.code == 2, (line, done)
+        assert "version 99" in done.err
+        assert "newer Twinrow" in done.err
+        assert done.out == "", line
+        assert database.query("SELECT * FROM _twinrow_table") == before, line
+    assert command.run("check").code != 0
+
+
 def test_a_running_sync_follows_and_stops_on_a_signal(
     command: CommandLine, reviews: str, database: Database, dynamodb_client: Any
 ) -> None:

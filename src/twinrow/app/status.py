@@ -114,9 +114,9 @@ class Status:
 
 
 def collect(connection: Connection, chosen: Sequence[TableConfig]) -> Status:
-    """The status of the chosen tables. Raises what a query raises."""
+    """The status of the chosen tables. Raises what a query raises, and as `check_version`."""
     at = clock.now()
-    if not meta.installed(connection):
+    if not meta.check_version(connection):
         return Status(at, tuple(table_status_of(table, None, Counts(), at) for table in chosen))
     registered = {one.table_name: one for one in tables.load_all(connection)}
     counts = overview.counts(connection)

@@ -423,6 +423,7 @@ class TableRun:
         try:
             refused = not self.phase and isinstance(error, StartRefused | ConfigError | MySQLError)
             phase = {} if refused else {"phase": "BROKEN"}
+            meta.check_version(copy.writer)  # a state that a newer Twinrow has written is left as it is
             if tables.load(copy.writer, copy.table) is None:
                 checkpoint.save(copy.writer, copy.table, {checkpoint.REFUSED: Checkpoint(str(error))})
             else:

@@ -144,7 +144,7 @@ def _session(config: Config) -> closing[Connection]:
 def _chosen(session: Connection, wanted: _Wanted) -> list[DeadLetter]:
     from twinrow.state import dead_letter, meta
 
-    if not meta.installed(session):
+    if not meta.check_version(session):
         return []
     letters = dead_letter.load(session, wanted.tables, wanted.ids)
     missing = set(wanted.ids) - {one.id for one in letters}

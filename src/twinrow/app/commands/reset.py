@@ -28,7 +28,7 @@ def reset(table: TableArgument, config: ConfigOption = None, yes: YesOption = Fa
     (chosen,) = loaded.chosen([table])
     mysql = mysql_of(loaded)
     with closing(connect(mysql)) as session:
-        known = tables.load(session, table) if meta.installed(session) else None
+        known = tables.load(session, table) if meta.check_version(session) else None
         if known is None:
             out(f"{table}: there is no copy to forget in {mysql.place}")
             return

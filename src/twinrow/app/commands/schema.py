@@ -72,7 +72,7 @@ def _load(session: Connection, table: TableConfig) -> TableSchema | None:
     from twinrow.state import meta
     from twinrow.state import tables as register
 
-    known = register.load(session, table.name) if meta.installed(session) else None
+    known = register.load(session, table.name) if meta.check_version(session) else None
     return None if known is None or known.phase == "NEW" else from_json(known.table_schema)
 
 
