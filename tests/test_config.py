@@ -65,6 +65,8 @@ def test_what_only_looks_like_a_variable_is_none() -> None:
     assert whole.mysql.password == "a${x}b"
     assert parse(text("mysql://u:a%24%7Bx%7D${PW}@h/d"), "twinrow.toml", {"PW": "%41"}).mysql.password == "a${x}%41"
     assert parse(text("mysql://u:p@h/d?ssl_ca=%2541.pem"), "twinrow.toml", {}).mysql.ssl_ca == "%41.pem"
+    odd = parse(text("mysql://u:p@h/d?ssl_ca=a%24%7BPW%7D${PW}"), "twinrow.toml", {"PW": "+&=%41"})
+    assert odd.mysql.ssl_ca == "a${PW}+&=%41"
 
 
 @pytest.mark.parametrize("wrong", ["bar = 1", "type = 3", "from = 'epoch'", "ignore = 'yes'"])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 import msgspec
 
@@ -348,6 +348,7 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> M
         )
 
     def part(text: str, key: str, decoded: Callable[[str], str] = unquote) -> str:
+        # variables are looked for before decoding: what is written as %24%7B is none
         if variables is None:
             return decoded(text)
         # the odd ones are names
@@ -371,7 +372,8 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> M
     host, port = server, ""
     if not server.endswith("]") and ":" in server:
         host, _, port = server.rpartition(":")
-    options = {name: part(value, name, str) for name, value in parse_qsl(parts.query, keep_blank_values=True)}
+    given = [pair.partition("=") for pair in parts.query.split("&") if pair]
+    options = {unquote_plus(name): part(value, name, unquote_plus) for name, _, value in given}
     for name in options:
         if name not in URL_OPTIONS:
             raise bad(f"has the unknown option {name!r} (known: {', '.join(URL_OPTIONS)})")

@@ -28,6 +28,7 @@ from twinrow.state import checkpoint
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync import copy as copy_module
 from twinrow.verify.verify import schema_of
+from twinrow.workers.held import held
 
 COLUMNS_MAX = 400
 
@@ -157,6 +158,16 @@ def test_an_index_that_the_server_refuses_is_told_and_the_rest_goes_on(
     put_all(copying.client, copying.table, [marked(7)])
     copying.once_well()
     copying.assert_equal(items=6)
+
+    monkeypatch.setattr(copy_module, "DDL_RETRY_S", 0.0)
+    (copy,), mysql = copying.copies(Stop())
+    with held(copy, mysql):
+        copy.load_schema()
+        for there in (False, True):
+            copy.owes_key_index = True
+            copy.build_key_index()
+            assert (copy.index_trouble == "") is there
+            monkeypatch.setattr(statements, "KEY_PREFIX_BYTES_MAX", 3072)
 
 
 def test_while_another_session_changes_the_schema_values_wait_in_extra(

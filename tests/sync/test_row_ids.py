@@ -8,13 +8,19 @@ import pytest
 from tests.conftest import MakeCopying
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.copying import Copying, Wire, key, marked, put_all, review
+from tests.fixtures.waiting import wait_until
 from tests.sync.test_changed_settings import gaps
 
 from twinrow.app.status import collect
+from twinrow.change import Change
+from twinrow.clock import Stop
 from twinrow.config import parse
+from twinrow.state import recheck
+from twinrow.sync.apply import Batch, apply, transact
+from twinrow.sync.link import Linker
+from twinrow.workers.held import held
 
 ITEMS = 5
-PARKS = "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'"
 CAPTURES: list[dict[str, Any]] = [
     {},
     {"capture": "scan", "link": True},
@@ -45,6 +51,14 @@ def write(copying: Copying, n: int, **attributes: Wire | None) -> None:
     )  # fmt: skip
 
 
+def objects(copying: Copying, event: str) -> None:
+    """From now on MySQL refuses rows with a rating of 9."""
+    copying.database.query(
+        f"CREATE TRIGGER at_{event} BEFORE {event} ON `{copying.table}` FOR EACH ROW "
+        "IF NEW.rating = 9 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'; END IF"
+    )
+
+
 def exit_code(copying: Copying) -> int:
     reader = copying.reader()
     try:
@@ -61,16 +75,13 @@ def test_an_item_that_was_parked_for_a_time_gets_its_row_back(
     """Three times, each step in a process of its own: the item's own id is no foreign one."""
     copying = copied(make_copying, **options)
     before = ids(copying)
-    trigger = (
-        f"CREATE TRIGGER objects BEFORE %s ON `{copying.table}` FOR EACH ROW IF NEW.rating = 9 THEN {PARKS}; END IF"
-    )
     for _ in range(3):
-        copying.database.query(trigger % "UPDATE")
+        objects(copying, "UPDATE")
         write(copying, 2, rating={"N": "9"}, migrated={"S": "false"})
         copying.once_well()
         assert copying.state("_twinrow_dead_letter") == 1
         assert len(ids(copying)) == ITEMS - 1
-        copying.database.query("DROP TRIGGER objects")
+        copying.database.query("DROP TRIGGER at_UPDATE")
         if again == "a retry":
             copying.config_file()
             assert CommandLine(copying.folder).run("dead-letters", "retry", copying.table).code == 0
@@ -89,11 +100,8 @@ def test_an_item_parked_anew_keeps_the_id_of_the_row_that_it_had(make_copying: M
     """The second parking finds no row; and the app has dropped the id meanwhile."""
     copying = copied(make_copying)
     before = ids(copying)
-    for event in ("UPDATE", "INSERT"):
-        copying.database.query(
-            f"CREATE TRIGGER at_{event} BEFORE {event} ON `{copying.table}` FOR EACH ROW "
-            f"IF NEW.rating = 9 THEN {PARKS}; END IF"
-        )
+    objects(copying, "UPDATE")
+    objects(copying, "INSERT")
     for turn in range(2):
         put_all(copying.client, copying.table, [marked(2, rating={"N": "9"}, turn={"N": str(turn)})])
         copying.once_well()
@@ -133,7 +141,109 @@ def test_an_item_that_counted_as_deleted_for_a_time_comes_back_under_the_id_that
     copying.assert_equal(items=ITEMS)
 
 
-@pytest.mark.parametrize("foreign", [{"N": "3"}, {"N": str(2**62)}, {"N": "-7"}, {"S": "x"}])
+def test_rows_lost_in_a_restore_come_back_under_their_ids(make_copying: MakeCopying) -> None:
+    """Far above those that are left: each update burns an id. The item that tells of it comes first."""
+    copying = copied(make_copying, reconcile_every="1h")
+    for start in (1_000, 20_000_000):
+        copying.database.query(f"ALTER TABLE `{copying.table}` AUTO_INCREMENT = {start}")
+        put_all(copying.client, copying.table, [marked(start + n) for n in range(3)])
+        copying.once_well()
+    before = ids(copying)
+    copying.database.query(f"DELETE FROM `{copying.table}` WHERE row_id >= 1000")
+    copying.database.query(f"ALTER TABLE `{copying.table}` AUTO_INCREMENT = 500")
+    write(copying, 20_000_001, rating={"N": "1"}, migrated={"S": "false"})
+    copying.once_well()
+    assert gaps(copying) == [("MYSQL_WENT_BACK", True)]
+    assert ids(copying) == before
+    copying.assert_equal(items=ITEMS + 6)
+
+
+def test_the_id_of_a_parked_item_is_kept_for_it(make_copying: MakeCopying) -> None:
+    """The app copies the item to another key meanwhile, id and all."""
+    copying = copied(make_copying)
+    before = ids(copying)
+    objects(copying, "UPDATE")
+    write(copying, 2, rating={"N": "9"}, migrated={"S": "false"})
+    copying.once_well()
+    (carried,) = [item["mysql_id"] for item in copying.items() if item["reviewed_at"] == review(2)["reviewed_at"]]
+    put_all(copying.client, copying.table, [marked(30, mysql_id=carried)])
+    copying.once_well()
+    write(copying, 2, rating={"N": "1"}, migrated={"S": "false"})
+    copying.once_well()
+    assert {name: row_id for name, row_id in ids(copying).items() if name in before} == before
+    copying.assert_equal(items=ITEMS + 1)
+
+
+def test_an_item_that_an_older_version_has_parked_is_no_gap(make_copying: MakeCopying) -> None:
+    copying = copied(make_copying)
+    before = ids(copying)
+    objects(copying, "UPDATE")
+    write(copying, 2, rating={"N": "9"}, migrated={"S": "false"})
+    copying.once_well()
+    copying.database.query("UPDATE _twinrow_dead_letter SET row_id = NULL")
+    write(copying, 2, rating={"N": "1"}, migrated={"S": "false"})
+    copying.once_well()
+    assert (ids(copying), gaps(copying)) == (before, [])
+
+
+def test_a_repair_that_was_killed_explains_no_loss(make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It had looked at a part of the table only, which tells of no other row that is missing."""
+    copying = copied(make_copying)
+    copying.database.query(f"DELETE FROM `{copying.table}` WHERE row_id > 1")
+    with monkeypatch.context() as patch:
+        patch.setattr(recheck, "add", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            copying.repair(execute=True)
+    copying.once_well()
+    assert len(ids(copying)) == 1
+    write(copying, 2, rating={"N": "1"}, migrated={"S": "false"})
+    copying.once_well()
+    assert gaps(copying) == [("MYSQL_WENT_BACK", True)]
+    copying.assert_equal(items=ITEMS)
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_app_that_puts_ids_on_new_items_makes_one_gap_and_no_more(make_copying: MakeCopying) -> None:
+    """Each looks as if its row had been lost; a reconcile for each would go on for ever."""
+    copying = copied(make_copying, reconcile_every="1h")
+    with copying.running():
+        for n in range(5_000, 5_004):
+            put_all(copying.client, copying.table, [marked(n, mysql_id={"N": str(n)})])
+            wait_until(lambda n=n: ids(copying).get(review(n)["reviewed_at"]["S"]) == n, 20)  # type: ignore[misc]
+            wait_until(lambda: gaps(copying) == [("MYSQL_WENT_BACK", True)], 20, what="the only gap is closed")
+    copying.assert_equal(items=ITEMS + 4)
+
+
+def test_an_image_read_before_our_link_was_through_is_no_news_of_another_writer(make_copying: MakeCopying) -> None:
+    """A recheck reads the item, its link gets through, and only then the image is looked at; as often as you like."""
+    copying = copied(make_copying)
+    (copy,), mysql = copying.copies(Stop())
+    copying.client.update_item(
+        TableName=copying.table, Key=key(review(2)), UpdateExpression="SET mysql_id = :id",
+        ExpressionAttributeValues={":id": {"N": "4"}},
+    )  # fmt: skip
+    (stale,) = [item for item in copying.items() if item["reviewed_at"] == review(2)["reviewed_at"]]
+    change = Change("PUT", "RECHECK", key(stale), stale)
+    with held(copy, mysql):
+        copy.load_schema()
+        linker = Linker(copy)
+        linker.submit(apply(copy, Batch([change], truth=True)).debts)
+
+        def read(_tx: object) -> Batch:
+            assert linker.drain(20)
+            return Batch([change], truth=True)
+
+        for _ in range(4):
+            linker.submit(transact(copy, read).debts)
+        assert linker.drain(20)
+        linker.close()
+    assert copying.database.query("SELECT met FROM _twinrow_foreign_link") == [(1,)]
+
+
+@pytest.mark.parametrize("foreign", [{"N": "3"}, {"N": str(2**41)}, {"N": "-7"}, {"S": "x"}])
 def test_an_id_that_cannot_have_been_its_rows_is_replaced(make_copying: MakeCopying, foreign: Wire) -> None:
     """Another row's, one so high that ids would run out, and what is no id: on an item that is new to the copy."""
     copying = copied(make_copying)

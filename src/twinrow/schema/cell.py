@@ -73,29 +73,28 @@ def holds(ct: ColumnType, kind: Kind) -> bool:
 
 
 def kind_of_column(ct: ColumnType, kind: Kind, value: AttributeValue) -> Kind | None:
-    """The kind that a column of this type belongs to when this is its attribute's first value; None: not to be told.
+    """The kind that a column of this type belongs to when this is its attribute's first value; None: not told by it.
 
-    It is the value's, unless a column made for numbers, dates or truth values meets something of which it could show
-    nothing: a stray text does not take it from the values it was made for.
+    A stray text of which a column of numbers, dates or truth values can show nothing does not take it from the values
+    that it is meant for, be they numbers or texts of numbers. What it was made for it always takes.
     """
     if not holds(ct, kind):
         return None
-    own = _made_for(ct, kind)
-    if kind == own:
+    if kind in _made_for(ct):
         return kind
     try:
-        shown = encode(ct, kind, value, "mysql").sql is not None
+        return None if encode(ct, kind, value, "mysql").sql is None else kind
     except ValueError:
-        shown = False
-    return kind if shown else own
+        return None
 
 
-def _made_for(ct: ColumnType, kind: Kind) -> Kind:
+def _made_for(ct: ColumnType) -> tuple[Kind, ...]:
+    """The kinds whose values decide at once whose a column is."""
     if ct.name in ("DATE", "DATETIME"):
-        return "S" if moment_source(ct, kind) == "iso8601" else "N"
+        return {"iso8601": ("S",), None: ()}.get(ct.source, ("N",))
     if ct.name in INTEGER_RANGES or ct.name in ("DECIMAL", "DOUBLE"):
-        return "N"
-    return "BOOL" if ct.name == "BOOLEAN" else kind
+        return ("N",)
+    return ("BOOL",) if ct.name == "BOOLEAN" else ("S", "N", "B", "BOOL", "M", "L", "SS", "NS", "BS")
 
 
 @lru_cache(maxsize=1024)

@@ -81,16 +81,27 @@ def any_stands(connection: Connection, table: str) -> bool:
     return bool(connection.query("SELECT 1 FROM _twinrow_dead_letter WHERE table_name = %s LIMIT 1", (table,)))
 
 
-def row_ids(tx: Connection, table: str, hashes: Sequence[bytes]) -> dict[bytes, int]:
-    """The ids that the rows of these keys had before their items were parked."""
+def kept(tx: Connection, table: str, row_ids: Sequence[int]) -> set[int]:
+    """Those of these ids that are kept for parked items."""
+    if not row_ids or not any_stands(tx, table):
+        return set()
+    marks = ", ".join(["%s"] * len(row_ids))
+    found = tx.query(
+        f"SELECT row_id FROM _twinrow_dead_letter WHERE table_name = %s AND row_id IN ({marks})", (table, *row_ids)
+    )
+    return {int(row_id) for (row_id,) in found}
+
+
+def row_ids(tx: Connection, table: str, hashes: Sequence[bytes]) -> dict[bytes, int | None]:
+    """The ids that the rows of parked items had, by key; None where that is not known."""
     if not hashes or not any_stands(tx, table):
         return {}
-    found: dict[bytes, int] = {}
+    found: dict[bytes, int | None] = {}
     for first in range(0, len(hashes), ROWS_A_STATEMENT_MAX):
         part = hashes[first : first + ROWS_A_STATEMENT_MAX]
         found.update(
             tx.query(
-                "SELECT key_hash, row_id FROM _twinrow_dead_letter WHERE table_name = %s AND row_id IS NOT NULL "
+                "SELECT key_hash, row_id FROM _twinrow_dead_letter WHERE table_name = %s "
                 f"AND key_hash IN ({', '.join(['%s'] * len(part))})",
                 (table, *part),
             )

@@ -19,7 +19,7 @@ from twinrow.state import checkpoint, dead_letter, gap, lease, outbox, recheck
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.outbox import Debt
 from twinrow.state.recheck import Suspect
-from twinrow.sync import deletes, owed
+from twinrow.sync import deletes, owed, row_ids
 from twinrow.sync.copy import Copy
 from twinrow.sync.prepare import Prepared, prepare
 
@@ -52,6 +52,7 @@ class Applied:
     debts: list[Debt]
     written: Written
     parked: int
+    went_back: bool = False
 
 
 def apply(copy: Copy, batch: Batch, prepared: Prepared | None = None) -> Applied:
@@ -108,13 +109,14 @@ def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | 
         locked = lease.lock(tx, copy.lease, copy.schema.version)
         owed.notice_that_mysql_went_back(tx, copy, locked.generation - 1)
         fail_point("after-lock")
+        read_at = clock.monotonic()
         batch = read(tx)
         if prepared is None:
             items = [change.item for change in batch.changes if change.item is not None]
             if copy.evolution(items).steps:
                 raise _NeedsColumns(items)
             prepared = prepare(copy.settings, copy.schema, copy.flavour, batch.changes)
-        applied, rows_delta = _write(tx, copy, batch, prepared, locked.generation, staged)
+        applied, rows_delta = _write(tx, copy, batch, prepared, locked.generation, staged, read_at)
         fail_point("after-rows")
         checkpoint.save(tx, copy.table, batch.parts)
         outbox.owe(tx, copy.table, applied.debts)
@@ -124,6 +126,7 @@ def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | 
             gap.record(tx, copy.table, cause, at=clock.now(), shard=shard, from_at=from_at, to_at=to_at)
         lease.leave(tx, copy.lease, locked, rows_delta=rows_delta - batch.rows_gone)
     copy.generation = locked.generation
+    copy.loss_told |= applied.went_back
     _count(copy, prepared, applied)
     return applied
 
@@ -138,16 +141,22 @@ def _staged(session: Connection, copy: Copy, prepared: Prepared) -> Staged | Non
 
 
 def _write(
-    tx: Connection, copy: Copy, batch: Batch, prepared: Prepared, generation: int, staged: Staged | None
+    tx: Connection,
+    copy: Copy,
+    batch: Batch,
+    prepared: Prepared,
+    generation: int,
+    staged: Staged | None,
+    read_at: float,
 ) -> tuple[Applied, int]:
     existing = writer.existing_rows(tx, copy.schema, prepared.hashes, staged)
     buried = deletes.tombstones(tx, copy, prepared.hashes)
     letters = dead_letter.parked(tx, copy.table) if batch.if_absent else set()
     wanted = owed.wanted(prepared, existing, buried, letters, if_absent=batch.if_absent)
     owed.refuse_foreign_ids(copy, wanted, existing, buried)
-    taken = owed.ids_to_take(tx, copy, wanted, existing, buried)
+    taken = row_ids.ids_to_take(tx, copy, wanted, existing, buried)
     if not batch.truth:
-        wanted = owed.put_off(tx, copy, wanted, existing, taken.ids)
+        wanted = row_ids.put_off(tx, copy, wanted, existing, taken.ids)
     rows = [one.row for one in wanted if one.row is not None and not owed.is_echo(one, existing)]
     written = writer.write(tx, copy.schema, rows, existing, taken.ids, staged=staged, ids=copy.settings.linked)
     parked = {one.hash: (one, one.unfit) for one in wanted if one.unfit}
@@ -155,16 +164,16 @@ def _write(
     gone, kept = deletes.delete(tx, copy, wanted, existing, parked, buried)
     parked.update({one.hash: (one, kept[one.hash]) for one in wanted if one.hash in kept and one.hash not in parked})
     for one, reason in parked.values():
-        row_id = existing[one.hash].row_id if one.hash in existing else None
+        row_id = existing[one.hash].row_id if one.hash in existing else taken.ids.get(one.hash)
         dead_letter.park(tx, copy.table, one.hash, one.key, one.whole or one.key, reason, one.seen_at, row_id)
     dead_letter.resolve(tx, copy.table, [one.hash for one in wanted if one.hash not in parked])
     debts = owed.debts(copy, wanted, written, parked, generation)
     debts = owed.new_debts(tx, copy, debts, wanted, truth=batch.truth)
     explained = {one.key_hash for one in batch.rechecked if one.cause in recheck.KNOWN_LOSSES}
-    owed.meet_foreign_ids(tx, copy, wanted, written, taken, explained)
+    went_back = owed.meet_foreign_ids(tx, copy, wanted, written, taken, explained, read_at)
     if batch.truth and copy.settings.capture == "stream":
         copy.ran_ahead(one.hash for one in wanted if one.row is not None)
-    return Applied(debts, written, len(parked)), written.rows_delta - gone
+    return Applied(debts, written, len(parked), went_back), written.rows_delta - gone
 
 
 def _count(copy: Copy, prepared: Prepared, applied: Applied) -> None:

@@ -89,7 +89,8 @@ class Copy:
         self.partiql = True
         self.allow_global = False
         self.workers: int | None = None
-        self.foreign: dict[bytes, str] = {}
+        self.foreign: dict[bytes, float] = {}  # items met with an id that is not ours: when our link was through
+        self.loss_told = False
         self._former: OrderedDict[bytes, tuple[int, ...]] = OrderedDict()
         self._ahead: OrderedDict[bytes, float] = OrderedDict()
         self._given_back: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
@@ -315,6 +316,7 @@ class Copy:
         try:
             with self.ddl_session() as session:
                 ddl.add_key_index(session, self.schema)
+            self.index_trouble = ""
         except (SchemaBusy, TransactionRetry):
             return
         except MySQLError as error:  # nothing hangs on it: the next start tries it again

@@ -267,6 +267,7 @@ class Linker:
             self._settled(lambda: outbox.postpone(self._session(), copy.table, later, clock.now() + wait_s))
         met = [debt.key_hash for debt in good if debt.key_hash in copy.foreign and debt.row_id is not None]
         if met:
+            copy.foreign |= dict.fromkeys(met, clock.monotonic())
             self._settled(lambda: foreign_link.arm(self._session(), copy.table, met))
 
     def _refusal(self, answer: StatementAnswer) -> None:

@@ -43,13 +43,13 @@ def repair_table(
 
     def confirmed(difference: Difference) -> None:
         if execute:
-            key = {} if difference.orphan else difference.key
-            touched.append((difference.hash, key))
-            recheck.add(reader.connection, reader.settings.table, [(difference.hash, key)], recheck.REPAIR)
+            touched.append((difference.hash, {} if difference.orphan else difference.key))
 
     found = verify_table(reader, progress, confirmed)
     if not execute:
         return Repaired(found, None)
+    with reader.connection.transaction() as tx:  # all or none: a look at half of the table explains no missing row
+        recheck.add(tx, reader.settings.table, touched, recheck.REPAIR)
     _until_worked_off(reader, work_off, {key_hash for key_hash, _ in touched})
     schema = schema_of(reader.connection, reader.settings.table)
     lease.recount(reader.connection, reader.settings.table, statements.count_rows(schema))

@@ -1,0 +1,103 @@
+"""Which ids new rows take: that of the row that was, where it is known, or the next free one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from twinrow.change import AttributeValue
+from twinrow.mysql import Connection
+from twinrow.schema.naming import quote
+from twinrow.sink.writer import Existing
+from twinrow.state import dead_letter, recheck
+from twinrow.sync.copy import Copy
+from twinrow.sync.prepare import One
+
+ROW_ID_MAX = 2**63 - 1
+ROW_IDS_AHEAD_MAX = 2**40
+"""A free id on an item is taken for one that its row had unless it is so far above all rows: then it is another's.
+
+Each update burns an id, so a restore may be far behind. Ids do not run out within 2**23 such leaps.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Ids that new rows take, by key; `by_item`: those of which nothing but the item itself knows the id."""
+
+    ids: dict[bytes, int]
+    by_item: frozenset[bytes] = frozenset()
+
+
+def row_id_of(link: AttributeValue | None) -> int | None:
+    """The row id in a link attribute, or None for what no row id can be."""
+    text = (link or {}).get("N", "")
+    return int(text) if text.isdigit() and 0 < int(text) <= ROW_ID_MAX else None
+
+
+def ids_to_take(
+    tx: Connection,
+    copy: Copy,
+    ones: Sequence[One],
+    existing: Mapping[bytes, Existing],
+    buried: Mapping[bytes, int | None],
+) -> Taken:
+    """The id of the row that was, as a tombstone, a dead letter or the item itself tells it; or one to be adopted.
+
+    So a row lost in MySQL, or parked for a time, comes back under its id.
+    """
+    new = [one for one in ones if one.row is not None and one.hash not in existing]
+    letters = dead_letter.row_ids(tx, copy.table, [one.hash for one in new])
+    asked: dict[int, bytes] = {}
+    told: dict[int, bytes] = {}
+    for one in new:
+        row_id = buried.get(one.hash) or copy.id_to_give_back(one.hash) or letters.get(one.hash)
+        if row_id is not None:
+            asked.setdefault(row_id, one.hash)
+        elif copy.settings.linked and (copy.settings.adopt_links or not copy.first_copy):
+            row_id = row_id_of(one.link)
+            if row_id is not None:
+                told.setdefault(row_id, one.hash)
+    told = _credible(tx, copy, told)
+    taken = _taken(tx, copy, [*asked, *told])
+    ids = {key_hash: row_id for row_id, key_hash in {**told, **asked}.items() if row_id not in taken}
+    return Taken(ids, frozenset(one for one in told.values() if one in ids and one not in letters))
+
+
+def _credible(tx: Connection, copy: Copy, told: Mapping[int, bytes]) -> dict[int, bytes]:
+    """Ids that items tell, less those kept for parked items and those that cannot have been a row's."""
+    if not told:
+        return {}
+    highest = ROW_ID_MAX
+    if not copy.first_copy:
+        highest = ROW_IDS_AHEAD_MAX + int(
+            tx.query(f"SELECT COALESCE(MAX(row_id), 0) FROM {quote(copy.schema.into)}")[0][0]
+        )
+    kept = dead_letter.kept(tx, copy.table, list(told))
+    return {row_id: one for row_id, one in told.items() if row_id <= highest and row_id not in kept}
+
+
+def _taken(tx: Connection, copy: Copy, ids: Sequence[int]) -> set[int]:
+    if not ids:
+        return set()
+    marks = ", ".join(["%s"] * len(ids))
+    return {
+        int(row_id)
+        for (row_id,) in tx.query(f"SELECT row_id FROM {quote(copy.schema.into)} WHERE row_id IN ({marks})", ids)
+    }
+
+
+def put_off(
+    tx: Connection, copy: Copy, ones: list[One], existing: Mapping[bytes, Existing], ids: Mapping[bytes, int]
+) -> list[One]:
+    """What is written now. While ids are adopted, new rows that bring none wait for the end of the scan.
+
+    Else they would take the next free id, which is that of an item not scanned yet.
+    """
+    if not (copy.first_copy and copy.settings.adopt_links):
+        return ones
+    waiting = {
+        one.hash: one.key for one in ones if one.row is not None and one.hash not in existing and one.hash not in ids
+    }
+    recheck.add(tx, copy.table, list(waiting.items()), recheck.NO_ID_YET, due_at=recheck.NEVER)
+    return [one for one in ones if one.hash not in waiting]
