@@ -74,7 +74,8 @@ def test_a_number_that_widens_the_column_is_left_to_the_general_path() -> None:
     decoder = PageDecoder(schema, "mysql", frozenset())
     assert decoder.rows(raw([reviewed(rating={"N": "2"})])) is not None
     assert decoder.rows(raw([reviewed(rating={"N": "0.0000000001"})])) is None
-    assert decoder.rows(raw([reviewed(rating={"N": "12345678901234567890"})])) is None
+    assert decoder.rows(raw([reviewed(rating={"N": "12345678901234567890"})])) is not None
+    assert decoder.rows(raw([reviewed(rating={"N": "1" * 30})])) is None
 
 
 def test_own_attributes_are_passed_over_or_refused() -> None:

@@ -62,6 +62,26 @@ def test_wider_values_widen() -> None:
     assert types(evolution.schema)["z"] == ("N", ColumnType("DECIMAL", 38, 0))
 
 
+@pytest.mark.parametrize(
+    ("batches", "expected"),
+    [
+        ([["9223372036854775808", "0.5"]], ColumnType("DECIMAL", 38, 9)),
+        ([["0.5", "-" + "9" * 29]], ColumnType("DECIMAL", 38, 9)),
+        ([["0.5"], ["9" * 29]], ColumnType("DECIMAL", 38, 9)),
+        ([["1", "9" * 20]], ColumnType("DECIMAL", 38, 0)),
+        ([["1"], ["9" * 20]], ColumnType("DECIMAL", 38, 0)),
+        ([["0.5", "9" * 30]], NUMBER_TOP),
+        # what stands in the column may have 38 digits by now
+        ([["9" * 20], ["0.5"]], NUMBER_TOP),
+    ],
+)
+def test_fractions_stay_in_the_lower_decimal_while_all_fit(batches: list[list[str]], expected: ColumnType) -> None:
+    schema = start()
+    for numbers in batches:
+        schema = evolve(schema, [item(n={"N": number}) for number in numbers]).schema
+    assert schema.by_attribute["n"].type == expected
+
+
 def test_without_widening_the_new_columns_come_all_the_same() -> None:
     schema = evolve(start(), [item(a={"N": "1"})]).schema
     both = evolve(schema, [item(a={"N": "0.5"}, b={"BOOL": True})])

@@ -12,9 +12,9 @@ from tests.fixtures.schemas import LADDER, NUMBER_LADDER
 
 from twinrow.change import AttributeValue
 from twinrow.decode.attribute import Kind, kind_of
-from twinrow.schema.column_type import NUMBER_TOP, ColumnType, decode, encode, join, least
+from twinrow.schema.column_type import MIDDLE, NUMBER_TOP, ColumnType, decode, encode, join, least
 
-rungs = st.sampled_from(NUMBER_LADDER)
+rungs = st.sampled_from([*NUMBER_LADDER, MIDDLE])
 
 
 @LAW
@@ -32,6 +32,9 @@ def test_join_is_commutative_associative_and_idempotent(a: ColumnType, b: Column
         (ColumnType("BIGINT"), ColumnType("DECIMAL", 38, 0), ColumnType("DECIMAL", 38, 0)),
         (ColumnType("BIGINT"), ColumnType("DECIMAL", 38, 9), ColumnType("DECIMAL", 38, 9)),
         (ColumnType("DECIMAL", 38, 0), ColumnType("DECIMAL", 38, 9), NUMBER_TOP),
+        (ColumnType("DECIMAL", 38, 9), MIDDLE, ColumnType("DECIMAL", 38, 9)),
+        (MIDDLE, ColumnType("DECIMAL", 38, 0), ColumnType("DECIMAL", 38, 0)),
+        (ColumnType("BIGINT"), MIDDLE, MIDDLE),
         (NUMBER_TOP, ColumnType("BIGINT"), NUMBER_TOP),
         (ColumnType("JSON"), ColumnType("JSON"), ColumnType("JSON")),
     ],

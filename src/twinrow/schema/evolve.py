@@ -10,7 +10,7 @@ from typing import Final
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.kind import Kind, kind_of
 from twinrow.schema.cell import kind_of_column
-from twinrow.schema.column_type import NUMBER_TOP, ColumnType, join, least, record_bytes, render, row_bytes
+from twinrow.schema.column_type import NUMBER_TOP, ColumnType, join, lowest, record_bytes, render, row_bytes, settled
 from twinrow.schema.naming import column_name, fold
 from twinrow.schema.table import Column, Override, TableSchema
 
@@ -64,6 +64,7 @@ def evolve(schema: TableSchema, items: Iterable[Item], taken: Collection[str] = 
     for item in items:
         for name in sorted(item.keys() - known):
             _observe(schema, found, name, item[name])
+    found = {name: (kind, settled(ct)) for name, (kind, ct) in found.items()}
     widened = _widened(schema, found)
     added = _added(schema, [(name, *one) for name, one in found.items() if name not in schema.by_attribute], taken)
     if not widened and not added:
@@ -100,7 +101,7 @@ def _observe(schema: TableSchema, found: dict[str, tuple[Kind, ColumnType]], nam
             if owner is not None:
                 found[name] = owner, wanted
         elif kind != "NULL":
-            found[name] = kind, least(kind, value)
+            found[name] = kind, lowest(kind, value)
         return
     kind, known_type = before
     if kind != "N" or kind not in value or known_type == NUMBER_TOP or _wanted_type(schema, name):
@@ -108,7 +109,7 @@ def _observe(schema: TableSchema, found: dict[str, tuple[Kind, ColumnType]], nam
     text = value["N"]
     if len(text) <= _NUMBER_PAYLOAD_CHARACTERS_SHORT and text.isdigit():
         return
-    wider = join(known_type, least(kind, value))
+    wider = join(known_type, lowest(kind, value))
     if wider != known_type:
         found[name] = kind, wider
 
