@@ -59,6 +59,13 @@ def objects(copying: Copying, event: str) -> None:
     )
 
 
+def park(copying: Copying) -> None:
+    """MySQL refuses the next image of item 2."""
+    objects(copying, "UPDATE")
+    write(copying, 2, rating={"N": "9"}, migrated={"S": "false"})
+    copying.once_well()
+
+
 def exit_code(copying: Copying) -> int:
     reader = copying.reader()
     try:
@@ -76,9 +83,7 @@ def test_an_item_that_was_parked_for_a_time_gets_its_row_back(
     copying = copied(make_copying, **options)
     before = ids(copying)
     for _ in range(3):
-        objects(copying, "UPDATE")
-        write(copying, 2, rating={"N": "9"}, migrated={"S": "false"})
-        copying.once_well()
+        park(copying)
         assert copying.state("_twinrow_dead_letter") == 1
         assert len(ids(copying)) == ITEMS - 1
         copying.database.query("DROP TRIGGER at_UPDATE")
@@ -162,9 +167,7 @@ def test_the_id_of_a_parked_item_is_kept_for_it(make_copying: MakeCopying) -> No
     """The app copies the item to another key meanwhile, id and all."""
     copying = copied(make_copying)
     before = ids(copying)
-    objects(copying, "UPDATE")
-    write(copying, 2, rating={"N": "9"}, migrated={"S": "false"})
-    copying.once_well()
+    park(copying)
     (carried,) = [item["mysql_id"] for item in copying.items() if item["reviewed_at"] == review(2)["reviewed_at"]]
     put_all(copying.client, copying.table, [marked(30, mysql_id=carried)])
     copying.once_well()
@@ -177,9 +180,7 @@ def test_the_id_of_a_parked_item_is_kept_for_it(make_copying: MakeCopying) -> No
 def test_an_item_that_an_older_version_has_parked_is_no_gap(make_copying: MakeCopying) -> None:
     copying = copied(make_copying)
     before = ids(copying)
-    objects(copying, "UPDATE")
-    write(copying, 2, rating={"N": "9"}, migrated={"S": "false"})
-    copying.once_well()
+    park(copying)
     copying.database.query("UPDATE _twinrow_dead_letter SET row_id = NULL")
     write(copying, 2, rating={"N": "1"}, migrated={"S": "false"})
     copying.once_well()
