@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.kind import Kind
 from twinrow.schema.cell import PayloadEncoder, payload_encoder
-from twinrow.schema.column_type import join, lowest
+from twinrow.schema.column_type import join, least
 from twinrow.schema.evolve import grows
 from twinrow.schema.row import Row, extra_text, fingerprint_of
 from twinrow.schema.sql_type import Flavour
@@ -207,7 +207,7 @@ def _strict(column: Column, encode_payload: PayloadEncoder) -> PayloadEncoder:
 
 
 def _widens(column: Column, value: AttributeValue) -> bool:
-    return join(column.type, lowest("N", value)) != column.type
+    return join(column.type, least("N", value)) != column.type
 
 
 def null_only(schema: TableSchema, items: Sequence[Item]) -> frozenset[str]:

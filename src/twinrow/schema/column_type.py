@@ -24,7 +24,7 @@ from twinrow.schema.sql_type import ColumnType, Flavour, Source, SqlValue, parse
 
 __all__ = [
     "NUMBER_TOP", "ColumnType", "Encoded", "Flavour", "Source", "SqlValue", "decode", "encode", "join", "least",
-    "lowest", "may_be_narrower", "parse_type", "record_bytes", "render", "row_bytes", "same_stored", "settled",
+    "may_be_narrower", "parse_type", "record_bytes", "render", "row_bytes", "same_stored", "settled",
 ]  # fmt: skip
 
 BIGINT: Final = ColumnType("BIGINT")
@@ -44,26 +44,18 @@ _OTHERS: Final[dict[str, ColumnType]] = {
 }
 
 
-def least(kind: Kind, value: AttributeValue) -> ColumnType:
-    """Return the type of a column that is to hold this value: the ladder's lowest that does so exactly, or the top.
-
-    Raises as `lowest`.
-    """
-    return settled(lowest(kind, value))
-
-
 def settled(ct: ColumnType) -> ColumnType:
     """The type that a column has where values have asked for `ct`."""
     return WHOLE if ct == MIDDLE else ct
 
 
-def lowest(kind: Kind, value: AttributeValue) -> ColumnType:
-    """Return what a value of this kind asks for, to be joined with what others do.
+def least(kind: Kind, value: AttributeValue) -> ColumnType:
+    """Return the lowest type that holds a value of this kind exactly, or the top: to be joined, then `settled`.
 
     Raises ValueError for the kind NULL, which has no column, and for what is no number.
     """
     if kind == "N":
-        return _lowest_number(value["N"])
+        return _least_number(value["N"])
     if kind == "NULL":
         raise ValueError("NULL has no column type: it says nothing of the values to come")
     return _OTHERS[kind]
@@ -77,8 +69,8 @@ def may_be_narrower(kind: Kind, value: AttributeValue, stored: SqlValue, flavour
 
 
 @lru_cache(maxsize=4096)
-def _lowest_number(text: str) -> ColumnType:
-    """Return `lowest` of a number's text. Raises ValueError if it is no number."""
+def _least_number(text: str) -> ColumnType:
+    """Return `least` of a number's text. Raises ValueError if it is no number."""
     negative, digits, exponent = number_parts(text)
     fraction_digits, whole_digits = max(0, -exponent), len(digits) + exponent
     if fraction_digits == 0:

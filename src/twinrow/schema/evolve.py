@@ -10,7 +10,7 @@ from typing import Final
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.kind import Kind, kind_of
 from twinrow.schema.cell import kind_of_column
-from twinrow.schema.column_type import NUMBER_TOP, ColumnType, join, lowest, record_bytes, render, row_bytes, settled
+from twinrow.schema.column_type import NUMBER_TOP, ColumnType, join, least, record_bytes, render, row_bytes, settled
 from twinrow.schema.naming import column_name, fold
 from twinrow.schema.table import Column, Override, TableSchema
 
@@ -101,7 +101,7 @@ def _observe(schema: TableSchema, found: dict[str, tuple[Kind, ColumnType]], nam
             if owner is not None:
                 found[name] = owner, wanted
         elif kind != "NULL":
-            found[name] = kind, lowest(kind, value)
+            found[name] = kind, least(kind, value)
         return
     kind, known_type = before
     if kind != "N" or kind not in value or known_type == NUMBER_TOP or _wanted_type(schema, name):
@@ -109,7 +109,7 @@ def _observe(schema: TableSchema, found: dict[str, tuple[Kind, ColumnType]], nam
     text = value["N"]
     if len(text) <= _NUMBER_PAYLOAD_CHARACTERS_SHORT and text.isdigit():
         return
-    wider = join(known_type, lowest(kind, value))
+    wider = join(known_type, least(kind, value))
     if wider != known_type:
         found[name] = kind, wider
 
