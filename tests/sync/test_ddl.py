@@ -110,6 +110,11 @@ def test_an_intent_that_was_left_is_no_reason_for_a_rebuild(make_copying: MakeCo
     copying.assert_equal(items=5)
 
 
+def has_key_index(copying: Copying) -> bool:
+    found = copying.database.query(f"SHOW INDEX FROM `{copying.table}`")
+    return statements.KEY_INDEX in {row[2] for row in found}
+
+
 def test_a_reader_at_the_end_of_the_first_copy_holds_up_the_index_alone(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,17 +125,13 @@ def test_a_reader_at_the_end_of_the_first_copy_holds_up_the_index_alone(
     assert code == -signal.SIGKILL, output
     lease_runs_out(copying)
 
-    def has_index() -> bool:
-        found = copying.database.query(f"SHOW INDEX FROM `{copying.table}`")
-        return statements.KEY_INDEX in {row[2] for row in found}
-
     with copying.running():
         with reading(copying):
             wait_until(lambda: copying.database.query("SELECT phase FROM _twinrow_table") == [("LIVE",)], 30)
             put_all(copying.client, copying.table, [marked(7)])
             wait_until(lambda: len(copying.rows("row_id", "reviewed_at LIKE '%%7'")) == 1, 20, what="a new row")
-            assert not has_index()
-        wait_until(has_index, 30, what="the index, once nobody reads")
+            assert not has_key_index(copying)
+        wait_until(lambda: has_key_index(copying), 30, what="the index, once nobody reads")
     copying.once_well()
     copying.assert_equal(items=6)
 
@@ -140,7 +141,7 @@ def test_a_key_of_any_override_has_its_index(make_copying: MakeCopying, wanted: 
     copying = make_copying(columns={"reviewed_at": {"type": wanted}})
     put_all(copying.client, copying.table, [marked(n) for n in range(5)])
     copying.once_well()
-    assert statements.KEY_INDEX in {row[2] for row in copying.database.query(f"SHOW INDEX FROM `{copying.table}`")}
+    assert has_key_index(copying)
     copying.assert_equal(items=5)
 
 
