@@ -66,8 +66,6 @@ def _item(stored: str) -> Item:
 def resolve(tx: Connection, table: str, hashes: Iterable[bytes]) -> None:
     """A newer image became a row, or the item is gone: nothing is parked for these keys any more."""
     wanted = list(hashes)
-    if not wanted or not any_stands(tx, table):
-        return
     for first in range(0, len(wanted), ROWS_A_STATEMENT_MAX):
         part = wanted[first : first + ROWS_A_STATEMENT_MAX]
         tx.execute(
@@ -82,9 +80,7 @@ def any_stands(connection: Connection, table: str) -> bool:
 
 
 def kept(tx: Connection, table: str, row_ids: Sequence[int]) -> set[int]:
-    """Those of these ids that are kept for parked items."""
-    if not row_ids or not any_stands(tx, table):
-        return set()
+    """Those of these ids (one at least) that are kept for parked items."""
     marks = ", ".join(["%s"] * len(row_ids))
     found = tx.query(
         f"SELECT row_id FROM _twinrow_dead_letter WHERE table_name = %s AND row_id IN ({marks})", (table, *row_ids)
@@ -94,8 +90,6 @@ def kept(tx: Connection, table: str, row_ids: Sequence[int]) -> set[int]:
 
 def row_ids(tx: Connection, table: str, hashes: Sequence[bytes]) -> dict[bytes, int | None]:
     """The ids that the rows of parked items had, by key; None where that is not known."""
-    if not hashes or not any_stands(tx, table):
-        return {}
     found: dict[bytes, int | None] = {}
     for first in range(0, len(hashes), ROWS_A_STATEMENT_MAX):
         part = hashes[first : first + ROWS_A_STATEMENT_MAX]

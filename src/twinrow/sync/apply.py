@@ -151,10 +151,11 @@ def _write(
 ) -> tuple[Applied, int]:
     existing = writer.existing_rows(tx, copy.schema, prepared.hashes, staged)
     buried = deletes.tombstones(tx, copy, prepared.hashes)
-    letters = dead_letter.parked(tx, copy.table) if batch.if_absent else set()
+    any_letter = dead_letter.any_stands(tx, copy.table)
+    letters = dead_letter.parked(tx, copy.table) if any_letter and batch.if_absent else set()
     wanted = owed.wanted(prepared, existing, buried, letters, if_absent=batch.if_absent)
     owed.refuse_foreign_ids(copy, wanted, existing, buried)
-    taken = row_ids.ids_to_take(tx, copy, wanted, existing, buried)
+    taken = row_ids.ids_to_take(tx, copy, wanted, existing, buried, any_letter=any_letter)
     if not batch.truth:
         wanted = row_ids.put_off(tx, copy, wanted, existing, taken.ids)
     rows = [one.row for one in wanted if one.row is not None and not owed.is_echo(one, existing)]
@@ -166,7 +167,8 @@ def _write(
     for one, reason in parked.values():
         row_id = existing[one.hash].row_id if one.hash in existing else taken.ids.get(one.hash)
         dead_letter.park(tx, copy.table, one.hash, one.key, one.whole or one.key, reason, one.seen_at, row_id)
-    dead_letter.resolve(tx, copy.table, [one.hash for one in wanted if one.hash not in parked])
+    if any_letter:
+        dead_letter.resolve(tx, copy.table, [one.hash for one in wanted if one.hash not in parked])
     debts = owed.debts(copy, wanted, written, parked, generation)
     debts = owed.new_debts(tx, copy, debts, wanted, truth=batch.truth)
     explained = {one.key_hash for one in batch.rechecked if one.cause in recheck.KNOWN_LOSSES}

@@ -41,13 +41,15 @@ def ids_to_take(
     ones: Sequence[One],
     existing: Mapping[bytes, Existing],
     buried: Mapping[bytes, int | None],
+    *,
+    any_letter: bool,
 ) -> Taken:
     """The id of the row that was, as a tombstone, a dead letter or the item itself tells it; or one to be adopted.
 
     So a row lost in MySQL, or parked for a time, comes back under its id.
     """
     new = [one for one in ones if one.row is not None and one.hash not in existing]
-    letters = dead_letter.row_ids(tx, copy.table, [one.hash for one in new])
+    letters = dead_letter.row_ids(tx, copy.table, [one.hash for one in new]) if any_letter else {}
     asked: dict[int, bytes] = {}
     told: dict[int, bytes] = {}
     for one in new:
@@ -58,13 +60,13 @@ def ids_to_take(
             row_id = row_id_of(one.link)
             if row_id is not None:
                 told.setdefault(row_id, one.hash)
-    told = _credible(tx, copy, told)
+    told = _credible(tx, copy, told, any_letter=any_letter)
     taken = _taken(tx, copy, [*asked, *told])
     ids = {key_hash: row_id for row_id, key_hash in {**told, **asked}.items() if row_id not in taken}
     return Taken(ids, frozenset(one for one in told.values() if one in ids and one not in letters))
 
 
-def _credible(tx: Connection, copy: Copy, told: Mapping[int, bytes]) -> dict[int, bytes]:
+def _credible(tx: Connection, copy: Copy, told: Mapping[int, bytes], *, any_letter: bool) -> dict[int, bytes]:
     """Ids that items tell, less those kept for parked items and those that cannot have been a row's."""
     if not told:
         return {}
@@ -73,7 +75,7 @@ def _credible(tx: Connection, copy: Copy, told: Mapping[int, bytes]) -> dict[int
         highest = ROW_IDS_AHEAD_MAX + int(
             tx.query(f"SELECT COALESCE(MAX(row_id), 0) FROM {quote(copy.schema.into)}")[0][0]
         )
-    kept = dead_letter.kept(tx, copy.table, list(told))
+    kept = dead_letter.kept(tx, copy.table, list(told)) if any_letter else set()
     return {row_id: one for row_id, one in told.items() if row_id <= highest and row_id not in kept}
 
 
