@@ -59,13 +59,24 @@ class Budget:
 
     def wait(self, stop: Stop) -> None:
         """Block until the bucket is not overdrawn, or until `stop`."""
-        while not stop:
-            with self._lock:
-                self._refill()
-                if self.units_per_s is None or self._tokens >= 0:
-                    return
-                seconds = -self._tokens / (self.units_per_s * self._share)
-            stop.wait(min(seconds, WAIT_S_MAX))
+        while not stop and not self.ready(stop, WAIT_S_MAX):
+            pass
+
+    def ready(self, stop: Stop, wait_s_max: float) -> bool:
+        """Whether a request may be sent, now or within `wait_s_max` seconds; a stop ends the waiting."""
+        seconds = self._overdrawn_s()
+        if seconds > 0:
+            stop.wait(min(seconds, wait_s_max))
+            seconds = self._overdrawn_s()
+        return seconds <= 0
+
+    def _overdrawn_s(self) -> float:
+        """In how many seconds the bucket is not overdrawn any more."""
+        with self._lock:
+            self._refill()
+            if self.units_per_s is None:
+                return 0.0
+            return -self._tokens / (self.units_per_s * self._share)
 
     def pay(self, units: float) -> None:
         """Take `units` (capacity units that an answer says it consumed)."""

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote, unquote_plus, urlsplit
@@ -25,6 +26,7 @@ LINK_ATTRIBUTE_DEFAULT = "mysql_id"
 ON_DEMAND_READ_UNITS = 1000.0
 ON_DEMAND_WRITE_UNITS = 200.0
 PROVISIONED_SHARE = 0.25
+UNITS_PER_S_MAX = 1e9
 REBUILD_ROWS_MAX = 1_000_000
 WORKERS_MAX = 64
 CONNECT_TIMEOUT_S_MAX = 3600
@@ -115,11 +117,11 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _told('Pace of whole-table passes (`"15m"`, `"6h"`, `"1d"`); default: 15m with scan capture, else off.'),
     ] = None
     read_capacity_max: Annotated[
-        Annotated[float, msgspec.Meta(gt=0)] | None,
+        Annotated[float, msgspec.Meta(gt=0, le=UNITS_PER_S_MAX)] | None,
         _told("Read units a second for this table; default: 25 % of provisioned, 1,000 on demand."),
     ] = None
     write_capacity_max: Annotated[
-        Annotated[float, msgspec.Meta(gt=0)] | None,
+        Annotated[float, msgspec.Meta(gt=0, le=UNITS_PER_S_MAX)] | None,
         _told("Write units a second for this table; default: 25 % of provisioned, 200 on demand."),
     ] = None
     allow_global_table_writes: Annotated[
@@ -262,7 +264,7 @@ def load(path: str | Path, environment: Mapping[str, str] | None = None) -> Conf
     """Read and check a configuration file. Raises ConfigError that names the key and the place."""
     place = str(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")  # some editors put a mark before the first line
     except FileNotFoundError:
         raise ConfigError(
             "no such file", where=place, remedy="write one with `twinrow init`, or name it with -c FILE"
@@ -369,9 +371,12 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> M
     if not at:  # what follows may be the rest of a password with # / or ? in it: nothing of it is shown
         raise bad("names no user before an @ (in a password #, / and ? are written as %23, %2F and %3F)")
     user, _, password = login.partition(":")
+    of_bytes = partial(unquote, errors="surrogateescape")
     host, port = server, ""
     if not server.endswith("]") and ":" in server:
         host, _, port = server.rpartition(":")
+    if ":" in _VARIABLE.sub("", host) and not host.endswith("]"):
+        raise bad("has an IPv6 address that is not in brackets (write [::1]:3306)")
     given = [pair.partition("=") for pair in parts.query.split("&") if pair]
     options = {unquote_plus(name): part(value, name, unquote_plus) for name, _, value in given}
     for name in options:
@@ -400,7 +405,7 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> M
         raise bad(f"has a connect_timeout_s that is not between 1 and {CONNECT_TIMEOUT_S_MAX}")
     return MySQLConfig(
         host=part(host, "host").strip("[]") or "127.0.0.1", port=int(port_text), user=part(user, "user"),
-        password=part(password, "password"), database=database, ssl_mode=mode, ssl_ca=options.get("ssl_ca"),
+        password=part(password, "password", of_bytes), database=database, ssl_mode=mode, ssl_ca=options.get("ssl_ca"),
         ssl_cert=options.get("ssl_cert"), ssl_key=options.get("ssl_key"), connect_timeout_s=connect_timeout_s,
         unix_socket=options.get("unix_socket"),
     )  # fmt: skip

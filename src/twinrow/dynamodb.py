@@ -52,14 +52,24 @@ TRANSIENT_CODES = frozenset({
 })  # fmt: skip
 WITHHELD_CODES = frozenset({
     "AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException",
+    "AccessDenied", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken",
 })  # fmt: skip
-"""Rights and credentials that somebody may give back."""
+"""Rights and credentials that somebody may give back; the second line is how STS names them, where a role is taken."""
+REFRESH_ERRORS = (
+    botocore.exceptions.CredentialRetrievalError, botocore.exceptions.MetadataRetrievalError,
+    botocore.exceptions.TokenRetrievalError, botocore.exceptions.SSOError, RuntimeError,
+)  # fmt: skip
+"""When credentials cannot be read anew just then; RuntimeError is botocore's for "refreshed, but still expired"."""
 REMEDIES = {
     "ResourceNotFoundException": "check the table's name, `region` and `endpoint_url` in [dynamodb]",
     "AccessDeniedException": "grant the rights that `twinrow iam-policy` prints",
     "UnrecognizedClientException": "check the AWS credentials (environment, profile or role)",
     "InvalidSignatureException": "check the AWS secret key and this machine's clock",
     "ExpiredTokenException": "renew the AWS session credentials",
+    "AccessDenied": "let these credentials take the role of the profile",
+    "InvalidClientTokenId": "check the AWS credentials (environment, profile or role)",
+    "SignatureDoesNotMatch": "check the AWS secret key and this machine's clock",
+    "ExpiredToken": "renew the AWS session credentials",
 }
 
 
@@ -272,6 +282,12 @@ class DynamoDB:
         except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError) as error:
             raise TwinrowError(
                 "no AWS credentials found", where="DynamoDB", remedy="set them by environment, profile or role"
+            ) from error
+        except REFRESH_ERRORS as error:
+            if isinstance(error, RecursionError | NotImplementedError):
+                raise
+            raise Transient(
+                f"AWS credentials cannot be read: {error}", where="DynamoDB", remedy="check the role or profile"
             ) from error
         except (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError) as error:
             raise Transient(

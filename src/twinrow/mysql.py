@@ -18,7 +18,7 @@ import pymysql.err
 from pymysql.constants import FIELD_TYPE
 
 from twinrow import clock
-from twinrow.errors import ConnectionLost, RowRefused, TransactionRetry, Transient, TwinrowError
+from twinrow.errors import ConfigError, ConnectionLost, RowRefused, TransactionRetry, Transient, TwinrowError
 from twinrow.failpoint import fail_point
 
 Flavour = Literal["mysql", "mariadb"]
@@ -176,7 +176,7 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
         if settings.ssl_cert:
             context.load_cert_chain(settings.ssl_cert, settings.ssl_key)
     except (OSError, ssl.SSLError) as error:
-        raise TwinrowError(
+        raise ConfigError(
             f"a TLS file cannot be used: {error}", where="mysql.url", remedy="check ssl_ca, ssl_cert, ssl_key"
         ) from error
     return context
@@ -370,7 +370,8 @@ class MySQL:
         def attempt(tls: ssl.SSLContext | None) -> _Driver:
             return _Driver(
                 host=settings.host, port=settings.port, user=settings.user,
-                password=settings.password.encode(),  # as text the driver would send it as latin-1
+                # as text the driver would send it as latin-1; a variable's bytes that are no UTF-8 go as they are
+                password=settings.password.encode(errors="surrogateescape"),
                 database=settings.database, unix_socket=settings.unix_socket, charset="utf8mb4",
                 connect_timeout=max(1, int(settings.connect_timeout_s)), read_timeout=read_timeout_s,
                 write_timeout=read_timeout_s, autocommit=True, local_infile=True, conv=_CONV, ssl=tls,

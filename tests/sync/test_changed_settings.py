@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from tests.conftest import MakeCopying, MakeTable
-from tests.fixtures.copying import PENDING_INDEX, Copying, key, marked, put_all, review
+from tests.fixtures.copying import PENDING_INDEX, Copying, Wire, key, marked, put_all, review
 from tests.fixtures.waiting import wait_until
 
 from twinrow.change import Change
 from twinrow.clock import Stop
 from twinrow.errors import StartRefused
+from twinrow.sink import ddl
 from twinrow.sync import start
 from twinrow.sync.apply import Batch, apply
 from twinrow.workers.held import held
@@ -119,6 +120,72 @@ def test_what_may_have_hidden_changes_is_applied_and_reconciled(
     assert (cause, True) in gaps(copying)
     assert all(closed for _, closed in gaps(copying))
     copying.assert_equal(items=ITEMS - 1)
+
+
+@pytest.mark.parametrize("value", [{"N": "424242"}, {"S": "of the app"}])
+@pytest.mark.parametrize(
+    "was", [{"link": False}, {"link_attribute": "other_id"}], ids=["linking on", "other attribute"]
+)
+@pytest.mark.parametrize("all_have_it", [True, False], ids=["all", "one far down"])
+def test_an_attribute_of_the_app_is_not_taken_for_links(
+    make_copying: MakeCopying, was: dict[str, Any], value: Wire, all_have_it: bool
+) -> None:
+    copying = make_copying(reconcile_every="1h", **was)
+    owners = range(ITEMS) if all_have_it else [7]
+    put_all(
+        copying.client, copying.table, [marked(n, **({"mysql_id": value} if n in owners else {})) for n in range(ITEMS)]
+    )
+    copying.once_well()
+    before = copying.items()
+    copying.tables[copying.table] = {
+        name: one for name, one in copying.tables[copying.table].items() if name not in was
+    }
+    told = refusal(copying)
+    assert "items carry `mysql_id`" in told
+    assert "another `link_attribute`" in told
+    assert copying.items() == before
+    copying.change(**was)
+    copying.once_well()
+    copying.assert_equal(items=ITEMS)
+
+
+def test_links_that_are_the_ids_of_their_rows_are_taken_up_again(make_copying: MakeCopying) -> None:
+    copying = copied(make_copying)
+    before = copying.items()
+    copying.change(link=False)
+    copying.once_well()
+    copying.change(link=True)
+    copying.once_well()
+    assert copying.items() == before
+    copying.assert_equal(items=ITEMS)
+
+
+@pytest.mark.parametrize("value", [{"N": "424242"}, {"S": "of the app"}])
+def test_an_attribute_without_a_column_is_looked_at_in_dynamodb(make_copying: MakeCopying, value: Wire) -> None:
+    """It was named before, so it has no column; and yet it never held an id."""
+    copying = make_copying(link=False, link_attribute="mine", reconcile_every="1h")
+    put_all(copying.client, copying.table, [marked(n, mine=value) for n in range(ITEMS)])
+    copying.once_well()
+    copying.change(link=True)
+    assert "items carry `mine`" in refusal(copying)
+
+
+def test_a_table_begun_under_another_name_is_registered_under_the_one_it_got(make_copying: MakeCopying) -> None:
+    """It ended between the register and CREATE TABLE; a table that somebody else makes under that name is theirs."""
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(1)])
+    theirs = copying.table
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ddl, "create", _ends)
+        assert "the disk is full" in str(copying.once().outcome.error)
+    copying.database.query(f"CREATE TABLE `{theirs}` (n INT)")
+    copying.change(into=theirs + "_copy")
+    copying.once_well()
+    assert copying.database.query("SELECT into_table, phase FROM _twinrow_table") == [(theirs + "_copy", "LIVE")]
+
+
+def _ends(*_: object) -> None:
+    raise StartRefused("the disk is full")
 
 
 def test_a_mark_more_is_no_gap(make_copying: MakeCopying) -> None:

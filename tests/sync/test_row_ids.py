@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -11,11 +12,13 @@ from tests.fixtures.copying import Copying, Wire, key, marked, put_all, review
 from tests.fixtures.waiting import wait_until
 from tests.sync.test_changed_settings import gaps
 
+from twinrow import clock
 from twinrow.app.status import collect
 from twinrow.change import Change
 from twinrow.clock import Stop
 from twinrow.config import parse
-from twinrow.state import recheck
+from twinrow.errors import Broken
+from twinrow.state import foreign_link, gap, recheck
 from twinrow.sync.apply import Batch, apply, transact
 from twinrow.sync.link import Linker
 from twinrow.workers.held import held
@@ -242,6 +245,43 @@ def test_an_image_read_before_our_link_was_through_is_no_news_of_another_writer(
         assert linker.drain(20)
         linker.close()
     assert copying.database.query("SELECT met FROM _twinrow_foreign_link") == [(1,)]
+
+
+@pytest.mark.parametrize(("age_s", "fights"), [(3_600, False), (-1, True)], ids=["before the restore", "after it"])
+def test_what_a_stream_tells_from_before_a_restore_is_no_news_of_another_writer(
+    make_copying: MakeCopying, age_s: int, fights: bool
+) -> None:
+    """An item made in the hour that was lost, and changed several times in it: each record shows the id that it had."""
+    copying = copied(make_copying)
+    (copy,), mysql = copying.copies(Stop())
+    (item,) = [item for item in copying.items() if item["reviewed_at"] == review(2)["reviewed_at"]]
+    lost = {**item, "mysql_id": {"N": "105"}}
+    with held(copy, mysql), contextlib.ExitStack() as expected:
+        copy.load_schema()
+        gap.record(copy.writer, copying.table, "MYSQL_WENT_BACK", at=clock.now())
+        if fights:
+            expected.enter_context(pytest.raises(Broken))
+        for _ in range(4):
+            apply(copy, Batch([Change("PUT", "STREAM", key(item), lost, at=clock.now() - age_s)]))
+            foreign_link.arm(copy.writer, copying.table, [key_hash for (key_hash,) in copying.rows("_twinrow_key")])
+
+
+def test_an_item_parked_while_its_mark_waits_is_linked_once_it_is_a_row(make_copying: MakeCopying) -> None:
+    """The debt that stands clears the mark alone; the same image as a row owes the id too."""
+    copying = copied(make_copying)
+    objects(copying, "INSERT")
+    put_all(copying.client, copying.table, [marked(9, rating={"N": "9"})])
+    (copy,), mysql = copying.copies(Stop())
+    item = next(one for one in copying.items() if "migrated" in one)
+    with held(copy, mysql):
+        copy.load_schema()
+        assert [debt.row_id for debt in apply(copy, Batch([Change("PUT", "PENDING", key(item), item)])).debts] == [None]
+        copying.database.query("DROP TRIGGER at_INSERT")
+        (debt,) = apply(copy, Batch([Change("PUT", "PENDING", key(item), item)])).debts
+        assert debt.row_id is not None
+        assert not apply(copy, Batch([Change("PUT", "PENDING", key(item), item)])).debts
+    copying.once_well()
+    copying.assert_equal(items=ITEMS + 1)
 
 
 @pytest.mark.parametrize("foreign", [{"N": "3"}, {"N": str(2**41)}, {"N": "-7"}, {"S": "x"}])

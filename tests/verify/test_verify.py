@@ -13,6 +13,7 @@ from tests.fixtures.databases import Database
 from tests.fixtures.killing import seeded
 from tests.fixtures.waiting import wait_until
 
+from twinrow.dynamodb import DynamoDB
 from twinrow.mysql import Connection
 from twinrow.schema.sql_type import SqlValue
 from twinrow.verify.verify import Verdict
@@ -229,3 +230,29 @@ def test_rows_of_items_that_went_unmarked_are_extra_until_repaired(make_copying:
     copying.assert_equal(items=9)
     assert copying.verify().kept == (3 if soft else 0)
     assert len(copying.rows()) == (12 if soft else 9)
+
+
+def test_many_differences_are_mended_slice_by_slice(make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a restore: what is confirmed is kept on disk, and never read all at once."""
+    monkeypatch.setattr("twinrow.verify.verify.SUSPECTS_A_ROUND_MAX", 20)
+    monkeypatch.setattr("twinrow.verify.repair.SUSPECTS_A_ROUND_MAX", 20)
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(150)])
+    copying.once_well()
+    copying.database.query(f"DELETE FROM `{copying.table}` WHERE row_id > 30")
+    copying.database.query(f"UPDATE `{copying.table}` SET rating = 7 WHERE row_id < 10")
+    asked: list[int] = []
+    get_items = DynamoDB.get_items
+
+    def noted(self: DynamoDB, table: str, keys: list[Wire], *more: Any) -> list[Wire]:
+        asked.append(len(keys))
+        return get_items(self, table, keys, *more)
+
+    monkeypatch.setattr(DynamoDB, "get_items", noted)
+    repaired = copying.repair(execute=True)
+    assert (repaired.found.missing, repaired.found.different) == (120, 9)
+    assert repaired.left is not None
+    assert repaired.left.in_step
+    # a page's suspects come at once when it is compared; afterwards a slice at a time
+    assert max(asked[-7:]) <= 20
+    copying.assert_equal(items=150)

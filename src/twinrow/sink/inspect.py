@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,8 @@ from twinrow.schema.naming import quote
 from twinrow.schema.sql_type import COLLATION, ColumnType, Flavour
 from twinrow.schema.table import TableSchema
 
-OURS = ("row_id", "_twinrow_key", "_twinrow_extra", "_twinrow_updated_at", "_twinrow_deleted_at")
+KEY_COLUMN = "_twinrow_key"
+OURS = ("row_id", KEY_COLUMN, "_twinrow_extra", "_twinrow_updated_at", "_twinrow_deleted_at")
 
 NO_SUCH_TABLE = 1146
 LOOKS_MAX = 200
@@ -82,6 +84,11 @@ def columns(connection: Connection, table: str) -> dict[str, FoundColumn]:
         table,
     )
     return {str(row[0]): FoundColumn(str(row[0]), str(row[1]), str(row[2]), *row[3:]) for row in found}
+
+
+def is_ours(found: Mapping[str, FoundColumn]) -> bool:
+    """Whether a table with these columns was made by Twinrow."""
+    return KEY_COLUMN in found
 
 
 def unique_indexes(connection: Connection, table: str) -> list[str]:

@@ -11,6 +11,7 @@ from twinrow.change import Item
 from twinrow.mysql import Connection
 
 ROWS_A_STATEMENT_MAX = 500
+ROWS_A_SLICE_MAX = 20_000
 NO_DIGEST = b"\0" * 16
 """Of a debt that a success pays whatever the image was: a stream brings every other write of the item by itself."""
 _COLUMNS = "key_hash, item_key, generation, digest, row_id, mark, attempts"
@@ -86,18 +87,17 @@ def pay(connection: Connection, table: str, debts: Sequence[Debt]) -> list[Debt]
     return [debt for debt in debts if found.get(debt.key_hash) != debt.generation]
 
 
-def standing(connection: Connection, table: str, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
-    """The digests of the debts that stand for these keys (key hash → digest)."""
-    found: dict[bytes, bytes] = {}
+def standing(connection: Connection, table: str, hashes: Sequence[bytes]) -> dict[bytes, tuple[bytes, int | None]]:
+    """The debts that stand for these keys (key hash → digest and row id)."""
+    found: dict[bytes, tuple[bytes, int | None]] = {}
     for first in range(0, len(hashes), ROWS_A_STATEMENT_MAX):
         part = hashes[first : first + ROWS_A_STATEMENT_MAX]
-        found.update(
-            connection.query(
-                "SELECT key_hash, digest FROM _twinrow_link WHERE table_name = %s AND refused IS NULL "
-                f"AND key_hash IN ({', '.join(['%s'] * len(part))})",
-                (table, *part),
-            )
+        rows = connection.query(
+            "SELECT key_hash, digest, row_id FROM _twinrow_link WHERE table_name = %s AND refused IS NULL "
+            f"AND key_hash IN ({', '.join(['%s'] * len(part))})",
+            (table, *part),
         )
+        found.update({key_hash: (digest, row_id) for key_hash, digest, row_id in rows})
     return found
 
 
@@ -128,14 +128,25 @@ def due(connection: Connection, table: str, now: float, limit: int) -> list[Debt
     return [_debt(row) for row in found]
 
 
-def to_recheck(tx: Connection, table: str, cause: str, *, late: bool, due_at: float) -> int:
-    """Put the key of every debt into recheck (after a restart nobody knows what became of the calls)."""
-    return tx.execute(
-        "INSERT INTO _twinrow_recheck (table_name, key_hash, late, item_key, cause, due_at) "
-        "SELECT table_name, key_hash, %s, item_key, %s, %s FROM _twinrow_link o WHERE o.table_name = %s "
-        "AND o.refused IS NULL ON DUPLICATE KEY UPDATE seq = seq + 1, due_at = VALUES(due_at)",
-        (int(late), cause, due_at, table),
-    )
+def to_recheck(connection: Connection, table: str, cause: str, *, late: bool, due_at: float) -> None:
+    """Put the key of every debt into recheck (after a restart nobody knows what became of the calls).
+
+    Slice by slice: one statement over millions of debts would outlast the time-out of an answer.
+    """
+    after = b""
+    while True:
+        part = "FROM _twinrow_link o WHERE o.table_name = %s AND o.key_hash > %s"
+        slice_of_keys = f"SELECT o.key_hash {part} ORDER BY o.key_hash LIMIT {ROWS_A_SLICE_MAX}"
+        last = connection.query(f"SELECT MAX(key_hash) FROM ({slice_of_keys}) AS slice", (table, after))[0][0]
+        if last is None:
+            return
+        connection.execute(
+            "INSERT INTO _twinrow_recheck (table_name, key_hash, late, item_key, cause, due_at) "
+            f"SELECT o.table_name, o.key_hash, %s, o.item_key, %s, %s {part} AND o.key_hash <= %s "
+            "AND o.refused IS NULL ON DUPLICATE KEY UPDATE seq = seq + 1, due_at = VALUES(due_at)",
+            (int(late), cause, due_at, table, after, last),
+        )
+        after = last
 
 
 def count(connection: Connection, table: str) -> tuple[int, int]:

@@ -95,6 +95,14 @@ def waiting(connection: Connection, table: str, limit: int) -> set[bytes]:
     return {key_hash for (key_hash,) in found}
 
 
+def count_of(connection: Connection, table: str, cause: str) -> int:
+    """Keys that wait for their first look for this cause."""
+    found = connection.query(
+        "SELECT COUNT(*) FROM _twinrow_recheck WHERE table_name = %s AND late = 0 AND cause = %s", (table, cause)
+    )
+    return int(found[0][0])
+
+
 def count(connection: Connection, table: str) -> int:
     """Keys that wait for their first look; without those put off for ever."""
     found = connection.query(

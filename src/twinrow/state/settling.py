@@ -13,11 +13,11 @@ ReadOpen = Callable[[int], set[bytes]]
 
 
 class Settling:
-    """Keys that stand open at the first look, or `among` which it is asked; what is entered later does not count."""
+    """Keys that stand open at the first look; what is entered later does not count."""
 
-    def __init__(self, read_open: ReadOpen, among: set[bytes] | None = None) -> None:
+    def __init__(self, read_open: ReadOpen) -> None:
         self._read_open = read_open
-        self._left = among
+        self._left: set[bytes] | None = None
 
     def through(self) -> bool:
         """Look again; whether each of them was seen settled once. Raises what the reading raises."""

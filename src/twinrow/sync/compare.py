@@ -72,7 +72,7 @@ class Comparer:
     """Compares under one schema. `parked` are the keys of dead letters: that their items have no row is known."""
 
     def __init__(self, connection: Connection, schema: TableSchema, settings: Settings, parked: set[bytes]) -> None:
-        self._connection = connection
+        self.connection = connection
         self.schema = schema
         self._settings = settings
         self.parked = parked
@@ -87,14 +87,14 @@ class Comparer:
         for first in range(0, len(hashes), KEYS_A_QUERY_MAX):
             part = hashes[first : first + KEYS_A_QUERY_MAX]
             where = f"`_twinrow_key` IN ({', '.join(['%s'] * len(part))})"
-            for row in self._connection.query(statements.select_rows(self.schema, where), part):
+            for row in self.connection.query(statements.select_rows(self.schema, where), part):
                 stored = _stored(row)
                 found[stored.hash] = stored
         return found
 
     def last_row_id(self) -> int:
         """The highest id there is, 0 in an empty table."""
-        found = self._connection.query(f"SELECT COALESCE(MAX(row_id), 0) FROM {quote(self.schema.into)}")
+        found = self.connection.query(f"SELECT COALESCE(MAX(row_id), 0) FROM {quote(self.schema.into)}")
         return int(found[0][0])
 
     def row_ids(self, after: int = 0) -> Iterator[RowIds]:
@@ -106,7 +106,7 @@ class Comparer:
             f"ORDER BY row_id LIMIT {ROWS_A_PAGE}) AS page"
         )
         while True:
-            count, deleted, last, live = self._connection.query(sql, (after,))[0]
+            count, deleted, last, live = self.connection.query(sql, (after,))[0]
             if not count:
                 return
             yield RowIds(int(last), [int(one) for one in live.split(",")] if live else [], int(deleted))
@@ -117,7 +117,7 @@ class Comparer:
         for first in range(0, len(row_ids), KEYS_A_QUERY_MAX):
             part = row_ids[first : first + KEYS_A_QUERY_MAX]
             where = f"`_twinrow_deleted_at` IS NULL AND `row_id` IN ({', '.join(map(str, part))})"
-            for row in self._connection.query(statements.select_rows(self.schema, where)):
+            for row in self.connection.query(statements.select_rows(self.schema, where)):
                 yield _stored(row)
 
     def page(self, items: Sequence[Item], on_row: Callable[[StoredRow], None] | None = None) -> list[Difference]:
@@ -155,7 +155,7 @@ class Comparer:
         if live is None:
             return (None if key_hash in self.parked else "MISSING"), ()
         try:
-            expected = to_row(self.schema, item, self._connection.flavour)
+            expected = to_row(self.schema, item, self.connection.flavour)
         except Unrepresentable:
             return "EXTRA", ()
         names = self._differing(expected, live)
@@ -167,7 +167,7 @@ class Comparer:
 
     def _differing(self, expected: Row, live: StoredRow) -> tuple[str, ...]:
         """The attributes in which the row is not the expected one; the server may have bent what extra has exactly."""
-        flavour = self._connection.flavour
+        flavour = self.connection.flavour
         names = differing(self.schema, expected, live.values, live.extra, flavour)
         if not names or flavour != "mysql":
             return names
@@ -184,9 +184,9 @@ class Comparer:
         """
         if not (isinstance(ours, str) and isinstance(stored, str)) or all(map(one_double, DOUBLE.findall(ours))):
             return False
-        if LITERAL_BYTES * len(ours) > self._connection.packet_bytes_max:
+        if LITERAL_BYTES * len(ours) > self.connection.packet_bytes_max:
             return False  # as large as this it is different, and written anew
-        return same_json(str(self._connection.query("SELECT CAST(%s AS JSON)", (ours,))[0][0]), stored)
+        return same_json(str(self.connection.query("SELECT CAST(%s AS JSON)", (ours,))[0][0]), stored)
 
     def _left_behind(self, item: Item, row: StoredRow, names: tuple[str, ...]) -> bool:
         """Whether only a schema change made the row differ: not written since, and it still gives the item back.
@@ -201,7 +201,7 @@ class Comparer:
                 continue
             if row.updated_at > self._changed_at.get(name, 0.0):
                 return False
-            if not may_be_narrower(column.kind, item.get(name, {}), stored, self._connection.flavour):
+            if not may_be_narrower(column.kind, item.get(name, {}), stored, self.connection.flavour):
                 return False
         rebuilt = self._rebuilt(row)
         return rebuilt is not None and same(rebuilt, _described(item, self.schema, self._settings))

@@ -27,6 +27,9 @@ from twinrow.sync.link_write import NO_ANSWER, NO_RIGHTS, send
 
 CALLS_AT_ONCE_MIN = 2
 CALLS_AT_ONCE_MAX = 8
+DEBTS_WAITING_MAX = 20_000
+"""Debts held in memory, 1.2 KB each; more are left to the outbox, where all of them stand, until their turn comes."""
+BUDGET_WAIT_S = 0.5
 SETTLE_TRIES_MAX = 8
 POSTPONE_S_MAX = 30.0
 HOT_ITEM_RECHECK_S = 0.2
@@ -72,19 +75,30 @@ class Linker:
         self._lock = threading.Condition()
         self._waiting: deque[Debt] = deque()
         self._flying: dict[bytes, int] = {}
-        self._working = 0
+        self._marks = self._working = 0
+        self._over = False
+        self.left_marks = False
         self._paid: dict[bytes, Paid] = {}
         self.trouble = ""
         self.denied: TwinrowError | None = None
         self._failed: BaseException | None = None
 
     def submit(self, debts: Sequence[Debt]) -> None:
-        """Pay these debts as soon as a call is free for them. Raises what an earlier call failed with."""
+        """Pay these debts of the outbox as soon as a call is free. Raises what an earlier call failed with.
+
+        Marks go before bare links: a poll waits for them. What is more than DEBTS_WAITING_MAX is left to the outbox.
+        """
         self.raise_failure()
         with self._lock:
             for debt in debts:
                 self._flying[debt.key_hash] = self._flying.get(debt.key_hash, 0) + 1
-            self._waiting.extend(debts)
+            marks = [debt for debt in debts if debt.mark is not None]
+            self._marks += len(marks)
+            self._waiting.extendleft(reversed(marks))
+            self._waiting.extend(debt for debt in debts if debt.mark is None)
+            left = [self._waiting.pop() for _ in range(len(self._waiting) - DEBTS_WAITING_MAX)]
+            self.left_marks |= any(debt.mark is not None for debt in left)
+            self._forget(left)
             # Where calls are under way, a few debts wait for the next one: full calls cost both servers less than many.
             is_busy = self._working >= CALLS_AT_ONCE_MIN
             wanted = len(self._waiting) // STATEMENTS_MAX if is_busy else _calls_for(len(self._waiting))
@@ -112,6 +126,18 @@ class Linker:
         with self._lock:
             return self._working + _calls_for(len(self._waiting))
 
+    def marks(self) -> int:
+        """How many debts that clear a mark are under way or wait for their turn."""
+        with self._lock:
+            return self._marks
+
+    def drain_marks(self, most: int, seconds: float) -> bool:
+        """Wait until at most `most` marks wait to be cleared, at most `seconds`; whether it came to that."""
+        with self._lock:
+            over = self._lock.wait_for(lambda: self._marks <= most, timeout=seconds)
+        self.raise_failure()
+        return over
+
     def drain(self, seconds: float) -> bool:
         """Wait until no call is under way, at most `seconds`; whether it came to that."""
         with self._lock:
@@ -126,8 +152,9 @@ class Linker:
             raise failed
 
     def close(self) -> None:
-        """Wait for calls under way (each bounded by its time-out) and close the sessions."""
+        """Wait for calls under way (each bounded by its time-out; none is begun) and close the sessions."""
         with self._lock:
+            self._over = True
             self._waiting.clear()  # these debts stand in the outbox
         self._pool.shutdown(wait=True)
         for session in self._opened:
@@ -176,17 +203,24 @@ class Linker:
 
     def _landed(self, debts: list[Debt]) -> None:
         with self._lock:
-            for debt in debts:
-                left = self._flying[debt.key_hash] - 1
-                if left:
-                    self._flying[debt.key_hash] = left
-                else:
-                    del self._flying[debt.key_hash]
+            self._forget(debts)
+            self._lock.notify_all()
+
+    def _forget(self, debts: Sequence[Debt]) -> None:
+        """These debts are no longer under way; the lock is held."""
+        for debt in debts:
+            self._marks -= debt.mark is not None
+            left = self._flying[debt.key_hash] - 1
+            if left:
+                self._flying[debt.key_hash] = left
+            else:
+                del self._flying[debt.key_hash]
 
     def _pay(self, debts: list[Debt]) -> None:
         copy = self._copy
-        copy.write_budget.wait(copy.stop)
-        if copy.stop or not copy.may_call():
+        while not (copy.stop or self._over or copy.write_budget.ready(copy.stop, BUDGET_WAIT_S)):
+            pass
+        if copy.stop or self._over or not copy.may_call():
             return  # the debts stand in the outbox; who holds the lease next rechecks them
         fail_point("before-link-call")
         try:
@@ -325,9 +359,11 @@ def _pays(copy: Copy, debt: Debt, answer: StatementAnswer) -> bool:
 def pay_what_is_due(copy: Copy, linker: Linker, limit: int) -> int:
     """Send debts of the outbox whose time has come and whose call is not under way; how many."""
     flying = linker.in_flight()
-    due = [debt for debt in outbox.due(copy.writer, copy.table, clock.now(), limit) if debt.key_hash not in flying]
-    linker.submit(due)
-    return len(due)
+    due = outbox.due(copy.writer, copy.table, clock.now(), limit)
+    linker.left_marks &= len(due) == limit
+    ready = [debt for debt in due if debt.key_hash not in flying]
+    linker.submit(ready)
+    return len(ready)
 
 
 def unanswered_to_recheck(copy: Copy, *, taken_over: bool) -> None:
@@ -340,13 +376,3 @@ def unanswered_to_recheck(copy: Copy, *, taken_over: bool) -> None:
         outbox.to_recheck(
             copy.writer, copy.table, "unfinished link, again", late=True, due_at=clock.now() + LATE_RECHECK_S
         )
-
-
-def check_may_link(copy: Copy) -> None:
-    """Raise TwinrowError when the link attribute cannot be written at all."""
-    names = {name for name, _ in ((one.name, one.kind) for one in copy.schema.keys)}
-    if copy.settings.link_attribute in names:
-        raise TwinrowError(
-            f"`link_attribute` {copy.settings.link_attribute!r} is a key attribute", where=f"table {copy.table}",
-            remedy="name another attribute",
-        )  # fmt: skip

@@ -18,6 +18,8 @@ from twinrow.sync.row_ids import Taken, row_id_of
 MEETINGS_MAX = 3
 """An id that is not ours, met so often on an item after our own link, means that something else writes it."""
 WENT_BACK = "MYSQL_WENT_BACK"
+RECORD_TIME_GRAIN_S = 60.0
+"""Of ApproximateCreationDateTime: cut to the second by AWS, to the minute by DynamoDB Local."""
 FOREIGN_IDS_COUNT_S = 7 * 86_400.0
 """After so long a restored MySQL is history: its items' ids, met once each, count no more towards a second writer."""
 
@@ -87,7 +89,7 @@ def debts(
 
 
 def new_debts(tx: Connection, copy: Copy, found: list[Debt], ones: Sequence[One], *, truth: bool) -> list[Debt]:
-    """Debts that do not stand already for the very same image (its link call is under way); paid ones are dropped.
+    """Debts that do not stand already for the very same image and id (the call is under way); paid ones are dropped.
 
     A row write raises the generation; an image that the index shows again, unchanged, is no row write. A stream shows
     each image once.
@@ -99,7 +101,7 @@ def new_debts(tx: Connection, copy: Copy, found: list[Debt], ones: Sequence[One]
     if truth or not found or copy.settings.capture == "stream":
         return found
     standing = outbox.standing(tx, copy.table, [debt.key_hash for debt in found])
-    return [debt for debt in found if standing.get(debt.key_hash) != debt.digest]
+    return [debt for debt in found if standing.get(debt.key_hash) != (debt.digest, debt.row_id)]
 
 
 def meet_foreign_ids(
@@ -128,8 +130,11 @@ def meet_foreign_ids(
             continue
         if one.hash not in explained and (ours or _names_no_row_of(tx, copy, one)):
             went_back |= _went_back(tx, copy, one)
-        # an image read before our own link was through is no news of another writer
+        # an image from before our own link was through, or from before MySQL went back, is no news of another writer
         if ours or (one.origin == "RECHECK" and copy.foreign.get(one.hash, 0.0) > read_at):
+            continue
+        lost_at = gap.last_found(tx, copy.table, WENT_BACK) or 0.0
+        if one.origin == "STREAM" and one.seen_at + RECORD_TIME_GRAIN_S < lost_at:
             continue
         met = foreign_link.meet(tx, copy.table, one.hash, str(one.link))
         copy.foreign.setdefault(one.hash, 0.0)

@@ -8,7 +8,7 @@ from twinrow import clock
 from twinrow.change import AttributeValue, Change, Item
 from twinrow.clock import Stop
 from twinrow.decode.attribute import digest
-from twinrow.dynamodb import Page, budgeted
+from twinrow.dynamodb import STATEMENTS_MAX, Page, budgeted
 from twinrow.errors import Throttled, Transient
 from twinrow.retry import back_off_s
 from twinrow.schema.row import fingerprint, key_of
@@ -19,29 +19,46 @@ from twinrow.sync.link import CALLS_AT_ONCE_MAX, Linker
 from twinrow.sync.settings import PendingIndex
 
 QUERIES_AT_ONCE_MAX = 8
+OTHERS = b""
+"""Stands for all left out items where they are too many."""
 IDLE_S_MIN = 0.02
 """An index shows a cleared mark some milliseconds longer; asked sooner, it would show the same items again."""
 IDLE_S_MAX = 0.4
 ANSWER_WAIT_S = 0.2
 LINKS_WAIT_S = 0.1
+MARKS_WAITING_MAX = 2_000
+"""While so many marks wait to be cleared no more pages are taken: a backlog of any length stays in the index."""
+LEFT_OUT_MAX = 50_000
+"""More items that a round left out are not told apart: 5 MB."""
+BUSY_ROUNDS_MAX = 5
+"""`--once` waits for a round that shows nothing, since an index may lag; where the app never pauses, so many do."""
 STALE_S_MAX = 0.5
 """So long after a mark was cleared its unchanged image in the index is taken for a stale one (usually far less)."""
 
 
 class Poll:
-    """Rounds over the index. A round that saw nothing proves that all marks set before it began were copied."""
+    """Rounds over the index. A round proves that every mark set before it began was copied.
+
+    Not so for the items that it left out (their link was under way, their image seemed stale, the index has keys only):
+    for those, what the last round before proved stands until a round shows them no more, or takes them.
+    """
 
     def __init__(self, copy: Copy, linker: Linker, pending: PendingIndex, whole_items: bool, *, once: bool) -> None:
         self._copy = copy
         self._linker = linker
         self._pending = pending
         self._whole = whole_items
-        self._calls_beside_max = 0 if once else CALLS_AT_ONCE_MAX  # once: fewer requests count more than the lag
+        # once: fewer requests count more than the lag
+        self._marks_beside_max = 0 if once else CALLS_AT_ONCE_MAX * STATEMENTS_MAX
         self._pool = ThreadPoolExecutor(QUERIES_AT_ONCE_MAX, thread_name_prefix=f"poll-{copy.table}")
         self._asked: dict[Future[Page], tuple[AttributeValue, float]] = {}
         self._round_at: float | None = None
         self._seen = self._fresh = 0
-        self._more = False
+        self._once = once
+        self._first_at = self._proved_at = 0.0
+        self._left_out: dict[bytes, float] = {}
+        self._left_out_now: dict[bytes, float] = {}
+        self._busy_rounds = 0
         self._idle_s = IDLE_S_MIN
         self._due_at = 0.0
         self._throttles = self._pages = 0
@@ -61,15 +78,18 @@ class Poll:
             if clock.monotonic() < self._due_at:
                 return False
             # What waits for its link is still marked: a round would read it again.
-            if self._linker.calls() > self._calls_beside_max and not self._linker.drain(LINKS_WAIT_S):
+            if self._linker.left_marks or not self._linker.drain_marks(self._marks_beside_max, LINKS_WAIT_S):
                 return False
             self._linker.forget_paid(clock.monotonic() - STALE_S_MAX)
-            self._round_at, self._seen, self._fresh, self._more = clock.now(), 0, 0, False
-            self._refused, self._pages = "", 0
+            self._round_at, self._seen, self._fresh = clock.now(), 0, 0
+            self._first_at = self._first_at or self._round_at
+            self._refused, self._pages, self._left_out_now = "", 0, {}
             for mark in self._pending.marks:
                 self._ask(mark, None)
         answered, _ = wait(self._asked, timeout=ANSWER_WAIT_S, return_when=FIRST_COMPLETED)
         for answer in answered:
+            if not self._has_room():
+                return False
             mark, asked_at = self._asked.pop(answer)
             try:
                 page = answer.result()
@@ -81,7 +101,6 @@ class Poll:
                 raise
             self._pages += 1
             if page.next_key is not None:
-                self._more = True
                 self._ask(mark, page.next_key)
             self._take(page.items, asked_at)
         if not self._asked:
@@ -109,6 +128,8 @@ class Poll:
         self._fresh += len(fresh)
         if keyed and self.oldest_at is None:
             self.oldest_at = self._round_at
+        copied = {key_hash for key_hash, _ in fresh} if self._whole else set()
+        self._leave_out([key_hash for key_hash, _ in keyed if key_hash not in copied])
         if not fresh:
             return
         if not self._whole:
@@ -119,6 +140,19 @@ class Poll:
         at = clock.now()
         changes = [Change("PUT", "PENDING", key_of(copy.schema.keys, item), item, at=at) for _, item in fresh]
         self._linker.submit(apply(copy, Batch(changes)).debts)
+
+    def _has_room(self) -> bool:
+        """Whether another page may be taken, or its items would only wait here."""
+        if not self._whole and recheck.count(self._copy.writer, self._copy.table) > MARKS_WAITING_MAX:
+            return False
+        return self._linker.drain_marks(MARKS_WAITING_MAX, LINKS_WAIT_S)
+
+    def _leave_out(self, hashes: list[bytes]) -> None:
+        """Of these items the round proves nothing; what an earlier one proved stands."""
+        others = self._left_out.get(OTHERS, self._proved_at)
+        self._left_out_now |= {key_hash: self._left_out.get(key_hash, others) for key_hash in hashes}
+        if len(self._left_out_now) > LEFT_OUT_MAX:
+            self._left_out_now = {OTHERS: min(self._left_out_now.values())}
 
     def _is_stale(self, key_hash: bytes, item: Item, asked_at: float) -> bool:
         """Whether the mark may be cleared by now. One that stands is seen again in a later round."""
@@ -132,14 +166,18 @@ class Poll:
     def _end_round(self) -> None:
         began, self._round_at = self._round_at or 0.0, None
         if self._refused:
+            self._left_out = self._left_out_now | self._left_out  # it has not shown which of them are through
             self._wait_after(began)
             return
+        self._left_out, self._proved_at = self._left_out_now, began
+        proved_at = min(self._left_out.values(), default=began)
+        self._busy_rounds = self._busy_rounds + 1 if self._seen else 0
+        if not (self._once and 0 < self._busy_rounds < BUSY_ROUNDS_MAX):
+            self.caught_up_at = proved_at
+        self.oldest_at = max(self._first_at, proved_at) if self._left_out else None
+        self.backlog = None if OTHERS in self._left_out else len(self._left_out)
         self._throttles, self.trouble = 0, ""
         self._idle_s = IDLE_S_MIN if self._fresh else min(IDLE_S_MAX, self._idle_s * 1.5)
-        if self._seen:
-            self.backlog = None if self._more else self._seen
-        else:
-            self.caught_up_at, self.oldest_at, self.backlog = began, None, 0
         self._due_at = clock.monotonic() + self._idle_s
 
     def _wait_after(self, began: float) -> None:

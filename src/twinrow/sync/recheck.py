@@ -16,6 +16,8 @@ from twinrow.sync.compare import Comparer, expired
 from twinrow.sync.copy import Copy
 
 KEYS_A_TRANSACTION_MAX = GET_ITEMS_MAX
+BUDGET_WAIT_S = 0.5
+"""So long a step waits for the read budget; what is done beside (stream, poll, links) is not held up for longer."""
 
 
 def recheck_some(copy: Copy) -> tuple[int, Applied | None]:
@@ -25,10 +27,11 @@ def recheck_some(copy: Copy) -> tuple[int, Applied | None]:
     """
     if not recheck.due(copy.writer, copy.table, clock.now(), 1):
         return 0, None
+    # Waited for here, not under the lock, which the server takes away from a session that does nothing.
+    if not copy.read_budget.ready(copy.stop, BUDGET_WAIT_S):
+        return 0, None
     worked = 0
     ttl = copy.ttl_attribute()
-    # Waited for here, not under the lock, which the server takes away from a session that does nothing.
-    copy.read_budget.wait(copy.stop)
 
     def read(tx: Connection) -> Batch:
         nonlocal worked

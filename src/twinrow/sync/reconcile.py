@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 
 from twinrow import clock
 from twinrow.capture.scan import ParallelScan, ScannedPage
@@ -140,10 +139,11 @@ class Reconcile:
         return Comparer(copy.writer, copy.schema, copy.settings, dead_letter.parked(copy.writer, copy.table))
 
     def _current(self) -> Comparer:
-        """The comparer under today's schema: an item's new columns are learned before it is compared."""
-        if self._comparer is None or self._comparer.schema is not self._copy.schema:
-            self._comparer = self._new_comparer()
-        return self._comparer
+        """The comparer of today's schema and session: an item's new columns are learned before it is compared."""
+        copy, known = self._copy, self._comparer
+        if known is None or known.schema is not copy.schema or known.connection is not copy.writer:
+            known = self._comparer = self._new_comparer()
+        return known
 
     def _current_pages(self) -> PageComparer:
         comparer = self._current()
@@ -214,7 +214,7 @@ class Reconcile:
             return
         self._asked_at = clock.monotonic()
         if self._settling is None:
-            self._settling = Settling(partial(recheck.waiting, copy.writer, copy.table))
+            self._settling = Settling(lambda limit: recheck.waiting(copy.writer, copy.table, limit))
         if not self._settling.through():
             return
         if self._suspected and lease.row_count(copy.writer, copy.table) <= RECOUNT_ROWS_MAX:

@@ -12,10 +12,12 @@ from twinrow.capture.scan import ScannedPage, first_pages, segments_for
 from twinrow.errors import Broken, StartRefused
 from twinrow.mysql import Flavour, MySQLError
 from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve
-from twinrow.schema.naming import fold
+from twinrow.schema.naming import fold, quote
+from twinrow.schema.row import fingerprint
 from twinrow.schema.table import KeyAttribute, TableSchema, check_overrides, empty_schema, from_json, to_json
 from twinrow.sink import ddl, inspect, statements
 from twinrow.sink.inspect import FoundColumn
+from twinrow.sink.writer import existing_rows
 from twinrow.state import checkpoint, gap, lease, outbox, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.tables import Registered
@@ -55,12 +57,10 @@ def check_source(copy: Copy, description: TableDescription) -> None:
             "has replicas in other Regions, where last-writer-wins takes whole items", where=where,
             remedy="set link = false, or allow_global_table_writes = true if one Region writes each item",
         )  # fmt: skip
-    if settings.link_attribute in {name for name, _ in description.keys} and settings.linked:
-        raise StartRefused(
-            f"`link_attribute` {settings.link_attribute!r} is a key attribute",
-            where=where,
-            remedy="name another",
-        )
+    own_keys = settings.own & {name for name, _ in description.keys}
+    if own_keys:
+        what = "`link_attribute`" if settings.link_attribute in own_keys else "the mark"
+        raise StartRefused(f"{what} {min(own_keys)!r} is a key attribute", where=where, remedy="name another")
     if settings.capture == "pending-index" and settings.pending is not None:
         _check_index(settings.pending, description, where)
     if settings.capture == "stream" and description.stream_arn is None:
@@ -204,7 +204,10 @@ def _register(copy: Copy, description: TableDescription, schema: TableSchema) ->
         copy.writer, copy.table, copy.settings.into, description.table_id or description.arn,
         json.dumps(summary(copy.settings)), to_json(schema), clock.now(),
     )  # fmt: skip
-    tables.update(copy.writer, copy.table, table_schema=to_json(schema), config=json.dumps(summary(copy.settings)))
+    tables.update(  # one that was begun and not made may have had other settings
+        copy.writer, copy.table, into_table=copy.settings.into, source_id=description.table_id or description.arn,
+        table_schema=to_json(schema), config=json.dumps(summary(copy.settings)),
+    )  # fmt: skip
 
 
 def resume_ddl(copy: Copy) -> None:
@@ -290,7 +293,50 @@ def _check_changed(copy: Copy, description: TableDescription, registered: Regist
                 remedy=f"set it back, or {reset}",
             )  # fmt: skip
         _check_new_overrides(copy)
+    if settings.linked and (not before["linked"] or now["link_attribute"] != before["link_attribute"]):
+        _refuse_the_apps_attribute(copy, description, reset)
     _adapt(copy, before, now)
+
+
+def _refuse_the_apps_attribute(copy: Copy, description: TableDescription, reset: str) -> None:
+    """Raise StartRefused where the attribute that is to hold the ids holds something else: links would overwrite it.
+
+    Looked for in the copy, and in one page of every segment (an attribute that was named before has no column).
+    """
+    settings, schema = copy.settings, copy.schema
+    name = settings.link_attribute
+    column = schema.by_attribute.get(name)
+    there = None
+    if column is not None:
+        cell = quote(column.column)
+        other = f"{cell} <> row_id" if column.kind == "N" else f"{cell} IS NOT NULL"
+        found = copy.writer.query(f"SELECT {cell} FROM {quote(schema.into)} WHERE {other} LIMIT 1")
+        there = str(found[0][0]) if found else None
+    if there is None:
+        segments = _segments(copy, description)
+        there = _other_link(copy, first_pages(copy.dynamodb, copy.table, segments, copy.read_budget, copy.stop))
+    if there is not None:
+        raise StartRefused(
+            f"items carry `{name}` that holds something else than their row's id (for example {there})",
+            where=f"table {copy.table}",
+            remedy=f"set another `link_attribute`; or, where these are ids to keep, {reset}",
+        )
+
+
+def _other_link(copy: Copy, pages: list[ScannedPage]) -> str | None:
+    """A value of the link attribute that is not the id of the item's row, if these pages have one."""
+    settings, keys = copy.settings, copy.schema.keys
+    linked = {
+        fingerprint(keys, item): link
+        for page in pages
+        for item in page.items
+        if (link := settings.link_of(item)) is not None
+    }
+    rows = existing_rows(copy.writer, copy.schema, list(linked))
+    for key_hash, link in linked.items():
+        if key_hash in rows and link != {"N": str(rows[key_hash].row_id)}:
+            return json.dumps(link)
+    return None
 
 
 def _check_new_overrides(copy: Copy) -> None:

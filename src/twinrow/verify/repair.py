@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from twinrow import clock
-from twinrow.change import Item
 from twinrow.errors import Transient, TwinrowError
 from twinrow.sink import statements
 from twinrow.state import dead_letter, lease, recheck
-from twinrow.state.settling import Settling
-from twinrow.sync.compare import Difference
-from twinrow.verify.verify import Reader, Verdict, schema_of, verify_keys, verify_table
+from twinrow.verify.confirmed import Confirmed
+from twinrow.verify.verify import SUSPECTS_A_ROUND_MAX, Reader, Verdict, schema_of, verify_keys, verify_table
 
-WORK_S_MAX = 600.0
+STILL_S_MAX = 600.0
 WORK_WAIT_S = 0.25
 
 
@@ -36,37 +33,42 @@ def repair_table(
 ) -> Repaired:
     """Verify, and with `execute` send each confirmed difference through recheck.
 
-    `work_off` brings the rechecks to an end when no sync runs; one that runs does it itself. Raises Transient when the
-    rechecks are not through after WORK_S_MAX seconds.
+    `work_off` brings the rechecks to an end when no sync runs; one that runs does it itself. Raises TwinrowError when
+    there was no progress with them for STILL_S_MAX seconds.
     """
-    touched: list[tuple[bytes, Item]] = []
-
-    def confirmed(difference: Difference) -> None:
-        if execute:
-            touched.append((difference.hash, {} if difference.orphan else difference.key))
-
-    found = verify_table(reader, progress, confirmed)
     if not execute:
-        return Repaired(found, None)
-    with reader.connection.transaction() as tx:  # all or none: a look at half of the table explains no missing row
-        recheck.add(tx, reader.settings.table, touched, recheck.REPAIR)
-    _until_worked_off(reader, work_off, {key_hash for key_hash, _ in touched})
-    schema = schema_of(reader.connection, reader.settings.table)
-    lease.recount(reader.connection, reader.settings.table, statements.count_rows(schema))
-    left = verify_keys(reader, touched)
-    table, connection = reader.settings.table, reader.connection
-    left.items, left.rows = found.items, lease.row_count(connection, table)
-    left.kept = int(connection.query(statements.count_kept(schema))[0][0])
-    left.dead_letters = dead_letter.count(connection, table)  # a recheck may have parked an item
+        return Repaired(verify_table(reader, progress), None)
+    began = clock.monotonic()
+    with Confirmed() as confirmed:
+        found = verify_table(reader, progress, confirmed.add)
+        left = _mended(reader, found, confirmed, work_off)
+    left.seconds = round(clock.monotonic() - began, 3)
     return Repaired(found, left)
 
 
-def _until_worked_off(reader: Reader, work_off: Callable[[], None], touched: set[bytes]) -> None:
-    """Until each was seen to wait no more; what a running sync enters meanwhile is its own affair."""
+def _mended(reader: Reader, found: Verdict, confirmed: Confirmed, work_off: Callable[[], None]) -> Verdict:
+    """Send what was confirmed through recheck, and look at it again."""
+    table, connection = reader.settings.table, reader.connection
+    with connection.transaction() as tx:  # all or none: a look at half of the table explains no missing row
+        for keys in confirmed.slices(SUSPECTS_A_ROUND_MAX):
+            recheck.add(tx, table, keys, recheck.REPAIR)
+    _until_worked_off(reader, work_off)
+    schema = schema_of(connection, table)
+    lease.recount(connection, table, statements.count_rows(schema))
+    left = verify_keys(reader, confirmed.slices(SUSPECTS_A_ROUND_MAX))
+    left.items, left.rows = found.items, lease.row_count(connection, table)
+    left.kept = int(connection.query(statements.count_kept(schema))[0][0])
+    left.dead_letters = dead_letter.count(connection, table)  # a recheck may have parked an item
+    return left
+
+
+def _until_worked_off(reader: Reader, work_off: Callable[[], None]) -> None:
+    """Until none waits for this cause; what a running sync enters meanwhile is its own affair."""
     table = reader.settings.table
-    settling = Settling(partial(recheck.waiting, reader.connection, table), touched)
-    until = clock.monotonic() + WORK_S_MAX
-    while not (settling.through() or reader.stop):
+    before, until = -1, 0.0
+    while (waiting := recheck.count_of(reader.connection, table, recheck.REPAIR)) and not reader.stop:
+        if waiting != before:
+            before, until = waiting, clock.monotonic() + STILL_S_MAX
         if lease.holder_of(reader.connection, table) is None:
             try:
                 work_off()

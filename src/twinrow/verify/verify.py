@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -135,13 +135,12 @@ def verify_table(
     return verdict
 
 
-def verify_keys(reader: Reader, keys: Sequence[tuple[bytes, Item]]) -> Verdict:
-    """Compare just these keys (fingerprint, key), looked at until they settle; `items` counts the keys."""
+def verify_keys(reader: Reader, slices: Iterable[Sequence[tuple[bytes, Item]]]) -> Verdict:
+    """Compare just these keys (fingerprint, key), slice after slice, looked at until they settle."""
     verdict, looking = Verdict(reader.settings.table), _Looking(reader, lambda difference: None)
-    found = [Difference("DIFFERENT", key_hash, key, None, orphan=not key) for key_hash, key in keys]
-    looking.suspect(found, verdict)
-    looking.settle(verdict)
-    verdict.items = len(keys)
+    for keys in slices:
+        looking.suspect([Difference("DIFFERENT", one, key, None, orphan=not key) for one, key in keys], verdict)
+        looking.settle(verdict)
     return verdict
 
 

@@ -44,6 +44,8 @@ def held(copy: Copy, mysql: MySQL) -> Iterator[Copy]:
     beat = threading.Thread(target=heartbeat, args=(shared, mysql, over), name="heartbeat", daemon=True)
     beat.start()
     try:
+        if won.taken_over:  # who comes next cannot tell any more: calls of the former holder may still arrive
+            link.unanswered_to_recheck(copy, taken_over=True)
         yield copy
     finally:
         over.set()
@@ -63,7 +65,7 @@ def work_off_rechecks(
         on_described(copy, description)
         start.check_source(copy, description)
         start.start(copy, description)
-        link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over)
+        link.unanswered_to_recheck(copy, taken_over=False)
         linker = Linker(copy)
         try:
             while not stop and recheck.count(copy.writer, copy.table):

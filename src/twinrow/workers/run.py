@@ -50,6 +50,8 @@ STAND_BY_S = 0.5
 DUE_LINKS_MAX = 500
 DUE_LINKS_EVERY_S = 0.5
 LINK_CALLS_WAITING_MAX = 64
+LINKS_WAIT_S = 0.25
+"""So long a step lets the links catch up; a stream is followed meanwhile, and rows come before their links."""
 START_TRIES_MAX = 4
 STEADY_S = 30.0
 """Trouble after so long is another one than before: waits begin small again."""
@@ -187,12 +189,11 @@ class TableRun:
                 copy.generation = max(copy.generation, lease.generation(session, copy.table))
                 registered = tables.load(session, copy.table)
                 if self.shared.once and registered is not None:
-                    if registered.phase == "BROKEN":
-                        raise Broken(registered.reason, where=f"table {copy.table}")
                     caught_up = registered.caught_up_at > self.shared.started_at and registered.snapshot_done_at
                     if caught_up and self._holder_is_through(session):
                         return True
-                self.shared.on_waiting(copy.table, "stands by: another process copies this table")
+                reason = f" ({registered.reason})" if registered is not None and registered.reason else ""
+                self.shared.on_waiting(copy.table, f"stands by: another process copies this table{reason}")
                 copy.stop.wait(STAND_BY_S)
             return False
         finally:
@@ -280,7 +281,7 @@ class TableRun:
                 continue
             idle_s = IDLE_S_MIN
             if linker.calls() > LINK_CALLS_WAITING_MAX:
-                linker.drain(1.0)
+                linker.drain(LINKS_WAIT_S)
 
     def _pay_what_is_due(self) -> bool:
         """Debts that were put off; while calls are under way, they are not looked for at every step."""
@@ -421,7 +422,7 @@ class TableRun:
         self._end_parts()
         copy = self.copy
         try:
-            refused = not self.phase and isinstance(error, StartRefused | ConfigError | MySQLError)
+            refused = not self.phase and isinstance(error, StartRefused | ConfigError | MySQLError | DynamoDBError)
             phase = {} if refused else {"phase": "BROKEN"}
             meta.check_version(copy.writer)  # a state that a newer Twinrow has written is left as it is
             if tables.load(copy.writer, copy.table) is None:

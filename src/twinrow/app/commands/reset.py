@@ -21,6 +21,7 @@ def reset(table: TableArgument, config: ConfigOption = None, yes: YesOption = Fa
     """
     from twinrow.app.wiring import connect, copies_of, few_tries, mysql_of
     from twinrow.schema.naming import quote
+    from twinrow.sink import inspect
     from twinrow.state import lease, meta, tables
     from twinrow.workers.held import held
 
@@ -40,6 +41,12 @@ def reset(table: TableArgument, config: ConfigOption = None, yes: YesOption = Fa
         (copy,) = copies_of(loaded, [chosen], Stop(), mysql=mysql)
         # The table goes first: were its state forgotten first, a kill in between would leave one that no sync takes.
         with held(copy, mysql):
+            there = few_tries(lambda: inspect.columns(copy.writer, known.into_table))
+            if there and not inspect.is_ours(there):
+                raise StartRefused(
+                    "was not made by Twinrow, and stays", where=f"MySQL table {known.into_table}",
+                    remedy="rename it, then run this again: the copy of that name is forgotten",
+                )  # fmt: skip
             few_tries(lambda: copy.writer.execute(f"DROP TABLE IF EXISTS {quote(known.into_table)}"))
             with copy.writer.transaction() as tx:
                 lease.lock(tx, copy.lease, None)

@@ -1,0 +1,52 @@
+"""The lease where it passes from one process to another: to a command that ends by itself, or to one that stands by."""
+
+from __future__ import annotations
+
+from tests.conftest import MakeCopying
+from tests.fixtures.copying import Copying, key, marked, put_all, review
+from tests.fixtures.waiting import wait_until
+
+from twinrow.clock import Stop
+from twinrow.mysql import Connection
+from twinrow.state import lease, outbox, tables
+from twinrow.state.outbox import Debt
+from twinrow.workers.held import held
+
+
+def _copied(make_copying: MakeCopying) -> tuple[Copying, Connection]:
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(1)])
+    copying.once_well()
+    return copying, copying.copies(Stop())[1].connect()
+
+
+def test_a_command_that_takes_over_remembers_that_calls_may_still_arrive(make_copying: MakeCopying) -> None:
+    """After it nobody could tell: it gives the lease back in good order."""
+    copying, session = _copied(make_copying)
+    outbox.owe(session, copying.table, [Debt(b"\1" * 16, key(review(1)), 1, b"\2" * 16, 1, None)])
+    assert lease.acquire(session, copying.table, "killed", 0.1) is not None
+    wait_until(lambda: lease.holder_of(session, copying.table) is None, 10, what="the lease has run out")
+    (copy,), mysql = copying.copies(Stop())
+    with held(copy, mysql):
+        pass
+    looks = session.query("SELECT late, due_at > UNIX_TIMESTAMP() + 600 FROM _twinrow_recheck ORDER BY late")
+    assert list(looks) == [(0, 0), (1, 1)]
+    session.close()
+
+
+def test_once_beside_one_that_begins_a_broken_table_anew_waits_for_it(make_copying: MakeCopying) -> None:
+    copying, session = _copied(make_copying)
+    holds = lease.acquire(session, copying.table, "begins", 600.0)
+    assert holds is not None
+    tables.update(session, copying.table, phase="BROKEN", reason="why it was broken")
+    process = copying.process(once=True)
+    try:
+        wait_until(lambda: "stands by" in process.said(), 30, what="it stands by")
+        assert "why it was broken" in process.said()
+        lease.release(session, [holds])
+        code, said = process.ended()
+    finally:
+        process.kill()
+    assert code == 0, said
+    assert session.query("SELECT phase, reason FROM _twinrow_table")[0] == ("LIVE", "")
+    session.close()
