@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from twinrow.config import parse
+from twinrow.config import load, parse
 from twinrow.errors import ConfigError
 
 PARTS_OF_THE_PASSWORD = ("c4n", "4ry")
@@ -91,3 +93,57 @@ def test_marks_that_no_index_can_hold_are_refused(wrong: str) -> None:
 def test_a_table_named_twice_on_the_command_line_is_one() -> None:
     config = parse(text(tables=TABLE + TABLE.replace("reviews", "orders")), "twinrow.toml", {})
     assert [one.name for one in config.chosen(["orders", "reviews", "orders"])] == ["orders", "reviews"]
+
+
+@pytest.mark.parametrize("server", ["::1", "::1:3306", "fe80::1"])
+def test_an_ipv6_address_wants_brackets(server: str) -> None:
+    """Else its last group would be taken for the port."""
+    with pytest.raises(ConfigError, match="not in brackets"):
+        parse(text(f"mysql://u:p@{server}/d"), "twinrow.toml", {})
+    assert parse(text("mysql://u:p@[::1]:3307/d"), "twinrow.toml", {}).mysql.port == 3307
+    assert parse(text("mysql://u:p@${H}/d"), "twinrow.toml", {"H": "::1"}).mysql.host == "::1"
+
+
+@pytest.mark.parametrize("url", ["mysql://u:${PW}@h/d", "mysql://u:caf%E9@h/d"])
+def test_a_password_of_bytes_that_are_no_utf8_is_sent_as_it_is(url: str) -> None:
+    password = parse(text(url), "twinrow.toml", {"PW": "caf\udce9"}).mysql.password
+    assert password.encode(errors="surrogateescape") == b"caf\xe9"
+
+
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        ("[dynamodb]\nregion = ''\n", r"dynamodb\.region"),
+        ("[dynamodb]\nendpoint_url = ''\n", "endpoint_url` is no address"),
+        ("[dynamodb]\nendpoint_url = '127.0.0.1:8000'\n", "endpoint_url` is no address"),
+        ("[dynamodb]\nendpoint_url = 'http://'\n", "endpoint_url` is no address"),
+    ],
+)
+def test_where_dynamodb_is_must_be_an_address(mistake: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        parse(mistake + text(), "twinrow.toml", {})
+    assert parse("[dynamodb]\nendpoint_url = 'http://h:8000'\n" + text(), "twinrow.toml", {}).dynamodb.endpoint_url
+
+
+@pytest.mark.parametrize("units", ["inf", "nan", "0", "-1", "1e10"])
+@pytest.mark.parametrize("budget", ["read_capacity_max", "write_capacity_max"])
+def test_a_budget_is_a_number_of_units(budget: str, units: str) -> None:
+    with pytest.raises(ConfigError, match=budget):
+        parse(text(tables=TABLE + f"{budget} = {units}\n"), "twinrow.toml", {})
+
+
+@pytest.mark.parametrize("deleted", ["migrated", "mysql_id"])
+def test_an_attribute_of_twinrow_cannot_mean_deleted(deleted: str) -> None:
+    with pytest.raises(ConfigError, match=r"pending_index\.deleted"):
+        parse(text(tables=PENDING + f"deleted = '{deleted}'\n"), "twinrow.toml", {})
+
+
+def test_a_file_that_an_editor_began_with_a_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "twinrow.toml"
+    path.write_text(text(), encoding="utf-8-sig")
+    assert load(path, {}).tables[0].name == "reviews"
+
+
+def test_what_is_missing_is_told_in_a_sentence() -> None:
+    with pytest.raises(ConfigError, match="the file lacks the required field `mysql`"):
+        parse(TABLE, "twinrow.toml", {})

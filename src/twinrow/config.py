@@ -34,6 +34,7 @@ TLS_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"
 URL_OPTIONS = ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key", "connect_timeout_s", "unix_socket")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SOME_COLUMN = re.compile(r"\$\.tables\[(\d+)\]\.columns\[\.\.\.\]")
+_ENDPOINT = re.compile(r"https?://[^/\s]")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -46,8 +47,8 @@ def _told(text: str, **limits: Any) -> msgspec.Meta:
 class DynamoDBConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the tables are. Credentials come by botocore's usual chain: environment, profile, role."""
 
-    region: Annotated[str, _told("AWS Region.")] = "us-east-1"
-    endpoint_url: Annotated[str | None, _told("Another endpoint, for DynamoDB Local.")] = None
+    region: Annotated[str, _told("AWS Region.", min_length=1)] = "us-east-1"
+    endpoint_url: Annotated[str | None, _told("Another endpoint, for DynamoDB Local: `http://HOST:PORT`.")] = None
 
 
 class MySQLTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,8 +58,8 @@ class MySQLTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         _told(
             "`mysql://USER:${MYSQL_PASSWORD}@HOST:3306/DATABASE`. Options, as query parameters: `ssl_mode` (DISABLED, "
-            "PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY; default PREFERRED, with `ssl_ca` VERIFY_CA), `ssl_ca`, "
-            "`ssl_cert`, `ssl_key` (files), `connect_timeout_s` (default 10), `unix_socket`."
+            "PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY; default PREFERRED, with `ssl_ca` VERIFY_CA; VERIFY_ wants "
+            "`ssl_ca`), `ssl_ca`, `ssl_cert`, `ssl_key` (files), `connect_timeout_s` (default 10), `unix_socket`."
         ),
     ]
 
@@ -291,6 +292,8 @@ def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str]
         told = _readable(_with_attribute(str(error), filled))
         raise ConfigError(told, where=place, remedy="see docs/config.md") from error
     _check_tables(file.tables, place)
+    if file.dynamodb.endpoint_url is not None and not _ENDPOINT.match(file.dynamodb.endpoint_url):
+        raise ConfigError("`dynamodb.endpoint_url` is no address", where=place, remedy="write http://HOST:PORT")
     # a URL that is a variable's whole value is taken as it is: a password in it may look like a variable
     mysql = mysql_config(file.mysql.url, place, variables if file.mysql.url == url else None)
     password = urlsplit(url).password if isinstance(url, str) else None
@@ -335,7 +338,12 @@ def _with_attribute(message: str, filled: dict[str, Any]) -> str:
 
 def _readable(message: str) -> str:
     """msgspec's message with the place in the file's own terms: `tables[0].into` instead of `$.tables[0].into`."""
-    return message.replace("`$.", "`").replace(" - at `$`", "").replace("Object ", "the file ", 1)
+    return (
+        message.replace("`$.", "`")
+        .replace(" - at `$`", "")
+        .replace("Object missing", "the file lacks the")
+        .replace("Object ", "the file ", 1)
+    )
 
 
 def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> MySQLConfig:
@@ -462,6 +470,8 @@ def _check_pending_index(table: TableConfig, where: str) -> None:
         raise ConfigError("`pending_index.done` is also one of `pending`", where=where)
     if index.attribute == table.link_name:
         raise ConfigError("`link_attribute` and `pending_index.attribute` are the same", where=where)
+    if index.deleted is not None and index.deleted in (index.attribute, table.link_name):
+        raise ConfigError("`pending_index.deleted` is the mark or the `link_attribute`", where=where)
 
 
 def _check_column(table: TableConfig, attribute: str, column: ColumnConfig, where: str) -> None:

@@ -156,6 +156,15 @@ def test_a_dead_letter_is_listed_retried_and_dropped(
     assert retried.code == 0, retried.err
     assert command.run("dead-letters", "list", "--json").document == {"dead_letters": []}
 
+    database.query(
+        "CREATE TRIGGER objects BEFORE INSERT ON reviews FOR EACH ROW "
+        "IF NEW.username LIKE 'bad%' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no such user'; END IF"
+    )
+    put(dynamodb_client, reviews, review(1, username={"S": "bad3"}, migrated={"S": "false"}))
+    assert command.run("sync", "--once").code == 3
+    dropped = command.run("dead-letters", "drop", reviews)
+    assert (dropped.code, dropped.out) == (0, "1 dropped\n")
+
 
 def test_what_a_newer_twinrow_has_written_no_command_reads_or_changes(
     command: CommandLine, reviews: str, database: Database
@@ -191,6 +200,7 @@ def test_a_running_sync_follows_and_stops_on_a_signal(
         assert held.code == 2
         assert "twinrow sync" in held.err
     finally:
+        process.send_signal(signal.SIGINT)  # as `timeout` and the terminal both pass it on
         done = end(process, signal.SIGINT)
     assert done.code == 0
     assert done.out == ""
@@ -295,6 +305,9 @@ def test_check_fix_adds_the_index_and_the_stream(
     assert wrong == [(marked, "pending index"), (streamed, "stream")]
     assert command.run("check", "--fix").code == 2
 
+    answered = command.run("check", "--fix", "--json", stdin="n\ny\n")
+    still = [one["table"] for one in answered.document["checks"] if one["level"] == "error"]
+    assert (answered.code, still) == (1, [marked])
     fixed = command.run("check", "--fix", "--yes")
     assert fixed.code == 0, fixed.out
     index = dynamodb_client.describe_table(TableName=marked)["Table"]["GlobalSecondaryIndexes"][0]
@@ -309,7 +322,7 @@ def test_init_writes_what_check_and_sync_take(
 ) -> None:
     table = make_table(index=INDEX)
     put(dynamodb_client, table, review(1))
-    arguments = ("--mysql", database.url, "--endpoint-url", dynamodb.endpoint_url, "--table", table, "--yes")
+    arguments = ("--mysql", database.url, "--endpoint-url", dynamodb.endpoint_url, table, "--yes")
     made = command.run("init", *arguments)
     assert made.code == 0, made.err
     assert "check --fix" in made.out
@@ -320,6 +333,11 @@ def test_init_writes_what_check_and_sync_take(
 
     password = {"MYSQL_PASSWORD": database.server.password}
     assert command.run("check", env=password).code == 0
+    ignoring = written + "[tables.columns.username]\nignore = true\n"
+    command.write_config(ignoring, "ignoring.toml")
+    for of in ("plan", "sync --once"):
+        refused = command.run(*of.split(), "-c", "ignoring.toml", env=password)
+        assert (refused.code, "'username'" in refused.err) == (2, True), refused
     assert command.run("sync", "--once", env=password).code == 0
     assert command.run("plan", "--json", env=password).document["tables"][0]["table"] == table
 

@@ -89,6 +89,20 @@ def test_a_column_that_an_analyst_took_in_the_meantime_stays_theirs(make_copying
     assert {one for (one,) in copying.rows("wanted")} == {"theirs"}
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"link_attribute": "username", "link": False}, {"pending_index": {**PENDING_INDEX, "attribute": "reviewed_at"}}],
+    ids=["link attribute", "mark"],
+)
+def test_a_key_attribute_cannot_become_twinrows_own(make_copying: MakeCopying, changed: dict[str, Any]) -> None:
+    """Whatever the capture: its column would go, and with it the key."""
+    copying = make_copying(capture="scan", reconcile_every="1h")
+    put_all(copying.client, copying.table, [review(1)])
+    copying.once_well()
+    copying.change(**changed)
+    assert "is a key attribute" in refusal(copying)
+
+
 def test_another_key_is_refused(make_copying: MakeCopying, make_table: MakeTable) -> None:
     copying = copied(make_copying)
     name = copying.table

@@ -253,6 +253,7 @@ def test_many_differences_are_mended_slice_by_slice(make_copying: MakeCopying, m
     assert (repaired.found.missing, repaired.found.different) == (120, 9)
     assert repaired.left is not None
     assert repaired.left.in_step
+    assert repaired.left.seconds > 0
     # a page's suspects come at once when it is compared; afterwards a slice at a time
     assert max(asked[-7:]) <= 20
     copying.assert_equal(items=150)

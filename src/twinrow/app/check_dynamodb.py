@@ -31,7 +31,8 @@ def look(copy: Copy, *, copied: bool) -> Iterator[Finding]:
     except TwinrowError as error:
         yield Finding(table, "DynamoDB table", "error", error.what, error.remedy)
         return
-    state: Level = "ok" if description.status == "ACTIVE" else "error"
+    # UPDATING: its capacity or an index changes, it can be used
+    state: Level = "ok" if description.status in ("ACTIVE", "UPDATING") else "error"
     yield Finding(
         table, "DynamoDB table", state,
         f"{description.status}, about {description.items:,} items, {description.bytes:,} bytes",
@@ -181,7 +182,7 @@ def _linked_items(copy: Copy) -> Iterator[Finding]:
     carrying = sum(copy.settings.link_of(item) is not None for item in page.items)
     if carrying:
         yield Finding(
-            copy.table, "links", "warning", f"items carry `{copy.settings.link_attribute}` already",
+            copy.table, "links", "error", f"items carry `{copy.settings.link_attribute}` already",
             f"twinrow sync {copy.table} --adopt-links, or another `link_attribute`",
         )  # fmt: skip
 

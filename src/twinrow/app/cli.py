@@ -25,6 +25,7 @@ from twinrow.app.commands import (
 from twinrow.app.logs import Log
 from twinrow.app.options import Said, note, said
 from twinrow.app.terminal import complain, out
+from twinrow.app.typed import in_text
 from twinrow.errors import TwinrowError
 
 app = typer.Typer(
@@ -85,7 +86,7 @@ def main() -> None:
         app()
     except TwinrowError as error:
         if said().json_logs:
-            Log(as_json=True, verbose=False).event("error", "ended", "", str(error))
+            Log(as_json=True, verbose=False).event("error", "ended", "", in_text(str(error)))
         else:
             complain(error)
         sys.exit(error.exit_code)

@@ -33,7 +33,7 @@ ConfigOption = Annotated[
 TablesArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="TABLE", help="Tables of the configuration; all when none is named.", show_default=False,
+        metavar="TABLE...", help="Tables of the configuration; all when none is named.", show_default=False,
         autocompletion=table_names,
     ),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks for a clean stop after the batch in hand, a second Ctrl-C ends at once."""
+"""Ctrl-C and SIGTERM: the first asks for a clean stop after the batch in hand, a second Ctrl-C later ends at once."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from twinrow import clock
 from twinrow.clock import Stop
 
+AGAIN_AFTER_S = 0.5
+"""A terminal and `timeout` may both pass one Ctrl-C on; no person presses it twice within so short a time."""
 EXIT_AT_ONCE = 130
 """What shells report for a program that SIGINT ended."""
 
@@ -17,10 +20,14 @@ EXIT_AT_ONCE = 130
 def stop_on_signals() -> Stop:
     """A Stop that SIGINT and SIGTERM set."""
     stop = Stop()
+    asked_at = 0.0
 
     def asked(number: int, _frame: FrameType | None) -> None:
-        if stop and number == signal.SIGINT:
+        nonlocal asked_at
+        if stop and number == signal.SIGINT and clock.monotonic() - asked_at > AGAIN_AFTER_S:
             os._exit(EXIT_AT_ONCE)
+        if not stop:
+            asked_at = clock.monotonic()
         stop.set()
 
     signal.signal(signal.SIGINT, asked)

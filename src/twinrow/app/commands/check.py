@@ -87,10 +87,15 @@ def _mend(finding: Finding, change: Fix, stop: Stop, *, yes: bool) -> Finding:
     """Show a change and its cost, ask, do it; the finding afterwards."""
     say(f"{finding.table}: {change.what}\n  {change.cost}")
     if not yes:
-        if not sys.stdin.isatty():
-            raise StartRefused("nobody is there to be asked", where=f"table {finding.table}", remedy="say --yes")
-        with asking():
-            agreed = typer.confirm("Do it?", err=True)
+        try:
+            with asking():
+                agreed = typer.confirm("Do it?", err=True)
+        except typer.Abort:
+            if sys.stdin.isatty():
+                raise
+            raise StartRefused(
+                "nobody is there to be asked", where=f"table {finding.table}", remedy="say --yes"
+            ) from None
         if not agreed:
             return finding
     change.act(stop)

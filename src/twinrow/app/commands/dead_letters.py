@@ -98,14 +98,14 @@ def retry(named: WorkArgument = None, config: ConfigOption = None) -> None:
 def drop(
     named: WorkArgument = None,
     config: ConfigOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Needed to drop all of a table, or all there are.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Needed to drop all there are.")] = False,
 ) -> None:
     """Forget parked items. DynamoDB is not touched; their next write, or a reconcile, tries them anew.
 
     \b
     Example:
       twinrow dead-letters drop 17 18
-      twinrow dead-letters drop reviews --yes
+      twinrow dead-letters drop reviews
     """
     from twinrow.state import dead_letter
 
@@ -113,8 +113,10 @@ def drop(
     wanted = _split(loaded, named or [])
     with _session(loaded) as session:
         letters = _chosen(session, wanted)
-        if letters and not wanted.ids and not yes:
-            raise StartRefused(f"this drops {many(len(letters), 'dead letter')}", remedy="name ids, or say --yes")
+        if letters and not named and not yes:
+            raise StartRefused(
+                f"this drops {many(len(letters), 'dead letter')}", remedy="name tables or ids, or say --yes"
+            )
         for table in sorted({one.table for one in letters}):
             with session.transaction() as tx:
                 dead_letter.resolve(tx, table, [one.key_hash for one in letters if one.table == table])

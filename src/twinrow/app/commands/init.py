@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -26,11 +27,14 @@ ALL = "*"
 
 
 def init(
+    tables: Annotated[
+        list[str] | None, typer.Argument(metavar="TABLE...", help="Tables to copy.", show_default=False)
+    ] = None,
     config: ConfigOption = None,
     mysql: Annotated[str | None, typer.Option("--mysql", help="mysql://user:password@host:port/database.")] = None,
     region: Annotated[str | None, typer.Option("--region", help="The AWS Region.")] = None,
     endpoint_url: Annotated[str | None, typer.Option("--endpoint-url", help="Of a DynamoDB Local.")] = None,
-    table: Annotated[list[str] | None, typer.Option("--table", help="A table to copy; may be repeated.")] = None,
+    table: Annotated[list[str] | None, typer.Option("--table", help="A table to copy, too; may be repeated.")] = None,
     capture: Annotated[str | None, typer.Option("--capture", help="pending-index, stream or scan.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a configuration that is there.")] = False,
     yes: YesOption = False,
@@ -42,12 +46,13 @@ def init(
     \b
     Example:
       twinrow init --mysql mysql://user:secret@127.0.0.1:3306/analytics
-      twinrow init --mysql 'mysql://user:${MYSQL_PASSWORD}@db/analytics' --table reviews --capture stream --yes
+      twinrow init --mysql 'mysql://user:${MYSQL_PASSWORD}@db/analytics' reviews --capture stream --yes
     """
     from twinrow.app import init as writing
     from twinrow.app.wiring import few_tries
     from twinrow.dynamodb import DynamoDB
 
+    table = [*(tables or []), *(table or [])]
     path = config_path(config)
     if path.exists() and not force:
         raise StartRefused("is there already", where=str(path), remedy="name another with -c FILE, or say --force")
@@ -58,7 +63,7 @@ def init(
         raise ConfigError(f"--capture {capture} is none of {', '.join(CAPTURES)}")
     asks = not yes and sys.stdin.isatty()
     if not yes and not asks and not (mysql and table and capture):
-        raise StartRefused("nobody is there to be asked", remedy="say --yes, with --mysql and --table")
+        raise StartRefused("nobody is there to be asked", remedy="say --yes, with --mysql and the tables")
     where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     url = mysql or (typer.prompt(URL_QUESTION, err=True) if asks else None)
     if url is None:
@@ -66,7 +71,7 @@ def init(
     told, password = writing.without_password(url)
     _try_mysql(url)
     dynamodb = DynamoDB(where, endpoint_url)
-    found = few_tries(lambda: list(writing.describe_all(dynamodb, list(dict.fromkeys(table or [])))))
+    found = few_tries(lambda: list(writing.describe_all(dynamodb, list(dict.fromkeys(table)))))
     say(f"DynamoDB {endpoint_url or where}: {_tables(len(found))}")
     for one in found:
         say(f"  {writing.line(one)}")
@@ -136,5 +141,5 @@ def _next(path: Path, names: list[str], password: str) -> None:
         # a variable is put in after the URL is parsed, so it holds the password itself
         plain = ", not percent-encoded" if "%" in password else ""
         out(f"next: export MYSQL_PASSWORD=… (the password you gave{plain}), then")
-    option = "" if path.name == "twinrow.toml" and path.parent == Path() else f" -c {path}"
+    option = "" if path.name == "twinrow.toml" and path.parent == Path() else f" -c {shlex.quote(str(path))}"
     out(f"next: twinrow{option} check --fix")

@@ -20,7 +20,10 @@ def iam_policy(
     fix: Annotated[bool, typer.Option("--fix", help="With the right that `check --fix` needs.")] = False,
     keys: Annotated[
         list[str] | None,
-        typer.Option("--keys", help="TABLE=HASH or TABLE=HASH,RANGE: the key attributes, so that AWS is not asked."),
+        typer.Option(
+            "--keys",
+            help="TABLE=HASH or TABLE=HASH,RANGE: the key attributes, so that AWS is not asked; once for each table.",
+        ),
     ] = None,
 ) -> None:
     """The IAM policy with the least rights that the configuration needs.

@@ -10,7 +10,7 @@ import typer
 
 from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, load_config
 from twinrow.app.terminal import out, out_json, say
-from twinrow.errors import TwinrowError
+from twinrow.errors import ConfigError, TwinrowError
 
 if TYPE_CHECKING:
     from twinrow.app.plan import TablePlan, Work
@@ -86,7 +86,11 @@ def _ddl(
     from twinrow.sync.start import new_schema
 
     page = few_tries(lambda: dynamodb.scan_page(table.name, 0, 1, None, limit=SAMPLE_ITEMS))
-    schema = evolve(new_schema(settings_of(table, config.path), description), page.items).schema
+    try:
+        empty = new_schema(settings_of(table, config.path), description)
+    except ValueError as error:
+        raise ConfigError(str(error), where=f"table {table.name}", remedy="mend the configuration") from error
+    schema = evolve(empty, page.items).schema
     return statements.create_table(schema, flavour)
 
 

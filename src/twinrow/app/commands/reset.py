@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from contextlib import closing
+from typing import Annotated
 
-from twinrow.app.options import ConfigOption, TableArgument, YesOption, load_config
+import typer
+
+from twinrow.app.options import ConfigOption, TableArgument, load_config
 from twinrow.app.terminal import out
+from twinrow.app.typed import as_typed
 from twinrow.clock import Stop
 from twinrow.errors import StartRefused
 
 
-def reset(table: TableArgument, config: ConfigOption = None, yes: YesOption = False) -> None:
+def reset(
+    table: TableArgument,
+    config: ConfigOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Needed: without it nothing is dropped.")] = False,
+) -> None:
     """Forget the copy of a table and drop its MySQL table. DynamoDB is not touched: ids in items stay.
 
     A new copy takes the ids back with `twinrow sync --adopt-links`. Refused while a sync holds the table.
@@ -36,7 +44,7 @@ def reset(table: TableArgument, config: ConfigOption = None, yes: YesOption = Fa
         if not yes:
             raise StartRefused(
                 f"this drops `{known.into_table}` in {mysql.place} with {lease.row_count(session, table):,} rows",
-                where=f"table {table}", remedy=f"twinrow reset {table} --yes",
+                where=f"table {table}", remedy=as_typed(f"twinrow reset {table} --yes"),
             )  # fmt: skip
         (copy,) = copies_of(loaded, [chosen], Stop(), mysql=mysql)
         # The table goes first: were its state forgotten first, a kill in between would leave one that no sync takes.

@@ -9,6 +9,7 @@ import typer
 
 from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, load_config
 from twinrow.app.terminal import complain, out, out_json, say
+from twinrow.app.typed import as_typed
 from twinrow.errors import ConfigError, TwinrowError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _views(table: TableConfig, known: TableSchema | None, session: Connection) -
     from twinrow.app import schema_views
 
     if known is None:
-        say(f"{table.name}: not copied yet (twinrow sync {table.name} --once)")
+        say(f"{table.name}: not copied yet ({as_typed(f'twinrow sync {table.name} --once')})")
         return []
     return schema_views.statements(session, known)
 
@@ -112,7 +113,7 @@ def _show(table: TableConfig, known: TableSchema | None, document: dict[str, Any
     from twinrow.state import schema_log
 
     if known is None:
-        out(f"{table.name}: not copied yet (twinrow sync {table.name} --once)")
+        out(f"{table.name}: not copied yet ({as_typed(f'twinrow sync {table.name} --once')})")
         return
     out(f"{table.name} → {known.into}, version {known.version}")
     width = max(len(one["attribute"]) for one in document["columns"])

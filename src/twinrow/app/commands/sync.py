@@ -155,7 +155,7 @@ def _tell_once(log: Log, outcomes: Mapping[str, Outcome], told: Mapping[str, Tab
 
 def _tell_error(log: Log, table: str, error: TwinrowError) -> None:
     if log.as_json:
-        log.event("error", "ended", table, str(error))
+        log.event("error", "ended", table, in_text(str(error)))
     else:
         complain(error)
 
