@@ -58,8 +58,8 @@ class MySQLTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         _told(
             "`mysql://USER:${MYSQL_PASSWORD}@HOST:3306/DATABASE`. Options, as query parameters: `ssl_mode` (DISABLED, "
-            "PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY; default PREFERRED, with `ssl_ca` VERIFY_CA; VERIFY_ wants "
-            "`ssl_ca`), `ssl_ca`, `ssl_cert`, `ssl_key` (files), `connect_timeout_s` (default 10), `unix_socket`."
+            "PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY; default PREFERRED, with `ssl_ca` VERIFY_CA; VERIFY_… "
+            "wants `ssl_ca`), `ssl_ca`, `ssl_cert`, `ssl_key` (files), `connect_timeout_s` (default 10), `unix_socket`."
         ),
     ]
 
