@@ -34,7 +34,7 @@ TLS_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"
 URL_OPTIONS = ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key", "connect_timeout_s", "unix_socket")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SOME_COLUMN = re.compile(r"\$\.tables\[(\d+)\]\.columns\[\.\.\.\]")
-_ENDPOINT = re.compile(r"https?://[^/\s]")
+_ENDPOINT = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 

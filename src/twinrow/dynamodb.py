@@ -56,8 +56,7 @@ WITHHELD_CODES = frozenset({
 })  # fmt: skip
 """Rights and credentials that somebody may give back; the second line is how STS names them, where a role is taken."""
 REFRESH_ERRORS = (
-    botocore.exceptions.CredentialRetrievalError, botocore.exceptions.MetadataRetrievalError,
-    botocore.exceptions.TokenRetrievalError, botocore.exceptions.SSOError, RuntimeError,
+    botocore.exceptions.CredentialRetrievalError, botocore.exceptions.MetadataRetrievalError, RuntimeError,
 )  # fmt: skip
 """When credentials cannot be read anew just then; RuntimeError is botocore's for "refreshed, but still expired"."""
 REMEDIES = {
@@ -289,6 +288,11 @@ class DynamoDB:
             raise Transient(
                 f"AWS credentials cannot be read: {error}", where="DynamoDB", remedy="check the role or profile"
             ) from error
+        except (botocore.exceptions.TokenRetrievalError, botocore.exceptions.SSOError) as error:
+            raise DynamoDBError(
+                "ExpiredToken", f"AWS credentials cannot be read: {error}", where="DynamoDB",
+                remedy=REMEDIES["ExpiredToken"],
+            ) from error  # fmt: skip
         except (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError) as error:
             raise Transient(
                 f"DynamoDB does not answer: {error}", where=where, remedy="check `endpoint_url`, `region`, the network"

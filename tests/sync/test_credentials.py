@@ -6,11 +6,14 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import botocore.exceptions
 import pytest
 from tests.conftest import MakeCopying
 from tests.fixtures.copying import Copying, marked, put_all
 from tests.fixtures.tables import CREDENTIALS
 from tests.fixtures.waiting import wait_until
+
+from twinrow.dynamodb import WITHHELD_CODES, DynamoDB, DynamoDBError
 
 REFRESHED_EACH_TIME = timedelta(minutes=8)
 """botocore reads credentials anew that end within ten minutes, before each request."""
@@ -60,3 +63,25 @@ def test_a_failed_refresh_is_waited_for(make_copying: MakeCopying, printed: Path
     assert running.ran is not None
     assert running.ran.outcome.error is None
     assert copying.database.query("SELECT phase FROM _twinrow_table") == [("LIVE",)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        botocore.exceptions.UnauthorizedSSOTokenError(),
+        botocore.exceptions.TokenRetrievalError(provider="sso", error_msg="ended"),
+    ],
+)
+def test_a_session_that_a_person_must_begin_anew_ends_a_command(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A sync that runs waits for it, as for rights that were taken away."""
+
+    def no_client(*_: object) -> None:
+        raise error
+
+    dynamodb = DynamoDB("us-east-1", None)
+    monkeypatch.setattr(dynamodb, "_client", no_client)
+    with pytest.raises(DynamoDBError, match="renew the AWS session") as told:
+        dynamodb.describe("reviews")
+    assert told.value.code in WITHHELD_CODES

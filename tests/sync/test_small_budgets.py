@@ -108,7 +108,8 @@ def test_a_pass_with_differences_on_every_page_ends_though_reads_wait_longer_tha
     copying.lease_s = 6.0
     text = {"S": "x" * 4_000}
     put_all(copying.client, copying.table, [review(n, text=text) for n in range(500)])
-    copying.once_well()
+    first = copying.once_well()
+    assert first.requests["scan"] <= 4, "a pass that lasts longer than its pace was followed by another"
     put_all(copying.client, copying.table, [review(n, text=text, new={"N": "1"}) for n in range(0, 500, 20)])
     with copying.running() as running:
         wait_until(lambda: _rows(copying, "new") == 25, 60, every_s=0.2, what="all changes are rows")
@@ -125,6 +126,42 @@ def _rows(copying: Copying, column: str = "row_id") -> int:
         copying.table, column,
     )  # fmt: skip
     return len(copying.rows("row_id", f"`{column}` IS NOT NULL")) if there[0][0] else 0
+
+
+def test_a_marked_write_does_not_wait_for_the_bare_link_of_its_item(make_copying: MakeCopying) -> None:
+    """At five links a second the last of 400 would have its turn after 80 s."""
+    copying = make_copying(write_capacity_max=5)
+    put_all(copying.client, copying.table, [review(n) for n in range(400)])
+    with copying.running():
+        wait_until(lambda: _rows(copying) == 400, 30, what="all rows are there")
+        put_all(copying.client, copying.table, [marked(n, new={"N": "1"}) for n in range(0, 400, 40)])
+        wait_until(lambda: _rows(copying, "new") == 10, 15, what="the marked writes are rows")
+        assert copying.state("_twinrow_link") > 200, "the links were through before"
+    copying.change(write_capacity_max=10_000)
+    copying.once_well()
+    copying.assert_equal(items=400)
+
+
+def test_marks_are_cleared_in_the_order_in_which_they_came(make_copying: MakeCopying) -> None:
+    """Else the oldest would wait for as long as a backlog lasts."""
+    copying = make_copying()
+    copying.once_well()
+    (copy,), _ = copying.copies(Stop())
+    linker, paid = Linker(copy), list[bytes]()
+    linker._pay = lambda debts: paid.extend(debt.key_hash for debt in debts)  # type: ignore[method-assign]
+    linker._working = 1  # no thread takes them yet
+    for first in range(0, 300, 50):
+        debts = [
+            Debt(n.to_bytes(16, "big"), key(review(n)), 1, b"", 1, {"S": "false"}) for n in range(first, first + 50)
+        ]
+        with_bare = [*debts, Debt((900 + first).to_bytes(16, "big"), key(review(first)), 1, b"", 1, None)]
+        linker._working = link.CALLS_AT_ONCE_MAX
+        linker.submit(with_bare)
+    linker._working = 1
+    linker._work()
+    linker.close()
+    numbers = [int.from_bytes(one, "big") for one in paid]
+    assert numbers == [*range(300), *range(900, 1_200, 50)]
 
 
 class Busy:

@@ -13,10 +13,13 @@ from tests.fixtures.databases import Database
 from tests.fixtures.killing import seeded
 from tests.fixtures.waiting import wait_until
 
+from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
+from twinrow.errors import Transient
 from twinrow.mysql import Connection
 from twinrow.schema.sql_type import SqlValue
-from twinrow.verify.verify import Verdict
+from twinrow.state import recheck
+from twinrow.verify.verify import Verdict, verify_table
 
 EVERYTHING = "*, _twinrow_key, _twinrow_extra, _twinrow_updated_at, _twinrow_deleted_at"
 EXACT, BENT = "9088544342.689999", "9088544342.69"
@@ -257,3 +260,29 @@ def test_many_differences_are_mended_slice_by_slice(make_copying: MakeCopying, m
     # a page's suspects come at once when it is compared; afterwards a slice at a time
     assert max(asked[-7:]) <= 20
     copying.assert_equal(items=150)
+
+
+def test_a_verify_that_gets_no_page_says_why_and_ends(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copying = _copied(make_copying, items=2)
+    reader = copying.reader()
+    monkeypatch.setattr("twinrow.verify.verify.TROUBLE_S_MAX", 0.5)
+
+    def away(*_: object, **__: object) -> None:
+        raise Transient("DynamoDB is away")
+
+    monkeypatch.setattr(DynamoDB, "scan_page", away)
+    with pytest.raises(Transient, match="DynamoDB is away"):
+        verify_table(reader)
+    reader.connection.close()
+
+
+def test_what_a_reconcile_suspects_too_is_still_repaired_as_known(make_copying: MakeCopying) -> None:
+    copying = _copied(make_copying, items=2)
+    session = copying.copies(Stop())[1].connect()
+    keys: list[tuple[bytes, Wire]] = [(key_hash, {}) for (key_hash,) in copying.rows("_twinrow_key")]
+    recheck.add(session, copying.table, keys, recheck.REPAIR)
+    recheck.add(session, copying.table, keys, "reconcile")
+    assert recheck.count_of(session, copying.table, recheck.REPAIR) == 2
+    session.close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.conftest import MakeCopying
 from tests.fixtures.copying import Copying, key, marked, put_all, review
 from tests.fixtures.waiting import wait_until
 
 from twinrow.clock import Stop
+from twinrow.errors import StartRefused
 from twinrow.mysql import Connection
 from twinrow.state import lease, outbox, tables
 from twinrow.state.outbox import Debt
@@ -20,17 +22,22 @@ def _copied(make_copying: MakeCopying) -> tuple[Copying, Connection]:
     return copying, copying.copies(Stop())[1].connect()
 
 
-def test_a_command_that_takes_over_remembers_that_calls_may_still_arrive(make_copying: MakeCopying) -> None:
+@pytest.mark.parametrize("into", ["a command", "a sync that is refused"])
+def test_who_takes_over_remembers_that_calls_may_still_arrive(make_copying: MakeCopying, into: str) -> None:
     """After it nobody could tell: it gives the lease back in good order."""
     copying, session = _copied(make_copying)
     outbox.owe(session, copying.table, [Debt(b"\1" * 16, key(review(1)), 1, b"\2" * 16, 1, None)])
     assert lease.acquire(session, copying.table, "killed", 0.1) is not None
     wait_until(lambda: lease.holder_of(session, copying.table) is None, 10, what="the lease has run out")
-    (copy,), mysql = copying.copies(Stop())
-    with held(copy, mysql):
-        pass
-    looks = session.query("SELECT late, due_at > UNIX_TIMESTAMP() + 600 FROM _twinrow_recheck ORDER BY late")
-    assert list(looks) == [(0, 0), (1, 1)]
+    if into == "a command":
+        (copy,), mysql = copying.copies(Stop())
+        with held(copy, mysql):
+            pass
+    else:
+        copying.change(into="elsewhere")
+        assert isinstance(copying.once().outcome.error, StartRefused)
+    looks = session.query("SELECT late, due_at > UNIX_TIMESTAMP() + 600 FROM _twinrow_recheck")
+    assert list(looks) == [(1, 1)]
     session.close()
 
 

@@ -87,17 +87,17 @@ def pay(connection: Connection, table: str, debts: Sequence[Debt]) -> list[Debt]
     return [debt for debt in debts if found.get(debt.key_hash) != debt.generation]
 
 
-def standing(connection: Connection, table: str, hashes: Sequence[bytes]) -> dict[bytes, tuple[bytes, int | None]]:
-    """The debts that stand for these keys (key hash → digest and row id)."""
-    found: dict[bytes, tuple[bytes, int | None]] = {}
+def standing(connection: Connection, table: str, hashes: Sequence[bytes]) -> dict[bytes, Debt]:
+    """The debts that stand for these keys."""
+    found: dict[bytes, Debt] = {}
     for first in range(0, len(hashes), ROWS_A_STATEMENT_MAX):
         part = hashes[first : first + ROWS_A_STATEMENT_MAX]
         rows = connection.query(
-            "SELECT key_hash, digest, row_id FROM _twinrow_link WHERE table_name = %s AND refused IS NULL "
+            f"SELECT {_COLUMNS} FROM _twinrow_link WHERE table_name = %s AND refused IS NULL "
             f"AND key_hash IN ({', '.join(['%s'] * len(part))})",
             (table, *part),
         )
-        found.update({key_hash: (digest, row_id) for key_hash, digest, row_id in rows})
+        found.update({row[0]: _debt(row) for row in rows})
     return found
 
 
@@ -124,6 +124,16 @@ def due(connection: Connection, table: str, now: float, limit: int) -> list[Debt
     found = connection.query(
         f"SELECT {_COLUMNS} FROM _twinrow_link WHERE table_name = %s AND due_at <= %s AND refused IS NULL LIMIT %s",
         (table, now, limit),
+    )
+    return [_debt(row) for row in found]
+
+
+def due_marks(connection: Connection, table: str, now: float, after: bytes, limit: int) -> list[Debt]:
+    """Debts to be tried now that clear a mark, in the order of their fingerprints from `after` on, at most `limit`."""
+    found = connection.query(
+        f"SELECT {_COLUMNS} FROM _twinrow_link WHERE table_name = %s AND key_hash > %s AND mark IS NOT NULL "
+        "AND due_at <= %s AND refused IS NULL ORDER BY key_hash LIMIT %s",
+        (table, after, now, limit),
     )
     return [_debt(row) for row in found]
 

@@ -42,7 +42,8 @@ def add(
 ) -> None:
     """Enter keys, to be read consistently and written (or their rows deleted) from `due_at` (epoch seconds) on.
 
-    Entered again, the earlier time counts; for `late` looks the later one, since each waits until a request is dead.
+    Entered again, a cause that says why a row is missing stays, and the earlier time counts; for `late` looks the later
+    one, since each waits until a request is dead.
     """
     which = "GREATEST" if late else "LEAST"
     for first in range(0, len(keys), ROWS_A_STATEMENT_MAX):
@@ -50,7 +51,8 @@ def add(
         connection.execute(
             "INSERT INTO _twinrow_recheck (table_name, key_hash, late, item_key, cause, due_at) VALUES "
             + ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(part))
-            + " ON DUPLICATE KEY UPDATE seq = seq + 1, cause = VALUES(cause), "
+            + " ON DUPLICATE KEY UPDATE seq = seq + 1, "
+            f"cause = IF(cause IN ('{REPAIR}', '{RETRY}'), cause, VALUES(cause)), "
             f"due_at = {which}(due_at, VALUES(due_at))",
             [one for key_hash, key in part for one in (table, key_hash, int(late), json.dumps(key), cause, due_at)],
         )

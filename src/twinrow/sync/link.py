@@ -7,7 +7,7 @@ what the row was made from, and nobody has written the row since" pays a debt; w
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -73,12 +73,15 @@ class Linker:
         self._sessions = threading.local()
         self._opened: list[Connection] = []
         self._lock = threading.Condition()
-        self._waiting: deque[Debt] = deque()
+        self._marked: deque[Debt] = deque()
+        self._bare: OrderedDict[bytes, Debt] = OrderedDict()  # links that wait with no mark to clear
         self._flying: dict[bytes, int] = {}
         self._marks = self._working = 0
         self._over = False
         self.left_marks = False
+        self.left_after = b""
         self._paid: dict[bytes, Paid] = {}
+        self._forgot_at = 0.0
         self.trouble = ""
         self.denied: TwinrowError | None = None
         self._failed: BaseException | None = None
@@ -86,45 +89,58 @@ class Linker:
     def submit(self, debts: Sequence[Debt]) -> None:
         """Pay these debts of the outbox as soon as a call is free. Raises what an earlier call failed with.
 
-        Marks go before bare links: a poll waits for them. What is more than DEBTS_WAITING_MAX is left to the outbox.
+        Marks go before bare links: a poll waits for them. What is more than DEBTS_WAITING_MAX is left to the outbox,
+        the newest first.
         """
         self.raise_failure()
         with self._lock:
             for debt in debts:
-                self._flying[debt.key_hash] = self._flying.get(debt.key_hash, 0) + 1
-            marks = [debt for debt in debts if debt.mark is not None]
-            self._marks += len(marks)
-            self._waiting.extendleft(reversed(marks))
-            self._waiting.extend(debt for debt in debts if debt.mark is None)
-            left = [self._waiting.pop() for _ in range(len(self._waiting) - DEBTS_WAITING_MAX)]
-            self.left_marks |= any(debt.mark is not None for debt in left)
+                self._bare.pop(debt.key_hash, None)
+                if debt.mark is None:
+                    self._bare[debt.key_hash] = debt
+                else:
+                    self._marked.append(debt)
+                    self._begin(debt)
+            while self._bare and len(self._bare) + len(self._marked) > DEBTS_WAITING_MAX:
+                self._bare.popitem()
+            left = [self._marked.pop() for _ in range(len(self._marked) - DEBTS_WAITING_MAX)]
+            if left:
+                self.left_marks, self.left_after = True, b""
             self._forget(left)
             # Where calls are under way, a few debts wait for the next one: full calls cost both servers less than many.
             is_busy = self._working >= CALLS_AT_ONCE_MIN
-            wanted = len(self._waiting) // STATEMENTS_MAX if is_busy else _calls_for(len(self._waiting))
+            waiting = len(self._marked) + len(self._bare)
+            wanted = waiting // STATEMENTS_MAX if is_busy else _calls_for(waiting)
             more = max(0, min(CALLS_AT_ONCE_MAX - self._working, wanted))
             self._working += more
         for _ in range(more):
             self._pool.submit(self._work)
 
     def in_flight(self) -> set[bytes]:
-        """The keys whose call is under way or waits for its turn."""
+        """The keys whose call is under way, or whose mark waits for its turn."""
         with self._lock:
             return set(self._flying)
+
+    def known(self) -> set[bytes]:
+        """Those, and the keys whose bare link waits for its turn."""
+        with self._lock:
+            return self._flying.keys() | self._bare.keys()
 
     def paid(self, key_hash: bytes) -> Paid | None:
         """The mark of this key that was cleared last, if it was not long ago (see `forget_paid`)."""
         return self._paid.get(key_hash)
 
     def forget_paid(self, before: float) -> None:
-        """Forget what was paid before a moment (monotonic seconds)."""
+        """Forget what was paid before a moment (monotonic seconds); looked at once a second."""
         with self._lock:
-            self._paid = {key: paid for key, paid in self._paid.items() if paid.at >= before}
+            if clock.monotonic() - self._forgot_at > 1.0:
+                self._forgot_at = clock.monotonic()
+                self._paid = {key: paid for key, paid in self._paid.items() if paid.at >= before}
 
     def calls(self) -> int:
         """How many calls are under way or wait for a thread."""
         with self._lock:
-            return self._working + _calls_for(len(self._waiting))
+            return self._working + _calls_for(len(self._marked) + len(self._bare))
 
     def marks(self) -> int:
         """How many debts that clear a mark are under way or wait for their turn."""
@@ -155,7 +171,7 @@ class Linker:
         """Wait for calls under way (each bounded by its time-out; none is begun) and close the sessions."""
         with self._lock:
             self._over = True
-            self._waiting.clear()  # these debts stand in the outbox
+            self._clear()
         self._pool.shutdown(wait=True)
         for session in self._opened:
             session.close()
@@ -186,16 +202,20 @@ class Linker:
         """The next debts, of distinct keys (two statements for one key fail a whole call); none: the thread ends."""
         with self._lock:
             if self._failed is not None:
-                self._waiting.clear()  # the table's thread will raise it and begin anew; the debts stand in the outbox
+                self._clear()  # the table's thread will raise it and begin anew
             call: dict[bytes, Debt] = {}
             again: list[Debt] = []
-            while self._waiting and len(call) < STATEMENTS_MAX:
-                debt = self._waiting.popleft()
+            while self._marked and len(call) < STATEMENTS_MAX:
+                debt = self._marked.popleft()
                 if debt.key_hash in call:
                     again.append(debt)
                 else:
                     call[debt.key_hash] = debt
-            self._waiting.extendleft(reversed(again))
+            self._marked.extendleft(reversed(again))
+            while self._bare and len(call) < STATEMENTS_MAX and next(iter(self._bare)) not in call:
+                key_hash, debt = self._bare.popitem(last=False)
+                self._begin(debt)
+                call[key_hash] = debt
             if not call:
                 self._working -= 1
                 self._lock.notify_all()
@@ -205,6 +225,16 @@ class Linker:
         with self._lock:
             self._forget(debts)
             self._lock.notify_all()
+
+    def _clear(self) -> None:
+        """Drop what waits: it stands in the outbox; the lock is held."""
+        self._marked.clear()
+        self._bare.clear()
+
+    def _begin(self, debt: Debt) -> None:
+        """A debt is under way from now on; the lock is held."""
+        self._marks += debt.mark is not None
+        self._flying[debt.key_hash] = self._flying.get(debt.key_hash, 0) + 1
 
     def _forget(self, debts: Sequence[Debt]) -> None:
         """These debts are no longer under way; the lock is held."""
@@ -358,21 +388,29 @@ def _pays(copy: Copy, debt: Debt, answer: StatementAnswer) -> bool:
 
 def pay_what_is_due(copy: Copy, linker: Linker, limit: int) -> int:
     """Send debts of the outbox whose time has come and whose call is not under way; how many."""
-    flying = linker.in_flight()
-    due = outbox.due(copy.writer, copy.table, clock.now(), limit)
-    linker.left_marks &= len(due) == limit
-    ready = [debt for debt in due if debt.key_hash not in flying]
+    known = linker.known()
+    due = [debt for debt in outbox.due(copy.writer, copy.table, clock.now(), limit) if debt.key_hash not in known]
+    linker.submit(due)
+    return len(due)
+
+
+def clear_left_marks(copy: Copy, linker: Linker, limit: int) -> int:
+    """Send the next marks that were left to the outbox, by a walk over it from `left_after` on; how many."""
+    due = outbox.due_marks(copy.writer, copy.table, clock.now(), linker.left_after, limit)
+    linker.left_marks = len(due) == limit
+    linker.left_after = due[-1].key_hash if linker.left_marks else b""
+    known = linker.known()
+    ready = [debt for debt in due if debt.key_hash not in known]
     linker.submit(ready)
     return len(ready)
 
 
-def unanswered_to_recheck(copy: Copy, *, taken_over: bool) -> None:
-    """On start nobody knows what became of the calls that the outbox speaks of: all of it is rechecked.
-
-    On takeover a second time after LATE_RECHECK_S, when no request signed by the former holder can still arrive.
-    """
+def unanswered_to_recheck(copy: Copy) -> None:
+    """On start nobody knows what became of the calls that the outbox speaks of: all of it is rechecked."""
     outbox.to_recheck(copy.writer, copy.table, "unfinished link", late=False, due_at=0.0)
-    if taken_over:
-        outbox.to_recheck(
-            copy.writer, copy.table, "unfinished link, again", late=True, due_at=clock.now() + LATE_RECHECK_S
-        )
+
+
+def late_to_recheck(copy: Copy) -> None:
+    """On takeover again after LATE_RECHECK_S, when no request signed by the former holder can still arrive."""
+    due_at = clock.now() + LATE_RECHECK_S
+    outbox.to_recheck(copy.writer, copy.table, "unfinished link, again", late=True, due_at=due_at)

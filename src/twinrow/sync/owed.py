@@ -89,7 +89,7 @@ def debts(
 
 
 def new_debts(tx: Connection, copy: Copy, found: list[Debt], ones: Sequence[One], *, truth: bool) -> list[Debt]:
-    """Debts that do not stand already for the very same image and id (the call is under way); paid ones are dropped.
+    """Debts that do not stand already for the very same image, id and mark (it is under way); paid ones are dropped.
 
     A row write raises the generation; an image that the index shows again, unchanged, is no row write. A stream shows
     each image once.
@@ -101,7 +101,11 @@ def new_debts(tx: Connection, copy: Copy, found: list[Debt], ones: Sequence[One]
     if truth or not found or copy.settings.capture == "stream":
         return found
     standing = outbox.standing(tx, copy.table, [debt.key_hash for debt in found])
-    return [debt for debt in found if standing.get(debt.key_hash) != (debt.digest, debt.row_id)]
+    return [debt for debt in found if not _stands(debt, standing.get(debt.key_hash))]
+
+
+def _stands(debt: Debt, other: Debt | None) -> bool:
+    return other is not None and (other.digest, other.row_id, other.mark) == (debt.digest, debt.row_id, debt.mark)
 
 
 def meet_foreign_ids(

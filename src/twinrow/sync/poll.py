@@ -74,13 +74,16 @@ class Poll:
 
         A value whose query is throttled is left to the next round, which waits; the other values are read all the same.
         """
+        asked_at = min((asked_at for _, asked_at in self._asked.values()), default=clock.monotonic())
+        self._linker.forget_paid(asked_at - STALE_S_MAX)
         if self._round_at is None:
             if clock.monotonic() < self._due_at:
                 return False
             # What waits for its link is still marked: a round would read it again.
             if self._linker.left_marks or not self._linker.drain_marks(self._marks_beside_max, LINKS_WAIT_S):
+                if self._first_at:  # meanwhile nobody knows what the app has written
+                    self.oldest_at = self.oldest_at or max(self._first_at, self._proved_at)
                 return False
-            self._linker.forget_paid(clock.monotonic() - STALE_S_MAX)
             self._round_at, self._seen, self._fresh = clock.now(), 0, 0
             self._first_at = self._first_at or self._round_at
             self._refused, self._pages, self._left_out_now = "", 0, {}
@@ -151,8 +154,7 @@ class Poll:
         """Of these items the round proves nothing; what an earlier one proved stands."""
         others = self._left_out.get(OTHERS, self._proved_at)
         self._left_out_now |= {key_hash: self._left_out.get(key_hash, others) for key_hash in hashes}
-        if len(self._left_out_now) > LEFT_OUT_MAX:
-            self._left_out_now = {OTHERS: min(self._left_out_now.values())}
+        self._left_out_now = _bounded(self._left_out_now)
 
     def _is_stale(self, key_hash: bytes, item: Item, asked_at: float) -> bool:
         """Whether the mark may be cleared by now. One that stands is seen again in a later round."""
@@ -166,7 +168,7 @@ class Poll:
     def _end_round(self) -> None:
         began, self._round_at = self._round_at or 0.0, None
         if self._refused:
-            self._left_out = self._left_out_now | self._left_out  # it has not shown which of them are through
+            self._left_out = _bounded(self._left_out_now | self._left_out)  # it has not shown which are through
             self._wait_after(began)
             return
         self._left_out, self._proved_at = self._left_out_now, began
@@ -198,3 +200,8 @@ class Poll:
         """Wait for queries under way, each bounded by its time-out; those that wait for the budget are not sent."""
         self._over.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _bounded(left_out: dict[bytes, float]) -> dict[bytes, float]:
+    """The same with at most LEFT_OUT_MAX entries: more are one, with what is proved of all of them."""
+    return left_out if len(left_out) <= LEFT_OUT_MAX else {OTHERS: min(left_out.values())}

@@ -103,7 +103,8 @@ class Reconcile:
         every = copy.settings.reconcile_s
         if copy.settings.capture == "scan" and self.through_at <= self._wanted_at:
             return True
-        return every is not None and clock.now() - self._last_at >= every
+        # by the pace what was due when --once began: a pass may last longer than that, and another would follow it
+        return every is not None and (self._wanted_at or clock.now()) - self._last_at >= every
 
     def _begin(self) -> bool:
         copy = self._copy

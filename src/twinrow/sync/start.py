@@ -27,6 +27,7 @@ from twinrow.sync.settings import PendingIndex, Settings
 from twinrow.table_description import TableDescription
 
 TABLE_EXISTS = 1050
+ROWS_A_LOOK_MAX = 100_000
 CONFIG_CHANGED = "CONFIG_CHANGED"
 CAPTURE_CHANGED = "CAPTURE_CHANGED"
 SOURCE_CHANGED = "TABLE_RECREATED"
@@ -310,8 +311,7 @@ def _refuse_the_apps_attribute(copy: Copy, description: TableDescription, reset:
     if column is not None:
         cell = quote(column.column)
         other = f"{cell} <> row_id" if column.kind == "N" else f"{cell} IS NOT NULL"
-        found = copy.writer.query(f"SELECT {cell} FROM {quote(schema.into)} WHERE {other} LIMIT 1")
-        there = str(found[0][0]) if found else None
+        there = _first_value(copy, cell, other)
     if there is None:
         segments = _segments(copy, description)
         there = _other_link(copy, first_pages(copy.dynamodb, copy.table, segments, copy.read_budget, copy.stop))
@@ -321,6 +321,22 @@ def _refuse_the_apps_attribute(copy: Copy, description: TableDescription, reset:
             where=f"table {copy.table}",
             remedy=f"set another `link_attribute`; or, where these are ids to keep, {reset}",
         )
+
+
+def _first_value(copy: Copy, cell: str, condition: str) -> str | None:
+    """The value of the first row for which a condition holds; by slices, since no index helps and tables are large."""
+    table, after = quote(copy.schema.into), 0
+    while True:
+        ids = f"SELECT row_id FROM {table} WHERE row_id > %s ORDER BY row_id LIMIT {ROWS_A_LOOK_MAX}"
+        last = copy.writer.query(f"SELECT MAX(row_id) FROM ({ids}) AS slice", (after,))[0][0]
+        if last is None:
+            return None
+        found = copy.writer.query(
+            f"SELECT {cell} FROM {table} WHERE row_id > %s AND row_id <= %s AND {condition} LIMIT 1", (after, last)
+        )
+        if found:
+            return str(found[0][0])
+        after = int(last)
 
 
 def _other_link(copy: Copy, pages: list[ScannedPage]) -> str | None:

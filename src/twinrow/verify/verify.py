@@ -28,6 +28,8 @@ SUSPECTS_A_ROUND_MAX = 2000
 LOOKS_MAX = 40
 LOOK_WAIT_S = 0.25
 READ_TRIES_MAX = 10
+TROUBLE_S_MAX = 300.0
+"""So long a scan that gets no page is waited for, once its trouble is known."""
 SETTLE_S_MIN = 0.6
 SETTLE_S_MAX = 60.0
 """So long a suspect whose two sides do not move is given to a sync that runs, to catch up with it."""
@@ -111,11 +113,15 @@ def verify_table(
     scan = ParallelScan(
         reader.dynamodb, settings.table, segments, dict.fromkeys(range(segments)), reader.budget, reader.stop
     )
+    read_at = clock.monotonic()
     try:
         while not scan.done and not reader.stop:
             page = scan.take(1.0)
             if page is None:
+                if scan.trouble and clock.monotonic() - read_at > TROUBLE_S_MAX:
+                    raise Transient(scan.trouble, where=f"table {settings.table}")
                 continue
+            read_at = clock.monotonic()
             compared = looking.page_comparer().page(page, seen.add)
             verdict.items += compared.items
             looking.suspect(compared.found, verdict)

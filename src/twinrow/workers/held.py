@@ -20,6 +20,7 @@ from twinrow.workers.local import heartbeat, holder_name
 from twinrow.workers.run import Shared
 
 DRAIN_S_MAX = 60.0
+DUE_LINKS_MAX = 500
 IDLE_S = 0.05
 
 
@@ -43,16 +44,19 @@ def held(copy: Copy, mysql: MySQL) -> Iterator[Copy]:
     shared = Shared(won.holder, True, clock.now(), leases={copy.table: copy})
     beat = threading.Thread(target=heartbeat, args=(shared, mysql, over), name="heartbeat", daemon=True)
     beat.start()
+    told = not won.taken_over
     try:
-        if won.taken_over:  # who comes next cannot tell any more: calls of the former holder may still arrive
-            link.unanswered_to_recheck(copy, taken_over=True)
+        if won.taken_over:  # calls of the former holder may still arrive, and who comes next could not tell any more
+            link.late_to_recheck(copy)
+            told = True
         yield copy
     finally:
         over.set()
         beat.join()
         copy.let_go()
         if session.open:
-            lease.release(session, [won])
+            if told:
+                lease.release(session, [won])
             session.close()
 
 
@@ -65,7 +69,7 @@ def work_off_rechecks(
         on_described(copy, description)
         start.check_source(copy, description)
         start.start(copy, description)
-        link.unanswered_to_recheck(copy, taken_over=False)
+        link.unanswered_to_recheck(copy)
         linker = Linker(copy)
         try:
             while not stop and recheck.count(copy.writer, copy.table):
@@ -76,5 +80,7 @@ def work_off_rechecks(
                     stop.wait(IDLE_S)
                 if not recheck.count(copy.writer, copy.table) and not linker.drain(DRAIN_S_MAX):
                     raise Transient("DynamoDB does not answer link writes", where=f"table {copy.table}")
+            while not stop and link.pay_what_is_due(copy, linker, DUE_LINKS_MAX):  # more than are held in memory
+                linker.drain(DRAIN_S_MAX)
         finally:
             linker.close()

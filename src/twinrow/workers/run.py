@@ -210,13 +210,15 @@ class TableRun:
 
     def _begin(self) -> None:
         copy = self.copy
+        if copy.lease.taken_over or self._cut_off:  # before anything can fail: who comes next could not tell any more
+            link.late_to_recheck(copy)
+            self._cut_off = False
         description = copy.dynamodb.describe(copy.table)
         self.shared.on_described(copy, description)
         start.check_source(copy, description)
         registered = tables.load(copy.writer, copy.table)
         segments, pages = start.start(copy, description)
-        link.unanswered_to_recheck(copy, taken_over=copy.lease.taken_over or self._cut_off)
-        self._cut_off = False
+        link.unanswered_to_recheck(copy)
         there = lease.generation(copy.writer, copy.table)
         owed.notice_that_mysql_went_back(copy.writer, copy, there)
         copy.generation = there
@@ -286,6 +288,8 @@ class TableRun:
     def _pay_what_is_due(self) -> bool:
         """Debts that were put off; while calls are under way, they are not looked for at every step."""
         linker, now = self._linker_now(), clock.monotonic()
+        if linker.left_marks and linker.marks() < DUE_LINKS_MAX:
+            return link.clear_left_marks(self.copy, linker, DUE_LINKS_MAX) > 0
         if linker.calls() and (linker.calls() > link.CALLS_AT_ONCE_MAX or now - self._due_at < DUE_LINKS_EVERY_S):
             return False
         self._due_at = now
