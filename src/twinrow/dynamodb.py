@@ -7,6 +7,7 @@ msgspec instead (`response_parser_factory` is a hook, not a public contract: `_s
 from __future__ import annotations
 
 import base64
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -57,8 +58,12 @@ WITHHELD_CODES = frozenset({
 """Rights and credentials that somebody may give back; the second line is how STS names them, where a role is taken."""
 REFRESH_ERRORS = (
     botocore.exceptions.CredentialRetrievalError, botocore.exceptions.MetadataRetrievalError, RuntimeError,
+    json.JSONDecodeError,
 )  # fmt: skip
-"""When credentials cannot be read anew just then; RuntimeError is botocore's for "refreshed, but still expired"."""
+"""When credentials cannot be read anew just then; RuntimeError is botocore's for "refreshed, but still expired".
+
+A `credential_process` that prints half an answer raises JSONDecodeError; DynamoDB's answers are not read by json here.
+"""
 REMEDIES = {
     "ResourceNotFoundException": "check the table's name, `region` and `endpoint_url` in [dynamodb]",
     "AccessDeniedException": "grant the rights that `twinrow iam-policy` prints",

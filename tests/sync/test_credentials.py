@@ -28,6 +28,13 @@ def valid() -> str:
     })  # fmt: skip
 
 
+def print_now(printed: Path, text: str) -> None:
+    """All at once: nobody reads half of it."""
+    whole = printed.with_suffix(".new")
+    whole.write_text(text)
+    whole.replace(printed)
+
+
 @pytest.fixture
 def printed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, local_credentials: None) -> Path:
     """A profile whose credentials are what stands in this file."""
@@ -46,19 +53,21 @@ def _row_comes(copying: Copying, n: int, text: str) -> None:
     wait_until(lambda: copying.rows("row_id", f"text = '{text}'"), 30, what="the write is a row")
 
 
-@pytest.mark.parametrize("trouble", ["the process fails", "they have ended"])
+@pytest.mark.parametrize("trouble", ["the process fails", "they have ended", "half of it is printed"])
 def test_a_failed_refresh_is_waited_for(make_copying: MakeCopying, printed: Path, trouble: str) -> None:
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(0, text={"S": "first"})])
     copying.once_well()
     with copying.running() as running:
         _row_comes(copying, 1, "before")
-        ended = valid().replace(str(datetime.now(UTC).year), "2001")
-        printed.write_text(ended)
         if trouble == "the process fails":
             printed.unlink()
+        elif trouble == "they have ended":
+            print_now(printed, valid().replace(str(datetime.now(UTC).year), "2001"))
+        else:
+            print_now(printed, valid()[:20])
         wait_until(lambda: any("credentials cannot be read" in why for _, why in running.waits), 30, what="it waits")
-        printed.write_text(valid())
+        print_now(printed, valid())
         _row_comes(copying, 2, "after")
     assert running.ran is not None
     assert running.ran.outcome.error is None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from types import FrameType
 
 from twinrow import clock
@@ -18,17 +20,27 @@ EXIT_AT_ONCE = 130
 
 
 def stop_on_signals() -> Stop:
-    """A Stop that SIGINT and SIGTERM set."""
+    """A Stop that SIGINT and SIGTERM set.
+
+    By a thread: a handler runs between any two steps of the main thread, also where that holds the lock that setting
+    needs, in a wait or in the handler of the signal before. `SimpleQueue.put` may be called there (Python, queue).
+    """
     stop = Stop()
     asked_at = 0.0
+    signals: SimpleQueue[int] = SimpleQueue()
+
+    def passed_on() -> None:
+        signals.get()
+        stop.set()
+
+    threading.Thread(target=passed_on, name="signals", daemon=True).start()
 
     def asked(number: int, _frame: FrameType | None) -> None:
         nonlocal asked_at
-        if stop and number == signal.SIGINT and clock.monotonic() - asked_at > AGAIN_AFTER_S:
+        if asked_at and number == signal.SIGINT and clock.monotonic() - asked_at > AGAIN_AFTER_S:
             os._exit(EXIT_AT_ONCE)
-        if not stop:
-            asked_at = clock.monotonic()
-        stop.set()
+        asked_at = asked_at or clock.monotonic()
+        signals.put(number)
 
     signal.signal(signal.SIGINT, asked)
     signal.signal(signal.SIGTERM, asked)
