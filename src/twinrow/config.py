@@ -346,6 +346,14 @@ def _readable(message: str) -> str:
     )
 
 
+def _host_and_port(server: str) -> tuple[str, str]:
+    """The two parts of a server, of which the port may be missing: a colon within brackets belongs to the host."""
+    if server.endswith("]") or ":" not in server:
+        return server, ""
+    host, _, port = server.rpartition(":")
+    return host, port
+
+
 def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> MySQLConfig:
     """The parts of `mysql://user:password@host:port/database?options`; variables are put in after it is parsed.
 
@@ -380,9 +388,7 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> M
         raise bad("names no user before an @ (in a password #, / and ? are written as %23, %2F and %3F)")
     user, _, password = login.partition(":")
     of_bytes = partial(unquote, errors="surrogateescape")
-    host, port = server, ""
-    if not server.endswith("]") and ":" in server:
-        host, _, port = server.rpartition(":")
+    host, port = _host_and_port(server)
     if ":" in _VARIABLE.sub("", host) and not host.endswith("]"):
         raise bad("has an IPv6 address that is not in brackets (write [::1]:3306)")
     given = [pair.partition("=") for pair in parts.query.split("&") if pair]

@@ -23,6 +23,7 @@ from twinrow.budget import Budget, Spending
 from twinrow.change import Item
 from twinrow.clock import Stop
 from twinrow.decode import wire_json
+from twinrow.dynamodb_error import REMEDIES, DynamoDBError, of_answer
 from twinrow.errors import Throttled, Transient, TwinrowError
 from twinrow.retry import back_off_s
 from twinrow.table_description import TableDescription, described
@@ -42,20 +43,6 @@ UNANSWERED = "DynamoDB leaves keys of a batch read unanswered"
 PAGE_SHAPES = frozenset({"ScanOutput", "QueryOutput"})
 RECORDS_SHAPE = "GetRecordsOutput"
 
-THROTTLE_CODES = frozenset({
-    "ProvisionedThroughputExceededException", "ProvisionedThroughputExceeded", "ThrottlingException", "ThrottlingError",
-    "Throttling", "RequestLimitExceeded", "LimitExceededException", "TooManyRequestsException",
-})  # fmt: skip
-TRANSIENT_CODES = frozenset({
-    "InternalServerError", "InternalServerErrorException", "InternalFailure", "ServiceUnavailable",
-    "ServiceUnavailableException", "RequestTimeout", "RequestTimeoutException", "TransactionInProgressException",
-    "TransactionConflictException", "TransactionConflict", "ReplicatedWriteConflictException", "DuplicateItem",
-})  # fmt: skip
-WITHHELD_CODES = frozenset({
-    "AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException",
-    "AccessDenied", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken",
-})  # fmt: skip
-"""Rights and credentials that somebody may give back; the second line is how STS names them, where a role is taken."""
 REFRESH_ERRORS = (
     botocore.exceptions.CredentialRetrievalError, botocore.exceptions.MetadataRetrievalError, RuntimeError,
     json.JSONDecodeError,
@@ -64,17 +51,6 @@ REFRESH_ERRORS = (
 
 A `credential_process` that prints half an answer raises JSONDecodeError; DynamoDB's answers are not read by json here.
 """
-REMEDIES = {
-    "ResourceNotFoundException": "check the table's name, `region` and `endpoint_url` in [dynamodb]",
-    "AccessDeniedException": "grant the rights that `twinrow iam-policy` prints",
-    "UnrecognizedClientException": "check the AWS credentials (environment, profile or role)",
-    "InvalidSignatureException": "check the AWS secret key and this machine's clock",
-    "ExpiredTokenException": "renew the AWS session credentials",
-    "AccessDenied": "let these credentials take the role of the profile",
-    "InvalidClientTokenId": "check the AWS credentials (environment, profile or role)",
-    "SignatureDoesNotMatch": "check the AWS secret key and this machine's clock",
-    "ExpiredToken": "renew the AWS session credentials",
-}
 
 
 class _PageAnswer(msgspec.Struct, rename="pascal"):
@@ -282,7 +258,7 @@ class DynamoDB:
         try:
             answer = getattr(self._client(service, timeout_s), operation)(**parameters)
         except botocore.exceptions.ClientError as error:
-            raise _client_error(error, where or operation) from error
+            raise of_answer(error.response, where or operation) from error
         except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError) as error:
             raise TwinrowError(
                 "no AWS credentials found", where="DynamoDB", remedy="set them by environment, profile or role"
@@ -452,25 +428,6 @@ class DynamoDB:
             return StatementAnswer(error.code, error.what, None), 1.0
         units = float((answer.get("ConsumedCapacity") or {}).get("CapacityUnits", 0.0))
         return StatementAnswer(None, "", answer.get("Attributes")), units
-
-
-class DynamoDBError(TwinrowError):
-    """DynamoDB refused a request for good; `code` is its error code."""
-
-    def __init__(self, code: str, what: str, *, where: str, remedy: str) -> None:
-        super().__init__(what, where=where, remedy=remedy)
-        self.code = code
-
-
-def _client_error(error: Any, where: str) -> TwinrowError:
-    code = str(error.response.get("Error", {}).get("Code", ""))
-    message = str(error.response.get("Error", {}).get("Message", ""))
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) or 0)
-    if code in THROTTLE_CODES:
-        return Throttled(f"DynamoDB throttles ({code})", where=where)
-    if code in TRANSIENT_CODES or status >= 500:
-        return Transient(f"DynamoDB has trouble ({code or status}: {message})", where=where)
-    return DynamoDBError(code, f"DynamoDB refuses: {code}: {message}", where=where, remedy=REMEDIES.get(code, ""))
 
 
 def _page(answer: dict[str, Any]) -> Page:

@@ -22,7 +22,8 @@ from twinrow.app.servers import DynamoDBLocal
 from twinrow.capture.reader_threads import ReaderThreads
 from twinrow.capture.stream import StreamBatch, StreamReader
 from twinrow.change import Change
-from twinrow.dynamodb import DynamoDB, DynamoDBError
+from twinrow.dynamodb import DynamoDB
+from twinrow.dynamodb_error import DynamoDBError
 
 WRITES = 600
 LAG_MEDIAN_S_MAX = 0.25

@@ -8,7 +8,7 @@ from tests.fixtures.stream_reading import Reading, numbers
 
 from twinrow.capture.shard_reader import IDLE_S_MAX
 from twinrow.capture.stream import EMPTY_S, READ_AT_EVERY_S
-from twinrow.dynamodb import DynamoDBError
+from twinrow.dynamodb_error import DynamoDBError
 
 HOUR_S = 3600.0
 

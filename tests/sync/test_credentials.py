@@ -13,7 +13,8 @@ from tests.fixtures.copying import Copying, marked, put_all
 from tests.fixtures.tables import CREDENTIALS
 from tests.fixtures.waiting import wait_until
 
-from twinrow.dynamodb import WITHHELD_CODES, DynamoDB, DynamoDBError
+from twinrow.dynamodb import DynamoDB
+from twinrow.dynamodb_error import WITHHELD_CODES, DynamoDBError
 
 REFRESHED_EACH_TIME = timedelta(minutes=8)
 """botocore reads credentials anew that end within ten minutes, before each request."""

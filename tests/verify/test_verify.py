@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +18,7 @@ from tests.fixtures.waiting import wait_until
 
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
-from twinrow.errors import Transient
+from twinrow.errors import Transient, TwinrowError
 from twinrow.mysql import Connection
 from twinrow.schema.sql_type import SqlValue
 from twinrow.state import recheck
@@ -286,3 +289,16 @@ def test_what_a_reconcile_suspects_too_is_still_repaired_as_known(make_copying: 
     recheck.add(session, copying.table, keys, "reconcile")
     assert recheck.count_of(session, copying.table, recheck.REPAIR) == 2
     session.close()
+
+
+def test_no_room_for_what_is_to_be_mended_is_told_and_changes_nothing(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copying = _copied(make_copying, items=3)
+    _sql(copying, "DELETE FROM {t} WHERE row_id = 1")
+    full = partial(Path("/dev/full").open, "w+", encoding="ascii")
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda *_, **__: full())
+    with pytest.raises(TwinrowError, match="set TMPDIR"):
+        copying.repair(execute=True)
+    assert copying.state("_twinrow_recheck") == 0
+    assert _found(copying.verify()) == {"missing": 1}

@@ -11,7 +11,8 @@ from twinrow.app import check_fixes
 from twinrow.app.finding import Finding, Fix, Level
 from twinrow.app.wiring import few_tries
 from twinrow.change import AttributeValue, Item
-from twinrow.dynamodb import DynamoDB, DynamoDBError
+from twinrow.dynamodb import DynamoDB
+from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import StartRefused, TwinrowError
 from twinrow.state.outbox import NO_DIGEST, Debt
 from twinrow.sync import link_write, start

@@ -18,7 +18,8 @@ from twinrow.app.terminal import out, say
 from twinrow.app.watch import StatusSource
 from twinrow.app.wiring import connect, copies_of, dynamodb_of, mysql_of
 from twinrow.clock import Stop
-from twinrow.dynamodb import DynamoDB, DynamoDBError
+from twinrow.dynamodb import DynamoDB
+from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import TwinrowError
 from twinrow.mysql import MySQL
 from twinrow.schema.naming import quote

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from twinrow.capture.shard_reader import NOT_FOUND, StreamSource
 from twinrow.capture.shard_tree import PARENT_ABSENT_S, Listing, Shard
-from twinrow.dynamodb import DynamoDBError
+from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import Transient
 
 LIST_EVERY_S = 15.0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from twinrow.change import AttributeValue
-from twinrow.dynamodb import DynamoDBError, Statement, StatementAnswer
+from twinrow.dynamodb import Statement, StatementAnswer
+from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import Throttled, Transient
 from twinrow.state.outbox import NO_DIGEST, Debt
 from twinrow.sync.copy import Copy

@@ -12,7 +12,8 @@ from typing import IO
 
 from twinrow.capture.scan import ParallelScan
 from twinrow.clock import Stop
-from twinrow.dynamodb import DynamoDB, DynamoDBError
+from twinrow.dynamodb import DynamoDB
+from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import TwinrowError
 from twinrow.garbage import collect_seldom
 from twinrow.sync.load import TextMaker

@@ -9,8 +9,8 @@ from functools import partial
 from typing import Protocol
 
 from twinrow import clock
-from twinrow.dynamodb import WITHHELD_CODES as DYNAMODB_WITHHELD
-from twinrow.dynamodb import DynamoDBError
+from twinrow.dynamodb_error import WITHHELD_CODES as DYNAMODB_WITHHELD
+from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import (
     Broken,
     ConfigError,
