@@ -190,7 +190,13 @@ class Linker:
 
     def _work(self) -> None:
         """Call after call while debts wait: the busier the calls are, the fuller is the next one."""
-        while debts := self._next_call():
+        while True:
+            # Before the debts are taken: what waits for units is not under way, and a mark may still go before it.
+            while not (self._copy.stop or self._over or self._copy.write_budget.ready(self._copy.stop, BUDGET_WAIT_S)):
+                pass
+            debts = self._next_call()
+            if not debts:
+                return
             try:
                 self._pay(debts)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - handed to the table's thread, which raises it
@@ -248,8 +254,6 @@ class Linker:
 
     def _pay(self, debts: list[Debt]) -> None:
         copy = self._copy
-        while not (copy.stop or self._over or copy.write_budget.ready(copy.stop, BUDGET_WAIT_S)):
-            pass
         if copy.stop or self._over or not copy.may_call():
             return  # the debts stand in the outbox; who holds the lease next rechecks them
         fail_point("before-link-call")
