@@ -22,7 +22,7 @@ def test_an_index_that_leaves_items_out_is_warned_of(
     monkeypatch.setattr(
         copy.dynamodb, "describe", lambda _table: replace(told, indexes=(replace(index, keys=keys),))
     )  # fmt: skip
-    found = {one.name: one for one in check_dynamodb.look(copy, copied=True)}
+    found = {one.name: one for one in check_dynamodb.look(copy, lambda *_: None, None)}
     assert ("sort key" in found) == warned
     if warned:
         assert found["sort key"].level == "warning"

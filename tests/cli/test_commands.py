@@ -280,11 +280,12 @@ def test_check_tells_an_into_that_was_changed_from_a_copy_that_is_gone(
     command.write_config(config_text(dynamodb, database, pending_table(reviews, into="elsewhere")))
     looked = command.run("check", "--json")
     assert looked.code == 1
-    (found,) = [one for one in looked.document["checks"] if one["name"] == "MySQL table"]
-    assert "the copy is `reviews`" in found["text"]
+    found = {one["name"]: one for one in looked.document["checks"] if one["table"]}
+    assert "`reviews` is the copy" in found["MySQL table"]["text"]
+    assert "`into` was 'reviews'" in found["settings"]["text"]
     database.query("DROP TABLE reviews")
-    (found,) = [one for one in command.run("check", "--json").document["checks"] if one["name"] == "MySQL table"]
-    assert "`reviews` is gone" in found["text"]
+    found = {one["name"]: one for one in command.run("check", "--json").document["checks"] if one["table"]}
+    assert "`reviews` is gone" in found["MySQL table"]["text"]
 
 
 def test_check_fix_adds_the_index_and_the_stream(

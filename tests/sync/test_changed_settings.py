@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +11,14 @@ from tests.conftest import MakeCopying, MakeTable
 from tests.fixtures.copying import PENDING_INDEX, Copying, Wire, key, marked, put_all, review
 from tests.fixtures.waiting import wait_until
 
+from twinrow.app import check_mysql, check_settings
+from twinrow.app.finding import Finding
 from twinrow.change import Change
 from twinrow.clock import Stop
+from twinrow.dynamodb import DynamoDB
 from twinrow.errors import StartRefused
 from twinrow.sink import ddl
-from twinrow.sync import start
+from twinrow.sync import changed_settings, start
 from twinrow.sync.apply import Batch, apply
 from twinrow.workers.held import held
 
@@ -29,11 +33,23 @@ def copied(make_copying: MakeCopying, **options: Any) -> Copying:
     return copying
 
 
+def checked(copying: Copying) -> Finding:
+    """What `twinrow check` says to the settings. It changes nothing."""
+    (copy,), mysql = copying.copies(Stop())
+    with closing(mysql.connect()) as session:
+        registered = check_mysql.registered(session, copy.table)
+        found = check_settings.look(copy, copy.dynamodb.describe(copy.table), registered)
+        assert check_mysql.registered(session, copy.table) == registered
+    return found
+
+
 def refusal(copying: Copying) -> str:
-    """Why the start is refused; nothing of the copy has changed."""
+    """Why the start is refused, as `check` told before; nothing of the copy has changed."""
     before = copying.rows("row_id, username, reviewed_at, rating")
+    told = checked(copying)
     error = copying.once().outcome.error
     assert isinstance(error, StartRefused), error
+    assert (told.level, told.text, told.remedy) == ("error", error.what, error.remedy)
     assert error.exit_code == 2
     assert copying.rows("row_id, username, reviewed_at, rating") == before
     assert copying.database.query("SELECT phase, reason FROM _twinrow_table") == [("LIVE", str(error))]
@@ -73,9 +89,11 @@ def test_what_cannot_be_applied_is_refused_with_the_way_out(
 def test_an_override_that_contradicts_the_key_is_refused_before_anything_is_made(make_copying: MakeCopying) -> None:
     copying = make_copying(columns={"username": {"ignore": True}})
     put_all(copying.client, copying.table, [marked(1)])
+    told = checked(copying)
     error = copying.once().outcome.error
     assert error is not None
     assert "is part of the key and cannot be ignored" in str(error)
+    assert (told.level, told.text, told.remedy) == ("error", error.what, error.remedy)
     assert error.exit_code == 2
     assert not copying.database.query("SHOW TABLES LIKE %s", copying.table)
 
@@ -87,6 +105,16 @@ def test_a_column_that_an_analyst_took_in_the_meantime_stays_theirs(make_copying
     copying.once_well()
     copying.assert_equal(items=ITEMS)
     assert {one for (one,) in copying.rows("wanted")} == {"theirs"}
+
+
+def test_overrides_in_another_order_are_the_same(make_copying: MakeCopying) -> None:
+    columns = {"late": {"column": "wanted"}, "other": {"column": "another"}}
+    copying = copied(make_copying, columns=columns)
+    copying.database.query(f"ALTER TABLE `{copying.table}` ADD COLUMN wanted INT NULL")
+    copying.change(columns=dict(reversed(columns.items())))
+    assert checked(copying).level == "ok"
+    copying.once_well()
+    copying.assert_equal(items=ITEMS)
 
 
 @pytest.mark.parametrize(
@@ -115,25 +143,52 @@ def test_another_key_is_refused(make_copying: MakeCopying, make_table: MakeTable
 
 
 @pytest.mark.parametrize(
-    ("changed", "cause"),
+    ("changed", "names", "cause"),
     [
-        ({"capture": "scan"}, "CAPTURE_CHANGED"),
-        ({"link_attribute": "other_id"}, "CONFIG_CHANGED"),
-        ({"link": False}, "CONFIG_CHANGED"),
-        ({"pending_index": {**PENDING_INDEX, "pending": ["p1"]}}, "CONFIG_CHANGED"),
+        ({"capture": "scan"}, "capture, link", "CAPTURE_CHANGED"),
+        ({"link_attribute": "other_id"}, "link_attribute", "CONFIG_CHANGED"),
+        ({"link": False}, "link", "CONFIG_CHANGED"),
+        ({"pending_index": {**PENDING_INDEX, "pending": ["p1"]}}, "pending_index", "CONFIG_CHANGED"),
     ],
 )
 def test_what_may_have_hidden_changes_is_applied_and_reconciled(
-    make_copying: MakeCopying, changed: dict[str, Any], cause: str
+    make_copying: MakeCopying, changed: dict[str, Any], names: str, cause: str
 ) -> None:
     copying = copied(make_copying)
     put_all(copying.client, copying.table, [review(n, text={"S": "nobody saw this"}) for n in range(3)])
     copying.client.delete_item(TableName=copying.table, Key=key(review(5)))
+    assert (checked(copying).level, checked(copying).text) == ("ok", "as at the last start")
     copying.change(**changed)
+    told = checked(copying)
+    assert told.level == "ok"
+    assert told.text == f"changed, applied at the next start: {names}; a reconcile follows"
     copying.once_well()
+    assert (checked(copying).level, checked(copying).text) == ("ok", "as at the last start")
     assert (cause, True) in gaps(copying)
     assert all(closed for _, closed in gaps(copying))
     copying.assert_equal(items=ITEMS - 1)
+
+
+def test_a_table_made_anew_under_its_name_is_reconciled(
+    make_copying: MakeCopying, make_table: MakeTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = ["the first"]
+    described = DynamoDB.describe  # DynamoDB Local gives no ids to tables
+    monkeypatch.setattr(DynamoDB, "describe", lambda self, table: replace(described(self, table), table_id=ids[-1]))
+    copying = copied(make_copying)
+    copying.client.delete_table(TableName=copying.table)
+    copying.client.get_waiter("table_not_exists").wait(TableName=copying.table)
+    make_table(copying.table, index=("migrated-index", "migrated:S", "ALL"))
+    put_all(copying.client, copying.table, [review(n, text={"S": "of the new table"}) for n in range(3, 6)])
+    ids.append("the second")
+    told = checked(copying)
+    assert told.level == "warning"
+    assert "is another one than the one that was copied" in told.text
+    assert "a reconcile follows" in told.text
+    copying.once_well()
+    assert gaps(copying) == [("TABLE_RECREATED", True)]
+    copying.assert_equal(items=3)
+    assert checked(copying).text == "as at the last start"
 
 
 @pytest.mark.parametrize("value", [{"N": "424242"}, {"S": "of the app"}])
@@ -155,7 +210,7 @@ def test_an_attribute_of_the_app_is_not_taken_for_links(
         name: one for name, one in copying.tables[copying.table].items() if name not in was
     }
     if not all_have_it:  # the first pages do not show it
-        monkeypatch.setattr(start, "first_pages", lambda *_: [])
+        monkeypatch.setattr(changed_settings, "first_pages", lambda *_: [])
     told = refusal(copying)
     assert "items carry `mysql_id`" in told
     assert "another `link_attribute`" in told
@@ -207,6 +262,7 @@ def _ends(*_: object) -> None:
 def test_a_mark_more_is_no_gap(make_copying: MakeCopying) -> None:
     copying = copied(make_copying)
     copying.change(pending_index={**PENDING_INDEX, "pending": ["false", "p1"]})
+    assert checked(copying).text == "changed, applied at the next start: pending_index"
     put_all(copying.client, copying.table, [marked(1), review(2, migrated={"S": "p1"}, text={"S": "new"})])
     copying.once_well()
     assert gaps(copying) == []

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 
 from twinrow import clock
-from twinrow.app import check_fixes
+from twinrow.app import check_fixes, check_settings
 from twinrow.app.finding import Finding, Fix, Level
 from twinrow.app.wiring import few_tries
 from twinrow.change import AttributeValue, Item
@@ -15,6 +15,7 @@ from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import StartRefused, TwinrowError
 from twinrow.state.outbox import NO_DIGEST, Debt
+from twinrow.state.tables import Registered
 from twinrow.sync import link_write, start
 from twinrow.sync.copy import Copy
 from twinrow.table_description import TableDescription
@@ -24,8 +25,18 @@ MENDABLE = ("twinrow check --fix adds it", "twinrow check --fix turns it on", "w
 """The remedies of `start.check_source` that --fix can bring about."""
 
 
-def look(copy: Copy, *, copied: bool) -> Iterator[Finding]:
-    """What concerns one table; `copied` says that MySQL has a copy of it. Reads at most SAMPLE_ITEMS items."""
+def look(
+    copy: Copy,
+    on_described: Callable[[Copy, TableDescription], None],
+    registered: Registered | None,
+    *,
+    mysql_answers: bool = True,
+) -> Iterator[Finding]:
+    """What concerns one table; `registered` is its copy in MySQL, where there is one.
+
+    Reads at most SAMPLE_ITEMS items; where linking was turned on for a copy, one page of every segment, within the
+    budget that `on_described` sets.
+    """
     table = copy.table
     try:
         description = few_tries(lambda: copy.dynamodb.describe(table))
@@ -39,13 +50,15 @@ def look(copy: Copy, *, copied: bool) -> Iterator[Finding]:
         f"{description.status}, about {description.items:,} items, {description.bytes:,} bytes",
         "" if state == "ok" else "wait until it is ACTIVE",
     )  # fmt: skip
+    on_described(copy, description)
     source = _source(copy, description)
     yield source
     yield from _captured(copy, description)
+    yield check_settings.look(copy, description, registered)
     yield from _reading(copy, description, index_is_there=source.level == "ok")
     if copy.settings.linked or copy.settings.capture == "pending-index":
         yield from _writing(copy, description)
-    if copy.settings.linked and not copied:
+    if copy.settings.linked and registered is None and mysql_answers:  # else nobody knows whose ids they are
         yield from _linked_items(copy)
 
 

@@ -13,6 +13,7 @@ from twinrow.mysql import VERSION_MIN, Connection
 from twinrow.schema.naming import quote
 from twinrow.sink import inspect
 from twinrow.state import meta, tables
+from twinrow.state.tables import Registered
 from twinrow.sync.settings import Settings
 
 FOR_SPEED = "CREATE TEMPORARY TABLES"
@@ -107,31 +108,26 @@ def _tls(connection: Connection, config: MySQLConfig) -> Finding:
     return Finding("", "TLS", "warning", "not encrypted", "add ?ssl_mode=REQUIRED to `mysql.url`")
 
 
-def is_copied(connection: Connection, table: str) -> bool:
-    """Whether MySQL has a copy of the table."""
-    return meta.installed(connection) and tables.load(connection, table) is not None
+def registered(connection: Connection, table: str) -> Registered | None:
+    """The table's copy as MySQL knows it, if there is one."""
+    return tables.load(connection, table) if meta.installed(connection) else None
 
 
-def look_at_table(connection: Connection, settings: Settings) -> Finding:
-    """Whether the MySQL table is free to be made, or ours and as it should be."""
-    known = tables.load(connection, settings.table) if meta.installed(connection) else None
-    into = known.into_table if known is not None else settings.into
+def look_at_table(connection: Connection, settings: Settings, known: Registered | None) -> Finding:
+    """Whether the MySQL table is free to be made, or ours and as it should be; `known` is the copy, if there is one."""
+    begun = known is not None and known.phase == "NEW"  # ended before its table was made: begun again, as set today
+    into = settings.into if known is None or begun else known.into_table
     there = bool(inspect.columns(connection, into))
     name = "MySQL table"
+    if not there and (known is None or begun):
+        return Finding(settings.table, name, "ok", f"`{into}` will be made")
     if known is None:
-        if not there:
-            return Finding(settings.table, name, "ok", f"`{settings.into}` will be made")
         return Finding(
-            settings.table, name, "error", f"`{settings.into}` is there, and is no copy of this table",
+            settings.table, name, "error", f"`{into}` is there, and is no copy of this table",
             "set another `into`, or rename it",
         )  # fmt: skip
     if not there:
         return Finding(settings.table, name, "error", f"`{into}` is gone", f"twinrow reset {settings.table} --yes")
-    if into != settings.into:
-        return Finding(
-            settings.table, name, "error", f"the copy is `{into}`, the configuration says `into = {settings.into!r}`",
-            f"set `into` back, or twinrow reset {settings.table} --yes and copy it anew",
-        )  # fmt: skip
     try:
         inspect.refuse_unique_indexes(connection, into)
     except StartRefused as refusal:

@@ -5,48 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from twinrow import clock
 from twinrow.capture.scan import ScannedPage, first_pages, segments_for
 from twinrow.errors import Broken, StartRefused
 from twinrow.mysql import Flavour, MySQLError
 from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve
-from twinrow.schema.naming import fold, quote
-from twinrow.schema.row import fingerprint
 from twinrow.schema.table import KeyAttribute, TableSchema, check_overrides, empty_schema, from_json, to_json
 from twinrow.sink import ddl, inspect, statements
 from twinrow.sink.inspect import FoundColumn
-from twinrow.sink.writer import existing_rows
-from twinrow.state import checkpoint, gap, lease, outbox, tables
+from twinrow.state import checkpoint, lease, tables
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.state.tables import Registered
+from twinrow.sync import changed_settings
 from twinrow.sync.copy import Copy
 from twinrow.sync.follow import enter_stream
 from twinrow.sync.settings import PendingIndex, Settings
 from twinrow.table_description import TableDescription
 
 TABLE_EXISTS = 1050
-ROWS_A_LOOK_MAX = 100_000
-CONFIG_CHANGED = "CONFIG_CHANGED"
-CAPTURE_CHANGED = "CAPTURE_CHANGED"
-SOURCE_CHANGED = "TABLE_RECREATED"
-
-
-def summary(settings: Settings) -> dict[str, Any]:
-    """What of the settings a copy depends on; kept in MySQL and compared at every start."""
-    pending = settings.pending
-    return {
-        "into": settings.into,
-        "capture": settings.capture,
-        "linked": settings.linked,
-        "link_attribute": settings.link_attribute,
-        "own": sorted(settings.own),
-        "overrides": [repr(one) for one in settings.overrides],
-        "deleted": pending.deleted if pending else None,
-        "mark": [pending.index, pending.attribute] if pending else None,
-        "marks": [json.dumps(one) for one in pending.marks] if pending else None,
-    }
 
 
 def check_source(copy: Copy, description: TableDescription) -> None:
@@ -58,10 +34,6 @@ def check_source(copy: Copy, description: TableDescription) -> None:
             "has replicas in other Regions, where last-writer-wins takes whole items", where=where,
             remedy="set link = false, or allow_global_table_writes = true if one Region writes each item",
         )  # fmt: skip
-    own_keys = settings.own & {name for name, _ in description.keys}
-    if own_keys:
-        what = "`link_attribute`" if settings.link_attribute in own_keys else "the mark"
-        raise StartRefused(f"{what} {min(own_keys)!r} is a key attribute", where=where, remedy="name another")
     if settings.capture == "pending-index" and settings.pending is not None:
         _check_index(settings.pending, description, where)
     if settings.capture == "stream" and description.stream_arn is None:
@@ -93,11 +65,25 @@ def _check_index(pending: PendingIndex, description: TableDescription, where: st
         raise StartRefused(f"index {pending.index!r} is {index.status}", where=where, remedy="wait until it is ACTIVE")
 
 
+def check_settings(settings: Settings, description: TableDescription) -> None:
+    """Raise StartRefused for settings that contradict the table's key."""
+    where = f"table {settings.table}"
+    own_keys = settings.own & {name for name, _ in description.keys}
+    if own_keys:
+        what = "`link_attribute`" if settings.link_attribute in own_keys else "the mark"
+        raise StartRefused(f"{what} {min(own_keys)!r} is a key attribute", where=where, remedy="name another")
+    try:
+        check_overrides(_keys(description), settings.own, settings.overrides)
+    except ValueError as error:
+        raise StartRefused(str(error), where=where, remedy="mend the configuration") from error
+
+
 def start(copy: Copy, description: TableDescription) -> tuple[int, list[ScannedPage]]:
     """Make the table ready to be copied into; the number of segments and pages read already (a new table only).
 
     Raises StartRefused when somebody else's table is in the way, or a changed setting wants a command first.
     """
+    check_settings(copy.settings, description)
     registered = tables.load(copy.writer, copy.table)
     if registered is None:
         return _begin(copy, description)
@@ -107,7 +93,8 @@ def start(copy: Copy, description: TableDescription) -> tuple[int, list[ScannedP
         # killed between CREATE TABLE and the transaction that says so
         _enter_first(copy, from_json(registered.table_schema), _segments(copy, description))
     resume_ddl(copy)
-    _check_changed(copy, description, registered)
+    changed_settings.refuse(copy, description, registered)
+    changed_settings.adapt(copy, description, registered)
     inspect.refuse_unique_indexes(copy.writer, copy.settings.into)
     missing = inspect.missing_columns(copy.writer, copy.schema)
     if missing:
@@ -163,7 +150,6 @@ def _begin(copy: Copy, description: TableDescription) -> tuple[int, list[Scanned
         enter_stream(copy, description.stream_arn)
     pages = first_pages(copy.dynamodb, copy.table, count, copy.read_budget, copy.stop)
     _refuse_linked_items(copy, pages)
-    _check_overrides(copy, _keys(description))
     schema = evolve(new_schema(settings, description), (item for page in pages for item in page.items)).schema
     _register(copy, description, schema)
     with copy.ddl_session() as session:
@@ -203,11 +189,11 @@ def _refuse_linked_items(copy: Copy, pages: list[ScannedPage]) -> None:
 def _register(copy: Copy, description: TableDescription, schema: TableSchema) -> None:
     tables.register(
         copy.writer, copy.table, copy.settings.into, description.table_id or description.arn,
-        json.dumps(summary(copy.settings)), to_json(schema), clock.now(),
+        json.dumps(changed_settings.summary(copy.settings)), to_json(schema), clock.now(),
     )  # fmt: skip
     tables.update(  # one that was begun and not made may have had other settings
         copy.writer, copy.table, into_table=copy.settings.into, source_id=description.table_id or description.arn,
-        table_schema=to_json(schema), config=json.dumps(summary(copy.settings)),
+        table_schema=to_json(schema), config=json.dumps(changed_settings.summary(copy.settings)),
     )  # fmt: skip
 
 
@@ -264,142 +250,3 @@ def steps_between(before: TableSchema, after: TableSchema, why: str) -> tuple[Ad
         elif old.type != column.type:
             steps.append(WidenColumn(old, column, why))
     return tuple(steps)
-
-
-def _check_changed(copy: Copy, description: TableDescription, registered: Registered) -> None:
-    settings, before = copy.settings, registered.settings
-    now = summary(settings)
-    where = f"table {copy.table}"
-    reset = f"twinrow reset {copy.table} --yes, then twinrow sync --adopt-links"
-    if description.keys != tuple((key.name, key.kind) for key in copy.schema.keys):
-        was = " and ".join(f"{key.name!r} ({key.kind})" for key in copy.schema.keys)
-        raise StartRefused(f"its key was {was} when the copy was made", where=where, remedy=reset)
-    if registered.source_id and description.table_id and registered.source_id != description.table_id:
-        gap.record(copy.writer, copy.table, SOURCE_CHANGED, at=clock.now())
-        tables.update(copy.writer, copy.table, source_id=description.table_id)
-    if now == before:
-        return
-    if now["into"] != before["into"]:
-        raise StartRefused(
-            f"`into` was {before['into']!r} when the copy was made", where=where, remedy=f"set it back, or {reset}"
-        )
-    changed = set(now["overrides"]) ^ set(before["overrides"])
-    if changed:
-        known = {one.attribute for one in copy.schema.columns}
-        named = {one.attribute for one in (*settings.overrides, *copy.schema.overrides) if repr(one) in changed}
-        ignores = any(one.ignore for one in (*settings.overrides, *copy.schema.overrides) if repr(one) in changed)
-        if named & known or ignores:
-            raise StartRefused(
-                f"the override of {min(named)!r} was changed after its values were copied", where=where,
-                remedy=f"set it back, or {reset}",
-            )  # fmt: skip
-        _check_new_overrides(copy)
-    if settings.linked and (not before["linked"] or now["link_attribute"] != before["link_attribute"]):
-        _refuse_the_apps_attribute(copy, description, reset)
-    _adapt(copy, before, now)
-
-
-def _refuse_the_apps_attribute(copy: Copy, description: TableDescription, reset: str) -> None:
-    """Raise StartRefused where the attribute that is to hold the ids holds something else: links would overwrite it.
-
-    Looked for in the copy, and in one page of every segment (an attribute that was named before has no column).
-    """
-    settings, schema = copy.settings, copy.schema
-    name = settings.link_attribute
-    column = schema.by_attribute.get(name)
-    there = None
-    if column is not None:
-        cell = quote(column.column)
-        other = f"{cell} <> row_id" if column.kind == "N" else f"{cell} IS NOT NULL"
-        there = _first_value(copy, cell, other)
-    if there is None:
-        segments = _segments(copy, description)
-        there = _other_link(copy, first_pages(copy.dynamodb, copy.table, segments, copy.read_budget, copy.stop))
-    if there is not None:
-        raise StartRefused(
-            f"items carry `{name}` that holds something else than their row's id (for example {there})",
-            where=f"table {copy.table}",
-            remedy=f"set another `link_attribute`; or, where these are ids to keep, {reset}",
-        )
-
-
-def _first_value(copy: Copy, cell: str, condition: str) -> str | None:
-    """The value of the first row for which a condition holds; by slices, since no index helps and tables are large."""
-    table, after = quote(copy.schema.into), 0
-    while True:
-        ids = f"SELECT row_id FROM {table} WHERE row_id > %s ORDER BY row_id LIMIT {ROWS_A_LOOK_MAX}"
-        last = copy.writer.query(f"SELECT MAX(row_id) FROM ({ids}) AS slice", (after,))[0][0]
-        if last is None:
-            return None
-        found = copy.writer.query(
-            f"SELECT {cell} FROM {table} WHERE row_id > %s AND row_id <= %s AND {condition} LIMIT 1", (after, last)
-        )
-        if found:
-            return str(found[0][0])
-        after = int(last)
-
-
-def _other_link(copy: Copy, pages: list[ScannedPage]) -> str | None:
-    """A value of the link attribute that is not the id of the item's row, if these pages have one."""
-    settings, keys = copy.settings, copy.schema.keys
-    linked = {
-        fingerprint(keys, item): link
-        for page in pages
-        for item in page.items
-        if (link := settings.link_of(item)) is not None
-    }
-    rows = existing_rows(copy.writer, copy.schema, list(linked))
-    for key_hash, link in linked.items():
-        if key_hash in rows and link != {"N": str(rows[key_hash].row_id)}:
-            return json.dumps(link)
-    return None
-
-
-def _check_new_overrides(copy: Copy) -> None:
-    """Raise StartRefused for overrides that contradict the rest, or name a column that is there already."""
-    settings, schema = copy.settings, copy.schema
-    where = f"table {copy.table}"
-    _check_overrides(copy, schema.keys)
-    of = {column.attribute: column.column for column in schema.columns}
-    there = {fold(name): name for name in inspect.columns(copy.writer, settings.into)}
-    for override in settings.overrides:
-        name = override.column
-        if name is not None and of.get(override.attribute) != name and fold(name) in there:
-            raise StartRefused(
-                f"the override of {override.attribute!r} names the column {there[fold(name)]!r}, which is there",
-                where=where, remedy="name another column",
-            )  # fmt: skip
-
-
-def _check_overrides(copy: Copy, keys: tuple[KeyAttribute, ...]) -> None:
-    try:
-        check_overrides(keys, copy.settings.own, copy.settings.overrides)
-    except ValueError as error:
-        raise StartRefused(str(error), where=f"table {copy.table}", remedy="mend the configuration") from error
-
-
-def _adapt(copy: Copy, before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Apply a changed setting; where it may have hidden changes or left links unwritten, a reconcile mends that."""
-    settings = copy.settings
-    # a column of an attribute that is Twinrow's from now on stays as it is, and nobody writes it any more
-    columns = tuple(column for column in copy.schema.columns if column.attribute not in settings.own)
-    schema = replace(
-        copy.schema,
-        own=settings.own,
-        overrides=settings.overrides,
-        columns=columns,
-        version=copy.schema.version + 1,
-    )
-    moved = {name for name in now if now[name] != before.get(name)}
-    with copy.writer.transaction() as tx:
-        lease.lock(tx, copy.lease, None)
-        tables.update(tx, copy.table, config=json.dumps(now), table_schema=to_json(schema))
-        lease.raise_schema_version(tx, copy.lease, schema.version)
-        if "capture" in moved:
-            gap.record(tx, copy.table, CAPTURE_CHANGED, at=clock.now())
-        if moved & {"linked", "link_attribute"}:
-            outbox.forgive_refused(tx, copy.table)
-        given_up = [mark for mark in before.get("marks") or [] if mark not in (now["marks"] or [])]
-        if moved & {"linked", "link_attribute", "own", "deleted", "mark"} or given_up:
-            gap.record(tx, copy.table, CONFIG_CHANGED, at=clock.now())
-    copy.schema = schema

@@ -35,8 +35,8 @@ def check(
 ) -> None:
     """Look at both sides before a sync; each trouble with its remedy.
 
-    Rights, index or stream, versions, collation, local_infile. Changes nothing, unless --fix is said: then each change
-    is shown with its cost, and asked for. Exit code 1 when something would keep a sync from starting.
+    Rights, index or stream, versions, collation, local_infile, changed settings. Changes nothing, unless --fix is said:
+    then each change is shown with its cost, and asked for. Exit code 1 when something would keep a sync from starting.
 
     \b
     Example:
@@ -64,23 +64,23 @@ def check(
 def _look(config: Config, chosen: tuple[TableConfig, ...], stop: Stop) -> Iterator[Finding]:
     from twinrow.app import check_dynamodb, check_mysql
     from twinrow.app.finding import Finding
-    from twinrow.app.wiring import connect, copies_of, mysql_of
+    from twinrow.app.wiring import connect, copies_of, limit_budgets, mysql_of
 
     copies = copies_of(config, chosen, stop)
-    copied = set()
+    registered = {}
+    answers = True
     try:
         with closing(connect(mysql_of(config))) as session:
             yield from check_mysql.look(session, config.mysql)
             for copy in copies:
-                if check_mysql.is_copied(session, copy.table):
-                    copied.add(copy.table)
-                yield check_mysql.look_at_table(session, copy.settings)
+                registered[copy.table] = check_mysql.registered(session, copy.table)
+                yield check_mysql.look_at_table(session, copy.settings, registered[copy.table])
     except TwinrowError as error:
         yield Finding("", "MySQL", "error", str(error.what), error.remedy)
-        # Nobody knows now whether ids in items are this copy's own.
-        copied = {copy.table for copy in copies}
+        answers = False
     for copy in copies:
-        yield from check_dynamodb.look(copy, copied=copy.table in copied)
+        known = registered.get(copy.table)
+        yield from check_dynamodb.look(copy, limit_budgets(config), known, mysql_answers=answers)
 
 
 def _mend(finding: Finding, change: Fix, stop: Stop, *, yes: bool) -> Finding:

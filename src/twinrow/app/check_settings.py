@@ -1,0 +1,47 @@
+"""Pre-flight of a table's settings: do they fit its key, and what does a start do about changed ones?"""
+
+from __future__ import annotations
+
+from twinrow.app.finding import Finding
+from twinrow.app.wiring import few_tries
+from twinrow.errors import TwinrowError
+from twinrow.state.tables import Registered
+from twinrow.sync import changed_settings, start
+from twinrow.sync.copy import Copy
+from twinrow.table_description import TableDescription
+
+NAME = "settings"
+IN_THE_CONFIGURATION = {
+    "capture": "capture", "linked": "link", "link_attribute": "link_attribute", "overrides": "columns",
+    "mark": "pending_index", "marks": "pending_index", "deleted": "pending_index",
+}  # fmt: skip
+"""What the entries of `changed_settings.summary` that a start applies are called there."""
+
+
+def look(copy: Copy, description: TableDescription, registered: Registered | None) -> Finding:
+    """What a start will say to the settings; `registered` is the copy as it was at its last start, if there is one."""
+    table = copy.table
+    try:
+        start.check_settings(copy.settings, description)
+        if registered is None or registered.phase == "NEW":
+            return Finding(table, NAME, "ok", "they fit the table's key")
+        few_tries(lambda: _refuse(copy, description, registered))
+    except TwinrowError as error:
+        return Finding(table, NAME, "error", error.what, error.remedy)
+    difference = changed_settings.changed(copy.settings, description, registered)
+    names = sorted({word for name, word in IN_THE_CONFIGURATION.items() if name in difference.names})
+    mended = "; a reconcile follows" if difference.gaps else ""
+    if difference.other_source:
+        told = f"the DynamoDB table is another one than the one that was copied (made anew, or elsewhere){mended}"
+        return Finding(table, NAME, "warning", told, "a start makes MySQL equal to this one, or name the former one")
+    if not names:
+        return Finding(table, NAME, "ok", "as at the last start")
+    return Finding(table, NAME, "ok", f"changed, applied at the next start: {', '.join(names)}{mended}")
+
+
+def _refuse(copy: Copy, description: TableDescription, registered: Registered) -> None:
+    try:
+        copy.load_schema()
+        changed_settings.refuse(copy, description, registered)
+    finally:
+        copy.close()

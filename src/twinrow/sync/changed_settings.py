@@ -1,0 +1,194 @@
+"""What differs between the settings that a copy was made under and those of today: applied, or refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from twinrow import clock
+from twinrow.capture.scan import ScannedPage, first_pages, segments_for
+from twinrow.errors import StartRefused
+from twinrow.schema.naming import fold, quote
+from twinrow.schema.row import fingerprint
+from twinrow.schema.table import to_json
+from twinrow.sink import inspect
+from twinrow.sink.writer import existing_rows
+from twinrow.state import gap, lease, outbox, tables
+from twinrow.state.tables import Registered
+from twinrow.sync.copy import Copy
+from twinrow.sync.settings import Settings
+from twinrow.table_description import TableDescription
+
+ROWS_A_LOOK_MAX = 100_000
+CONFIG_CHANGED = "CONFIG_CHANGED"
+CAPTURE_CHANGED = "CAPTURE_CHANGED"
+SOURCE_CHANGED = "TABLE_RECREATED"
+
+
+def summary(settings: Settings) -> dict[str, Any]:
+    """What of the settings a copy depends on; kept in MySQL and compared at every start."""
+    pending = settings.pending
+    return {
+        "into": settings.into,
+        "capture": settings.capture,
+        "linked": settings.linked,
+        "link_attribute": settings.link_attribute,
+        "own": sorted(settings.own),
+        "overrides": [repr(one) for one in settings.overrides],
+        "deleted": pending.deleted if pending else None,
+        "mark": [pending.index, pending.attribute] if pending else None,
+        "marks": [json.dumps(one) for one in pending.marks] if pending else None,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """How the settings of today, and the DynamoDB table they lead to, differ from what a copy was made from."""
+
+    before: dict[str, Any]
+    now: dict[str, Any]
+    other_source: bool
+
+    @property
+    def names(self) -> set[str]:
+        """Entries of the summary that are not what they were."""
+        return {name for name in self.now if self.now[name] != self.before.get(name)}
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """Causes for a reconcile: changes may have been missed, or links were not written."""
+        names = self.names
+        given_up = [mark for mark in self.before.get("marks") or [] if mark not in (self.now["marks"] or [])]
+        causes = {
+            SOURCE_CHANGED: self.other_source,
+            CAPTURE_CHANGED: "capture" in names,
+            CONFIG_CHANGED: bool(names & {"linked", "link_attribute", "own", "deleted", "mark"} or given_up),
+        }
+        return tuple(cause for cause, happened in causes.items() if happened)
+
+
+def changed(settings: Settings, description: TableDescription, registered: Registered) -> Changed:
+    """Compare with what the register says."""
+    ids = registered.source_id, description.table_id
+    return Changed(registered.settings, summary(settings), all(ids) and ids[0] != ids[1])
+
+
+def refuse(copy: Copy, description: TableDescription, registered: Registered) -> None:
+    """Raise StartRefused for a change that would need the copy to be made anew. Reads only, in MySQL and DynamoDB."""
+    settings, difference = copy.settings, changed(copy.settings, description, registered)
+    before, keys = difference.before, copy.schema.keys
+    where = f"table {copy.table}"
+    reset = f"twinrow reset {copy.table} --yes, then twinrow sync --adopt-links"
+    if description.keys != tuple((key.name, key.kind) for key in keys):
+        was = " and ".join(f"{key.name!r} ({key.kind})" for key in keys)
+        raise StartRefused(f"its key was {was} when the copy was made", where=where, remedy=reset)
+    if "into" in difference.names:
+        raise StartRefused(
+            f"`into` was {before['into']!r} when the copy was made", where=where, remedy=f"set it back, or {reset}"
+        )
+    overrides = set(difference.now["overrides"]) ^ set(before["overrides"])
+    if overrides:
+        _refuse_overrides(copy, overrides, reset)
+    if settings.linked and difference.names & {"linked", "link_attribute"}:
+        _refuse_the_apps_attribute(copy, description, reset)
+
+
+def _refuse_overrides(copy: Copy, changes: set[str], reset: str) -> None:
+    """Raise StartRefused where copied values would have to move, or a named column is there already."""
+    settings, schema = copy.settings, copy.schema
+    where = f"table {copy.table}"
+    touched = [one for one in (*settings.overrides, *schema.overrides) if repr(one) in changes]
+    names = {one.attribute for one in touched}
+    if names & {one.attribute for one in schema.columns} or any(one.ignore for one in touched):
+        raise StartRefused(
+            f"the override of {min(names)!r} was changed after its values were copied", where=where,
+            remedy=f"set it back, or {reset}",
+        )  # fmt: skip
+    of = {column.attribute: column.column for column in schema.columns}
+    there = {fold(name): name for name in inspect.columns(copy.writer, settings.into)}
+    for override in settings.overrides:
+        name = override.column
+        if name is not None and of.get(override.attribute) != name and fold(name) in there:
+            raise StartRefused(
+                f"the override of {override.attribute!r} names the column {there[fold(name)]!r}, which is there",
+                where=where, remedy="name another column",
+            )  # fmt: skip
+
+
+def _refuse_the_apps_attribute(copy: Copy, description: TableDescription, reset: str) -> None:
+    """Raise StartRefused where the attribute that is to hold the ids holds something else: links would overwrite it.
+
+    Looked for in the copy, and in one page of every segment (an attribute that was named before has no column).
+    """
+    settings = copy.settings
+    name = settings.link_attribute
+    column = copy.schema.by_attribute.get(name)
+    there = None
+    if column is not None:
+        cell = quote(column.column)
+        other = f"{cell} <> row_id" if column.kind == "N" else f"{cell} IS NOT NULL"
+        there = _first_value(copy, cell, other)
+    if there is None:
+        segments = settings.segments or segments_for(description.bytes)
+        there = _other_link(copy, first_pages(copy.dynamodb, copy.table, segments, copy.read_budget, copy.stop))
+    if there is not None:
+        raise StartRefused(
+            f"items carry `{name}` that holds something else than their row's id (for example {there})",
+            where=f"table {copy.table}",
+            remedy=f"set another `link_attribute`; or, where these are ids to keep, {reset}",
+        )
+
+
+def _first_value(copy: Copy, cell: str, condition: str) -> str | None:
+    """The value of the first row for which a condition holds; by slices, since no index helps and tables are large."""
+    table, after = quote(copy.schema.into), 0
+    while True:
+        ids = f"SELECT row_id FROM {table} WHERE row_id > %s ORDER BY row_id LIMIT {ROWS_A_LOOK_MAX}"
+        last = copy.writer.query(f"SELECT MAX(row_id) FROM ({ids}) AS slice", (after,))[0][0]
+        if last is None:
+            return None
+        found = copy.writer.query(
+            f"SELECT {cell} FROM {table} WHERE row_id > %s AND row_id <= %s AND {condition} LIMIT 1", (after, last)
+        )
+        if found:
+            return str(found[0][0])
+        after = int(last)
+
+
+def _other_link(copy: Copy, pages: list[ScannedPage]) -> str | None:
+    """A value of the link attribute that is not the id of the item's row, if these pages have one."""
+    settings, schema = copy.settings, copy.schema
+    linked = {
+        fingerprint(schema.keys, item): link
+        for page in pages
+        for item in page.items
+        if (link := settings.link_of(item)) is not None
+    }
+    rows = existing_rows(copy.writer, schema, list(linked))
+    for key_hash, link in linked.items():
+        if key_hash in rows and link != {"N": str(rows[key_hash].row_id)}:
+            return json.dumps(link)
+    return None
+
+
+def adapt(copy: Copy, description: TableDescription, registered: Registered) -> None:
+    """Apply what `refuse` lets pass, in one transaction with the gaps that come of it."""
+    settings, difference = copy.settings, changed(copy.settings, description, registered)
+    if not difference.names and not difference.other_source:
+        return
+    # a column of an attribute that is Twinrow's from now on stays as it is, and nobody writes it any more
+    columns = tuple(column for column in copy.schema.columns if column.attribute not in settings.own)
+    schema = replace(
+        copy.schema, own=settings.own, overrides=settings.overrides, columns=columns, version=copy.schema.version + 1
+    )
+    with copy.writer.transaction() as tx:
+        lease.lock(tx, copy.lease, None)
+        source = {"source_id": description.table_id} if difference.other_source else {}
+        tables.update(tx, copy.table, config=json.dumps(difference.now), table_schema=to_json(schema), **source)
+        lease.raise_schema_version(tx, copy.lease, schema.version)
+        if difference.names & {"linked", "link_attribute"}:
+            outbox.forgive_refused(tx, copy.table)
+        for cause in difference.gaps:
+            gap.record(tx, copy.table, cause, at=clock.now())
+    copy.schema = schema
