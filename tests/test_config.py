@@ -61,6 +61,11 @@ def test_any_password_comes_through_as_a_variable() -> None:
     assert (whole.mysql.password, whole.literal_password) == ("p", False)
 
 
+def test_an_option_may_be_written_with_a_dash_as_hosters_write_it() -> None:
+    config = parse(text("mysql://u:p@h/d?ssl-mode=REQUIRED&connect-timeout-s=3"), "twinrow.toml", {})
+    assert (config.mysql.ssl_mode, config.mysql.connect_timeout_s) == ("REQUIRED", 3)
+
+
 def test_what_only_looks_like_a_variable_is_none() -> None:
     """In the value of a variable that is the whole URL, and written as %24%7B in the file's."""
     whole = parse(text("${URL}"), "twinrow.toml", {"URL": "mysql://u:a${x}b@h/d"})

@@ -59,7 +59,8 @@ class MySQLTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _told(
             "`mysql://USER:${MYSQL_PASSWORD}@HOST:3306/DATABASE`. Options, as query parameters: `ssl_mode` (DISABLED, "
             "PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY; default PREFERRED, with `ssl_ca` VERIFY_CA; VERIFY_… "
-            "wants `ssl_ca`), `ssl_ca`, `ssl_cert`, `ssl_key` (files), `connect_timeout_s` (default 10), `unix_socket`."
+            "wants `ssl_ca`), `ssl_ca`, `ssl_cert`, `ssl_key` (files), `connect_timeout_s` (default 10), "
+            "`unix_socket`; a dash does for an underscore (`ssl-mode`)."
         ),
     ]
 
@@ -282,10 +283,7 @@ def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str]
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"is not TOML: {error}", where=place) from error
-    url = raw.get("mysql", {}).get("url") if isinstance(raw.get("mysql"), dict) else None
     filled = _fill(raw, variables, place, "$")
-    if isinstance(url, str) and not _VARIABLE.fullmatch(url):
-        filled["mysql"]["url"] = url
     try:
         file = msgspec.convert(filled, File)
     except msgspec.ValidationError as error:
@@ -294,21 +292,19 @@ def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str]
     _check_tables(file.tables, place)
     if file.dynamodb.endpoint_url is not None and not _ENDPOINT.match(file.dynamodb.endpoint_url):
         raise ConfigError("`dynamodb.endpoint_url` is no address", where=place, remedy="write http://HOST:PORT")
-    # a URL that is a variable's whole value is taken as it is: a password in it may look like a variable
-    mysql = mysql_config(file.mysql.url, place, variables if file.mysql.url == url else None)
-    password = urlsplit(url).password if isinstance(url, str) else None
+    mysql = mysql_config(file.mysql.url, place, variables)
+    password = urlsplit(file.mysql.url).password
     literal = bool(password) and "${" not in str(password)
     return Config(file.dynamodb, mysql, tuple(file.tables), file.sync, place, literal)
 
 
 def _fill(value: Any, variables: Mapping[str, str], place: str, key: str) -> Any:
-    """Every `${NAME}` in every text, replaced by the environment's variable."""
+    """Every `${NAME}` in every text but the URL's, replaced by the environment's variable."""
     if isinstance(value, dict):
         return {
-            name: inner if (key, name) == ("$.mysql", "url") and not _VARIABLE.fullmatch(str(inner))
-            else _fill(inner, variables, place, f"{key}.{name}")
+            name: inner if (key, name) == ("$.mysql", "url") else _fill(inner, variables, place, f"{key}.{name}")
             for name, inner in value.items()
-        }  # fmt: skip
+        }
     if isinstance(value, list):
         return [_fill(inner, variables, place, f"{key}[{n}]") for n, inner in enumerate(value)]
     if not isinstance(value, str):
@@ -357,8 +353,12 @@ def _host_and_port(server: str) -> tuple[str, str]:
 def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> MySQLConfig:
     """The parts of `mysql://user:password@host:port/database?options`; variables are put in after it is parsed.
 
-    With None for `variables` there are none in it.
+    A URL that is one variable is that one's value, taken as it is: a password in it may look like a variable. With None
+    for `variables` there are none in it.
     """
+    whole = _VARIABLE.fullmatch(url)
+    if whole is not None and variables is not None:
+        return mysql_config(_variable(whole[1], variables, place, "$.mysql.url"), place, None)
 
     def bad(what: str) -> ConfigError:
         return ConfigError(
@@ -392,7 +392,7 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> M
     if ":" in _VARIABLE.sub("", host) and not host.endswith("]"):
         raise bad("has an IPv6 address that is not in brackets (write [::1]:3306)")
     given = [pair.partition("=") for pair in parts.query.split("&") if pair]
-    options = {unquote_plus(name): part(value, name, unquote_plus) for name, _, value in given}
+    options = {unquote_plus(name).replace("-", "_"): part(value, name, unquote_plus) for name, _, value in given}
     for name in options:
         if name not in URL_OPTIONS:
             raise bad(f"has the unknown option {name!r} (known: {', '.join(URL_OPTIONS)})")

@@ -343,6 +343,20 @@ def test_init_writes_what_check_and_sync_take(
     assert command.run("plan", "--json", env=password).document["tables"][0]["table"] == table
 
 
+def test_init_takes_a_variable_for_the_whole_url(
+    command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, database: Database
+) -> None:
+    arguments = ("--mysql", "${MYSQL_URL}", "--endpoint-url", dynamodb.endpoint_url, make_table(index=INDEX), "--yes")
+    unset = command.run("init", *arguments)
+    assert unset.code == 2
+    assert "MYSQL_URL" in unset.err
+    whole = {"MYSQL_URL": database.url}
+    made = command.run("init", *arguments, env=whole)
+    assert (made.code, "MYSQL_PASSWORD" in made.out) == (0, False), made.err
+    assert 'url = "${MYSQL_URL}"' in (command.folder / "twinrow.toml").read_text()
+    assert command.run("check", env=whole).code == 0
+
+
 @pytest.mark.parametrize("prefix", ["_twinrow_", "_TWINROW_"])
 def test_init_names_a_row_table_where_that_of_the_items_looks_like_twinrows_own(
     command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database,
