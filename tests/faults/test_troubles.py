@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,14 @@ from twinrow.app.servers import DynamoDBLocal, Flavour, MySQLServer
 from twinrow.config import mysql_config
 from twinrow.errors import Broken
 from twinrow.mysql import MySQL
+from twinrow.retry import back_off_s
 from twinrow.sink import inspect
+from twinrow.workers import run
 
 WAIT_S = 40.0
 LOCK_WAITS = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+REQUESTS_BETWEEN_TROUBLES = (0, 0, 1, 3, 10, 30)
+"""None: the next trouble meets it while it starts."""
 TRX_CACHE_S = 0.15
 """The servers show the same copy of innodb_trx again when it was read less than 100 ms ago."""
 
@@ -122,6 +127,8 @@ def _trouble(proxy: TcpProxy, chance: random.Random) -> None:
         proxy.cut()
     elif which == 1:
         proxy.halve_next(chance.randint(1, 3))
+        pause.wait(chance.uniform(0.05, 0.3))
+        proxy.halve_next(0)
     elif which == 2:
         proxy.mode = "refuse"
         proxy.cut()
@@ -134,6 +141,12 @@ def _trouble(proxy: TcpProxy, chance: random.Random) -> None:
         pause.wait(chance.uniform(0.1, 0.5))
         proxy.cut()
     proxy.mode, proxy.delay_s = "pass", 0.0
+
+
+def _wait_for_requests(proxy: DynamoDBProxy, count: int) -> None:
+    """Until the sync works again: it has sent so many requests more."""
+    wanted = sum(proxy.requests.values()) + count
+    wait_until(lambda: sum(proxy.requests.values()) >= wanted, WAIT_S, what="it works again")
 
 
 @pytest.mark.timeout(900)
@@ -149,12 +162,13 @@ def test_a_bad_network_on_both_sides_loses_nothing(
         copying.mysql_url = database.url.replace(port, f":{to_mysql.port}/")
         put_all(copying.client, copying.table, [marked(n) if n % 2 else review(n) for n in range(100)])
         pause = threading.Event()
-        with copying.running(), _writing(copying):
+        with copying.running() as running, _writing(copying):
             for _ in range(troubles):
                 _trouble(to_mysql, chance)
-                pause.wait(chance.uniform(0.1, 1.0))
-        assert to_mysql.cuts > 0
-        assert sum(proxy.requests.values()) > 0
+                _wait_for_requests(proxy, chance.choice(REQUESTS_BETWEEN_TROUBLES))
+                pause.wait(chance.uniform(0.0, 0.3))
+        assert to_mysql.cuts > troubles / 2
+        assert not any("stands by" in reason for _, reason in running.waits)
     copying.endpoint_url, copying.mysql_url = dynamodb.endpoint_url, ""
     copying.once_well()
     copying.assert_equal()
@@ -162,6 +176,43 @@ def test_a_bad_network_on_both_sides_loses_nothing(
         f"network, {database.flavour}, seed {chance.begun_with}: {troubles} troubles to MySQL ({to_mysql.cuts} "
         f"connections cut), {sum(proxy.requests.values()):,} requests to a DynamoDB that fails, differences = 0"
     )
+
+
+def test_a_lost_connection_costs_neither_the_lease_nor_longer_and_longer_waits(
+    make_copying: MakeCopying, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it could not give back is its own; and trouble after work is not the trouble before."""
+    attempts: list[int] = []
+
+    def noted(attempt: int) -> float:
+        attempts.append(attempt)
+        return back_off_s(attempt)
+
+    monkeypatch.setattr(run, "back_off_s", noted)
+    with TcpProxy(database.server.host, database.server.port) as to_mysql:
+        copying = make_copying()
+        copying.lease_s = 600.0
+        copying.mysql_url = database.url.replace(f":{database.server.port}/", f":{to_mysql.port}/")
+        with copying.running() as running:
+            for turn in range(5):
+                _write(copying, turn)
+                wait_until(lambda: _linked(copying), WAIT_S, what="all is linked again")
+                tries = len(attempts)
+                to_mysql.mode = "refuse"
+                to_mysql.cut()
+                wait_until(partial(_longer, attempts, tries), WAIT_S, what="word of it")
+                to_mysql.mode = "pass"
+            _write(copying, 5)
+            wait_until(lambda: _linked(copying), WAIT_S, what="all is linked again")
+        assert attempts.count(1) == 5
+        assert not any("stands by" in reason for _, reason in running.waits)
+    copying.mysql_url = ""
+    copying.once_well()
+    copying.assert_equal(items=25)
+
+
+def _longer(attempts: list[int], than: int) -> bool:
+    return len(attempts) > than
 
 
 def test_a_slow_beginning_does_not_cost_the_session(make_copying: MakeCopying, dynamodb: DynamoDBLocal) -> None:

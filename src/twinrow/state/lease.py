@@ -63,10 +63,13 @@ def enter(connection: Connection, table: str) -> None:
 def acquire(connection: Connection, table: str, holder: str, lease_s: float) -> Lease | None:
     """Take the lease when nobody alive holds it; None when somebody does.
 
+    `holder` itself is nobody else: it asks because it could not let go, its connection was lost. Its name is its own
+    (`workers.local.holder_name`), and whoever asks works under the former lease no more.
+
     The connections of a holder whose heartbeat stopped are killed first: paused inside a transaction it would keep
     the lease's row locked until the server ends its session (`wait_timeout` = the lease time).
     """
-    if holder_of(connection, table) is not None:
+    if holder_of(connection, table) not in (None, holder):
         return None
     found = connection.query("SELECT fence, holder FROM _twinrow_lease WHERE table_name = %s", (table,))
     if found and found[0][1]:
@@ -75,7 +78,7 @@ def acquire(connection: Connection, table: str, holder: str, lease_s: float) -> 
             kill(connection, int(session))
     with connection.transaction() as tx:
         row = tx.query("SELECT fence, holder FROM _twinrow_lease WHERE table_name = %s FOR UPDATE", (table,))
-        if not row or holder_of(tx, table) is not None:
+        if not row or holder_of(tx, table) not in (None, holder):
             return None
         fence, before = int(row[0][0]) + 1, str(row[0][1])
         tx.execute(

@@ -25,7 +25,7 @@ from twinrow.errors import (
 from twinrow.failpoint import fail_point
 from twinrow.mysql import WITHHELD_CODES as MYSQL_WITHHELD
 from twinrow.mysql import Connection, MySQLError
-from twinrow.retry import back_off_s
+from twinrow.retry import BACK_OFF_S_MAX, back_off_s
 from twinrow.sink import inspect
 from twinrow.state import checkpoint, counted, dead_letter, gap, lease, meta, outbox, recheck, tables
 from twinrow.state.checkpoint import Checkpoint
@@ -53,8 +53,8 @@ LINK_CALLS_WAITING_MAX = 64
 LINKS_WAIT_S = 0.25
 """So long a step lets the links catch up; a stream is followed meanwhile, and rows come before their links."""
 START_TRIES_MAX = 4
-STEADY_S = 30.0
-"""Trouble after so long is another one than before: waits begin small again."""
+STEADY_S = BACK_OFF_S_MAX
+"""Trouble after so long, or after a commit, is another one than before: waits begin small again."""
 NO_SUCH_TABLE = 1146
 NO_SUCH_COLUMN = 1054
 
@@ -121,7 +121,7 @@ class TableRun:
         """Until stopped (or once); troubles that pass are waited out, a lost lease is waited for again."""
         attempt = 0
         while not self.copy.stop:
-            began = clock.monotonic()
+            began, known = clock.monotonic(), self.copy.generation
             try:
                 if self._stand_by():
                     return Outcome(left_to_holder=True)
@@ -142,7 +142,8 @@ class TableRun:
                     error = self._by_hand(error)
                     self._broken(error)
                     return Outcome(error=error)
-                attempt = 1 if clock.monotonic() - began > STEADY_S else attempt + 1
+                moved = self.copy.generation > known or clock.monotonic() - began > STEADY_S
+                attempt = 1 if moved else attempt + 1
                 if self._gives_up(attempt):
                     self._end_parts()
                     self._let_go()
