@@ -86,6 +86,13 @@ def test_what_cannot_be_applied_is_refused_with_the_way_out(
     assert "reset" in told or "another column" in told or "mend" in told
 
 
+@pytest.mark.parametrize("link", [True, False])
+def test_the_way_out_takes_ids_only_where_there_are_any(make_copying: MakeCopying, *, link: bool) -> None:
+    copying = copied(make_copying, link=link)
+    copying.change(into="elsewhere_" + copying.table)
+    assert ("--adopt-links" in refusal(copying)) == link
+
+
 def test_an_override_that_contradicts_the_key_is_refused_before_anything_is_made(make_copying: MakeCopying) -> None:
     copying = make_copying(columns={"username": {"ignore": True}})
     put_all(copying.client, copying.table, [marked(1)])

@@ -79,7 +79,7 @@ def refuse(copy: Copy, description: TableDescription, registered: Registered) ->
     settings, difference = copy.settings, changed(copy.settings, description, registered)
     before, keys = difference.before, copy.schema.keys
     where = f"table {copy.table}"
-    reset = f"twinrow reset {copy.table} --yes, then twinrow sync --adopt-links"
+    reset = f"twinrow reset {copy.table} --yes, then twinrow sync{' --adopt-links' if settings.linked else ''}"
     if description.keys != tuple((key.name, key.kind) for key in keys):
         was = " and ".join(f"{key.name!r} ({key.kind})" for key in keys)
         raise StartRefused(f"its key was {was} when the copy was made", where=where, remedy=reset)
