@@ -8,7 +8,7 @@ from tests.fixtures.copying import Copying, key, marked, put_all, review
 from tests.fixtures.waiting import wait_until
 
 from twinrow.clock import Stop
-from twinrow.errors import StartRefused
+from twinrow.errors import StartRefused, Transient
 from twinrow.mysql import Connection
 from twinrow.state import lease, outbox, tables
 from twinrow.state.outbox import Debt
@@ -41,6 +41,18 @@ def test_who_takes_over_remembers_that_calls_may_still_arrive(make_copying: Make
     session.close()
 
 
+def test_a_command_that_fails_lets_go_and_tells_who_comes_next(make_copying: MakeCopying) -> None:
+    copying, session = _copied(make_copying)
+    (copy,), mysql = copying.copies(Stop())
+    with pytest.raises(Transient), held(copy, mysql):
+        raise Transient("made by the test")
+    assert lease.holder_of(session, copying.table) is None
+    won = lease.acquire(session, copying.table, "next", 0.1)
+    assert won is not None
+    assert won.taken_over
+    session.close()
+
+
 def test_once_beside_one_that_begins_a_broken_table_anew_waits_for_it(make_copying: MakeCopying) -> None:
     copying, session = _copied(make_copying)
     holds = lease.acquire(session, copying.table, "begins", 600.0)
@@ -50,7 +62,7 @@ def test_once_beside_one_that_begins_a_broken_table_anew_waits_for_it(make_copyi
     try:
         wait_until(lambda: "stands by" in process.said(), 30, what="it stands by")
         assert "why it was broken" in process.said()
-        lease.release(session, [holds])
+        lease.release(session, holds, settled=True)
         code, said = process.ended()
     finally:
         process.kill()

@@ -5,7 +5,7 @@ The heartbeat is a row of its own, because the lease's row stays locked during e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from twinrow.errors import LeaseLost, SchemaMoved, Transient
@@ -22,7 +22,7 @@ RECOUNT_WAIT_S = 60
 class Lease:
     """The right to write a table's rows, as long as the fence in MySQL is still this one.
 
-    `taken_over`: the holder before did not let go by itself, so requests of it may still be under way.
+    `taken_over`: the holder before did not let go in good order, so requests of it may still be under way.
     """
 
     table: str
@@ -130,18 +130,21 @@ def heartbeat(connection: Connection, leases: Sequence[Lease]) -> set[str]:
     return lost
 
 
-def release(connection: Connection, leases: Iterable[Lease]) -> None:
-    """Let go, so that a successor starts at once and knows that nothing is under way."""
-    for lease in leases:
-        changed = connection.execute(
+def release(connection: Connection, lease: Lease, *, settled: bool) -> None:
+    """Let go, so that a successor starts at once.
+
+    `settled` says that no request is under way and each answer is noted. Else the holder's name stays, and whoever is
+    next knows that it takes over.
+    """
+    if settled:
+        connection.execute(
             "UPDATE _twinrow_lease SET holder = '', connection_id = 0 WHERE table_name = %s AND fence = %s",
             (lease.table, lease.fence),
         )
-        if changed:
-            connection.execute(
-                "UPDATE _twinrow_heartbeat SET deadline = UTC_TIMESTAMP(6) WHERE table_name = %s AND fence = %s",
-                (lease.table, lease.fence),
-            )
+    connection.execute(
+        "UPDATE _twinrow_heartbeat SET deadline = UTC_TIMESTAMP(6) WHERE table_name = %s AND fence = %s",
+        (lease.table, lease.fence),
+    )
 
 
 def lock(tx: Connection, lease: Lease, schema_version: int | None) -> Locked:

@@ -161,6 +161,11 @@ class Linker:
         self.raise_failure()
         return over
 
+    @property
+    def failed(self) -> bool:
+        """Whether a call failed with something that was not raised yet."""
+        return self._failed is not None
+
     def raise_failure(self) -> None:
         """Raise what a call failed with outside of DynamoDB's answers (MySQL gone, a bug)."""
         failed, self._failed = self._failed, None

@@ -44,19 +44,18 @@ def held(copy: Copy, mysql: MySQL) -> Iterator[Copy]:
     shared = Shared(won.holder, True, clock.now(), leases={copy.table: copy})
     beat = threading.Thread(target=heartbeat, args=(shared, mysql, over), name="heartbeat", daemon=True)
     beat.start()
-    told = not won.taken_over
+    settled = False
     try:
-        if won.taken_over:  # calls of the former holder may still arrive, and who comes next could not tell any more
+        if won.taken_over:
             link.late_to_recheck(copy)
-            told = True
         yield copy
+        settled = True
     finally:
         over.set()
         beat.join()
         copy.let_go()
         if session.open:
-            if told:
-                lease.release(session, [won])
+            lease.release(session, won, settled=settled)
             session.close()
 
 
@@ -84,3 +83,4 @@ def work_off_rechecks(
                 linker.drain(DRAIN_S_MAX)
         finally:
             linker.close()
+        linker.raise_failure()

@@ -112,8 +112,6 @@ class TableRun:
         self._recheck_at = 0.0
         self._throttles = 0
         self._recheck_trouble = ""
-        self._cut_off = False
-        """Whether this run's last try ended in trouble: its link calls may still be under way."""
         self._holders: Settling | None = None
         self._snapshot_over_at = 0.0
 
@@ -211,9 +209,8 @@ class TableRun:
 
     def _begin(self) -> None:
         copy = self.copy
-        if copy.lease.taken_over or self._cut_off:  # before anything can fail: who comes next could not tell any more
+        if copy.lease.taken_over:
             link.late_to_recheck(copy)
-            self._cut_off = False
         description = copy.dynamodb.describe(copy.table)
         self.shared.on_described(copy, description)
         start.check_source(copy, description)
@@ -399,7 +396,6 @@ class TableRun:
     def _wait_for(self, trouble: TwinrowError, attempt: int) -> None:
         """Everything that hangs on the lost session is dropped; the next try reads positions and debts from MySQL."""
         self._end_parts()
-        self._cut_off = True
         self.copy.waiting = str(trouble)
         self.shared.on_waiting(self.copy.table, str(trouble))
         try:
@@ -443,25 +439,28 @@ class TableRun:
         if self._linker is not None:
             self._linker.drain(link.POSTPONE_S_MAX)
         self._note(now=True)
-        self._end_parts()
+        settled = self._end_parts()
         letters = dead_letter.count(copy.writer, copy.table)
-        self._let_go()
+        self._let_go(settled=settled)
         return Outcome(dead_letters=letters)
 
-    def _end_parts(self) -> None:
+    def _end_parts(self) -> bool:
+        """Close what works on the table; whether every answer to a link call is noted."""
+        linker = self._linker
         with ExitStack() as stack:  # one that cannot be closed does not keep the others open
             for part in (self._linker, self._reconcile, self._source, self._snapshot):
                 if part is not None:
                     stack.callback(part.close)
         self._snapshot = self._source = self._reconcile = self._linker = None
+        return linker is None or not linker.failed
 
-    def _let_go(self) -> None:
-        """Give the lease back where that is possible; else it runs out by itself."""
+    def _let_go(self, *, settled: bool = False) -> None:
+        """Give the lease back where that is possible; else it runs out by itself, or is taken again by this process."""
         copy = self.copy
         held = self.shared.leases.pop(copy.table, None)
         try:
             if held is not None:
-                lease.release(copy.writer, [copy.lease])
+                lease.release(copy.writer, copy.lease, settled=settled)
         except TwinrowError as error:
             copy.waiting = str(error)
         copy.let_go()
