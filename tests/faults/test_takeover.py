@@ -27,9 +27,9 @@ def _fence(copying: Copying) -> int:
 
 
 def _paused(copying: Copying, point: str) -> Process:
-    """A sync that stops itself (SIGSTOP) at a fail point, with work in hand."""
-    process = copying.process(once=False, environment={"TWINROW_FAIL_POINT": f"{point}:1:stop"})
+    """A sync that stops itself (SIGSTOP) at a fail point, with all items in hand: they are there before it begins."""
     put_all(copying.client, copying.table, [marked(n, text={"S": "first"}) for n in range(20)])
+    process = copying.process(once=False, environment={"TWINROW_FAIL_POINT": f"{point}:1:stop"})
     wait_until(lambda: is_paused(process.pid), 30, what=f"pause at {point}")
     return process
 
