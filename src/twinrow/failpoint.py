@@ -43,5 +43,8 @@ def fail_point(name: str) -> None:
     with _lock:
         _left -= 1
         hit = _left == 0
-    if hit:
-        os.kill(os.getpid(), signal.SIGSTOP if _action == "stop" else signal.SIGKILL)
+    if hit and _action == "stop":
+        # to this thread: one sent to the process may wake another thread first, and this one goes on for a while
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+    elif hit:
+        os.kill(os.getpid(), signal.SIGKILL)
