@@ -406,23 +406,31 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> M
         raise bad("names no database")
     if "@" in parts.path:  # then the server is a piece of the password, too
         raise bad("has a / before an @ (in a user or password / is written as %2F and @ as %40)")
+    return MySQLConfig(
+        host=part(host, "host").strip("[]") or "127.0.0.1", port=int(port_text), user=part(user, "user"),
+        password=part(password, "password", of_bytes), database=database, ssl_mode=_tls_mode(options, bad),
+        ssl_ca=options.get("ssl_ca"), ssl_cert=options.get("ssl_cert"), ssl_key=options.get("ssl_key"),
+        connect_timeout_s=_connect_timeout_s(options, bad), unix_socket=options.get("unix_socket"),
+    )  # fmt: skip
+
+
+def _tls_mode(options: Mapping[str, str], bad: Callable[[str], ConfigError]) -> str:
     mode = options.get("ssl_mode", "VERIFY_CA" if "ssl_ca" in options else "PREFERRED").upper()
     if mode not in TLS_MODES:
         raise bad(f"has ssl_mode {mode!r} (one of {', '.join(TLS_MODES)})")
     if mode.startswith("VERIFY") and "ssl_ca" not in options:
         raise bad(f"asks for {mode} without ssl_ca=FILE")
+    return mode
+
+
+def _connect_timeout_s(options: Mapping[str, str], bad: Callable[[str], ConfigError]) -> float:
     try:
-        connect_timeout_s = float(options.get("connect_timeout_s", "10"))
+        seconds = float(options.get("connect_timeout_s", "10"))
     except ValueError:
         raise bad("has a connect_timeout_s that is no number") from None
-    if not 1 <= connect_timeout_s <= CONNECT_TIMEOUT_S_MAX:
+    if not 1 <= seconds <= CONNECT_TIMEOUT_S_MAX:
         raise bad(f"has a connect_timeout_s that is not between 1 and {CONNECT_TIMEOUT_S_MAX}")
-    return MySQLConfig(
-        host=part(host, "host").strip("[]") or "127.0.0.1", port=int(port_text), user=part(user, "user"),
-        password=part(password, "password", of_bytes), database=database, ssl_mode=mode, ssl_ca=options.get("ssl_ca"),
-        ssl_cert=options.get("ssl_cert"), ssl_key=options.get("ssl_key"), connect_timeout_s=connect_timeout_s,
-        unix_socket=options.get("unix_socket"),
-    )  # fmt: skip
+    return seconds
 
 
 def _check_tables(tables: list[TableConfig], place: str) -> None:
