@@ -5,7 +5,7 @@ from __future__ import annotations
 from twinrow.errors import StartRefused
 from twinrow.mysql import VERSION_MIN, Connection, Flavour, MySQLError
 
-VERSION = 2
+VERSION = 3
 
 COLLATION: dict[Flavour, str] = {"mysql": "utf8mb4_0900_bin", "mariadb": "utf8mb4_nopad_bin"}
 
@@ -52,8 +52,9 @@ DEFINITIONS = {
         PRIMARY KEY (table_name, pass_at, block)""",
 }  # fmt: skip
 
-MIGRATIONS = {
+MIGRATIONS: dict[int, tuple[str, ...]] = {
     2: ("ALTER TABLE `_twinrow_dead_letter` ADD COLUMN row_id BIGINT UNSIGNED NULL",),
+    3: (),
 }
 """What makes the state of the version before into that one: columns only, which the older program does without."""
 DUPLICATE_COLUMN = 1060
