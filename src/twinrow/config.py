@@ -31,7 +31,7 @@ REBUILD_ROWS_MAX = 1_000_000
 WORKERS_MAX = 64
 CONNECT_TIMEOUT_S_MAX = 3600
 TLS_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
-URL_OPTIONS = ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key", "connect_timeout_s", "unix_socket")
+URL_OPTIONS = ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key", "connect_timeout_s", "unix_socket", "server_public_key")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SOME_COLUMN = re.compile(r"\$\.tables\[(\d+)\]\.columns\[\.\.\.\]")
 _ENDPOINT = re.compile(r"https?://[^/\s]", re.IGNORECASE)
@@ -60,7 +60,8 @@ class MySQLTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "`mysql://USER:${MYSQL_PASSWORD}@HOST:3306/DATABASE`. Options, as query parameters: `ssl_mode` (DISABLED, "
             "PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY; default PREFERRED, with `ssl_ca` VERIFY_CA; VERIFY_… "
             "wants `ssl_ca`), `ssl_ca`, `ssl_cert`, `ssl_key` (files), `connect_timeout_s` (default 10), "
-            "`unix_socket`; a dash does for an underscore (`ssl-mode`)."
+            "`unix_socket`, `server_public_key` (a file: the key with which the password is encrypted where TLS is not "
+            "verified); a dash does for an underscore (`ssl-mode`)."
         ),
     ]
 
@@ -193,6 +194,7 @@ class MySQLConfig:
     ssl_key: str | None = None
     connect_timeout_s: float = 10.0
     unix_socket: str | None = None
+    server_public_key: str | None = None
 
     @property
     def place(self) -> str:
@@ -411,6 +413,7 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> M
         password=part(password, "password", of_bytes), database=database, ssl_mode=_tls_mode(options, bad),
         ssl_ca=options.get("ssl_ca"), ssl_cert=options.get("ssl_cert"), ssl_key=options.get("ssl_key"),
         connect_timeout_s=_connect_timeout_s(options, bad), unix_socket=options.get("unix_socket"),
+        server_public_key=options.get("server_public_key"),
     )  # fmt: skip
 
 

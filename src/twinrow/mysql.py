@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import ssl
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from pymysql.constants import FIELD_TYPE
 from twinrow import clock
 from twinrow.errors import ConfigError, ConnectionLost, RowRefused, TransactionRetry, Transient, TwinrowError
 from twinrow.failpoint import fail_point
+from twinrow.mysql_guard import Driver, TLSSettings, reach, tls_of, trust_of
 
 Flavour = Literal["mysql", "mariadb"]
 SqlValue = None | int | float | str | bytes | Decimal
@@ -29,7 +29,6 @@ LOCK_WAIT_S = 5
 DDL_LOCK_WAIT_S = 3
 """Metadata locks: the server's default is a year, and every reader queues behind a waiting ALTER."""
 READ_TIMEOUT_S = 120
-LOAD_PACKET_BYTES = 1_048_576
 SQL_MODE = "STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 STATEMENT_BYTES_MAX = 4_000_000
 VERSION_MIN: dict[str, tuple[int, int, int]] = {"mysql": (8, 0, 23), "mariadb": (10, 6, 0)}
@@ -65,11 +64,9 @@ WHOLE_SERVER_CODES = WITHHELD_CODES | {1049, 1146, 1054, 1060, 1064, 1110, 1051,
 """Errors for which no row is to blame; 1364: somebody added a NOT NULL column without a default."""
 
 
-class Settings(Protocol):
+class Settings(TLSSettings, Protocol):
     """What a connection needs to know (config.MySQLConfig has it)."""
 
-    @property
-    def host(self) -> str: ...
     @property
     def port(self) -> int: ...
     @property
@@ -79,8 +76,6 @@ class Settings(Protocol):
     @property
     def database(self) -> str: ...
     @property
-    def ssl_mode(self) -> str: ...
-    @property
     def ssl_ca(self) -> str | None: ...
     @property
     def ssl_cert(self) -> str | None: ...
@@ -88,8 +83,6 @@ class Settings(Protocol):
     def ssl_key(self) -> str | None: ...
     @property
     def connect_timeout_s(self) -> float: ...
-    @property
-    def unix_socket(self) -> str | None: ...
 
 
 class MySQLError(TwinrowError):
@@ -98,35 +91,6 @@ class MySQLError(TwinrowError):
     def __init__(self, code: int, what: str, *, where: str = "", remedy: str = "") -> None:
         super().__init__(what, where=where, remedy=remedy)
         self.code = code
-
-
-class _Driver(pymysql.connections.Connection):
-    """PyMySQL that serves LOAD DATA LOCAL only from the buffer in hand, whatever file name the server asks for."""
-
-    buffer: bytes | None = None
-
-    def take_buffer(self) -> io.BytesIO:
-        buffer, self.buffer = self.buffer, None
-        if buffer is None:
-            raise pymysql.err.OperationalError(2068, "the server asked for a file that nobody offered")
-        return io.BytesIO(buffer)
-
-
-def _send_buffer(_filename: str, connection: Any) -> None:
-    """The LOCAL part of LOAD DATA: send the connection's buffer, never the file that the server names."""
-    source = connection.take_buffer()
-    while chunk := source.read(LOAD_PACKET_BYTES):
-        connection.write_packet(chunk)
-
-
-if not hasattr(pymysql.connections, "_send_local_file"):
-    raise ImportError("this PyMySQL would open any file that the server names: install PyMySQL 1.2.4 or newer")
-pymysql.connections._send_local_file = _send_buffer
-
-
-def tls_of(driver: Any) -> bool:
-    """Whether a driver's socket speaks TLS (PyMySQL itself goes on in the clear where the server offers none)."""
-    return isinstance(driver._sock, ssl.SSLSocket)
 
 
 def _decoders() -> dict[int, Any]:
@@ -213,7 +177,7 @@ def row_refused(error: MySQLError) -> bool:
 class Connection:
     """One session, used by one thread at a time; autocommit outside `transaction()`."""
 
-    def __init__(self, driver: _Driver, version: ServerVersion, place: str, local_infile: bool) -> None:
+    def __init__(self, driver: Driver, version: ServerVersion, place: str, local_infile: bool) -> None:
         self._driver = driver
         self.version = version
         self.flavour: Flavour = version.flavour
@@ -228,6 +192,11 @@ class Connection:
     def encrypted(self) -> bool:
         """Whether the session runs over TLS."""
         return tls_of(self._driver)
+
+    @property
+    def remote(self) -> bool:
+        """Whether the server is on another host: neither a socket of this machine nor a loopback address."""
+        return reach(self._driver) == "network"
 
     def _run(self, sql: str, args: Sequence[SqlValue]) -> Any:
         cursor = self._driver.cursor()
@@ -366,9 +335,12 @@ class MySQL:
         connection.local_infile = bool(infile)
         return connection
 
-    def _open(self, settings: Settings, context: ssl.SSLContext | None, read_timeout_s: float) -> _Driver:
-        def attempt(tls: ssl.SSLContext | None) -> _Driver:
-            return _Driver(
+    def _open(self, settings: Settings, context: ssl.SSLContext | None, read_timeout_s: float) -> Driver:
+        trust = trust_of(settings, self.place)
+
+        def attempt(tls: ssl.SSLContext | None) -> Driver:
+            return Driver(
+                trust=trust,
                 host=settings.host, port=settings.port, user=settings.user,
                 # as text the driver would send it as latin-1; a variable's bytes that are no UTF-8 go as they are
                 password=settings.password.encode(errors="surrogateescape"),

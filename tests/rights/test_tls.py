@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from tests.fixtures.command_line import CommandLine, Done, config_of
+from tests.fixtures.command_line import CommandLine, Done, InProcess, config_of
 from tests.fixtures.databases import Database
 
 from twinrow.app.servers import DynamoDBLocal
@@ -60,6 +60,26 @@ def test_the_certificate_is_verified_when_asked_and_check_says_so(
     assert "not encrypted" in tls_line(check(tmp_path, dynamodb, database, "ssl_mode=DISABLED"))
     for options in (f"ssl_ca={others}", f"ssl_mode=VERIFY_IDENTITY&ssl_ca={ours}", f"ssl_ca={tmp_path / 'none.pem'}"):
         assert "ssl_ca" in tls_refusal(check(tmp_path, dynamodb, database, options)), options
+
+
+def test_unverified_tls_to_another_host_is_warned_of(
+    tmp_path: Path, dynamodb: DynamoDBLocal, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twinrow.mysql.reach", lambda _driver: "network")
+    command = InProcess(tmp_path)
+    command.write_config(config_of(dynamodb.endpoint_url, database.url, TABLE))
+    line = tls_line(command.run("check"))
+    assert line.startswith("!!")
+    assert "ssl_ca=FILE" in line
+
+
+@pytest.mark.parametrize(("options", "told"), [("", "not verified"), ("?ssl_mode=DISABLED", "not encrypted")])
+def test_the_first_log_line_warns_of_another_host_that_nothing_proves(tmp_path: Path, options: str, told: str) -> None:
+    command = InProcess(tmp_path)
+    for host, warned in (("0.0.0.0", True), ("127.0.0.1", False)):  # noqa: S104 - an address that is no loopback's
+        command.write_config(config_of("http://127.0.0.1:1", f"mysql://u:p@{host}:1/d{options}", TABLE))
+        first = command.run("sync", "--once").err.splitlines()[0]
+        assert (told in first and "ssl_ca=FILE" in first) is warned, first
 
 
 def tls_refusal(done: Done) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import uuid
 from collections.abc import Iterator
 
@@ -96,16 +95,22 @@ def _rights(connection: Connection) -> Iterator[Finding]:
 
 
 def _tls(connection: Connection, config: MySQLConfig) -> Finding:
-    if connection.encrypted:
-        verified = "verified" if config.ssl_mode.startswith("VERIFY") else "not verified, which ssl_ca=FILE would do"
-        return Finding("", "TLS", "ok", f"encrypted ({config.ssl_mode}: the certificate is {verified})")
-    try:
-        local = bool(config.unix_socket) or config.host == "localhost" or ipaddress.ip_address(config.host).is_loopback
-    except ValueError:
-        local = False
-    if local:
-        return Finding("", "TLS", "ok", "not encrypted, on this machine")
-    return Finding("", "TLS", "warning", "not encrypted", "add ?ssl_mode=REQUIRED to `mysql.url`")
+    """Whether the connection is encrypted, and whether anything proves that the server is the one that is meant."""
+    if not connection.encrypted:
+        if not connection.remote:
+            return Finding("", "TLS", "ok", "not encrypted, on this machine")
+        return Finding(
+            "", "TLS", "warning", "not encrypted", "add ?ssl_ca=FILE to `mysql.url`, at least ssl_mode=REQUIRED"
+        )
+    if config.ssl_mode.startswith("VERIFY"):
+        return Finding("", "TLS", "ok", f"encrypted ({config.ssl_mode}: the certificate is verified)")
+    told = f"encrypted ({config.ssl_mode}: the certificate is not verified"
+    if not connection.remote:
+        return Finding("", "TLS", "ok", f"{told}, which ssl_ca=FILE would do)")
+    return Finding(
+        "", "TLS", "warning", f"{told}: whoever stands between could read the password and the data)",
+        "add ?ssl_ca=FILE to `mysql.url`",
+    )  # fmt: skip
 
 
 def registered(connection: Connection, table: str) -> Registered | None:

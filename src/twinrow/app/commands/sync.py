@@ -93,9 +93,12 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     from twinrow.app.sync_view import SyncView
     from twinrow.app.watch import StatusSource
     from twinrow.app.wiring import copies_of, limit_budgets, mysql_of
+    from twinrow.mysql_guard import unproved
     from twinrow.workers.local import run_tables
 
     mysql, once, began = mysql_of(config), how.once, clock.monotonic()
+    if why := unproved(config.mysql):
+        log.event("warning", "unproved", "", f"{why} (add ?ssl_ca=FILE to `mysql.url`)")
     copies = copies_of(config, chosen, stop, adopt_links=how.adopt_links, mysql=mysql)
     limit = limit_budgets(config)
     bars = Bars("items", drawn=not log.as_json, line=partial(log.event, "info", "progress"))
