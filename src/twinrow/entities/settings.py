@@ -1,0 +1,138 @@
+"""The keys of `twinrow.toml` that split a table: their shapes, read strictly; an error names entity and key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+
+from twinrow.config import ColumnConfig
+from twinrow.errors import ConfigError
+
+SEPARATOR_DEFAULT: Final = "#"
+TABLES_MAX_DEFAULT: Final = 50
+TABLES_MAX_MAX: Final = 1_000
+"""A MySQL server opens each of them; a thousand tables of one copy are a mistake in the attribute's choice."""
+
+Scalar = str | bool | int | float
+Unmatched = Literal["keep", "ignore", "dead-letter"]
+
+
+def _told(text: str, **limits: Any) -> msgspec.Meta:
+    return msgspec.Meta(description=text, **limits)
+
+
+class TestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an attribute must be, beyond equality: `exists` everywhere, the others in `where`."""
+
+    __test__ = False  # pytest takes every class of this name for tests
+
+    exists: Annotated[bool | None, _told("Whether the item has the attribute.")] = None
+    other_than: Annotated[
+        Scalar | list[Scalar] | None, _told("Anything but this; a missing attribute does not match.")
+    ] = msgspec.field(default=None, name="not")
+    low: Annotated[Scalar | None, _told("At least this: numbers by value, texts by their UTF-8 bytes.")] = (
+        msgspec.field(default=None, name="from")
+    )
+    high: Annotated[Scalar | None, _told("Less than this.")] = msgspec.field(default=None, name="to")
+
+
+Wanted = Scalar | list[Scalar] | TestConfig
+When = dict[str, Wanted]
+
+
+class EntityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One kind of item of a table, with a MySQL table of its own; the first entity that matches has the item."""
+
+    name: Annotated[str, _told("Name of the entity; also its MySQL table, unless `into` says otherwise.")]
+    into: Annotated[str | None, _told("The MySQL table; default: `name`.")] = None
+    when: Annotated[
+        When | list[When] | None, _told("What an item must be: attribute = value; a list is any of several.")
+    ] = None
+    where: Annotated[
+        When | list[When] | None, _told("Rows are wanted only of these items of the entity.")
+    ] = None  # fmt: skip
+    extract: Annotated[
+        dict[str, str], _told("Templates whose parts are columns and that do not decide what matches.")
+    ] = msgspec.field(default_factory=dict)
+    index: Annotated[list[str], _told("Parts or attributes whose columns get an ordinary index.")] = msgspec.field(
+        default_factory=list
+    )
+    ignore: Annotated[bool, _told("Matching items are counted and not copied.")] = False
+    columns: Annotated[dict[str, ColumnConfig], _told("Overrides, by attribute.")] = msgspec.field(default_factory=dict)
+
+
+class SplitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One MySQL table for each text of an attribute, also for texts that are met later."""
+
+    attribute: Annotated[str, _told("The attribute that tells an item's kind.", min_length=1)]
+    into: Annotated[str, _told("The MySQL table; `{value}` is the text in snake_case.")] = "{value}"
+    tables_max: Annotated[
+        int, _told("Further texts go to the rest table, and `status` says so.", ge=1, le=TABLES_MAX_MAX)
+    ] = TABLES_MAX_DEFAULT
+
+
+class SplitKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The keys of a `[[tables]]` entry that split it and filter it."""
+
+    separator: Annotated[str, _told("The text that a part never holds, 1 to 4 characters.")] = SEPARATOR_DEFAULT
+    unmatched: Annotated[
+        Unmatched, _told("Where items go that match no entity: the rest table, nowhere, a letter.")
+    ] = "keep"
+    where: Annotated[When | list[When] | None, _told("Rows are wanted only of these items.")] = None
+    entities: Annotated[list[EntityConfig], _told("In order; the first that matches has the item.")] = msgspec.field(
+        default_factory=list
+    )
+    split: SplitConfig | None = None
+
+
+KEYS: Final = frozenset(SplitKeys.__struct_fields__)
+_NAMED: Final[dict[str, Any]] = {"when": Wanted, "where": Wanted, "extract": str, "columns": ColumnConfig}
+"""Keys that hold attributes, and what they hold of each; msgspec says `[...]` where it means one of them."""
+
+
+def read_keys(raw: Mapping[str, Any], where: str) -> SplitKeys:
+    """Read the keys of `KEYS` from one `[[tables]]` entry. Raises ConfigError that names entity and key."""
+    for entity in raw.get("entities", ()) if isinstance(raw.get("entities", ()), list) else ():
+        _convert(entity, EntityConfig, f"{where}, {_entity_title(entity)}")
+    return _convert({name: value for name, value in raw.items() if name in KEYS}, SplitKeys, where)
+
+
+def _entity_title(entity: object) -> str:
+    name = entity.get("name") if isinstance(entity, dict) else None
+    return f"entity {name!r}" if isinstance(name, str) else "an entity without a name"
+
+
+Shape = TypeVar("Shape", bound=msgspec.Struct)
+
+
+def _convert(raw: Any, shape: type[Shape], where: str) -> Shape:
+    try:
+        return msgspec.convert(raw, shape)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_readable(str(error), raw), where=where, remedy="see docs/config.md") from error
+
+
+def _readable(message: str, raw: Any) -> str:
+    """msgspec's message with the key as the file has it, and with the attribute where msgspec says `[...]`."""
+    for key, kind in _NAMED.items() if "[...]" in message and isinstance(raw, dict) else ():
+        for attribute in _wrong(raw.get(key), kind) if f"$.{key}" in message else ():
+            message = message.replace("[...]", f".{attribute}", 1)
+            break
+    return (
+        message.replace("`$.", "`")
+        .replace(" - at `$`", "")
+        .replace("Object missing", "lacks the")
+        .replace("Object contains", "has the", 1)
+    )
+
+
+def _wrong(value: Any, kind: Any) -> Iterator[str]:
+    """The attributes whose values msgspec does not take."""
+    for table in value if isinstance(value, list) else [value]:
+        for attribute, wanted in table.items() if isinstance(table, dict) else ():
+            try:
+                msgspec.convert(wanted, kind)
+            except msgspec.ValidationError:
+                yield attribute
