@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from twinrow.app.library import Synced, SyncFailed, TableSynced, Twinrow, Verified, load
     from twinrow.app.status import Status, TableStatus
     from twinrow.errors import ConfigError, TwinrowError
-    from twinrow.verify.verify import Verdict
+    from twinrow.verify.verdict import Verdict
 
     __version__: str
 
@@ -25,7 +25,7 @@ _HOMES = {
     "TwinrowError": "twinrow.errors",
     "Status": "twinrow.app.status",
     "TableStatus": "twinrow.app.status",
-    "Verdict": "twinrow.verify.verify",
+    "Verdict": "twinrow.verify.verdict",
 }
 
 

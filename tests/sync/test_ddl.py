@@ -27,7 +27,7 @@ from twinrow.sink import ddl, statements
 from twinrow.state import checkpoint
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync import copy as copy_module
-from twinrow.verify.verify import schema_of
+from twinrow.verify.reading import schema_of
 from twinrow.workers.held import held
 
 COLUMNS_MAX = 400

@@ -18,7 +18,7 @@ from tests.fixtures.databases import Database
 from tests.fixtures.killing import seeded
 from tests.fixtures.waiting import wait_until
 
-from twinrow.verify.verify import Verdict
+from twinrow.verify.verdict import Verdict
 
 STILL = 60
 """Items that nobody writes after the first copy: what a hand does to their rows stays until it is mended."""

@@ -22,7 +22,8 @@ from twinrow.errors import Transient, TwinrowError
 from twinrow.mysql import Connection
 from twinrow.schema.sql_type import SqlValue
 from twinrow.state import recheck
-from twinrow.verify.verify import Verdict, verify_table
+from twinrow.verify.verdict import Verdict
+from twinrow.verify.verify import verify_table
 
 EVERYTHING = "*, _twinrow_key, _twinrow_extra, _twinrow_updated_at, _twinrow_deleted_at"
 EXACT, BENT = "9088544342.689999", "9088544342.69"
@@ -240,7 +241,7 @@ def test_rows_of_items_that_went_unmarked_are_extra_until_repaired(make_copying:
 
 def test_many_differences_are_mended_slice_by_slice(make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a restore: what is confirmed is kept on disk, and never read all at once."""
-    monkeypatch.setattr("twinrow.verify.verify.SUSPECTS_A_ROUND_MAX", 20)
+    monkeypatch.setattr("twinrow.verify.suspects.SUSPECTS_A_ROUND_MAX", 20)
     monkeypatch.setattr("twinrow.verify.repair.SUSPECTS_A_ROUND_MAX", 20)
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(n) for n in range(150)])

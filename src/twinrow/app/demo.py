@@ -24,7 +24,9 @@ from twinrow.errors import TwinrowError
 from twinrow.mysql import MySQL
 from twinrow.schema.naming import quote
 from twinrow.sync.copy import Copy
-from twinrow.verify.verify import Reader, Verdict, verify_table
+from twinrow.verify.reading import Reader
+from twinrow.verify.verdict import Verdict
+from twinrow.verify.verify import verify_table
 from twinrow.workers.local import run_tables
 from twinrow.workers.run import Outcome
 
@@ -205,8 +207,8 @@ def _prove(copy: Copy, mysql: MySQL, dynamodb: DynamoDB, where: Place, writer: d
         items = dynamodb.get_items(where.table, [writer.last_key()], copy.read_budget, stop)
         if items:
             demo_view.side_by_side(session, copy, items[0])
-        verdict = verify_table(Reader(copy.settings, dynamodb, session, copy.read_budget, stop))
-    found = verdict.missing + verdict.extra + verdict.different + verdict.unlinked
+        verdict = verify_table(Reader(copy.settings, dynamodb, session, copy.read_budget, stop, mysql))
+    found = verdict.missing + verdict.extra + verdict.different + verdict.unlinked + verdict.unsettled
     out(f"{verdict.items:,} items, {verdict.rows:,} rows, {found} differences")
     return verdict
 

@@ -23,7 +23,8 @@ from twinrow.errors import TwinrowError
 
 if TYPE_CHECKING:
     from twinrow.sync.copy import Copy
-    from twinrow.verify.verify import Reader, Verdict
+    from twinrow.verify.reading import Reader
+    from twinrow.verify.verdict import Verdict
     from twinrow.workers.run import Outcome
 
 JOIN_S = 0.5

@@ -27,7 +27,7 @@ from twinrow.state.tables import Phase
 STALE_S_MAX = 10.0
 """A lag that is older is left out: a hole in the graph is honest, a flat line at the last known 0 is not."""
 
-DIFFERENCES = ("missing", "extra", "different", "unlinked")
+DIFFERENCES = ("missing", "extra", "different", "unlinked", "unsettled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ GAUGES = (
         lambda one: one.verified["at"] if one.verified else None,
     ),
     Gauge(
-        "verified_differences", "What the last verify found missing, extra, different or unlinked.",
-        lambda one: sum(one.verified[kind] for kind in DIFFERENCES) if one.verified else None,
+        "verified_differences", "What the last verify found missing, extra, different, unlinked or unsettled.",
+        lambda one: sum(one.verified.get(kind, 0) for kind in DIFFERENCES) if one.verified else None,
     ),
 )  # fmt: skip
 LAG = Gauge(

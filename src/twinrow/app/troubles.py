@@ -87,7 +87,7 @@ def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, a
         text = f"{many(counts.refused, 'item')} cannot be linked: DynamoDB refuses the write"
         yield Trouble(True, text, (f"twinrow verify {name}",))
     verified = json.loads(known.verified) if known and known.verified else {}
-    differences = sum(verified.get(kind, 0) for kind in ("missing", "extra", "different", "unlinked"))
+    differences = sum(verified.get(kind, 0) for kind in ("missing", "extra", "different", "unlinked", "unsettled"))
     if differences:
         text = f"the last verify found {many(differences, 'difference')}, {span(at - verified['at'])} ago"
         yield Trouble(True, text, (f"twinrow repair {name} --execute", f"twinrow verify {name}"))

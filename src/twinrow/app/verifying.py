@@ -13,21 +13,23 @@ from twinrow.config import Config, TableConfig
 if TYPE_CHECKING:
     from twinrow.clock import Stop
     from twinrow.sync.copy import Copy
-    from twinrow.verify.verify import Reader, Verdict
+    from twinrow.verify.reading import Reader
+    from twinrow.verify.verdict import Verdict
 
-SIDES: Final = ("missing", "extra", "different", "unlinked")
+DIFFERENCES: Final = ("missing", "extra", "different", "unlinked")
+SIDES: Final = (*DIFFERENCES, "unsettled")
 
 
 def look_at(config: Config, table: TableConfig, stop: Stop, work: Callable[[Reader, Copy], Verdict]) -> Verdict:
     """Run `work` on one table, within its read budget, and remember the verdict for `status`. Raises TwinrowError."""
     from twinrow.app.wiring import connect, copies_of, few_tries, limit_budgets
-    from twinrow.verify.verify import Reader
+    from twinrow.verify.reading import Reader
 
     (copy,) = copies_of(config, [table], stop)
     with closing(connect(copy.mysql)) as session:
         description = few_tries(lambda: copy.dynamodb.describe(table.name))
         limit_budgets(config)(copy, description)
-        reader = Reader(copy.settings, copy.dynamodb, session, copy.read_budget, stop)
+        reader = Reader(copy.settings, copy.dynamodb, session, copy.read_budget, stop, copy.mysql)
         verdict = work(reader, copy)
         _remember(reader, verdict)
         return verdict

@@ -164,6 +164,15 @@ def lock(tx: Connection, lease: Lease, schema_version: int | None) -> Locked:
     return Locked(generation + 1, version, rows)
 
 
+def keep_still(tx: Connection, table: str) -> int:
+    """Lock the lease's row as writers do, so that nobody writes the table's rows; the last transaction's generation.
+
+    For whoever only looks: nothing is written under it. Raises TransactionRetry when the lock is not free in time.
+    """
+    found = tx.query("SELECT generation FROM _twinrow_lease WHERE table_name = %s FOR UPDATE", (table,))
+    return int(found[0][0]) if found else 0
+
+
 def check(connection: Connection, lease: Lease, schema_version: int) -> None:
     """Raise LeaseLost or SchemaMoved as `lock` does, without its lock: for whom another one keeps others away."""
     found = connection.query("SELECT fence, schema_version FROM _twinrow_lease WHERE table_name = %s", (lease.table,))

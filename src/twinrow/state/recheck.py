@@ -97,6 +97,20 @@ def waiting(connection: Connection, table: str, limit: int) -> set[bytes]:
     return {key_hash for (key_hash,) in found}
 
 
+def waiting_among(connection: Connection, table: str, hashes: Sequence[bytes]) -> set[bytes]:
+    """Those of these keys that wait for their first look; without those put off for ever."""
+    found: set[bytes] = set()
+    for first in range(0, len(hashes), ROWS_A_STATEMENT_MAX):
+        part = hashes[first : first + ROWS_A_STATEMENT_MAX]
+        rows = connection.query(
+            "SELECT key_hash FROM _twinrow_recheck WHERE table_name = %s AND late = 0 AND due_at < %s "
+            f"AND key_hash IN ({', '.join(['%s'] * len(part))})",
+            (table, NEVER, *part),
+        )
+        found |= {key_hash for (key_hash,) in rows}
+    return found
+
+
 def count_of(connection: Connection, table: str, cause: str) -> int:
     """Keys that wait for their first look for this cause."""
     found = connection.query(

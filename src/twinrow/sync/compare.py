@@ -29,6 +29,8 @@ ROWS_A_PAGE = 5000
 DOUBLE = re.compile(r"-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)", re.ASCII)
 LITERAL_BYTES = 4
 """Of a character in a statement, at most."""
+ABSENT = b""
+"""The image of an item that is not there, and of a row that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class RowIds:
 class Difference:
     """One key on which the sides are not equal. `orphan`: the row's fingerprint is not that of its own key columns.
 
-    `state` identifies what was seen on both sides, so that a second look can tell whether anything has moved.
+    `image` is that of the item when it was seen.
     """
 
     kind: DifferenceKind
@@ -65,7 +67,7 @@ class Difference:
     row_id: int | None
     attributes: tuple[str, ...] = ()
     orphan: bool = False
-    state: bytes = b""
+    image: bytes = ABSENT
 
 
 class Comparer:
@@ -142,7 +144,7 @@ class Comparer:
         live = row is not None and not row.deleted
         return Difference(
             kind, key_hash, key_of(self.schema.keys, item), row.row_id if row is not None and live else None, names,
-            state=digest(item, frozenset()) + _state(row),
+            image=self.image_of(item),
         )  # fmt: skip
 
     def _difference(
@@ -212,6 +214,33 @@ class Comparer:
         except (ValueError, TypeError):
             return None  # extra is not what Twinrow writes: changed by hand
 
+    def image_of(self, item: Item | None) -> bytes:
+        """A digest of what a row of this item has to show, the link included; ABSENT where there has to be no row."""
+        settings = self._settings
+        if item is None or settings.counts_as_deleted(item):
+            return ABSENT
+        shown = _described(item, self.schema, settings)
+        if settings.linked and settings.link_attribute in item:
+            shown[settings.link_attribute] = item[settings.link_attribute]
+        return digest(shown, frozenset())
+
+    def shown_by(self, row: StoredRow | None) -> bytes | None:
+        """The image (as `image_of` tells it) that a row shows; None for a row that no item gives."""
+        if row is None or row.deleted:
+            return ABSENT
+        item = self._rebuilt(row)
+        if item is None:
+            return None
+        try:
+            expected = to_row(self.schema, item, self.connection.flavour)
+            if self._settings.linked:
+                item = {**item, self._settings.link_attribute: {"N": str(row.row_id)}}
+            image = digest(item, frozenset())
+        except (Unrepresentable, ValueError):
+            return None  # changed by hand: no item gives such cells
+        # extra alone could give the item back while a cell was changed by hand
+        return image if expected.key == row.hash and not self._differing(expected, row) else None
+
     def extra(self, row: StoredRow) -> Difference:
         """A live row that no item was met for; its key comes from the row alone."""
         item = self._rebuilt(row) or {}
@@ -220,7 +249,7 @@ class Comparer:
             orphan = fingerprint(self.schema.keys, key) != row.hash
         except ValueError:
             key, orphan = {}, True
-        return Difference("EXTRA", row.hash, key, row.row_id, orphan=orphan, state=_state(row))
+        return Difference("EXTRA", row.hash, key, row.row_id, orphan=orphan)
 
     def item_of(self, row: StoredRow) -> Item:
         """The item as the row tells it; empty when it cannot."""
@@ -242,5 +271,6 @@ def _stored(row: tuple[Any, ...]) -> StoredRow:
     return StoredRow(int(row_id), bytes(key_hash), bool(deleted), float(updated_at), extra, tuple(values))
 
 
-def _state(row: StoredRow | None) -> bytes:
+def state_of(row: StoredRow | None) -> bytes:
+    """What is another whenever the row was written, or is another row."""
     return b"" if row is None else f"{row.row_id} {row.deleted} {row.updated_at}".encode()

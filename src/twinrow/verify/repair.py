@@ -10,7 +10,10 @@ from twinrow.errors import Transient, TwinrowError
 from twinrow.sink import statements
 from twinrow.state import dead_letter, lease, recheck
 from twinrow.verify.confirmed import Confirmed
-from twinrow.verify.verify import SUSPECTS_A_ROUND_MAX, Reader, Verdict, schema_of, verify_keys, verify_table
+from twinrow.verify.reading import Reader, schema_of
+from twinrow.verify.suspects import SUSPECTS_A_ROUND_MAX
+from twinrow.verify.verdict import Verdict
+from twinrow.verify.verify import verify_keys, verify_table
 
 STILL_S_MAX = 600.0
 WORK_WAIT_S = 0.25

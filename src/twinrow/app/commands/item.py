@@ -40,7 +40,7 @@ def item(
       twinrow item reviews --all > reviews.jsonl
     """
     from twinrow.app.wiring import connect, mysql_of
-    from twinrow.verify.verify import schema_of
+    from twinrow.verify.reading import schema_of
 
     if (row_id is not None) + (key is not None) + every != 1:
         raise ConfigError("say which item: --row-id N, --key JSON or --all")

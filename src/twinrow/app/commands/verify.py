@@ -13,13 +13,14 @@ from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, load_c
 from twinrow.app.signals import stop_on_signals
 from twinrow.app.terminal import complain, out, out_json, say
 from twinrow.app.typed import as_typed
-from twinrow.app.verifying import SIDES, document, look_at
+from twinrow.app.verifying import DIFFERENCES, SIDES, document, look_at
 from twinrow.config import Config
 from twinrow.errors import TwinrowError
 
 if TYPE_CHECKING:
     from twinrow.sync.copy import Copy
-    from twinrow.verify.verify import Reader, Verdict
+    from twinrow.verify.reading import Reader
+    from twinrow.verify.verdict import Verdict
 
 EXAMPLES_SHOWN_MAX = 10
 
@@ -35,8 +36,9 @@ class _Work(Protocol):
 def verify(tables: TablesArgument = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Compare every item with its row, both ways: missing, extra, different, unlinked.
 
-    The app may go on writing: what differs is looked at again until it stands still. Reads within the budget; changes
-    nothing. Exit code 3 when something differs or a dead letter stands.
+    The app may go on writing: what differs is looked at again until it is proved equal or different. An item that keeps
+    changing while no sync writes its row is unsettled after a minute. Reads within the budget; changes nothing. Exit
+    code 3 when something differs or is unsettled, or a dead letter stands.
 
     \b
     Example:
@@ -133,5 +135,8 @@ def _show(verdict: Verdict) -> None:
         where = f" row {one.row_id}" if one.row_id is not None else ""
         names = f" in {', '.join(one.attributes)}" if one.attributes else ""
         out(f"  {one.kind} {json.dumps(one.key)}{where}{names}")
-    if differences:
+    if any(getattr(verdict, name) for name in DIFFERENCES):
         out(f"  → {as_typed(f'twinrow repair {verdict.table} --execute')}")
+    if verdict.unsettled:
+        status = as_typed(f"twinrow status {verdict.table}")
+        out(f"  UNSETTLED items kept changing, and the sync did not write their rows; is it behind? → {status}")

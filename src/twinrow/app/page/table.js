@@ -8,7 +8,7 @@ import { Plot } from "./plot.js";
 
 const HISTORY_EVERY_MS = 5000;
 const DETAIL_EVERY_MS_MIN = 2000;
-const SIDES = ["missing", "extra", "different", "unlinked"];
+const SIDES = ["missing", "extra", "different", "unlinked", "unsettled"];
 const TEXT_OF = {
   lag_s: span, retention_left_s: span, snapshot_share: percent, reconcile_share: percent,
   puts_per_s: (value) => `${rate(value)}/s`, deletes_per_s: (value) => `${rate(value)}/s`,

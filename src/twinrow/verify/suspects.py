@@ -1,0 +1,305 @@
+"""Suspects: keys that a look found different, looked at again until each is proved equal, different, or neither.
+
+A suspect is equal only when its row equals some image of its item seen since verify began; absence is an image too.
+Nothing is dropped because it was looked at often.
+
+A hot item may be written faster than its images can be read. Where a sync runs, such a suspect is looked at under the
+lock of the table's lease: nobody writes rows meanwhile, and the item is read consistently after the lock. Where the two
+are not equal even there, the sync's own next commit of that key counts. It is seen by three things together: the row
+was written again since the lock, a writing transaction of the lease's holder was committed since, and the item moved
+on. That is sound for what verify claims. A row that is stale for good is not written again, so it never passes. A row
+changed by a hand in that moment would pass, and only there: the item is still being written, so the next commit of its
+key writes every column anew.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from twinrow import clock
+from twinrow.change import Item
+from twinrow.dynamodb import GET_ITEMS_MAX
+from twinrow.errors import Transient
+from twinrow.schema.row import fingerprint
+from twinrow.state import dead_letter, lease, recheck, tables
+from twinrow.sync.compare import Comparer, Difference, StoredRow, state_of
+from twinrow.sync.compare_page import PageComparer
+from twinrow.verify.reading import Reader, patiently, schema_of
+from twinrow.verify.verdict import Verdict
+
+SUSPECTS_A_ROUND_MAX = 2000
+"""More are not held in memory: they are settled before the table is read on."""
+IMAGES_A_SUSPECT_MAX = 64
+"""Digests of the latest images of an item: 10 MB for SUSPECTS_A_ROUND_MAX items that never stand still."""
+LOOK_WAIT_S = 0.25
+MOVES_BEFORE_LOCK = 4
+"""So often a suspect has moved between two looks before the sync is kept waiting for it."""
+LOCKS_A_LOOK_MAX = 5
+"""Each keeps writers away for one BatchGetItem of at most GET_ITEMS_MAX keys; between two of them they go on."""
+BUDGET_WAIT_S = 0.5
+"""The read budget is waited for before the lock, not under it, and no longer than this at a time."""
+SETTLE_S_MIN = 0.6
+SETTLE_S_MAX = 60.0
+"""So long a suspect whose two sides do not move is given to a sync that runs, to catch up with it."""
+UNSETTLED_WAIT_S_MAX = 60.0
+"""A suspect that still moves after so long, and was never seen equal, is told as unsettled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a look was: `epoch` is compared with what a sync tells, `monotonic` measures how long something lasts."""
+
+    epoch: float
+    monotonic: float
+
+
+def now() -> Moment:
+    """The present moment."""
+    return Moment(clock.now(), clock.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one look showed of a key: the item's image, the row's state, the image that the row shows, the difference.
+
+    No difference: the row is what the item has to have.
+    """
+
+    image: bytes
+    row: bytes
+    shown: bytes | None
+    found: Difference | None
+
+
+@dataclass(frozen=True, slots=True)
+class AtLock:
+    """What stood under the lock: the generation of the last commit before, the row's state, the item's image."""
+
+    generation: int
+    row: bytes
+    image: bytes
+
+
+@dataclass(slots=True)
+class Suspect:
+    """A key under observation, with the latest images of its item."""
+
+    hash: bytes
+    key: Item
+    orphan: bool
+    images: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+    last: Sight | None = None
+    moves: int = 0
+    still_since: Moment = field(default_factory=now)
+    row_still_since: Moment = field(default_factory=now)
+    locked: AtLock | None = None
+
+    def see(self, sight: Sight, at: Moment) -> None:
+        """Take note of a look that began at `at`."""
+        self.remember(sight.image)
+        if self.last is None or self.last.row != sight.row:
+            self.row_still_since = at
+        if self.last is None or (self.last.row, self.last.image) != (sight.row, sight.image):
+            self.moves += self.last is not None
+            self.still_since = at
+        self.last = sight
+
+    def remember(self, image: bytes) -> None:
+        """An image of the item that was seen."""
+        self.images[image] = None
+        self.images.move_to_end(image)
+        if len(self.images) > IMAGES_A_SUSPECT_MAX:
+            self.images.popitem(last=False)
+
+    def is_equal(self, sight: Sight) -> bool:
+        """Whether the row equals the item, or an image of it seen before."""
+        return sight.found is None or sight.shown in self.images
+
+    def is_committed_since(self, sight: Sight, generation: int) -> bool:
+        """Whether the sync has committed this key since the lock, while its item moved on; see the module's text."""
+        at = self.locked
+        return (
+            at is not None
+            and sight.shown is not None
+            and sight.row != at.row
+            and sight.image != at.image
+            and generation > at.generation
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The sync of the table as it is told at one look: whether one runs, how far it is, what it has yet to recheck."""
+
+    runs: bool
+    caught_up_at: float
+    waiting: set[bytes]
+    generation: int
+
+    def had_time(self, suspect: Suspect, at: Moment) -> bool:
+        """Whether it has read everything up to the time since which the suspect stands still, and could write it."""
+        still_s = at.monotonic - suspect.still_since.monotonic
+        if still_s < SETTLE_S_MIN:
+            return False
+        if still_s > SETTLE_S_MAX or not self.runs:
+            return True
+        return self.caught_up_at > suspect.still_since.epoch and suspect.hash not in self.waiting
+
+
+class Suspects:
+    """The suspects of one verify. `on_difference` is told of each key whose sides are not proved equal."""
+
+    def __init__(self, reader: Reader, on_difference: Callable[[Difference], None]) -> None:
+        self._reader = reader
+        self._table = reader.settings.table
+        self._on_difference = on_difference
+        self._suspects: dict[bytes, Suspect] = {}
+        self._schema_version = -1
+        self._pages: PageComparer | None = None
+        self.comparer = self._new_comparer()
+
+    def _new_comparer(self) -> Comparer:
+        reader = self._reader
+        schema = schema_of(reader.connection, self._table)
+        self._schema_version = schema.version
+        return Comparer(reader.connection, schema, reader.settings, dead_letter.parked(reader.connection, self._table))
+
+    def page_comparer(self) -> PageComparer:
+        """Compares whole pages under the schema of the day."""
+        if self._pages is None or self._pages.comparer is not self.comparer:
+            self._pages = PageComparer(self._reader.connection, self.comparer, self._reader.settings)
+        return self._pages
+
+    def add(self, found: Sequence[Difference], verdict: Verdict, *, item_was_seen: bool) -> None:
+        """Take note of suspects; many at once are settled at once, so that memory stays bounded.
+
+        `item_was_seen`: the differences tell the image of the item as it was read; else nobody has looked for it yet.
+        """
+        for one in found:
+            if one.kind == "OLD_SCHEMA":
+                continue
+            suspect = self._suspects.setdefault(one.hash, Suspect(one.hash, one.key, one.orphan))
+            if item_was_seen:
+                suspect.remember(one.image)
+        if len(self._suspects) >= SUSPECTS_A_ROUND_MAX:
+            self.settle(verdict)
+
+    def settle(self, verdict: Verdict) -> None:
+        """Look again until every suspect is equal, confirmed, or has kept moving for UNSETTLED_WAIT_S_MAX."""
+        until = clock.monotonic() + UNSETTLED_WAIT_S_MAX
+        while self._suspects and not self._reader.stop:
+            at = now()
+            sights = self._look()
+            running = self._running()
+            late = clock.monotonic() > until
+            for key_hash, sight in sights.items():
+                suspect = self._suspects[key_hash]
+                suspect.see(sight, at)
+                self._judge(suspect, sight, running, at, verdict, late=late)
+            if running.runs:
+                self._look_under_lock(at)
+            if self._suspects:
+                self._reader.stop.wait(LOOK_WAIT_S)
+
+    def _judge(
+        self, suspect: Suspect, sight: Sight, running: Running, at: Moment, verdict: Verdict, *, late: bool
+    ) -> None:
+        found = sight.found
+        row_still_s = at.monotonic - suspect.row_still_since.monotonic
+        if found is None or suspect.is_equal(sight):
+            del self._suspects[suspect.hash]
+        elif running.had_time(suspect, at) or (not running.runs and row_still_s >= SETTLE_S_MIN):
+            # without a sync nobody brings the row to its item, whether the item stands still or not
+            self._tell(found, verdict, settled=True)
+        elif running.runs and suspect.is_committed_since(sight, running.generation):
+            del self._suspects[suspect.hash]
+        elif late and suspect.still_since is at:
+            self._tell(found, verdict, settled=False)
+
+    def _tell(self, found: Difference, verdict: Verdict, *, settled: bool) -> None:
+        verdict.count(found, settled=settled)
+        self._on_difference(found)
+        del self._suspects[found.hash]
+
+    def _running(self) -> Running:
+        """How far a sync is. The generation is read after the rows: a commit that they show is counted in it."""
+        connection, table = self._reader.connection, self._table
+        generation = lease.generation(connection, table)
+        runs = lease.holder_of(connection, table) is not None
+        registered = tables.load(connection, table)
+        waiting = recheck.waiting_among(connection, table, list(self._suspects)) if runs else set()
+        return Running(runs, registered.caught_up_at if registered is not None else 0.0, waiting, generation)
+
+    def _look(self) -> dict[bytes, Sight]:
+        """Compare the suspects by a consistent read; an item that moved between two reads stays a suspect."""
+        reader = self._reader
+        registered = schema_of(reader.connection, self._table)
+        if registered.version != self._schema_version:
+            self.comparer = self._new_comparer()
+        self.comparer.parked = dead_letter.parked(reader.connection, self._table)
+        keys = [one.key for one in self._suspects.values() if not one.orphan]
+        items = patiently(
+            reader, lambda: reader.dynamodb.get_items(self._table, keys, reader.budget, reader.stop)
+        )  # fmt: skip
+        return self._sights(list(self._suspects), items)
+
+    def _sights(self, hashes: Sequence[bytes], items: Sequence[Item]) -> dict[bytes, Sight]:
+        """The items that were read beside the rows as they are now."""
+        by_hash = {fingerprint(self.comparer.schema.keys, item): item for item in items}
+        rows = self.comparer.rows(hashes)
+        return {one: self._sight(one, by_hash.get(one), rows.get(one)) for one in hashes}
+
+    def _sight(self, key_hash: bytes, item: Item | None, row: StoredRow | None) -> Sight:
+        comparer = self.comparer
+        found: Difference | None = None
+        if item is not None:
+            found = comparer.one(key_hash, item, row)
+        elif row is not None and not row.deleted:
+            found = comparer.extra(row)
+        if found is not None and found.kind == "OLD_SCHEMA":
+            found = None
+        shown = comparer.shown_by(row) if found is not None else None
+        return Sight(comparer.image_of(item), state_of(row), shown, found)
+
+    def _look_under_lock(self, at: Moment) -> None:
+        """Those that keep moving, while nobody writes rows: equal there is equal, and else it is known what stood."""
+        hot = [
+            one.hash
+            for one in self._suspects.values()
+            if one.locked is None and one.moves >= MOVES_BEFORE_LOCK and one.still_since is at and not one.orphan
+        ]
+        for first in range(0, min(len(hot), LOCKS_A_LOOK_MAX * GET_ITEMS_MAX), GET_ITEMS_MAX):
+            if not self._reader.budget.ready(self._reader.stop, BUDGET_WAIT_S):
+                return
+            try:
+                self._look_at(hot[first : first + GET_ITEMS_MAX])
+            except Transient:  # a busy lock, a throttled read: asked again at the next look, until its time is over
+                if not self._reader.connection.open:
+                    raise
+                return
+
+    def _look_at(self, hashes: Sequence[bytes]) -> None:
+        """One look under the lock.
+
+        The session is one of its own: were this process paused, the server would end it after the time of a lease.
+        """
+        reader = self._reader
+        keys = [self._suspects[one].key for one in hashes]
+        with closing(reader.mysql.connect(idle_s=reader.mysql.lease_s)) as session, session.transaction() as tx:
+            generation = lease.keep_still(tx, self._table)
+            items, left = reader.dynamodb.get_some_items(self._table, keys, reader.budget, reader.stop)
+            sights = self._sights(hashes, items)
+            # the lock stood to the end: had it been lost, the commit would have failed
+        unanswered = {fingerprint(self.comparer.schema.keys, key) for key in left}
+        for key_hash, sight in sights.items():
+            suspect = self._suspects[key_hash]
+            if key_hash in unanswered:
+                continue
+            suspect.remember(sight.image)
+            if suspect.is_equal(sight):
+                del self._suspects[key_hash]
+            else:
+                suspect.locked = AtLock(generation, sight.row, sight.image)
