@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import pymysql
 import pymysql.connections
@@ -17,49 +17,25 @@ import pymysql.err
 from pymysql.constants import FIELD_TYPE
 
 from twinrow import clock
-from twinrow.errors import ConfigError, ConnectionLost, RowRefused, TransactionRetry, Transient, TwinrowError
+from twinrow.errors import ConfigError, ConnectionLost, RowRefused, Transient, TwinrowError
 from twinrow.failpoint import fail_point
+from twinrow.mysql_error import MARIADB_WAIT_CODES, WITHHELD_CODES, MySQLError, lost, meaning
 from twinrow.mysql_guard import Driver, TLSSettings, reach, tls_of, trust_of
+from twinrow.mysql_session import IDLE_S_MAX, UNKNOWN_VARIABLE, Flavour, Variable, reading, setting, variables
+from twinrow.mysql_session import check as check_session
 
-Flavour = Literal["mysql", "mariadb"]
+__all__ = [
+    "READ_TIMEOUT_S", "STATEMENT_BYTES_MAX", "VERSION_MIN", "WITHHELD_CODES", "Connection", "Flavour", "MySQL",
+    "MySQLError", "ServerVersion", "Settings", "SqlValue", "raise_row_refused", "row_refused", "tls_of", "translate",
+    "version_of",
+]  # fmt: skip
+
 SqlValue = None | int | float | str | bytes | Decimal
 
-LOCK_WAIT_S = 5
-"""InnoDB row locks: bounded, so that a blocked transaction is retried and `status` can say why."""
-DDL_LOCK_WAIT_S = 3
-"""Metadata locks: the server's default is a year, and every reader queues behind a waiting ALTER."""
 READ_TIMEOUT_S = 120
-SQL_MODE = "STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 STATEMENT_BYTES_MAX = 4_000_000
 VERSION_MIN: dict[str, tuple[int, int, int]] = {"mysql": (8, 0, 23), "mariadb": (10, 6, 0)}
 
-LOST_CODES = frozenset({2006, 2013, 2014, 2055, 1053, 1927, 3024, 4031, 1159, 1160, 1161, 1158, 1152, 1317, 1184})
-WAIT_CODES = {
-    1040: "MySQL has no connection free (max_connections)", 1203: "this user has no connection free",
-    1226: "this user's resource limit is reached", 1290: "MySQL is read-only", 1836: "MySQL is read-only",
-    1792: "MySQL's transaction is read-only", 1021: "MySQL's disk is full", 1114: "MySQL's table or disk is full",
-    3: "MySQL cannot write a file", 6: "MySQL cannot delete a file",
-    1041: "MySQL is out of memory", 1037: "MySQL is out of memory",
-    28: "MySQL's disk is full",
-    1030: "MySQL's storage engine has trouble", 1026: "MySQL cannot write a file", 3675: "MySQL is read-only",
-    1197: "MySQL's binlog cache is full", 1969: "a statement took longer than max_statement_time",
-    1047: "this node of the cluster is not ready",
-    1205: "a lock in MySQL is held by another session", 1412: "the table is being changed", 1180: "MySQL cannot commit",
-    2002: "MySQL does not answer", 2003: "MySQL does not answer", 2005: "MySQL's host name cannot be found",
-}  # fmt: skip
-LOGIN_REMEDIES = {
-    1044: "grant the rights that `twinrow grants` prints",
-    1045: "check user and password in `mysql.url`",
-    1049: "create the database, or name another one in `mysql.url`",
-    1142: "grant the rights that `twinrow grants` prints",
-    1143: "grant the rights that `twinrow grants` prints",
-    1227: "grant the rights that `twinrow grants` prints",
-    1130: "allow this host in MySQL's user table",
-    1698: "check user and password in `mysql.url`",
-    3159: "the server wants TLS: add ?ssl_mode=REQUIRED to `mysql.url`",
-}
-WITHHELD_CODES = frozenset({1044, 1045, 1142, 1143, 1227, 1130, 1698})
-"""Rights and logins that somebody may give back."""
 WHOLE_SERVER_CODES = WITHHELD_CODES | {1049, 1146, 1054, 1060, 1064, 1110, 1051, 1046, 1364}
 """Errors for which no row is to blame; 1364: somebody added a NOT NULL column without a default."""
 
@@ -83,14 +59,6 @@ class Settings(TLSSettings, Protocol):
     def ssl_key(self) -> str | None: ...
     @property
     def connect_timeout_s(self) -> float: ...
-
-
-class MySQLError(TwinrowError):
-    """The server refused a statement for good; `code` is its error number."""
-
-    def __init__(self, code: int, what: str, *, where: str = "", remedy: str = "") -> None:
-        super().__init__(what, where=where, remedy=remedy)
-        self.code = code
 
 
 def _decoders() -> dict[int, Any]:
@@ -146,19 +114,13 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
-def translate(error: Exception, where: str) -> TwinrowError:
-    """A driver's error as ours: ConnectionLost, TransactionRetry, Transient, RowRefused or MySQLError."""
+def translate(error: Exception, where: str, flavour: Flavour) -> TwinrowError:
+    """A driver's error as ours: ConnectionLost, TransactionRetry, Transient or MySQLError."""
     code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     text = str(error.args[1]) if len(error.args) > 1 else str(error)
-    if code == 1213 or code == 1020:
-        return TransactionRetry(f"MySQL: {text}", where=where)
-    if code == 1205:
-        return TransactionRetry(f"{WAIT_CODES[1205]}: {text}", where=where)
-    if isinstance(error, pymysql.err.InterfaceError) or code in LOST_CODES or isinstance(error, OSError | ssl.SSLError):
-        return ConnectionLost(f"the connection to MySQL was lost: {text or error!r}", where=where)
-    if code in WAIT_CODES:
-        return Transient(f"{WAIT_CODES[code]}: {text}", where=where)
-    return MySQLError(code, f"MySQL refuses ({code}): {text}", where=where, remedy=LOGIN_REMEDIES.get(code, ""))
+    if isinstance(error, pymysql.err.InterfaceError | OSError | ssl.SSLError):
+        return lost(text or repr(error), where)
+    return meaning(code, text, flavour, where)
 
 
 _QUOTED_NAME = re.compile("`[^`]*`")
@@ -204,7 +166,7 @@ class Connection:
         try:
             cursor.execute(_QUOTED_NAME.sub(_doubled_percents, sql) if args else sql, tuple(args) or None)
         except (pymysql.err.Error, OSError) as error:
-            translated = translate(error, self.place)
+            translated = translate(error, self.place, self.flavour)
             if isinstance(translated, ConnectionLost):
                 self.drop()
             raise translated from error
@@ -291,6 +253,19 @@ class Connection:
     close = drop
 
 
+def _set_one_by_one(connection: Connection, wanted: Sequence[Variable]) -> tuple[Variable, ...]:
+    """Set each by itself; those that the server knows. One that it does not let us set may have its value already."""
+    known = []
+    for one in wanted:
+        try:
+            connection.execute(setting([one]))
+        except MySQLError as error:
+            if error.code == UNKNOWN_VARIABLE:
+                continue
+        known.append(one)
+    return tuple(known)
+
+
 class MySQL:
     """A server and database, from which connections are opened."""
 
@@ -305,7 +280,8 @@ class MySQL:
         """A new session. `idle_s`: the server ends it, and rolls back, after so long without a statement.
 
         Raises Transient when the server does not answer or has no connection free, MySQLError with a remedy when it
-        refuses the login, TwinrowError when its TLS is not what `ssl_mode` asks for.
+        refuses the login, TwinrowError when its TLS is not what `ssl_mode` asks for, SessionRefused when the session
+        cannot be set to what the statements rest on.
         """
         settings = self.settings
         context = _tls(settings)
@@ -321,19 +297,29 @@ class MySQL:
                 "the server offers no TLS", where=self.place, remedy="set up TLS there, or ssl_mode=PREFERRED"
             )
         connection = Connection(driver, version_of(""), self.place, False)
-        idle = int(idle_s) if idle_s else 28800
+        try:
+            self._make_ready(connection, max(1, int(idle_s or IDLE_S_MAX)))
+        except BaseException:
+            connection.drop()
+            raise
+        return connection
+
+    def _make_ready(self, connection: Connection, idle_s: int) -> None:
+        """Ask what server this is, then set all that the session's statements rest on and read it back.
+
+        The handshake is not believed: it is sent before `init_connect` runs, and a pooler tells what it likes.
+        """
         packet, infile, text = connection.query("SELECT @@max_allowed_packet, @@local_infile, VERSION()")[0]
         connection.version = version_of(str(text))
         connection.flavour = connection.version.flavour
-        connection.execute(
-            f"SET SESSION wait_timeout={max(1, idle)}, innodb_lock_wait_timeout={LOCK_WAIT_S}, "
-            f"lock_wait_timeout={DDL_LOCK_WAIT_S}, time_zone='+00:00', sql_mode='{SQL_MODE}', "
-            "group_concat_max_len=1048576"
-        )
-        connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         connection.packet_bytes_max = int(packet)
         connection.local_infile = bool(infile)
-        return connection
+        wanted = variables(connection.flavour, connection.version.number, idle_s)
+        try:
+            connection.execute(setting(wanted))
+        except MySQLError:
+            wanted = _set_one_by_one(connection, wanted)
+        check_session(wanted, connection.query(reading(wanted))[0], self.place)
 
     def _open(self, settings: Settings, context: ssl.SSLContext | None, read_timeout_s: float) -> Driver:
         trust = trust_of(settings, self.place)
@@ -374,7 +360,8 @@ class MySQL:
                 f"MySQL does not answer: {why}", where=self.place,
                 remedy="check host and port in `mysql.url`, and that the server runs",
             )  # fmt: skip
-        return translate(error, self.place)
+        # Which server this is was not told yet: the numbers that a login ends with mean the same on both.
+        return translate(error, self.place, "mariadb" if code in MARIADB_WAIT_CODES else "mysql")
 
 
 def raise_row_refused(error: MySQLError) -> None:

@@ -25,6 +25,7 @@ from twinrow.errors import (
 from twinrow.failpoint import fail_point
 from twinrow.mysql import WITHHELD_CODES as MYSQL_WITHHELD
 from twinrow.mysql import Connection, MySQLError
+from twinrow.mysql_session import SessionRefused
 from twinrow.retry import BACK_OFF_S_MAX, back_off_s
 from twinrow.sink import inspect
 from twinrow.state import checkpoint, counted, dead_letter, gap, lease, meta, outbox, recheck, tables
@@ -165,6 +166,8 @@ class TableRun:
             return True
         if self.shared.once or self.phase == "":
             return False
+        if isinstance(error, SessionRefused):
+            return True
         return (isinstance(error, MySQLError) and error.code in MYSQL_WITHHELD) or (
             isinstance(error, DynamoDBError) and error.code in DYNAMODB_WITHHELD
         )
