@@ -10,7 +10,7 @@ from twinrow.app.status import TableStatus
 BEGAN_AT = 1_700_000_000.0
 
 
-def status(lag_s: float | None = 0.0, puts_per_s: float = 0.0, deletes_per_s: float = 0.0) -> TableStatus:
+def status(lag_s: float | None = 0.0, puts_per_s: float | None = 0.0, deletes_per_s: float = 0.0) -> TableStatus:
     return table_status(lag_s=lag_s, puts_per_s=puts_per_s, deletes_per_s=deletes_per_s)
 
 
@@ -28,10 +28,11 @@ def test_the_worst_of_a_sample_counts() -> None:
 
 def test_an_unknown_lag_stays_unknown() -> None:
     history = History()
-    history.add(BEGAN_AT, status(None))
+    history.add(BEGAN_AT, status(None, None))
     history.add(BEGAN_AT + SAMPLE_S, status(0.0))
 
     assert history.document()["lag_s"] == [None, 0.0]
+    assert history.document()["per_s"]["PUT"] == [None, 0.0]
 
 
 def test_what_could_not_be_read_is_a_hole() -> None:

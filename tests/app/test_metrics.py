@@ -82,11 +82,13 @@ def test_every_number_is_that_of_the_status(server: Listening, told: Shown) -> N
     assert code == 200
     for one in status.tables:
         for name, value in {
-            "rows": one.rows, "items": one.items, "backlog": one.backlog, "unlinked": one.unlinked,
-            "links_refused": one.links_refused, "dead_letters": one.dead_letters, "gaps_open": one.gaps,
-            "retention_left_seconds": one.retention_left_s, "in_step": float(one.in_step), "running": 1.0,
+            "rows": one.rows, "items": one.items, "backlog": one.backlog, "lag_seconds": one.lag_s,
+            "unlinked": one.unlinked, "links_refused": one.links_refused, "dead_letters": one.dead_letters,
+            "gaps_open": one.gaps, "retention_left_seconds": one.retention_left_s, "in_step": one.in_step,
+            "running": 1.0,
         }.items():  # fmt: skip
-            assert of(status, one.table, samples, f"twinrow_{name}") == value, name
+            assert samples.get((f"twinrow_{name}", (("table", one.table),))) == value, name
+    assert {one.table: one.backlog for one in status.tables} == {"reviews": 0, "orders": None}, "orders is BROKEN"
     assert of(status, "orders", samples, "twinrow_unlinked") == 4
     assert of(status, "orders", samples, "twinrow_links_refused") == 1
     assert of(status, "reviews", samples, "twinrow_verified_differences") == 1
@@ -179,3 +181,29 @@ def test_a_table_that_was_never_copied_has_no_lag(told: Shown) -> None:
 
     assert {"twinrow_rows", "twinrow_phase"} <= names
     assert names.isdisjoint({"twinrow_lag_seconds", "twinrow_items", "twinrow_links_paid_total"})
+
+
+def test_a_table_that_nobody_copies_any_more_claims_nothing(shown: Shown) -> None:
+    """A killed process leaves the notes of a healthy one."""
+    shown.add(["killed", "ended"], running=False)
+    shown.change("killed", ended_at=None)
+    status = shown.status()
+    text = [sample for family in families(Seen(status, "", {}), status.at) for sample in family.samples]
+    samples = {(sample.name, sample.labels.get("table"), sample.labels.get("phase")): sample.value for sample in text}
+
+    assert samples[("twinrow_phase", "killed", "STOPPED")] == 1
+    assert samples[("twinrow_phase", "killed", "LIVE")] == 0
+    assert samples[("twinrow_phase", "ended", "LIVE")] == 1
+    for name in ("lag_seconds", "backlog", "in_step", "as_of_timestamp_seconds"):
+        assert (f"twinrow_{name}", "killed", None) not in samples, name
+        assert (f"twinrow_{name}", "ended", None) in samples, name
+    assert [samples[("twinrow_running", table, None)] for table in ("killed", "ended")] == [0, 0]
+    assert not_ready(Seen(status, "", {})) == "killed is STOPPED: no sync is running"
+
+
+def test_a_sync_that_hangs_is_not_ready(shown: Shown) -> None:
+    """Its heartbeat lives on in a thread of its own."""
+    shown.add(["reviews"])
+    shown.change("reviews", read_at=1.0)
+
+    assert not_ready(Seen(shown.status(), "", {})) == "reviews: the sync has not told lately how the copy stands"

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from twinrow.app.standing import SILENT_S_MAX, START_S_MAX, TOLD_S_MAX
 from twinrow.app.status import table_status_of
-from twinrow.app.troubles import TOLD_S_MAX, Trouble, commands_in, retention_left_s, troubles_of
+from twinrow.app.troubles import Trouble, commands_in, retention_left_s, troubles_of
 from twinrow.config import TableConfig
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
@@ -61,14 +62,33 @@ def test_a_sync_that_reads_nothing_is_behind_by_as_much_and_not_in_step() -> Non
 
     assert lag_of(TOLD_S_MAX) == 0.0
     assert lag_of(80.0) == 80.0
-    assert lag_of(80.0, replace(HELD, holder="")) == 0.0, "nobody reads: what the last read saw"
     assert [one.bad for one in of(replace(WELL, read_at=AT - 30.0))] == [True]
 
 
 def test_without_a_sync_that_is_said() -> None:
-    (trouble,) = of(replace(WELL, read_at=AT - 300), replace(HELD, holder=""))
+    (trouble,) = of(replace(WELL, read_at=AT - 300, ended_at=AT - 300), replace(HELD, holder=""))
 
     assert trouble == Trouble(False, "no sync is running, last read 5 min ago", ("twinrow sync reviews",))
+
+
+def test_a_start_may_take_its_time_before_it_reads() -> None:
+    """The last read is that of the run before, which may have ended a week ago."""
+    begins = replace(WELL, read_at=AT - 604_800, begun_at=AT - START_S_MAX, retention_left_s=None)
+
+    assert of(begins) == ()
+    assert [one.bad for one in of(replace(begins, begun_at=AT - START_S_MAX - 1))] == [True]
+    assert [one.bad for one in of(replace(WELL, read_at=AT - SILENT_S_MAX - 1))] == [True], (
+        "it hangs, and began long ago"
+    )
+
+
+def test_without_a_good_end_that_is_bad() -> None:
+    (trouble,) = of(replace(WELL, read_at=AT - 300), replace(HELD, holder=""))
+
+    assert trouble.bad
+    assert trouble.commands == ("twinrow sync reviews",)
+    assert "last read 5 min ago" in trouble.text
+    assert "not known" in trouble.text
 
 
 def test_a_silent_sync_is_bad() -> None:
@@ -80,7 +100,7 @@ def test_a_silent_sync_is_bad() -> None:
 
 
 def test_the_time_until_trimming_runs_on_while_nobody_reads() -> None:
-    stopped = replace(WELL, read_at=AT - 20 * 3600, retention_left_s=24 * 3600.0)
+    stopped = replace(WELL, read_at=AT - 20 * 3600, ended_at=AT - 20 * 3600, retention_left_s=24 * 3600.0)
 
     assert retention_left_s(WELL, AT + 5) == 80_000.0
     assert retention_left_s(stopped, AT) == 4 * 3600.0
@@ -130,7 +150,7 @@ def test_each_thing_that_stands_open_is_told_with_its_command() -> None:
 
 def test_the_bad_ones_come_first() -> None:
     table = TableConfig(name="reviews", capture="pending-index")
-    told = of(counts=replace(HELD, holder="", dead_letters=1), table=table)
+    told = of(replace(WELL, ended_at=AT), replace(HELD, holder="", dead_letters=1), table=table)
 
     assert [one.bad for one in told] == [True, False, False]
     assert told[-1].commands == ("twinrow repair reviews --execute",)

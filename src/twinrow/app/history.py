@@ -28,8 +28,8 @@ class History:
 
     def add(self, at: float, one: TableStatus) -> None:
         """Take note of a table's status at `at` (epoch seconds)."""
-        lag_s = math.nan if one.lag_s is None else one.lag_s
-        per_s = {"PUT": one.puts_per_s, "DELETE": one.deletes_per_s}
+        lag_s = _number(one.lag_s)
+        per_s = {"PUT": _number(one.puts_per_s), "DELETE": _number(one.deletes_per_s)}
         if self._at and at - self._at[-1] < SAMPLE_S:
             # the worst of these seconds counts; fmax takes the number where the other is not one
             self._lag_s[-1] = _fmax(self._lag_s[-1], lag_s)
@@ -57,6 +57,10 @@ class History:
         per_s = {kind: _known(values, 2) for kind, values in self._per_s.items()}
         at = [round(one, 1) for one in self._at]
         return {"sample_s": SAMPLE_S, "at": at, "lag_s": _known(self._lag_s, 3), "per_s": per_s}
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _known(values: array[float], digits: int) -> list[float | None]:

@@ -47,7 +47,7 @@ class TableSynced:
     @property
     def in_step(self) -> bool:
         """Copied, and nothing parked, missed or refused."""
-        return self.status is not None and self.status.in_step
+        return self.status is not None and self.status.in_step is True
 
 
 @dataclass(frozen=True, slots=True)

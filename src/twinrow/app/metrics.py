@@ -19,6 +19,7 @@ from starlette.routing import Route
 import twinrow
 from twinrow import clock
 from twinrow.app.listen import Listening, parse_address
+from twinrow.app.standing import STOPPED
 from twinrow.app.status import Status, TableStatus
 from twinrow.app.watch import Seen, StatusSource
 from twinrow.clock import Stop
@@ -55,7 +56,14 @@ GAUGES = (
     Gauge("snapshot_share", "How much of the first copy is done, 0 to 1.", lambda one: one.snapshot_share),
     Gauge("reconcile_share", "How much of the reconcile under way is done, 0 to 1.", lambda one: one.reconcile_share),
     Gauge("running", "Whether a sync holds the table.", lambda one: one.running),
-    Gauge("in_step", "Whether nothing is known that keeps the copy from equalling its table.", lambda one: one.in_step),
+    Gauge(
+        "in_step", "Whether nothing is known that keeps the copy from equalling its table; no sample: not known.",
+        lambda one: one.in_step,
+    ),
+    Gauge(
+        "as_of_timestamp_seconds", "When the last sync ended in good order; no sample while one runs.",
+        lambda one: one.as_of,
+    ),
     Gauge("read_timestamp_seconds", "When the table was last read.", lambda one: one.read_at),
     Gauge("caught_up_timestamp_seconds", "When nothing was left to read, the last time.", lambda one: one.caught_up_at),
     Gauge("reconciled_timestamp_seconds", "When the last reconcile was through.", lambda one: one.reconciled_at),
@@ -111,7 +119,7 @@ def _gauge(gauge: Gauge, status: Status) -> GaugeMetricFamily:
 def _phases(status: Status) -> GaugeMetricFamily:
     family = GaugeMetricFamily("twinrow_phase", "1 for the phase that a table is in.", labels=("table", "phase"))
     for one in status.tables:
-        for phase in get_args(Phase):
+        for phase in (*get_args(Phase), STOPPED):
             family.add_metric((one.table, phase), float(one.phase == phase))
     return family
 
@@ -164,8 +172,16 @@ def not_ready(seen: Seen) -> str:
         return seen.trouble
     if seen.status is None:
         return "the status has not been read yet"
-    broken = [f"{one.table} is BROKEN: {one.reason}" for one in seen.status.tables if one.phase == "BROKEN"]
-    return "\n".join(broken + [f"{table} ended: {why}" for table, why in seen.ended.items()])
+    told = [why for one in seen.status.tables if (why := _not_copied(one))]
+    return "\n".join(told + [f"{table} ended: {why}" for table, why in seen.ended.items()])
+
+
+def _not_copied(one: TableStatus) -> str:
+    if one.phase == "BROKEN":
+        return f"{one.table} is BROKEN: {one.reason}"
+    if one.phase == STOPPED:
+        return f"{one.table} is STOPPED: no sync is running" + (f": {one.reason}" if one.reason else "")
+    return f"{one.table}: the sync has not told lately how the copy stands" if one.running and not one.known else ""
 
 
 def health_routes(source: StatusSource) -> list[Route]:

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from twinrow import clock
-from twinrow.app.troubles import TOLD_S_MAX, Trouble, retention_left_s, span, troubles_of
+from twinrow.app.standing import Standing, lag_s, standing_of
+from twinrow.app.troubles import Trouble, retention_left_s, span, troubles_of
 from twinrow.config import TableConfig
 from twinrow.mysql import Connection
 from twinrow.state import counted, meta, overview, tables
@@ -30,14 +31,17 @@ class TableStatus:
 
     `lag_s` is 0 when the last read of every shard or pending value was empty, else the age of the oldest change seen
     and not committed yet. `unlinked` counts link writes that are owed, with the `links_refused` that DynamoDB refuses
-    for good. `running` tells whether a sync holds the table; `snapshot_share` goes from 0 to 1 during the first copy,
+    for good. `running` tells whether a sync holds the table. `phase` is STOPPED where nobody knows how the copy stands:
+    the process that copied died, or the last start was refused; `lag_s`, `backlog` and `in_step` are None then, and so
+    is what else is not known. A run that ended in good order (`sync --once`, SIGTERM) leaves phase and figures as they
+    were at its end, `as_of`. `snapshot_share` goes from 0 to 1 during the first copy,
     `reconcile_share` during a reconcile (None while none is under way).
     `troubles` is what is wrong or worth knowing, each with the commands that mend it; `notes` are their texts without
     the `reason`, `remedies` all their commands.
 
     What the process that copies counts starts at 0 with each process, at `counted_since`: changes `applied` by kind and
     origin, links paid, capacity units consumed. `*_units_max` are the budget's units per second, None without a bound.
-    `*_per_s` are means over its last seconds, 0 when no process copies.
+    `*_per_s` are means over its last seconds, 0 when no process copies, None where that is not known.
     """
 
     table: str
@@ -66,6 +70,8 @@ class TableStatus:
     notes: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
     troubles: tuple[Trouble, ...] = ()
+    as_of: float | None = None
+    known: bool = True
     schema_version: int = 0
     counted_since: float | None = None
     applied: tuple[Applied, ...] = ()
@@ -77,11 +83,11 @@ class TableStatus:
     write_units: float = 0.0
     write_units_max: float | None = None
     write_share: float = 1.0
-    puts_per_s: float = 0.0
-    deletes_per_s: float = 0.0
-    links_per_s: float = 0.0
-    read_units_per_s: float = 0.0
-    write_units_per_s: float = 0.0
+    puts_per_s: float | None = 0.0
+    deletes_per_s: float | None = 0.0
+    links_per_s: float | None = 0.0
+    read_units_per_s: float | None = 0.0
+    write_units_per_s: float | None = 0.0
 
     @property
     def changes(self) -> int:
@@ -89,9 +95,22 @@ class TableStatus:
         return sum(part.count for part in self.applied)
 
     @property
-    def in_step(self) -> bool:
-        """Whether nothing is known that keeps the copy from equalling its table once it has caught up."""
-        return not (self.dead_letters or self.gaps or self.links_refused) and self.phase != "BROKEN"
+    def in_step(self) -> bool | None:
+        """Whether nothing is known that keeps the copy from equalling its table once it has caught up.
+
+        None where that is not known: nothing was copied yet, nobody reads, or the sync that runs has not told lately.
+        """
+        if self.dead_letters or self.gaps or self.links_refused or self.phase == "BROKEN":
+            return False
+        return True if self.known else None
+
+    def late(self, lag_s_max: float, at: float) -> str:
+        """Why the copy is not taken for being at most so many seconds behind at the moment `at`; empty when it is."""
+        if self.as_of is not None and at - self.as_of > lag_s_max:
+            return f"the last good end of a sync was {span(at - self.as_of)} ago"
+        if self.lag_s is None:
+            return "its lag is not known"
+        return f"its lag is {span(self.lag_s)}" if self.lag_s > lag_s_max else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +122,14 @@ class Status:
 
     @property
     def exit_code(self) -> int:
-        """1 when a table is BROKEN, 3 when something is known to differ, else 0."""
+        """1 when a table is BROKEN, 3 when something is known to differ or nothing is known, else 0."""
         if any(one.phase == "BROKEN" for one in self.tables):
             return 1
         return 0 if all(one.in_step for one in self.tables) else 3
+
+    def late(self, lag_s_max: float) -> dict[str, str]:
+        """The tables whose copy is not known to be at most so many seconds behind, and why."""
+        return {one.table: why for one in self.tables if (why := one.late(lag_s_max, self.at))}
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
@@ -130,12 +153,14 @@ def collect(connection: Connection, chosen: Sequence[TableConfig]) -> Status:
 
 def _document(one: TableStatus) -> dict[str, Any]:
     applied = [{"kind": part.kind, "origin": part.origin, "count": part.count} for part in one.applied]
-    return asdict(one) | {"applied": applied, "in_step": one.in_step}
+    document = asdict(one) | {"applied": applied, "in_step": one.in_step}
+    del document["known"]  # `in_step` tells it
+    return document
 
 
 def table_status_of(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> TableStatus:
     """How a table stands at the moment `at`, by what is registered and counted (pure)."""
-    new = known is None or known.phase == "NEW"
+    standing = standing_of(known, counts, at)
     troubles = troubles_of(table, known, counts, at)
     reason = known.reason if known else counts.refusal
     told = counted.from_json(known.counters) if known else None
@@ -144,17 +169,17 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         table=table.name,
         into=known.into_table if known else table.into_name,
         capture=table.capture,
-        phase=known.phase if known else "NEW",
+        phase=standing.phase,
         rows=0 if known is None else counts.rows,
-        backlog=known.backlog if known else None,
-        lag_s=None if known is None or new else _lag_s(known, at, running=bool(counts.holder)),
+        backlog=known.backlog if known and standing.known else None,
+        lag_s=lag_s(known, standing),
         unlinked=counts.unlinked,
         links_refused=counts.refused,
         dead_letters=counts.dead_letters,
         gaps=counts.gaps,
         rechecks=counts.rechecks,
         reason=reason,
-        running=bool(counts.holder),
+        running=standing.running,
         items=known.items if known else None,
         snapshot_share=_snapshot_share(known, counts),
         reconcile_share=_reconcile_share(told, counts),
@@ -167,6 +192,8 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         notes=tuple(one.text for one in troubles if one.text != reason),
         remedies=tuple(dict.fromkeys(command for one in troubles for command in one.commands)),
         troubles=troubles,
+        as_of=standing.as_of,
+        known=standing.known,
         schema_version=counts.schema_version,
         counted_since=since,
         applied=told.applied,
@@ -178,18 +205,16 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         write_units=told.write_units,
         write_units_max=told.write_units_max,
         write_share=told.write_share,
-        **msgspec.structs.asdict(told.rates if counts.holder else Rates()),
+        **_rates(told, standing),
     )
 
 
-def _lag_s(known: Registered, at: float, *, running: bool) -> float | None:
-    """A sync that runs and has read nothing for a while waits for a server: what it has seen by then may be as old."""
-    if known.oldest_at is not None:
-        return round(max(0.0, at - known.oldest_at), 3)
-    if known.caught_up_at <= 0:
-        return None
-    silent_s = at - known.read_at
-    return round(silent_s, 3) if running and silent_s > TOLD_S_MAX else 0.0
+def _rates(told: Counted, standing: Standing) -> dict[str, float | None]:
+    """Nobody who copies copies nothing; who is silent, or died, may have done anything since."""
+    if standing.running and standing.known:
+        return msgspec.structs.asdict(told.rates)
+    unknown = standing.running or standing.stopped
+    return dict.fromkeys(Rates.__struct_fields__, None if unknown else 0.0)
 
 
 def _snapshot_share(known: Registered | None, counts: Counts) -> float | None:

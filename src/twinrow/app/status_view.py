@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-PHASE_STYLE = {"LIVE": "green", "BROKEN": "bold red", "NEW": "dim"}
+PHASE_STYLE = {"LIVE": "green", "BROKEN": "bold red", "STOPPED": "red", "NEW": "dim"}
+UNKNOWN = "\N{EN DASH}"
+NOT_RUNNING_STYLE = "dim"
+"""Of a phase that was right when the last sync ended: nobody keeps it so."""
 
 
 def view(status: Status) -> Group:
@@ -44,8 +47,9 @@ def _table(status: Status) -> Table:
         table.add_column(name, justify="right")
     for one in status.tables:
         table.add_row(
-            one.table, one.capture, Text(_phase(one), style=PHASE_STYLE.get(one.phase, "yellow")), f"{one.rows:,}",
-            "-" if one.lag_s is None else span(one.lag_s), "-" if one.backlog is None else f"{one.backlog:,}",
+            one.table, one.capture, Text(_phase(one), style=_style(one)), f"{one.rows:,}",
+            UNKNOWN if one.lag_s is None else span(one.lag_s),
+            UNKNOWN if one.backlog is None else f"{one.backlog:,}",
             _alarm(one.unlinked, one.links_refused), _alarm(one.dead_letters, one.dead_letters),
             _alarm(one.gaps, one.gaps),
         )  # fmt: skip
@@ -58,6 +62,10 @@ def _phase(one: TableStatus) -> str:
     if one.reconcile_share is not None:
         return f"{one.phase}, reconcile {one.reconcile_share:.0%}"
     return one.phase
+
+
+def _style(one: TableStatus) -> str:
+    return NOT_RUNNING_STYLE if one.as_of is not None else PHASE_STYLE.get(one.phase, "yellow")
 
 
 def _alarm(count: int, bad: int) -> str:

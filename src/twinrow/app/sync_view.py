@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from twinrow import clock
 from twinrow.app.logs import Log
 from twinrow.app.progress import Bars
+from twinrow.app.standing import STOPPED
 from twinrow.app.status import Status, TableStatus, span
 from twinrow.app.typed import as_typed
 
@@ -54,7 +55,8 @@ class SyncView:
             if not self._once:
                 self._news(one)
             for trouble in one.troubles:
-                if trouble.bad and trouble.text != one.reason:  # a reason is told by the table that waits
+                # a reason is told by the table that waits; STOPPED is what this process is about to end
+                if trouble.bad and trouble.text != one.reason and one.phase != STOPPED:
                     self._log.trouble(one.table, trouble.text, trouble.commands)
         self._pulse(status)
 
@@ -82,9 +84,9 @@ class SyncView:
             lag = "unknown" if one.lag_s is None else span(one.lag_s)
             self._log.event(
                 "debug", "pulse", one.table,
-                f"{one.phase}, {one.rows:,} rows, lag {lag}, {one.puts_per_s:,.1f} puts/s, {one.deletes_per_s:,.1f} "
-                f"deletes/s, {one.links_per_s:,.1f} links/s, {one.unlinked:,} links owed, {one.rechecks:,} rechecks, "
-                f"{one.read_units_per_s:,.1f} read units/s",
+                f"{one.phase}, {one.rows:,} rows, lag {lag}, {_rate(one.puts_per_s)} puts/s, "
+                f"{_rate(one.deletes_per_s)} deletes/s, {_rate(one.links_per_s)} links/s, {one.unlinked:,} links owed, "
+                f"{one.rechecks:,} rechecks, {_rate(one.read_units_per_s)} read units/s",
             )  # fmt: skip
 
     def draw(self, one: TableStatus) -> None:
@@ -99,3 +101,7 @@ class SyncView:
             self._bars.tell(one.table, one.changes, None, one.phase)
         elif not self._once:
             self._bars.end(one.table)
+
+
+def _rate(per_s: float | None) -> str:
+    return "unknown" if per_s is None else f"{per_s:,.1f}"

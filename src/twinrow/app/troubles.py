@@ -7,17 +7,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from twinrow.app.standing import TOLD_S_MAX, is_silent, standing_of
 from twinrow.app.typed import as_typed
 from twinrow.config import TableConfig
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
 
-SILENT_S_MAX = 20.0
-"""A sync that holds its lease notes every half second that it has read; silence for so long is worth a word."""
 RETENTION_LEFT_S_MIN = 6 * 3600.0
 """DynamoDB keeps changes for 24 hours: with less than this left, somebody should look before they are trimmed."""
-TOLD_S_MAX = 10.0
-"""What a sync told so lately is taken as it is, so that two who look within a second see one number."""
 COMMAND = r"twinrow [a-z-]+(?: (?:--[a-z-]+|list|retry|drop|{table}(?![\w.-])))*"
 
 
@@ -61,12 +58,16 @@ def _of_the_run(table: TableConfig, known: Registered | None, counts: Counts, at
         )
     elif reason:
         yield Trouble(True, reason, commands_in(reason, table.name) or (check,))
-    if known is None or known.phase == "NEW":
+    if known is None or (known.phase == "NEW" and not standing_of(known, counts, at).stopped):
         yield Trouble(False, "not copied yet", () if counts.holder else (sync,))
     elif not counts.holder:
         last = f", last read {span(at - known.read_at)} ago" if known.read_at else ""
-        yield Trouble(False, f"no sync is running{last}", (sync,))
-    elif known.read_at and at - known.read_at > SILENT_S_MAX:
+        if standing_of(known, counts, at).stopped and not reason:
+            last += ": its last run did not end in good order, so how the copy stands is not known"
+            yield Trouble(True, f"no sync is running{last}", (sync,))
+        else:
+            yield Trouble(False, f"no sync is running{last}", (sync,))
+    elif is_silent(known, at):
         text = f"the running sync has read nothing for {span(at - known.read_at)}: it waits for DynamoDB or MySQL"
         yield Trouble(True, text, (check,))
     left = retention_left_s(known, at)

@@ -91,6 +91,8 @@ def acquire(connection: Connection, table: str, holder: str, lease_s: float) -> 
             "ON DUPLICATE KEY UPDATE fence = VALUES(fence), deadline = VALUES(deadline)",
             (table, fence, int(lease_s * 1e6)),
         )
+        # from here on no note of the holder before is taken (`tables.note`)
+        tx.execute("UPDATE _twinrow_table SET fence = %s WHERE table_name = %s", (fence, table))
     return Lease(table, fence, holder, lease_s, taken_over=before != "")
 
 

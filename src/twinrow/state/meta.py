@@ -19,7 +19,8 @@ DEFINITIONS = {
         config LONGTEXT NOT NULL, table_schema LONGTEXT NOT NULL, phase VARCHAR(16) NOT NULL, reason TEXT NOT NULL,
         started_at DOUBLE NOT NULL DEFAULT 0, snapshot_done_at DOUBLE NULL, caught_up_at DOUBLE NOT NULL DEFAULT 0,
         read_at DOUBLE NOT NULL DEFAULT 0, oldest_at DOUBLE NULL, backlog BIGINT NULL, retention_left_s DOUBLE NULL,
-        reconciled_at DOUBLE NULL, items BIGINT NULL, verified LONGTEXT NULL, counters LONGTEXT NULL""",
+        reconciled_at DOUBLE NULL, items BIGINT NULL, verified LONGTEXT NULL, counters LONGTEXT NULL,
+        fence BIGINT NOT NULL DEFAULT 0, begun_at DOUBLE NULL, ended_at DOUBLE NULL""",
     "_twinrow_lease": f"""{_NAME} PRIMARY KEY, fence BIGINT NOT NULL DEFAULT 0, holder VARCHAR(64) NOT NULL DEFAULT '',
         connection_id BIGINT NOT NULL DEFAULT 0, generation BIGINT NOT NULL DEFAULT 0,
         schema_version BIGINT NOT NULL DEFAULT 0, row_count BIGINT NOT NULL DEFAULT 0""",
@@ -54,7 +55,11 @@ DEFINITIONS = {
 
 MIGRATIONS: dict[int, tuple[str, ...]] = {
     2: ("ALTER TABLE `_twinrow_dead_letter` ADD COLUMN row_id BIGINT UNSIGNED NULL",),
-    3: (),
+    3: (
+        "ALTER TABLE `_twinrow_table` ADD COLUMN fence BIGINT NOT NULL DEFAULT 0",
+        "ALTER TABLE `_twinrow_table` ADD COLUMN begun_at DOUBLE NULL",
+        "ALTER TABLE `_twinrow_table` ADD COLUMN ended_at DOUBLE NULL",
+    ),
 }
 """What makes the state of the version before into that one: columns only, which the older program does without."""
 DUPLICATE_COLUMN = 1060

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from twinrow.mysql import Connection
+from twinrow.state.lease import Lease
 
 Phase = Literal["NEW", "SNAPSHOT", "CATCH_UP", "LIVE", "BROKEN"]
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A row of `_twinrow_table`; times are epoch seconds."""
+    """A row of `_twinrow_table`; times are epoch seconds.
+
+    `begun_at`: when the run under way began, None once it has read something. `ended_at`: when the last run ended in
+    good order, None while one is under way, and for good after one that was killed or refused.
+    """
 
     table_name: str
     into_table: str
@@ -34,6 +39,8 @@ class Registered:
     items: int | None
     verified: str | None
     counters: str | None
+    begun_at: float | None = None
+    ended_at: float | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -68,12 +75,30 @@ def register(
 
 
 def update(connection: Connection, table: str, **values: Any) -> None:
-    """Set columns of the register (names as in Registered)."""
+    """Set columns of the register (names as in Registered).
+
+    For transactions that hold the lock of the lease, and for what no run writes; everything else is a `note`.
+    """
+    connection.execute(f"UPDATE _twinrow_table SET {_sets(values)} WHERE table_name = %s", (*values.values(), table))
+
+
+def note(connection: Connection, lease: Lease, **values: Any) -> None:
+    """Set columns as `update` does, but not after the lease was lost.
+
+    A process that was paused would else write its own phase and reason over those of its successor. The fence stands
+    in the same row (`lease.acquire` raises it), so there is no moment between the look and the write.
+    """
+    connection.execute(
+        f"UPDATE _twinrow_table SET {_sets(values)}, fence = %s WHERE table_name = %s AND fence <= %s",
+        (*values.values(), lease.fence, lease.table, lease.fence),
+    )
+
+
+def _sets(values: Mapping[str, Any]) -> str:
     unknown = set(values) - set(_COLUMNS)
     if unknown:
         raise ValueError(f"no such column of _twinrow_table: {unknown}")
-    sets = ", ".join(f"{name} = %s" for name in values)
-    connection.execute(f"UPDATE _twinrow_table SET {sets} WHERE table_name = %s", (*values.values(), table))
+    return ", ".join(f"{name} = %s" for name in values)
 
 
 STATE_OF_A_TABLE = (

@@ -115,6 +115,8 @@ class TableRun:
         self._recheck_trouble = ""
         self._holders: Settling | None = None
         self._snapshot_over_at = 0.0
+        self._begun_at = 0.0
+        self._looped = False
 
     def run(self) -> Outcome:
         """Until stopped (or once); troubles that pass are waited out, a lost lease is waited for again."""
@@ -133,6 +135,7 @@ class TableRun:
                 self._end_parts()
                 self.shared.leases.pop(self.copy.table, None)
                 self.copy.let_go()
+                self._begun_at = 0.0
                 self.shared.on_waiting(self.copy.table, str(lost))
             except TwinrowError as error:
                 if self.copy.stop and isinstance(error, Transient):
@@ -153,7 +156,7 @@ class TableRun:
                 self._broken(broken)
                 return Outcome(error=broken)
         self._end_parts()
-        self._let_go()
+        self._let_go(in_order=True)
         return Outcome()
 
     def _gives_up(self, attempt: int) -> bool:
@@ -212,6 +215,9 @@ class TableRun:
 
     def _begin(self) -> None:
         copy = self.copy
+        # until this run ends in good order, nothing that the one before has noted counts as known
+        self._begun_at, self._looped = self._begun_at or clock.now(), False
+        tables.note(copy.writer, copy.lease, begun_at=self._begun_at, ended_at=None)
         if copy.lease.taken_over:
             link.late_to_recheck(copy)
         description = copy.dynamodb.describe(copy.table)
@@ -231,7 +237,7 @@ class TableRun:
         self.phase = "SNAPSHOT" if copy.snapshotting else "LIVE"
         wanted_at = self.shared.started_at if self.shared.once else 0.0
         self._reconcile = Reconcile(copy, segments, wanted_at)
-        tables.update(copy.writer, copy.table, phase=self.phase, reason="", items=description.items)
+        tables.note(copy.writer, copy.lease, phase=self.phase, reason="", items=description.items)
         if registered is None:
             checkpoint.forget(copy.writer, copy.table, checkpoint.REFUSED)
 
@@ -275,6 +281,7 @@ class TableRun:
                 self._tell_waiting(reconcile.trouble)
             worked |= self._pay_what_is_due()
             copy.build_key_index()
+            self._looped = True
             self._note()
             if self.shared.once and not worked and self._caught_up():
                 return
@@ -345,7 +352,7 @@ class TableRun:
             return True
         if self.phase == "SNAPSHOT":
             self.phase = "CATCH_UP"
-            tables.update(self.copy.writer, self.copy.table, phase=self.phase)
+            tables.note(self.copy.writer, self.copy.lease, phase=self.phase)
         return applied is not None
 
     def _source_is_past(self, moment: float) -> bool:
@@ -369,9 +376,9 @@ class TableRun:
             return False
         return outbox.count(copy.writer, copy.table)[0] == 0 and recheck.count(copy.writer, copy.table) == 0
 
-    def _note(self, *, now: bool = False) -> None:
-        """Tell `status` how far this table is; at most every NOTE_EVERY_S."""
-        if not now and clock.monotonic() - self._noted_at < NOTE_EVERY_S:
+    def _note(self, *, ended: bool = False) -> None:
+        """Tell `status` how far this table is; at most every NOTE_EVERY_S, and when it has `ended` in good order."""
+        if not ended and clock.monotonic() - self._noted_at < NOTE_EVERY_S:
             return
         self._noted_at = clock.monotonic()
         copy, source = self.copy, self._source
@@ -385,6 +392,10 @@ class TableRun:
         values: dict[str, object] = {"phase": self.phase, "reason": reason}
         if not reading:  # else the time since which nothing could be read goes on
             values["read_at"] = clock.now()
+        if self._has_read():
+            values["begun_at"] = None
+        if ended:
+            values["ended_at"] = clock.now()
         values["counters"] = counted.to_json(self._teller.counted(rows_met))
         if source is not None:
             values |= {"oldest_at": source.oldest_at, "backlog": source.backlog}
@@ -394,7 +405,16 @@ class TableRun:
             values["retention_left_s"] = left
         elif self._reconcile is not None and self._reconcile.through_at:
             values |= {"caught_up_at": self._reconcile.through_at, "oldest_at": None}
-        tables.update(copy.writer, copy.table, **values)
+        tables.note(copy.writer, copy.lease, **values)
+
+    def _has_read(self) -> bool:
+        """Whether this run has read how the copy stands; until then the notes of the last run are no news."""
+        source, reconcile = self._source, self._reconcile
+        if self._snapshot is not None:
+            return True
+        if source is not None:
+            return source.caught_up_at > 0 or source.oldest_at is not None or source.backlog is not None
+        return self._looped and reconcile is not None and (reconcile.through_at > 0 or not reconcile.running)
 
     def _wait_for(self, trouble: TwinrowError, attempt: int) -> None:
         """Everything that hangs on the lost session is dropped; the next try reads positions and debts from MySQL."""
@@ -403,10 +423,10 @@ class TableRun:
         self.shared.on_waiting(self.copy.table, str(trouble))
         try:
             if not isinstance(trouble, ConnectionLost):
-                tables.update(self.copy.writer, self.copy.table, reason=str(trouble))
+                tables.note(self.copy.writer, self.copy.lease, reason=str(trouble))
         except TwinrowError as also:
             self.copy.waiting = str(also)
-        self._let_go()
+        self._let_go(in_order=True)
         self.copy.stop.wait(back_off_s(attempt))
 
     def _by_hand(self, error: TwinrowError) -> TwinrowError:
@@ -427,12 +447,14 @@ class TableRun:
         copy = self.copy
         try:
             refused = not self.phase and isinstance(error, StartRefused | ConfigError | MySQLError | DynamoDBError)
-            phase = {} if refused else {"phase": "BROKEN"}
+            values = {"reason": str(error), "ended_at": None} | ({} if refused else {"phase": "BROKEN"})
             meta.check_version(copy.writer)  # a state that a newer Twinrow has written is left as it is
             if tables.load(copy.writer, copy.table) is None:
                 checkpoint.save(copy.writer, copy.table, {checkpoint.REFUSED: Checkpoint(str(error))})
-            else:
-                tables.update(copy.writer, copy.table, reason=str(error), **phase)
+            elif copy.held is not None:
+                tables.note(copy.writer, copy.held, **values)
+            elif lease.holder_of(copy.writer, copy.table) is None:  # else another process copies it, and tells how
+                tables.update(copy.writer, copy.table, **values)
         except TwinrowError as also:
             copy.waiting = str(also)
         self._let_go()
@@ -441,7 +463,7 @@ class TableRun:
         copy = self.copy
         if self._linker is not None:
             self._linker.drain(link.POSTPONE_S_MAX)
-        self._note(now=True)
+        self._note(ended=True)
         settled = self._end_parts()
         letters = dead_letter.count(copy.writer, copy.table)
         self._let_go(settled=settled)
@@ -457,12 +479,18 @@ class TableRun:
         self._snapshot = self._source = self._reconcile = self._linker = None
         return linker is None or not linker.failed
 
-    def _let_go(self, *, settled: bool = False) -> None:
-        """Give the lease back where that is possible; else it runs out by itself, or is taken again by this process."""
+    def _let_go(self, *, settled: bool = False, in_order: bool = False) -> None:
+        """Give the lease back where that is possible; else it runs out by itself, or is taken again by this process.
+
+        `in_order`: this process lives and ends by request, or waits: what it has noted holds as of now. `begun_at` is
+        noted with it, so that a copy that waits is not taken for one in step.
+        """
         copy = self.copy
         held = self.shared.leases.pop(copy.table, None)
         try:
             if held is not None:
+                if in_order and self._begun_at:
+                    tables.note(copy.writer, copy.lease, begun_at=self._begun_at, ended_at=clock.now())
                 lease.release(copy.writer, copy.lease, settled=settled)
         except TwinrowError as error:
             copy.waiting = str(error)

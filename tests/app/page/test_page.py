@@ -20,6 +20,7 @@ SEEN_MS_MAX = 8000
 MANY_TABLES = 200
 MANY_LETTERS = 10_000
 NODES_MAX = 1500
+UNKNOWN = "\N{EN DASH}"
 DRAW_MS_MAX = 60.0
 DESK = {"width": 1360, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -386,3 +387,29 @@ def test_dead_letters_that_are_resolved_go(page: Page, served: Served) -> None:
 
     served.shown.park("orders", 2, "another reason")
     expect(page.locator("#letter-rows li")).to_have_count(3)
+
+
+def test_tables_that_nobody_copies_claim_no_health(page: Page, shown: Shown) -> None:
+    """Stopped (its process died), broken, and one whose last sync ended in good order."""
+    shown.add(["killed", "ended"], running=False)
+    shown.add(["broken"])
+    shown.change("killed", ended_at=None)
+    shown.change("broken", phase="BROKEN", reason="its stream was turned off")
+    with serving(shown) as served:
+        for table, phase, lag in (
+            ("killed", "stopped", UNKNOWN),
+            ("broken", "broken", UNKNOWN),
+            ("ended", "live when its sync ended", "0 s"),
+        ):
+            chosen(page, served, table)
+            expect(page.locator("#phase")).to_have_text(phase)
+            expect(number(page, "lag_s")).to_have_text(lag)
+            expect(number(page, "backlog")).to_have_text(UNKNOWN if lag == UNKNOWN else "0")
+            expect(page.locator("#as-of")).to_be_visible(visible=table == "ended")
+        expect(number(page, "puts_per_s")).to_have_text("0/s")
+        expect(page.locator("#verdict")).to_have_text("2 of 3 tables need you")
+        for table in ("killed", "broken"):
+            shown.change(table, phase="LIVE", reason="", ended_at=time.time())
+        with shown.session() as session:
+            session.execute("UPDATE _twinrow_lease SET holder = ''")
+        expect(page.locator("#verdict")).to_have_text("No sync runs for any table")

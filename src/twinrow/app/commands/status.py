@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, load_config
-from twinrow.app.terminal import out_json
+from twinrow.app.terminal import out_json, say
 from twinrow.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from twinrow.mysql import MySQL
 
 WATCH_EVERY_S = 1.0
+LAG_MAX_DEFAULT = "15m"
 COLUMNS_PIPED = 160
 """Width of the table where there is no terminal to ask."""
 
@@ -29,21 +30,38 @@ def status(
     config: ConfigOption = None,
     as_json: JsonOption = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show it anew every second, until Ctrl-C.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="End with 3 also where a copy is not known to be within --lag-max.")
+    ] = False,
+    lag_max: Annotated[
+        str | None,
+        typer.Option(
+            "--lag-max",
+            metavar="DURATION",
+            show_default=False,
+            help=f"For --check: the largest lag, and age of the last good end.  [default: {LAG_MAX_DEFAULT}]",
+        ),
+    ] = None,
 ) -> None:
     """How far each table is: phase, rows, lag, backlog, links owed, dead letters, gaps.
 
     Works while a sync runs and while none does. Exit code 3 when dead letters, gaps or refused links are
-    known, 1 when a table is BROKEN.
+    known, or when nothing is known (no copy yet, a sync that died or was refused); 1 when a table is BROKEN.
+    With --check also 3 when the lag is larger than --lag-max, or the last good end of a sync is older.
 
     \b
     Example:
       twinrow status
       twinrow status reviews --json | jq '.tables[0].lag_s'
+      twinrow status --check --lag-max 1h
     """
     from twinrow.app.wiring import mysql_of
 
     if watch and as_json:
         raise ConfigError("--watch shows a table, --json is one document", remedy="say one of the two")
+    if watch and check:
+        raise ConfigError("--watch goes on, --check ends with an exit code", remedy="say one of the two")
+    lag_s_max = _lag_s_max(lag_max, check=check)
     loaded = load_config(config)
     chosen, mysql = loaded.chosen(tables or []), mysql_of(loaded)
     if watch:
@@ -56,7 +74,21 @@ def status(
         from twinrow.app.status_view import view
 
         _console().print(view(found))
-    raise typer.Exit(found.exit_code)
+    late = found.late(lag_s_max) if check else {}
+    for table, why in late.items():
+        say(f"{table}: {why}, --lag-max is {lag_max or LAG_MAX_DEFAULT}")
+    raise typer.Exit(found.exit_code or (3 if late else 0))
+
+
+def _lag_s_max(text: str | None, *, check: bool) -> float:
+    from twinrow.config import duration_s
+
+    if text is not None and not check:
+        raise ConfigError("--lag-max is for --check", remedy="add --check")
+    try:
+        return duration_s(text or LAG_MAX_DEFAULT)
+    except ValueError as error:
+        raise ConfigError(f"--lag-max: {error}") from error
 
 
 def _read(mysql: MySQL, chosen: Sequence[TableConfig]) -> Status:

@@ -83,6 +83,8 @@ function showVerdict() {
   const tables = heard.status.tables;
   const bad = tables.filter(needsYou).length;
   const copying = tables.filter((one) => one.phase !== "LIVE" && one.phase !== "BROKEN").length;
+  const ended = tables.filter((one) => one.as_of !== null).length;
+  const unknown = tables.filter((one) => one.in_step !== true).length;
   const all = tables.length === 1 ? "The table" : `All ${whole(tables.length)} tables`;
   let text = tables.length === 1 ? "In step" : `${all} in step`;
   let state = "good";
@@ -90,7 +92,9 @@ function showVerdict() {
   else if (heard.trouble) [text, state] = ["The status cannot be read", "bad"];
   else if (heard.status.at === null) [text, state] = ["Reading the status…", "busy"];
   else if (bad) [text, state] = [tables.length === 1 ? "Needs you" : `${whole(bad)} of ${whole(tables.length)} tables need you`, "bad"];
+  else if (ended) [text, state] = [tables.length === 1 ? "No sync runs" : `No sync runs for ${ended === tables.length ? "any table" : `${whole(ended)} of ${whole(tables.length)} tables`}`, "off"];
   else if (copying) [text, state] = [`${copying === tables.length ? all : whole(copying)} being copied`, "busy"];
+  else if (unknown) [text, state] = ["Reading how the copy stands…", "busy"];
   if (!isSilent() && !heard.trouble && bad === 1 && tables.length > 1) text = `1 of ${whole(tables.length)} tables needs you`;
   setText(verdict, text);
   verdict.dataset.state = state;
@@ -163,16 +167,16 @@ function fillRow(row, index) {
   row.setAttribute("aria-setsize", shown.length);
   dot.dataset.state = why ? "bad" : stateOf(table);
   setText(name, table.table);
-  setText(lag, table.lag_s === null ? "\u00a0" : span(table.lag_s));
+  setText(lag, span(table.lag_s));
   setText(note, why ?? phaseText(table));
   note.classList.toggle("bad", Boolean(why));
   setText(rows, `${whole(table.rows)} rows`);
 }
 
 function stateOf(table) {
-  if (table.phase === "BROKEN") return "bad";
+  if (table.phase === "BROKEN" || table.phase === "STOPPED") return "bad";
   if (!table.running) return "off";
-  return table.phase === "LIVE" ? "good" : "busy";
+  return table.phase === "LIVE" && table.in_step !== null ? "good" : "busy";
 }
 
 function phaseText(table) {

@@ -11,9 +11,13 @@ const DETAIL_EVERY_MS_MIN = 2000;
 const SIDES = ["missing", "extra", "different", "unlinked", "unsettled"];
 const TEXT_OF = {
   lag_s: span, retention_left_s: span, snapshot_share: percent, reconcile_share: percent,
-  puts_per_s: (value) => `${rate(value)}/s`, deletes_per_s: (value) => `${rate(value)}/s`,
+  puts_per_s: perSecond, deletes_per_s: perSecond,
 };
 const ALARMING = new Set(["dead_letters", "gaps"]);
+
+function perSecond(value) {
+  return value == null ? UNKNOWN : `${rate(value)}/s`;
+}
 
 export class TableView {
   constructor() {
@@ -36,6 +40,8 @@ export class TableView {
     this.phase(table, ended);
     this.troubles(table, ended, heard.mending[table.table] ?? []);
     byId("trimming").hidden = table.capture !== "stream";
+    byId("as-of").hidden = table.as_of === null;
+    setText(byId("as-of"), table.as_of === null ? "" : `as of ${dayAndTime(table.as_of)}, when the last sync ended in good order`);
     for (const node of this.numbers) this.number(node, node.dataset.number, table);
     this.applied(table);
     this.capacity(table);
@@ -62,11 +68,14 @@ export class TableView {
 
   phase(table, ended) {
     const chip = byId("phase");
-    const words = { NEW: "new", SNAPSHOT: "first copy", CATCH_UP: "catching up", LIVE: "live", BROKEN: "broken" };
-    const off = !table.running && table.phase !== "BROKEN" && table.phase !== "NEW";
-    setText(chip, off ? `${words[table.phase]}, but no sync runs` : words[table.phase] ?? table.phase);
-    const states = { BROKEN: "bad", LIVE: "good", NEW: "off" };
-    chip.dataset.state = ended ? "bad" : off ? "off" : states[table.phase] ?? "busy";
+    const words = {
+      NEW: "new", SNAPSHOT: "first copy", CATCH_UP: "catching up", LIVE: "live", BROKEN: "broken", STOPPED: "stopped",
+    };
+    const off = table.as_of !== null;
+    setText(chip, off ? `${words[table.phase]} when its sync ended` : words[table.phase] ?? table.phase);
+    const states = { BROKEN: "bad", STOPPED: "bad", LIVE: "good", NEW: "off" };
+    const silent = table.running && table.in_step === null && table.phase === "LIVE";
+    chip.dataset.state = ended ? "bad" : off ? "off" : silent ? "busy" : states[table.phase] ?? "busy";
     chip.dataset.phase = table.phase;
     byId("progress").hidden = table.phase !== "SNAPSHOT" || table.snapshot_share === null;
     byId("share").value = table.snapshot_share ?? 0;
@@ -122,8 +131,8 @@ export class TableView {
     const known = table.counted_since !== null;
     const bound = most === null ? `${rate(used)} units/s, no bound` : `${rate(used)} of ${whole(most)} units/s`;
     setNumber(of, most, known ? bound : UNKNOWN);
-    bar.hidden = most === null;
-    if (most !== null) bar.value = Math.min(1, used / most);
+    bar.hidden = most === null || used === null;
+    if (!bar.hidden) bar.value = Math.min(1, used / most);
     const throttled = share < 1 ? `, held to ${percent(share)} while DynamoDB throttles` : "";
     setNumber(part.querySelector("b"), total, whole(total));
     setText(part.querySelector(".aside span"), ` units since the sync began${throttled}`);
