@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint servers venv faults bench bench-quick aws-contract docs screenshots clean
+.PHONY: help demo test test-quick lint servers venv faults bench bench-quick aws-contract docs screenshots clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,6 +20,10 @@ demo: venv servers ## the main job on servers of its own: 10,000 items, a live w
 test: venv servers lint ## every check and every test, on MySQL, MariaDB and DynamoDB Local
 	@echo "== pytest"
 	@$(BIN)/pytest -n $(TEST_WORKERS) --durations=15 $(PYTEST_ARGS)
+
+test-quick: venv servers ## what needs no server, and one way through all of them; for every commit (90 s)
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+	@$(BIN)/pytest -q -n $(TEST_WORKERS) --hypothesis-profile=quick -m "not faults and not slow and (not servers or quick)" $(PYTEST_ARGS)
 
 lint: venv ## ruff, mypy --strict, import-linter
 	@echo "== ruff check"

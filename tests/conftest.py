@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import settings
 from tests.fixtures import tables
 from tests.fixtures.copying import PENDING_INDEX, Copying
 from tests.fixtures.databases import Database
@@ -53,6 +55,45 @@ class MakeCopying(Protocol):
 
 Tell = Callable[[str], None]
 FIGURES = "figures"
+
+# Laws are tried with fewer examples at every commit; `make test` tries them in full.
+settings.register_profile("quick", max_examples=20)
+
+_SERVER_FIXTURES = frozenset({"_mysql_servers", "fresh_mysql_server", "dynamodb", "fresh_dynamodb"})
+"""Whichever test asks for one of these, be it by another fixture, needs a server."""
+_FLAVOUR_FIXTURES = ("mysql_server", "fresh_mysql_server")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--both-servers`: tests marked `either_server` run on both."""
+    parser.addoption("--both-servers", action="store_true", help="run tests marked either_server on MySQL and MariaDB")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that need servers; leave out one server of each test that is the same on both."""
+    for item in items:
+        if _SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("servers")
+    if config.getoption("--both-servers"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("either_server") and not _is_on_its_server(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        skipped = set(left_out)
+        items[:] = [item for item in items if item not in skipped]
+
+
+def _is_on_its_server(item: pytest.Item) -> bool:
+    """Whether a test runs on the server that its name chooses: half of such tests run on each, always the same half."""
+    parameters = getattr(item, "callspec", None)
+    flavour = next(
+        (parameters.params[one] for one in _FLAVOUR_FIXTURES if parameters and one in parameters.params), None
+    )
+    if flavour is None:
+        return True
+    name = item.nodeid.replace(flavour, "")
+    return bool(FLAVOURS[zlib.crc32(name.encode()) % len(FLAVOURS)] == flavour)
 
 
 @pytest.fixture

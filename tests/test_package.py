@@ -11,6 +11,8 @@ import pytest
 
 import twinrow
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parent.parent
 _COMMAND_TIMEOUT_S = 150
 

@@ -19,6 +19,8 @@ from twinrow.app.servers import DynamoDBLocal, Flavour, MySQLServer, ServerError
 
 _GONE_TIMEOUT_S = 10.0
 
+pytestmark = pytest.mark.slow
+
 _PARENT = """
 import sys, threading
 from twinrow.app.servers import DynamoDBLocal, MySQLServer

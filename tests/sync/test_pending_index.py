@@ -53,6 +53,7 @@ def _no_write(ran: Ran) -> bool:
 
 @pytest.mark.parametrize("done", ["", "true"])
 @pytest.mark.parametrize("items", [120, pytest.param(10_000, marks=[pytest.mark.faults, pytest.mark.timeout(600)])])
+@pytest.mark.quick
 def test_a_table_is_copied_and_linked_and_a_second_run_writes_nothing(
     make_copying: MakeCopying, done: str, items: int
 ) -> None:

@@ -16,6 +16,8 @@ from tests.fixtures.shown import Shown
 from twinrow.app.servers import MySQLServer
 from twinrow.state.counted import Rates
 
+pytestmark = pytest.mark.slow
+
 SEEN_MS_MAX = 8000
 MANY_TABLES = 200
 MANY_LETTERS = 10_000
