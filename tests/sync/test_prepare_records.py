@@ -17,14 +17,15 @@ from tests.fixtures.schemas import schemas_and_items
 from twinrow.capture import stream_record
 from twinrow.capture.stream_record import StreamRecord
 from twinrow.change import Item
+from twinrow.errors import Broken
 from twinrow.mysql import Flavour
 from twinrow.schema.evolve import evolve
-from twinrow.schema.row import key_of, to_row
+from twinrow.schema.row import fingerprint, key_of, to_row
 from twinrow.schema.table import KeyAttribute, TableSchema, empty_schema
 from twinrow.sink import bulk
 from twinrow.sync.copy import Copy
 from twinrow.sync.prepare import One, prepare
-from twinrow.sync.prepare_records import RECORDS_DECODED_AT_ONCE, RecordPreparer, can_prepare
+from twinrow.sync.prepare_records import RECORDS_DECODED_AT_ONCE, RecordPreparer, Told
 from twinrow.sync.settings import PendingIndex, Settings
 
 KEYS = (KeyAttribute("username", "S"), KeyAttribute("reviewed_at", "S"))
@@ -117,7 +118,7 @@ def test_compiled_and_general_path_make_equal_rows(
     schema, told = story
     learner = Learner(stream_settings(schema, linked=linked), schema, local_infile=as_lines)
     batch = records(schema, told)
-    found = learner.preparer().prepare(batch)
+    found = learner.preparer().prepare(batch).prepared
     changes = [record.change for record in batch]
     expected = prepare(learner.settings, learner.schema, learner.flavour, changes)
     assert found.schema_version == expected.schema_version
@@ -136,7 +137,7 @@ def review(number: int, **more: dict[str, Any]) -> Item:
 def test_the_last_of_a_key_counts_and_nothing_is_learned_from_what_it_overwrites() -> None:
     learner = Learner(stream_settings(empty()), empty())
     old, new = review(1, gone={"S": "x"}), review(1)
-    (one,) = learner.preparer().prepare(records(empty(), [(None, old), (old, new)])).ones
+    (one,) = learner.preparer().prepare(records(empty(), [(None, old), (old, new)])).prepared.ones
     assert one.row is not None
     assert one.row.values == to_row(learner.schema, new, "mysql").values
     assert "gone" not in learner.schema.by_attribute
@@ -145,7 +146,7 @@ def test_the_last_of_a_key_counts_and_nothing_is_learned_from_what_it_overwrites
 def test_deleted_and_created_again_is_a_row_and_the_other_way_round_none() -> None:
     learner = Learner(stream_settings(empty()), empty())
     told = [(review(1), None), (None, review(1)), (None, review(2)), (review(2), None)]
-    kinds = [one.kind for one in learner.preparer().prepare(records(empty(), told)).ones]
+    kinds = [one.kind for one in learner.preparer().prepare(records(empty(), told)).prepared.ones]
     assert kinds == ["PUT", "DELETE"]
 
 
@@ -154,7 +155,7 @@ def test_two_texts_of_one_key_are_one_item_in_the_order_of_the_records() -> None
     schema = empty_schema("t", "t", keys, frozenset(), (), False)
     one, other = {"n": {"N": "1"}}, {"n": {"N": "1.0"}}
     learner = Learner(stream_settings(schema), schema)
-    (found,) = learner.preparer().prepare(records(schema, [(None, one), (None, other), (one, None)])).ones
+    (found,) = learner.preparer().prepare(records(schema, [(None, one), (None, other), (one, None)])).prepared.ones
     assert found.kind == "DELETE"
 
 
@@ -168,7 +169,7 @@ def test_a_change_before_our_own_link_counts_though_the_key_is_told_in_another_t
     first = msgspec.structs.replace(first, dynamodb=msgspec.structs.replace(first.dynamodb, keys=keys))
     preparer = Learner(stream_settings(schema, linked=True), schema).preparer()
     for _ in range(2):  # first what has to be learned, then by the decoder that knows it
-        (one,) = preparer.prepare([first, second]).ones
+        (one,) = preparer.prepare([first, second]).prepared.ones
         assert (one.echo, one.link) == (False, link[LINK])
 
 
@@ -178,7 +179,7 @@ def test_an_expiry_is_told_from_a_delete() -> None:
         for n, who in enumerate([{}, {"userIdentity": {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}}])
     ])  # fmt: skip
     learner = Learner(stream_settings(empty()), empty())
-    assert [one.ttl for one in learner.preparer().prepare(stream_record.read(page)).ones] == [False, True]
+    assert [one.ttl for one in learner.preparer().prepare(stream_record.read(page)).prepared.ones] == [False, True]
 
 
 def test_our_own_link_that_comes_back_is_an_echo_and_a_change_before_it_is_none() -> None:
@@ -192,7 +193,7 @@ def test_our_own_link_that_comes_back_is_an_echo_and_a_change_before_it_is_none(
     learner = Learner(stream_settings(schema, linked=True), schema)
     preparer = learner.preparer()
     for _ in range(2):  # first what has to be learned, then by the decoder that knows it
-        echo, changed = preparer.prepare(records(schema, told)).ones
+        echo, changed = preparer.prepare(records(schema, told)).prepared.ones
         assert (echo.echo, echo.link) == (True, link[LINK])
         assert (changed.echo, changed.link) == (False, link[LINK])
 
@@ -201,18 +202,135 @@ def test_what_does_not_fit_takes_only_its_part_along() -> None:
     learner = Learner(stream_settings(empty()), empty())
     told: list[tuple[Item | None, Item | None]] = [(None, review(n)) for n in range(RECORDS_DECODED_AT_ONCE * 2)]
     told.append((None, review(len(told), rating={"S": "five"})))
-    ones = learner.preparer().prepare(records(empty(), told)).ones
+    ones = learner.preparer().prepare(records(empty(), told)).prepared.ones
     expected = [to_row(learner.schema, new, "mysql") for _, new in told if new is not None]
     assert [one.row.values for one in ones if one.row is not None] == [row.values for row in expected]
     raw = [isinstance(one.item, msgspec.Raw) for one in ones]
     assert raw == [True] * RECORDS_DECODED_AT_ONCE * 2 + [False]
 
 
-def test_images_that_are_not_told_are_for_the_general_path() -> None:
-    assert can_prepare(records(empty(), [(None, review(1)), (review(1), None)]))
-    keys_only = {"Keys": key_of(KEYS, review(1)), "SequenceNumber": "1"}
-    page = msgspec.json.encode([{"eventName": "MODIFY", "dynamodb": keys_only}])
-    assert not can_prepare(stream_record.read(page))
+def odd(*told: dict[str, Any]) -> Told:
+    """What a preparer makes of records as they came, before and after it has learned of items like review(1)."""
+    learner = Learner(stream_settings(empty()), empty())
+    preparer = learner.preparer()
+    first = preparer.prepare(stream_record.read(msgspec.json.encode(told)))
+    preparer.prepare(records(empty(), [(None, review(1))]))
+    again = preparer.prepare(stream_record.read(msgspec.json.encode(told)))
+    assert (first.suspects, first.doubts) == (again.suspects, again.doubts)
+    assert [shown(one, linked=False) for one in first.prepared.ones] == [
+        shown(one, linked=False) for one in again.prepared.ones
+    ]
+    return again
+
+
+def told_record(event: str = "MODIFY", new: Any = None, **told: Any) -> dict[str, Any]:
+    image = {} if new is None else {"NewImage": new}
+    dynamodb = {"Keys": key_of(KEYS, review(1)), "SequenceNumber": "41", "ApproximateCreationDateTime": 1.7e9}
+    return {"eventName": event, "dynamodb": {**dynamodb, **image, **told}}
+
+
+def test_a_write_without_its_new_image_is_a_suspect_and_nothing_is_odd_about_it() -> None:
+    found = odd(told_record(), told_record(new=review(2), Keys=key_of(KEYS, review(2))))
+    assert found.suspects == ((fingerprint(KEYS, review(1)), key_of(KEYS, review(1))),)
+    assert found.doubts == ()
+    assert [one.hash for one in found.prepared.ones] == [fingerprint(KEYS, review(2))]
+
+
+NUMBER_KEY: Item = {**key_of(KEYS, review(1)), "reviewed_at": {"N": "1"}}
+TWO_TYPES: Item = {**key_of(KEYS, review(1)), "reviewed_at": {"S": "1", "N": "1"}}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        told_record("UNKNOWN_TO_SDK_VERSION", OldImage=review(1)),
+        told_record("UNKNOWN_TO_SDK_VERSION", review(1)),
+        told_record(new=review(1), SequenceNumber=41),
+        told_record(new=review(1), ApproximateCreationDateTime="yesterday"),
+        told_record(new=review(1), Keys=NUMBER_KEY),
+        told_record(new=review(1), Keys=TWO_TYPES),
+        told_record(new=review(1), Keys={"username": {"S": "a"}}),
+        told_record(new=review(1), Keys={**key_of(KEYS, review(1)), "more": {"S": "x"}}),
+        told_record(new=review(1), Keys=None),
+        told_record("REMOVE", Keys=NUMBER_KEY, OldImage=review(1)),
+        told_record("REMOVE", Keys=TWO_TYPES),
+        told_record(new=[]),
+        told_record(new={"username": "a"}),
+        told_record(new={"rating": {"N": "5"}}),
+        told_record(new=review(1)) | {"userIdentity": 7},
+    ],
+)
+def test_a_record_of_which_a_part_is_not_understood_is_a_recheck_of_its_key(record: dict[str, Any]) -> None:
+    good = told_record(new=review(3), Keys=key_of(KEYS, review(3)))
+    found = odd(good, record)
+    key = key_of(KEYS, review(1))
+    assert found.suspects == ((fingerprint(KEYS, key), key),)
+    assert len(found.doubts) == 1
+    assert [one.hash for one in found.prepared.ones] == [fingerprint(KEYS, review(3))]
+    assert len(found.changes) == 1, "what may be prepared anew under another schema"
+
+
+def test_a_record_whose_key_is_not_that_of_its_image_makes_both_suspects() -> None:
+    found = odd(told_record(new=review(1), Keys=key_of(KEYS, review(2))))
+    assert {json.dumps(key) for _, key in found.suspects} == {json.dumps(key_of(KEYS, review(n))) for n in (1, 2)}
+
+
+def test_odd_keys_of_one_text_are_those_of_several_items() -> None:
+    found = odd(*(told_record(new=review(n), Keys=NUMBER_KEY) for n in range(4)))
+    assert [key for _, key in found.suspects] == [key_of(KEYS, review(n)) for n in range(4)]
+    assert len(found.doubts) == 4
+
+
+def test_the_last_record_of_a_key_counts_whether_it_is_understood_or_not() -> None:
+    unknown, known = told_record("UNKNOWN_TO_SDK_VERSION"), told_record(new=review(1))
+    assert odd(unknown, known).suspects == ()
+    (one,) = odd(unknown, known).prepared.ones
+    assert one.row is not None
+    assert not one.echo
+    assert odd(known, unknown).prepared.ones == ()
+
+
+def test_only_a_record_without_a_key_stops_anything_and_is_named() -> None:
+    with pytest.raises(Broken, match=r"no key that can be read \(sequence number 41, its event is 'SHRUG'\)"):
+        odd(told_record("SHRUG", Keys={}, OldImage=[]))
+
+
+UNREADABLE: list[Any] = [
+    {}, {"X": "a"}, {"S": "a", "N": "1"}, {"S": "a", "NULL": True}, {"S": 5}, {"N": "five"}, {"M": {"in": {}}},
+    {"L": [{"M": {"in": {}}}]}, {"L": [{"S": "a", "N": "1"}]}, {"L": [{"S": 5}]}, {"SS": ["a", 5]}, {"M": []}, "a",
+    None,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", UNREADABLE)
+@pytest.mark.parametrize("name", ["rating", "flavours", "unknown"])
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_image_with_a_value_that_cannot_be_read_is_no_row_and_no_delete(name: str, value: Any, gone: bool) -> None:
+    """Not by the decoder that knows the item's columns, nor in the item that counts as deleted."""
+    pending = PendingIndex("migrated-index", "migrated", ({"S": "false"},), None, "deleted")
+    learner = Learner(stream_settings(empty(), pending=pending), empty())
+    preparer = learner.preparer()
+    known = review(1, flavours={"M": {"in": {"S": "a"}}}, deleted={"BOOL": False})
+    bad = review(2, deleted={"BOOL": gone}, **{name: value})
+    for _ in range(2):  # first what has to be learned, then by the decoder that knows it
+        found = preparer.prepare(records(empty(), [(None, known), (None, bad)]))
+        if found.suspects:  # not even the form of an item
+            assert [one.row is not None for one in found.prepared.ones] == [True]
+            continue
+        good, doubted = found.prepared.ones
+        assert good.row is not None
+        assert (doubted.row, doubted.kind) == (None, "PUT")
+        assert doubted.unfit
+
+
+def test_an_image_before_that_cannot_be_read_only_makes_no_echo() -> None:
+    schema, link = empty(own=frozenset({LINK})), {LINK: {"N": "7"}}
+    learner = Learner(stream_settings(schema, linked=True), schema)
+    preparer = learner.preparer()
+    for old in (review(1, m={}), review(1, m={"M": {"x": {}}})):
+        for _ in range(2):
+            (one,) = preparer.prepare(records(schema, [(old, review(1, m={"M": {}}, **link))])).prepared.ones
+            assert (one.row is not None, one.echo) == (True, False)
 
 
 def test_an_item_that_the_app_marks_as_deleted_is_a_delete() -> None:
@@ -221,7 +339,7 @@ def test_an_item_that_the_app_marks_as_deleted_is_a_delete() -> None:
     learner = Learner(stream_settings(empty(), pending=pending), empty())
     preparer = learner.preparer()
     for _ in range(2):  # first what has to be learned, then by the decoder that knows it
-        kinds = [one.kind for one in preparer.prepare(records(empty(), told)).ones]
+        kinds = [one.kind for one in preparer.prepare(records(empty(), told)).prepared.ones]
         assert kinds == ["PUT", "PUT", "DELETE", "PUT"]
 
 
@@ -234,8 +352,8 @@ def test_an_item_that_goes_and_comes_back_in_one_batch_is_no_echo(linked: bool) 
     schema = evolve(empty(own=frozenset({LINK})), [one, other]).schema
     learner = Learner(stream_settings(schema, linked=linked), schema)
     there_and_back = records(schema, [(one, other), (other, one)])
-    assert [found.echo for found in learner.preparer().prepare(there_and_back).ones] == [False]
+    assert [found.echo for found in learner.preparer().prepare(there_and_back).prepared.ones] == [False]
     changes = [record.change for record in there_and_back]
     assert [found.echo for found in prepare(learner.settings, schema, "mysql", changes).ones] == [False]
     ours = records(schema, [(one, linked_one)])
-    assert [found.echo for found in learner.preparer().prepare(ours).ones] == [linked]
+    assert [found.echo for found in learner.preparer().prepare(ours).prepared.ones] == [linked]

@@ -134,6 +134,11 @@ def _counters(status: Status) -> Iterator[Metric]:
         "Rows written of which some value stands exactly only in _twinrow_extra, since the sync began.",
         labels=("table",),
     )
+    odd = CounterMetricFamily(
+        "twinrow_not_understood",
+        "Stream records and images not understood, so that their items were read again, since the sync began.",
+        labels=("table",),
+    )
     units = CounterMetricFamily(
         "twinrow_capacity_units", "Capacity units consumed since the sync began.", labels=("table", "kind")
     )
@@ -143,9 +148,10 @@ def _counters(status: Status) -> Iterator[Metric]:
         if one.counted_since is not None:
             paid.add_metric((one.table,), one.links_paid)
             extra.add_metric((one.table,), one.in_extra)
+            odd.add_metric((one.table,), one.not_understood)
             units.add_metric((one.table, "read"), one.read_units)
             units.add_metric((one.table, "write"), one.write_units)
-    yield from (applied, paid, extra, units)
+    yield from (applied, paid, extra, odd, units)
 
 
 def _capacity(status: Status) -> Iterator[Metric]:

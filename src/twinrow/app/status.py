@@ -77,6 +77,7 @@ class TableStatus:
     applied: tuple[Applied, ...] = ()
     links_paid: int = 0
     in_extra: int = 0
+    not_understood: int = 0
     read_units: float = 0.0
     read_units_max: float | None = None
     read_share: float = 1.0
@@ -199,6 +200,7 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         applied=told.applied,
         links_paid=told.links_paid,
         in_extra=told.in_extra,
+        not_understood=told.not_understood,
         read_units=told.read_units,
         read_units_max=told.read_units_max,
         read_share=told.read_share,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from twinrow.app.standing import TOLD_S_MAX, is_silent, standing_of
 from twinrow.app.typed import as_typed
 from twinrow.config import TableConfig
+from twinrow.state.counted import from_json
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
 
@@ -87,6 +88,10 @@ def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, a
     if counts.refused:
         text = f"{many(counts.refused, 'item')} cannot be linked: DynamoDB refuses the write"
         yield Trouble(True, text, (f"twinrow verify {name}",))
+    counted = from_json(known.counters) if known else None
+    if counted is not None and counted.not_understood:
+        what = many(counted.not_understood, "change")
+        yield Trouble(False, f"{what} not understood, the items were read again; the last one: {counted.last_doubt}")
     verified = json.loads(known.verified) if known and known.verified else {}
     differences = sum(verified.get(kind, 0) for kind in ("missing", "extra", "different", "unlinked", "unsettled"))
     if differences:

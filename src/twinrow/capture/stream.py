@@ -351,9 +351,11 @@ class StreamReader:
             return
         reader.tries, reader.trouble, reader.refused = 0, "", False
         before = self._read[job.shard]
-        position = fetched.records[-1].sequence if fetched.records else before.position
+        # a record in doubt may tell no number: a restart reads from the one before it
+        position = next((one.sequence for one in reversed(fetched.records) if one.sequence), before.position)
         after = replace(before, position=position, finished=fetched.ended, read_at=job.asked_at)
-        wanted = tuple(one for one in fetched.records if one.at >= self._started_at - shard_tree.START_MARGIN_S)
+        since = self._started_at - shard_tree.START_MARGIN_S
+        wanted = tuple(one for one in fetched.records if one.at >= since or not one.at)
         if wanted or fetched.ended:
             self._append(_Entry(job.shard, after, wanted))
         else:
@@ -427,7 +429,8 @@ class StreamReader:
             self._newest_given_at[entry.shard] = part[-1].at
         if left > len(part):
             entry.taken += len(part)
-            self._give(taken, entry.shard, replace(entry.after, position=part[-1].sequence, finished=False))
+            told = next((one.sequence for one in reversed(part) if one.sequence), self._given[entry.shard].position)
+            self._give(taken, entry.shard, replace(entry.after, position=told, finished=False))
             return False
         self._queue.popleft()
         self._entries[entry.shard] -= 1
@@ -464,7 +467,8 @@ class StreamReader:
         return quiet and all(one.empties and not one.tries for one in self._readers.values())
 
     def _oldest_at(self) -> float | None:
-        return min((one.records[one.taken].at for one in self._queue if one.records), default=None)
+        firsts = (one.records[one.taken].at for one in self._queue if one.records)
+        return min((at for at in firsts if at), default=None)
 
     def _unread_since(self) -> float | None:
         unread = []

@@ -6,16 +6,22 @@ bytes until somebody wants them: most are overwritten in their batch, or go thro
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final, Literal
 
 import msgspec
 
 from twinrow.change import Change, Item
 from twinrow.decode import wire_json
+from twinrow.decode.readable import UNREADABLE
 
 TTL_PRINCIPAL = "dynamodb.amazonaws.com"
 """Who deletes expired items (AWS, "DynamoDB Streams and Time to Live")."""
 _ABSENT: Final = msgspec.Raw(b"")
+EVENTS: Final = frozenset({"INSERT", "MODIFY", "REMOVE"})
+IMAGES: Final = frozenset({"Keys", "NewImage", "OldImage"})
+DOUBT_CHARACTERS_MAX: Final = 200
+"""What a record holds at an unexpected place may be as long as an item, and the doubt stands in the log."""
 
 
 class _Told(msgspec.Struct, gc=False, rename="pascal"):
@@ -30,11 +36,16 @@ class _Told(msgspec.Struct, gc=False, rename="pascal"):
 
 
 class StreamRecord(msgspec.Struct, gc=False, rename="camel"):
-    """One change with its place in the shard. Its bytes are a part of its page, which lives as long as it does."""
+    """One change with its place in the shard. Its bytes are a part of its page, which lives as long as it does.
+
+    `doubt` says which part of the record is not understood. Then only a consistent read tells what became of the item,
+    and `event_name` means nothing.
+    """
 
     event_name: Literal["INSERT", "MODIFY", "REMOVE"]
     dynamodb: _Told
     user_identity: dict[str, Any] | None = None
+    doubt: str = ""
 
     @property
     def sequence(self) -> str:
@@ -54,7 +65,12 @@ class StreamRecord(msgspec.Struct, gc=False, rename="camel"):
     @property
     def is_delete(self) -> bool:
         """Whether the item is gone."""
-        return self.event_name == "REMOVE"
+        return self.event_name == "REMOVE" and not self.doubt
+
+    @property
+    def needs_recheck(self) -> bool:
+        """Whether the record does not tell what the item is now: in doubt, or a write of a view without new images."""
+        return bool(self.doubt) or not (self.dynamodb.new_image or self.event_name == "REMOVE")
 
     @property
     def is_expiry(self) -> bool:
@@ -84,20 +100,29 @@ class StreamRecord(msgspec.Struct, gc=False, rename="camel"):
     @property
     def change(self) -> Change:
         """The change, decoded. A write without its new image (KEYS_ONLY, OLD_IMAGE) comes out as `needs_recheck`."""
-        key, old = decode_item(self.keys), decode_item(self.old) if self.old else None
+        key, old = decode_item(self.keys), image_before(self.old)
+        if self.needs_recheck:
+            return Change("PUT", "STREAM", key, None, old, self.at, needs_recheck=True)
         if self.is_delete:
             return Change("DELETE", "STREAM", key, None, old, self.at, ttl=self.is_expiry)
-        new = decode_item(self.new) if self.new else None
-        return Change("PUT", "STREAM", key, new, old, self.at, needs_recheck=new is None)
+        return Change("PUT", "STREAM", key, decode_item(self.new), old, self.at)
 
 
 _decode_page = msgspec.json.Decoder(tuple[StreamRecord, ...]).decode
+_decode_record = msgspec.json.Decoder(StreamRecord).decode
+_decode_parts = msgspec.json.Decoder(tuple[msgspec.Raw, ...]).decode
 _decode_item = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 
 
 def read(page: bytes | msgspec.Raw) -> tuple[StreamRecord, ...]:
-    """The records of a page, which is a JSON array. Raises ValueError for what is none."""
-    return wire_json.decoded(_decode_page, page, lambda records: tuple(map(_record, records)))
+    """The records of a page, which is a JSON array; one that is not understood is in doubt. Raises ValueError: no JSON.
+
+    A page in which one record is odd is read record by record, so that this record alone is in doubt.
+    """
+    try:
+        return _decode_page(page)
+    except msgspec.DecodeError:
+        return tuple(map(_record, wire_json.decoded(_decode_parts, page, _encoded_parts)))
 
 
 def decode_item(raw: bytes | msgspec.Raw) -> Item:
@@ -105,8 +130,47 @@ def decode_item(raw: bytes | msgspec.Raw) -> Item:
     return wire_json.decoded(_decode_item, raw, dict)
 
 
-def _record(told: dict[str, Any]) -> StreamRecord:
-    inner = dict(told["dynamodb"])
-    for name in {"Keys", "NewImage", "OldImage"} & inner.keys():
-        inner[name] = msgspec.Raw(wire_json.encoded(inner[name]))
-    return msgspec.convert(told | {"dynamodb": inner}, StreamRecord)
+def image_before(raw: bytes | msgspec.Raw) -> Item | None:
+    """The image before a change; None where it is not told or cannot be read: it only ever saves a row write."""
+    try:
+        return decode_item(raw) if raw else None
+    except UNREADABLE:
+        return None
+
+
+def _encoded_parts(told: list[Any]) -> tuple[msgspec.Raw, ...]:
+    return tuple(msgspec.Raw(wire_json.encoded(one)) for one in told)
+
+
+def _record(raw: msgspec.Raw) -> StreamRecord:
+    try:
+        return _decode_record(raw)
+    except msgspec.DecodeError:
+        told = json.loads(bytes(raw))
+    try:  # a lone surrogate stands in it, perhaps, and all else is as it should be
+        return msgspec.convert(told | {"dynamodb": _with_raw_images(told["dynamodb"])}, StreamRecord)
+    except UNREADABLE as error:
+        return _in_doubt(told, str(error), len(bytes(raw)))
+
+
+def _with_raw_images(told: dict[str, Any]) -> dict[str, Any]:
+    parts = {name: msgspec.Raw(wire_json.encoded(told[name])) for name in IMAGES & told.keys()}
+    return {**told, **parts}
+
+
+def _in_doubt(record: Any, error: str, size: int) -> StreamRecord:
+    """What can be read of a record that is not understood: key, images, time and place, as far as they are there."""
+    record = record if isinstance(record, dict) else {}
+    told = record.get("dynamodb")
+    told = told if isinstance(told, dict) else {}
+    image = {name: msgspec.Raw(wire_json.encoded(told[name])) if name in told else _ABSENT for name in IMAGES}
+    at, sequence, name = told.get("ApproximateCreationDateTime"), told.get("SequenceNumber"), record.get("eventName")
+    doubt = error if name in EVENTS else f"its event is {name!r}"
+    return StreamRecord(
+        "MODIFY",
+        _Told(
+            sequence if isinstance(sequence, str) else "", image["Keys"], image["NewImage"], image["OldImage"],
+            float(at) if isinstance(at, int | float) else 0.0, size,
+        ),
+        doubt=doubt[:DOUBT_CHARACTERS_MAX],
+    )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
 from functools import lru_cache
 from hashlib import blake2b
@@ -103,6 +104,13 @@ def same_value(a: AttributeValue, b: AttributeValue) -> bool:
 
 
 def digest(item: Item, without: frozenset[str]) -> bytes:
-    """Return the 16-byte BLAKE2b of the item's canonical form, less the attributes named. Raises ValueError."""
+    """Return the 16-byte BLAKE2b of the item's canonical form, less the attributes named.
+
+    An image that cannot be read has one too, made of its JSON: it is compared with others before it is understood.
+    """
     kept = {name: value for name, value in item.items() if name not in without}
-    return blake2b(canonical(kept), digest_size=DIGEST_BYTES).digest()
+    try:
+        form = canonical(kept)
+    except ValueError:
+        form = b"?" + json.dumps(kept, sort_keys=True).encode()
+    return blake2b(form, digest_size=DIGEST_BYTES).digest()

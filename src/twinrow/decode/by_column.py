@@ -71,7 +71,7 @@ class ColumnDecoder:
         columns = [self._column(items, number, apart) for number in range(len(self._columns))]
         for number, name in enumerate(self._decoder.spare_names):
             for place, value in enumerate(map(attrgetter(f"s{number}"), items)):
-                if value is not None:
+                if value is not UNSET:
                     apart.setdefault(place, {})[name] = {"NULL": value.NULL}
         extras: list[str | None] | None = None
         if apart:
@@ -96,14 +96,14 @@ class ColumnDecoder:
             except _UNUSUAL:
                 cells = list(map(cell_of, items))
             try:
-                made = iter(at_once([cell.payload for cell in cells if cell is not None]))
-                return [None if cell is None else next(made) for cell in cells]
+                made = iter(at_once([cell.payload for cell in cells if cell is not UNSET]))
+                return [None if cell is UNSET else next(made) for cell in cells]
             except _UNUSUAL:
                 pass  # one of the payloads wants to be looked at by itself
         return [self._cell(cell, number, place, apart) for place, cell in enumerate(map(cell_of, items))]
 
     def _cell(self, cell: Any, number: int, place: int, apart: dict[int, Item]) -> str | None:
-        if cell is None:
+        if cell is UNSET:
             return None
         name, kind, encode_payload = self._decoder.columns[number]
         payload = cell.payload

@@ -7,6 +7,7 @@ nothing. Any other page is for the general path (`schema.row`), which this one e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from operator import attrgetter
 from typing import Any, Final
 
@@ -87,10 +88,10 @@ class PageDecoder:
         for number, column in enumerate(schema.columns):
             if not self._fits_nothing:
                 names[f"c{number}"] = column.attribute
-            fields.append((f"c{number}", _VALUE_TYPES[column.kind] | None, None))
+            fields.append((f"c{number}", _VALUE_TYPES[column.kind] | UnsetType, UNSET))
         for number, name in enumerate(self.spare_names):
             names[f"s{number}"] = name
-            fields.append((f"s{number}", _Null | None, None))
+            fields.append((f"s{number}", _Null | UnsetType, UNSET))
         for number, name in enumerate(passed_over):
             names[f"o{number}"] = name
             fields.append((f"o{number}", msgspec.Raw, msgspec.Raw(b"")))
@@ -119,8 +120,10 @@ class PageDecoder:
             items = self._decode(raw)
         except (msgspec.DecodeError, ValueError) as error:
             raise DoesNotFit from error
+        if b"NULL" in raw and any(map(_has_two_types, items, repeat(self._cells))):
+            raise DoesNotFit
         deleted = map(self._deleted, items) if self._deleted is not None else ()
-        if any(cell is not None and cell.payload is True for cell in deleted):
+        if any(cell is not UNSET and cell.payload is True for cell in deleted):
             raise DoesNotFit
         return items
 
@@ -156,7 +159,7 @@ class PageDecoder:
         apart: Item = {}
         cells = self._cells(item)
         for cell, (name, kind, encode_payload) in zip(cells, self.columns, strict=True):
-            if cell is None:
+            if cell is UNSET:
                 values.append(None)
                 continue
             payload = cell.payload
@@ -171,12 +174,17 @@ class PageDecoder:
             if not exact:
                 apart[name] = {kind: payload}
         for name, spare in zip(self.spare_names, self._spares(item), strict=True):
-            if spare is not None:
+            if spare is not UNSET:
                 apart[name] = {"NULL": spare.NULL}
         keys = [cells[number].payload for number in self.keys]
         return Row(
             fingerprint_of(self.schema.keys, keys), tuple(values), extra_text(apart) if apart else None
         )  # fmt: skip
+
+
+def _has_two_types(item: Any, cells: Callable[[Any], tuple[Any, ...]]) -> bool:
+    """Whether a value is NULL and something else: its item has to be read again, which is for the general path."""
+    return any(cell is not UNSET and cell.null is not UNSET and cell.payload is not UNSET for cell in cells(item))
 
 
 def _nameable(names: Iterable[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Final
 
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.kind import Kind, kind_of
+from twinrow.decode.readable import UNREADABLE
 from twinrow.schema.cell import kind_of_column
 from twinrow.schema.column_type import NUMBER_TOP, ColumnType, join, least, record_bytes, render, row_bytes, settled
 from twinrow.schema.naming import column_name, fold
@@ -57,13 +58,16 @@ def evolve(schema: TableSchema, items: Iterable[Item], taken: Collection[str] = 
 
     A new attribute takes the kind of the first value seen that is not NULL (under an override: see `kind_of_column`),
     and of that kind's values the least type that holds all; values of other kinds go to extra. Attributes that only
-    ever are NULL, and those for which a row has no room, get no column. Raises ValueError for an item that is none.
+    ever are NULL, and those for which a row has no room, get no column. A value that cannot be read teaches nothing.
     """
     known = _known(schema)
     found: dict[str, tuple[Kind, ColumnType]] = {}
     for item in items:
         for name in sorted(item.keys() - known):
-            _observe(schema, found, name, item[name])
+            try:
+                _observe(schema, found, name, item[name])
+            except UNREADABLE:
+                continue  # no row is made of this image: its item is read again
     found = {name: (kind, settled(ct)) for name, (kind, ct) in found.items()}
     widened = _widened(schema, found)
     added = _added(schema, [(name, *one) for name, one in found.items() if name not in schema.by_attribute], taken)

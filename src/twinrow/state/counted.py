@@ -28,7 +28,9 @@ class Rates(msgspec.Struct, frozen=True):
 class Counted(msgspec.Struct, frozen=True):
     """Counts since `since` (epoch seconds), when the process began; they start at 0 again with the next one.
 
-    `in_extra`: rows written of which some value stands exactly only in `_twinrow_extra`. `read_units` and `write_units`
+    `in_extra`: rows written of which some value stands exactly only in `_twinrow_extra`. `not_understood`: stream
+    records and images that could not be understood, so that their items were read again; `last_doubt` says what was odd
+    about the last of them. `read_units` and `write_units`
     are capacity units that DynamoDB said were consumed; `*_units_max` the units per second of the budget, None without
     a bound; `*_share` what is left of it while DynamoDB throttles (1 = all). `reconcile_rows`: rows that the reconcile
     under way has met, None while none is.
@@ -41,6 +43,8 @@ class Counted(msgspec.Struct, frozen=True):
     rechecked: int = 0
     parked: int = 0
     in_extra: int = 0
+    not_understood: int = 0
+    last_doubt: str = ""
     read_units: float = 0.0
     read_units_max: float | None = None
     read_share: float = 1.0

@@ -11,6 +11,7 @@ from twinrow.mysql import Connection
 
 ROWS_A_STATEMENT_MAX = 500
 NO_ID_YET = "brings no id of its own"
+NOT_UNDERSTOOD = "not understood"
 REPAIR = "repair"
 RETRY = "dead letter"
 KNOWN_LOSSES = frozenset({REPAIR, RETRY})

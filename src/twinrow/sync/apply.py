@@ -21,7 +21,7 @@ from twinrow.state.outbox import Debt
 from twinrow.state.recheck import Suspect
 from twinrow.sync import deletes, owed, row_ids
 from twinrow.sync.copy import Copy
-from twinrow.sync.prepare import Prepared, prepare
+from twinrow.sync.prepare import One, Prepared, prepare
 
 TRANSACTION_TRIES_MAX = 8
 
@@ -47,12 +47,16 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a committed batch came to: the debts to be paid, and what was written."""
+    """What a committed batch came to: the debts to be paid, and what was written.
+
+    `doubted`: keys whose image no row can hold, to be read again before that is believed.
+    """
 
     debts: list[Debt]
     written: Written
     parked: int
     went_back: bool = False
+    doubted: tuple[bytes, ...] = ()
 
 
 def apply(copy: Copy, batch: Batch, prepared: Prepared | None = None) -> Applied:
@@ -154,6 +158,10 @@ def _write(
     any_letter = dead_letter.any_stands(tx, copy.table)
     letters = dead_letter.parked(tx, copy.table) if any_letter and batch.if_absent else set()
     wanted = owed.wanted(prepared, existing, buried, letters, if_absent=batch.if_absent)
+    doubted = [] if batch.truth else [one for one in wanted if one.unfit]
+    if doubted:
+        _doubt(tx, copy, doubted)
+        wanted = [one for one in wanted if not one.unfit]
     owed.refuse_foreign_ids(copy, wanted, existing, buried)
     taken = row_ids.ids_to_take(tx, copy, wanted, existing, buried, any_letter=any_letter)
     if not batch.truth:
@@ -175,11 +183,22 @@ def _write(
     went_back = owed.meet_foreign_ids(tx, copy, wanted, written, taken, explained, read_at)
     if batch.truth and copy.settings.capture == "stream":
         copy.ran_ahead(one.hash for one in wanted if one.row is not None)
-    return Applied(debts, written, len(parked), went_back), written.rows_delta - gone
+    hashes = tuple(one.hash for one in doubted)
+    return Applied(debts, written, len(parked), went_back, hashes), written.rows_delta - gone
+
+
+def _doubt(tx: Connection, copy: Copy, ones: Sequence[One]) -> None:
+    """What no row can hold is read consistently before it is parked and its row goes: the image may be to blame."""
+    adopts = copy.first_copy and copy.settings.adopt_links
+    # while ids are adopted the reading waits for the end of the scan, else a new row would take another item's id
+    cause, due_at = (recheck.NO_ID_YET, recheck.NEVER) if adopts else (recheck.NOT_UNDERSTOOD, 0.0)
+    recheck.add(tx, copy.table, [(one.hash, one.key) for one in ones], cause, due_at=due_at)
 
 
 def _count(copy: Copy, prepared: Prepared, applied: Applied) -> None:
     for (kind, origin), count in Counter((one.kind, one.origin) for one in prepared.ones).items():
         copy.counters.add(kind, origin, count)
     copy.counters.parked += applied.parked
+    if applied.doubted:
+        copy.counters.doubt(len(applied.doubted), "an image of which no row can be made")
     copy.counters.in_extra += sum(one.row is not None and one.row.extra is not None for one in prepared.ones)

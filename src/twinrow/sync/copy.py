@@ -47,6 +47,13 @@ class Counters:
     rechecked: int = 0
     parked: int = 0
     in_extra: int = 0
+    not_understood: int = 0
+    last_doubt: str = ""
+
+    def doubt(self, count: int, why: str) -> None:
+        """Count records and images that are not understood; their items are read again. `why` holds no values."""
+        self.not_understood += count
+        self.last_doubt = why
 
     def add(self, kind: str, origin: str, count: int = 1) -> None:
         """Count applied changes."""

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 from twinrow import clock
 from twinrow.capture.reader_threads import ReaderThreads
 from twinrow.capture.shard_listing import ListJob
 from twinrow.capture.shard_tree import RETENTION_S, GapFound, ShardPosition
 from twinrow.capture.stream import EMPTY_S, StreamBatch, StreamReader
-from twinrow.change import Change, Item
 from twinrow.errors import Broken, Transient
-from twinrow.schema.row import fingerprint
 from twinrow.state import checkpoint, gap, lease
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.apply import Batch, apply
 from twinrow.sync.copy import Copy
 from twinrow.sync.link import Linker
-from twinrow.sync.prepare_records import RecordPreparer, can_prepare
+from twinrow.sync.prepare_records import RecordPreparer
 from twinrow.table_description import TableDescription
 
 SHARD = "shard:"
@@ -91,16 +88,12 @@ class Follow:
     def _apply(self, batch: StreamBatch) -> None:
         copy = self._copy
         if batch.records or batch.positions or batch.gaps:
-            prepared = None
-            changes: Sequence[Change] = batch.changes
-            suspects: list[tuple[bytes, Item]] = []
-            if can_prepare(batch.records):
-                prepared = self._preparer.prepare(batch.records)
-            else:
-                changes, suspects = _told_and_untold(copy, changes)
+            told = self._preparer.prepare(batch.records)
             parts = {SHARD + shard: _checkpoint(one) for shard, one in batch.positions.items()}
             gaps = [(one.cause, one.shard, one.from_at, one.to_at) for one in batch.gaps]
-            applied = apply(copy, Batch(changes, parts, suspects=suspects, gaps=gaps), prepared)
+            applied = apply(copy, Batch(told.changes, parts, suspects=told.suspects, gaps=gaps), told.prepared)
+            if told.doubts:
+                copy.counters.doubt(len(told.doubts), f"a stream record: {told.doubts[-1]}")
             self._linker.submit(applied.debts)
         if batch.forgotten:
             with copy.writer.transaction() as tx:
@@ -170,17 +163,6 @@ def _arn(copy: Copy, description: TableDescription) -> str:
     if description.stream_arn is None:
         raise Broken("has no stream", where=f"table {copy.table}", remedy="twinrow check --fix turns it on")
     return description.stream_arn
-
-
-def _told_and_untold(copy: Copy, changes: Sequence[Change]) -> tuple[list[Change], list[tuple[bytes, Item]]]:
-    """The changes whose image is told, and the keys whose last change has none (KEYS_ONLY, OLD_IMAGE)."""
-    if not any(change.needs_recheck for change in changes):
-        return list(changes), []
-    keys = copy.schema.keys
-    hashes = [fingerprint(keys, change.key) for change in changes]
-    last = dict(zip(hashes, changes, strict=True))
-    told = [change for key_hash, change in zip(hashes, changes, strict=True) if not last[key_hash].needs_recheck]
-    return told, [(key_hash, change.key) for key_hash, change in last.items() if change.needs_recheck]
 
 
 def _checkpoint(one: ShardPosition) -> Checkpoint:

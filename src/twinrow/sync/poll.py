@@ -142,7 +142,9 @@ class Poll:
             return
         at = clock.now()
         changes = [Change("PUT", "PENDING", key_of(copy.schema.keys, item), item, at=at) for _, item in fresh]
-        self._linker.submit(apply(copy, Batch(changes)).debts)
+        applied = apply(copy, Batch(changes))
+        self._leave_out(list(applied.doubted))
+        self._linker.submit(applied.debts)
 
     def _has_room(self) -> bool:
         """Whether another page may be taken, or its items would only wait here."""

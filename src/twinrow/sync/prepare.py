@@ -11,6 +11,7 @@ from twinrow import clock
 from twinrow.capture.stream_record import decode_item
 from twinrow.change import AttributeValue, Change, ChangeKind, Item, Origin
 from twinrow.decode.attribute import digest, same
+from twinrow.decode.readable import unreadable
 from twinrow.mysql import Flavour
 from twinrow.schema.load_text import WritableRow
 from twinrow.schema.row import Unrepresentable, fingerprint, to_row
@@ -92,10 +93,12 @@ def _one(settings: Settings, schema: TableSchema, flavour: Flavour, key_hash: by
             settings.linked or mark is not None
         ):  # only a debt asks for it, and it is a third of this work
             found = digest(item, settings.own)
-        echo = change.old is not None and same(content(change.old, settings), content(item, settings))
-        if settings.counts_as_deleted(item):
-            item = None
-        else:
+        unfit = unreadable(item, schema.left_out)
+        echo = not unfit and _is_unchanged(change.old, item, settings)
+        # a delete that an image tells is believed only where all of the image can be read, or was read consistently
+        if settings.counts_as_deleted(item) and (not unfit or change.origin == "RECHECK"):
+            item, unfit = None, ""
+        elif not unfit:
             try:
                 row = to_row(schema, item, flavour)
             except Unrepresentable as error:
@@ -104,6 +107,14 @@ def _one(settings: Settings, schema: TableSchema, flavour: Flavour, key_hash: by
         key_hash, change.key, change.origin, item, row, unfit, found, mark, link, echo, change.ttl,
         change.at or clock.now(),
     )  # fmt: skip
+
+
+def _is_unchanged(old: Item | None, item: Item, settings: Settings) -> bool:
+    """Whether the image before is known, and differs in Twinrow's own attributes at most."""
+    try:
+        return old is not None and same(content(old, settings), content(item, settings))
+    except ValueError:
+        return False  # the image before cannot be read: the row is written
 
 
 def content(item: Item, settings: Settings) -> Item:

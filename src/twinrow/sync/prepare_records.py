@@ -7,19 +7,23 @@ from them. Both ways give equal rows: a law that hypothesis checks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import overload
 
 import msgspec
 
 from twinrow import clock
 from twinrow.capture import stream_record
 from twinrow.capture.stream_record import StreamRecord
-from twinrow.change import AttributeValue, Item
+from twinrow.change import AttributeValue, Change, Item
 from twinrow.decode import wire_json
 from twinrow.decode.by_column import ColumnDecoder
 from twinrow.decode.compiled import PageDecoder, null_only
+from twinrow.decode.readable import UNREADABLE
+from twinrow.errors import Broken
 from twinrow.schema.load_text import LineRow, WritableRow, lines
-from twinrow.schema.row import Row, fingerprint, to_row
+from twinrow.schema.row import Row, fingerprint, fingerprint_of, to_row
+from twinrow.schema.table import KeyAttribute
 from twinrow.sink import bulk
 from twinrow.state.outbox import NO_DIGEST
 from twinrow.sync.copy import Copy
@@ -50,9 +54,70 @@ def fold(records: Sequence[StreamRecord]) -> list[Folded]:
     return list(folded.values())
 
 
-def can_prepare(records: Sequence[StreamRecord]) -> bool:
-    """Whether every record tells its image."""
-    return all(one.dynamodb.new_image or one.is_delete for one in records)
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a batch of records tells: changes, `prepared` to be written, and `suspects` that only a read tells of.
+
+    `doubts` say what was odd about the records of some suspects; those of the others only show no new image.
+    """
+
+    changes: Sequence[Change]
+    prepared: Prepared
+    suspects: tuple[tuple[bytes, Item], ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+class _Changes(Sequence[Change]):
+    """The changes of folded records, decoded when somebody asks for them: mostly nobody does."""
+
+    def __init__(self, folded: Sequence[Folded]) -> None:
+        self._folded = folded
+
+    def __len__(self) -> int:
+        return len(self._folded)
+
+    @overload
+    def __getitem__(self, place: int) -> Change: ...
+    @overload
+    def __getitem__(self, place: slice) -> _Changes: ...
+    def __getitem__(self, place: int | slice) -> Change | _Changes:
+        if isinstance(place, slice):
+            return _Changes(self._folded[place])
+        one = self._folded[place]
+        return replace(one.record.change, old=stream_record.image_before(one.before))
+
+
+def whole_keys(keys: tuple[KeyAttribute, ...], record: StreamRecord) -> dict[bytes, Item]:
+    """The keys, by fingerprint, that a record tells: one, unless its own key is not that of its images.
+
+    Raises Broken for a record without any: nobody can tell which item it speaks of.
+    """
+    found: dict[bytes, Item] = {}
+    for told in (record.keys, record.new, record.old):
+        try:
+            item = stream_record.decode_item(told)
+            found[fingerprint(keys, item)] = {key.name: {key.kind: item[key.name][key.kind]} for key in keys}
+        except UNREADABLE:
+            continue
+    if found:
+        return found
+    raise Broken(
+        f"a stream record has no key that can be read (sequence number {record.sequence or 'unknown'}, "
+        f"{record.doubt or record.event_name})",
+        remedy="turn the stream off and on: the sync goes on behind the record, and reads the whole table once",
+    )
+
+
+def _is_whole(keys: tuple[KeyAttribute, ...], record: StreamRecord) -> bool:
+    """Whether key and new image can be read, and speak of one item."""
+    try:
+        key = stream_record.decode_item(record.keys)
+        key_hash = fingerprint(keys, key)
+        if key != {one.name: {one.kind: key[one.name][one.kind]} for one in keys}:
+            return False
+        return record.is_delete or fingerprint(keys, stream_record.decode_item(record.new)) == key_hash
+    except UNREADABLE:
+        return False
 
 
 class RecordPreparer:
@@ -69,24 +134,60 @@ class RecordPreparer:
         self._spare: frozenset[str] = frozenset()
         self._kept = copy.settings.link_attribute if copy.settings.linked else None
 
-    def prepare(self, records: Sequence[StreamRecord]) -> Prepared:
-        """A batch ready to be written, the schema evolved for it. Raises as `Copy.learn`."""
+    def prepare(self, records: Sequence[StreamRecord]) -> Told:
+        """A batch ready to be written, the schema evolved for it. Raises as `Copy.learn` and `whole_keys`."""
         copy = self._copy
         folded = fold(records)
-        parts = [
-            folded[first : first + RECORDS_DECODED_AT_ONCE] for first in range(0, len(folded), RECORDS_DECODED_AT_ONCE)
-        ]
-        fitting = self._fitting(parts)
-        misfits = [one for part, found in zip(parts, fitting, strict=True) if found is None for one in part]
+        unclear = [one for one in folded if one.record.needs_recheck]
+        clear = [one for one in folded if not one.record.needs_recheck] if unclear else folded
+        parts, fitting = self._parts(clear)
+        misfits = _misfits(parts, fitting)
+        odd = [one for one in misfits if not _is_whole(copy.schema.keys, one.record)]
+        if odd:
+            left = {id(one) for one in odd}
+            clear = [one for one in clear if id(one) not in left]
+            parts, fitting = self._parts(clear)
+            misfits = _misfits(parts, fitting)
+        suspects, doubts = self._suspects(records, unclear, odd) if unclear or odd else ({}, [])
         if misfits and self._learn(misfits):
-            fitting = self._fitting(parts)
+            parts, fitting = self._parts(clear)
         ones: dict[bytes, One] = {}
         for part, found in zip(parts, fitting, strict=True):
             for one in self._general(part) if found is None else found:
                 # one key in two notations: the change before an echo is not written yet
                 hidden = one.echo and one.hash in ones
                 ones[one.hash] = msgspec.structs.replace(one, echo=False) if hidden else one
-        return Prepared(tuple(ones.values()), tuple(ones), copy.schema.version)
+        return Told(
+            _Changes(clear),
+            Prepared(tuple(ones.values()), tuple(ones), copy.schema.version),
+            tuple(suspects.items()),
+            tuple(doubts),
+        )
+
+    def _suspects(
+        self, records: Sequence[StreamRecord], unclear: Sequence[Folded], odd: Sequence[Folded]
+    ) -> tuple[dict[bytes, Item], list[str]]:
+        """The keys of these, and what is odd about their records.
+
+        Keys that cannot be read may be of several items though their text is one, so each record is asked for its own.
+        """
+        oddities = dict.fromkeys((bytes(one.record.keys) for one in odd), "its key or its image cannot be read")
+        texts = oddities.keys() | {bytes(one.record.keys) for one in unclear}
+        suspects: dict[bytes, Item] = {}
+        doubts = []
+        for record in records:
+            text = bytes(record.keys)
+            if text in texts:
+                suspects |= whole_keys(self._copy.schema.keys, record)
+                doubt = record.doubt or oddities.get(text)
+                doubts += [doubt] if doubt else []
+        return suspects, doubts
+
+    def _parts(self, folded: Sequence[Folded]) -> tuple[list[Sequence[Folded]], list[list[One] | None]]:
+        """The records, some at a time, and for each part what `_fitting` makes of it."""
+        step = RECORDS_DECODED_AT_ONCE
+        parts = [folded[first : first + step] for first in range(0, len(folded), step)]
+        return parts, self._fitting(parts)
 
     def _learn(self, misfits: Sequence[Folded]) -> bool:
         """Evolve the schema for these; whether there is a new one."""
@@ -100,11 +201,7 @@ class RecordPreparer:
         return copy.schema is not before
 
     def _general(self, part: Sequence[Folded]) -> Sequence[One]:
-        changes = []
-        for one in part:
-            before = stream_record.decode_item(one.before) if one.before else None
-            changes.append(replace(one.record.change, old=before))
-        return prepare(self._copy.settings, self._copy.schema, self._copy.flavour, changes).ones
+        return prepare(self._copy.settings, self._copy.schema, self._copy.flavour, _Changes(part)).ones
 
     def _fitting(self, parts: Sequence[Sequence[Folded]]) -> list[list[One] | None]:
         """Each part ready to be written, or None where it does not fit the decoder."""
@@ -124,15 +221,22 @@ class RecordPreparer:
             return None
         rows, links = found
         rows_of = iter(zip(rows, links or [None] * len(rows), echoes, strict=True))
-        keys: list[Item] = wire_json.decoded(_decode_keys, _array([one.record.dynamodb.keys for one in part]), list)
+        try:
+            keys: list[Item] = wire_json.decoded(_decode_keys, _array([one.record.dynamodb.keys for one in part]), list)
+        except UNREADABLE:
+            return None
+        hashes = _fingerprints(decoder.schema.keys, keys)
+        if hashes is None:
+            return None
         ones = []
-        for one, key in zip(part, keys, strict=True):
+        for one, key, key_hash in zip(part, keys, hashes, strict=True):
             if one.record.is_delete:
-                key_hash = fingerprint(decoder.schema.keys, key)
                 ones.append(_one(one.record, key_hash, key, None, None, echo=False))
-            else:
-                row, link, echo = next(rows_of)
-                ones.append(_one(one.record, row.key, key, row, link, echo=echo))
+                continue
+            row, link, echo = next(rows_of)
+            if row.key != key_hash:
+                return None  # its key is another item's than its image
+            ones.append(_one(one.record, key_hash, key, row, link, echo=echo))
         return ones
 
     def _rows(
@@ -178,6 +282,21 @@ class RecordPreparer:
             for number, is_echo in zip(told, unchanged, strict=True):
                 echoes[number] = is_echo
         return echoes
+
+
+def _misfits(parts: Sequence[Sequence[Folded]], fitting: Sequence[list[One] | None]) -> list[Folded]:
+    return [one for part, found in zip(parts, fitting, strict=True) if found is None for one in part]
+
+
+def _fingerprints(keys: tuple[KeyAttribute, ...], told: Sequence[Item]) -> list[bytes] | None:
+    """Those of keys that have the key attributes and nothing else, each of its one type; None where one has not."""
+    kinds = [(one.name, one.kind) for one in keys]
+    try:
+        if any(len(key) != len(kinds) or any(len(key[name]) != 1 for name, _ in kinds) for key in told):
+            return None
+        return [fingerprint_of(keys, [key[name][kind] for name, kind in kinds]) for key in told]
+    except UNREADABLE:
+        return None
 
 
 def _one(

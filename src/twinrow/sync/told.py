@@ -37,6 +37,8 @@ class Teller:
             rechecked=counters.rechecked,
             parked=counters.parked,
             in_extra=counters.in_extra,
+            not_understood=counters.not_understood,
+            last_doubt=counters.last_doubt,
             read_units=round(read.used, 1),
             read_units_max=read.units_per_s,
             read_share=round(read.share, 3),

@@ -1,0 +1,62 @@
+"""Whether values can be read as DynamoDB's at all, at every depth: an image with one that cannot proves nothing."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Collection
+from typing import Any
+
+from twinrow.change import AttributeValue, Item
+from twinrow.decode.kind import LEVELS_MAX, Kind, kind_of, too_deep
+from twinrow.decode.number import number_parts
+
+UNREADABLE = (ValueError, TypeError, AttributeError, KeyError)
+"""What reading a value raises that is none, whatever stands in its place."""
+
+
+def unreadable(item: Item, left_out: Collection[str]) -> str:
+    """Why an image cannot be read, empty when it can; attributes in `left_out` are not looked at.
+
+    DynamoDB Local 3 writes an empty map in a stream image as `{}`, without its type.
+    """
+    try:
+        for name, value in item.items():
+            if name not in left_out:
+                _read(value, LEVELS_MAX)
+    except UNREADABLE as error:
+        return str(error) or "not a DynamoDB value"
+    return ""
+
+
+def _read(value: AttributeValue, levels: int) -> None:
+    kind = kind_of(value)
+    payload: Any = value[kind]
+    if kind == "S":
+        _want(isinstance(payload, str), kind)
+    elif kind == "N":
+        # most numbers are short integers, which need no parser
+        if not (payload.isdigit() and payload.isascii()):
+            number_parts(payload)
+    elif kind in ("BOOL", "NULL"):
+        _want(isinstance(payload, bool), kind)
+    elif kind == "B":
+        b64decode(payload, validate=True)
+    elif levels == 0:
+        raise too_deep()
+    elif kind == "M":
+        for one in payload.values():
+            _read(one, levels - 1)
+    elif kind == "L":
+        _want(isinstance(payload, list), kind)
+        for one in payload:
+            _read(one, levels - 1)
+    else:
+        _want(isinstance(payload, list), kind)
+        member = kind[0]
+        for one in payload:
+            _read({member: one}, levels)
+
+
+def _want(is_right: bool, kind: Kind) -> None:
+    if not is_right:
+        raise ValueError(f"not a DynamoDB value: what stands as {kind} is of another type")
