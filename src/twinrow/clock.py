@@ -38,6 +38,14 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+def boot_time() -> float:
+    """As `monotonic`, but it runs on while the machine sleeps, where the system has such a clock.
+
+    CLOCK_MONOTONIC stands still in a suspended machine: who wakes would take a lease for held that ran out long ago.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 class Stop:
     """One request to stop, seen by all threads; waits end early when it comes."""
 

@@ -24,7 +24,8 @@ from twinrow.change import Item
 from twinrow.clock import Stop
 from twinrow.decode import wire_json
 from twinrow.dynamodb_error import REMEDIES, DynamoDBError, of_answer
-from twinrow.errors import Throttled, Transient, TwinrowError
+from twinrow.errors import NotSent, Throttled, Transient, TwinrowError
+from twinrow.failpoint import fail_point
 from twinrow.retry import back_off_s
 from twinrow.table_description import TableDescription, described
 
@@ -212,6 +213,7 @@ class DynamoDB:
         self._lock = threading.Lock()
         self._session: Any = None
         self._clients: dict[tuple[str, int], Any] = {}
+        self._sending = threading.local()
         self.wire = True
         self.requests: dict[str, int] = {}
 
@@ -233,8 +235,21 @@ class DynamoDB:
                 client = self._session.create_client(
                     service, region_name=self.region, endpoint_url=self.endpoint_url, config=config
                 )
+                # last: an adaptive retry mode of botocore's own waits in this event
+                client.meta.events.register_last("before-send", self._before_send)
                 self._clients[(service, timeout_s)] = client
             return client
+
+    def _before_send(self, **_told: Any) -> None:
+        """botocore has signed a request (each of its own retries anew) and is about to send it. Raises NotSent.
+
+        The signature may be from now: from a process that was paused before it, DynamoDB would take it for 15 minutes.
+        """
+        may_send: Callable[[], bool] | None = getattr(self._sending, "allowed", None)
+        if may_send is not None:
+            if not may_send():
+                raise NotSent("not sent: another process may hold the table's lease by now")
+            fail_point("after-link-signed")
 
     def count(self, operation: str) -> None:
         """Count a request, sent here or by a process that reads for this one."""
@@ -251,10 +266,15 @@ class DynamoDB:
         where: str = "",
         service: Literal["dynamodb", "dynamodbstreams"] = "dynamodb",
         timeout_s: int = READ_TIMEOUT_S,
+        may_send: Callable[[], bool] | None = None,
         **parameters: Any,
     ) -> dict[str, Any]:
-        """One request, sent once. Raises Throttled or Transient (try again), or DynamoDBError with a remedy."""
+        """One request, sent once. Raises Throttled or Transient (try again), or DynamoDBError with a remedy.
+
+        `may_send` is asked once it is signed, before the first byte goes: where that is false, NotSent is raised.
+        """
         self.count(operation)
+        self._sending.allowed = may_send
         try:
             answer = getattr(self._client(service, timeout_s), operation)(**parameters)
         except botocore.exceptions.ClientError as error:
@@ -404,10 +424,16 @@ class DynamoDB:
             budget.throttled()
         return answer.get("Responses", {}).get(table, []), left
 
-    def execute_statements(self, table: str, statements: Sequence[Statement]) -> tuple[list[StatementAnswer], float]:
-        """BatchExecuteStatement of at most 25 statements for different keys; an answer each, and the units consumed."""
+    def execute_statements(
+        self, table: str, statements: Sequence[Statement], may_send: Callable[[], bool] | None = None
+    ) -> tuple[list[StatementAnswer], float]:
+        """BatchExecuteStatement of at most 25 statements for different keys; an answer each, and the units consumed.
+
+        `may_send` as in `call`.
+        """
         answer = self.call(
-            "batch_execute_statement", where=f"table {table}", timeout_s=LINK_TIMEOUT_S, ReturnConsumedCapacity="TOTAL",
+            "batch_execute_statement", where=f"table {table}", timeout_s=LINK_TIMEOUT_S, may_send=may_send,
+            ReturnConsumedCapacity="TOTAL",
             Statements=[
                 {"Statement": one.text, "Parameters": [_to_request(value) for value in one.parameters]}
                 for one in statements
@@ -417,12 +443,17 @@ class DynamoDB:
         units = sum(one.get("CapacityUnits", 0.0) for one in told) if told else float(len(statements))
         return [_statement_answer(one) for one in answer["Responses"]], units
 
-    def update_item(self, table: str, key: Item, **parameters: Any) -> tuple[StatementAnswer, float]:
-        """UpdateItem with ReturnValues ALL_OLD; a failed condition or refusal comes back as the answer's code."""
+    def update_item(
+        self, table: str, key: Item, may_send: Callable[[], bool] | None = None, **parameters: Any
+    ) -> tuple[StatementAnswer, float]:
+        """UpdateItem with ReturnValues ALL_OLD; a failed condition or refusal comes back as the answer's code.
+
+        `may_send` as in `call`.
+        """
         try:
             answer = self.call(
                 "update_item", where=f"table {table}", timeout_s=LINK_TIMEOUT_S, TableName=table, Key=request_item(key),
-                ReturnValues="ALL_OLD", ReturnConsumedCapacity="TOTAL", **parameters,
+                ReturnValues="ALL_OLD", ReturnConsumedCapacity="TOTAL", may_send=may_send, **parameters,
             )  # fmt: skip
         except DynamoDBError as error:
             return StatementAnswer(error.code, error.what, None), 1.0

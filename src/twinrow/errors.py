@@ -58,6 +58,10 @@ class LeaseLost(TwinrowError):
     """Another process holds the table's lease now; this one must not write one row more."""
 
 
+class NotSent(TwinrowError):
+    """A write to DynamoDB was signed, but it was not sent: by then this process no longer held the lease for it."""
+
+
 class SchemaMoved(TwinrowError):
     """The table's schema was changed since the rows were built; they are built anew."""
 

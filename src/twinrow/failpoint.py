@@ -16,6 +16,7 @@ NAMES = (
     "before-commit",
     "after-commit",
     "before-link-call",
+    "after-link-signed",
     "after-link-call",
     "before-link-paid",
     "after-link-paid",

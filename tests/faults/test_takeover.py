@@ -77,8 +77,8 @@ def test_a_mark_cleared_by_a_process_that_wakes_too_late_hides_no_change(
     copying = make_copying()
     copying.lease_s = LEASE_S
     copying.once_well()
-    # Past the check of the lease, the call itself not sent.
-    sleeper = _paused(copying, "before-link-call")
+    # Signed while it held the lease, and checked; the bytes not sent.
+    sleeper = _paused(copying, "after-link-signed")
     try:
         with copying.running():
             wait_until(lambda: _linked(copying), TAKEOVER_S_MAX + 20, what="takeover and links")
@@ -99,6 +99,35 @@ def test_a_mark_cleared_by_a_process_that_wakes_too_late_hides_no_change(
         sleeper.kill()
     copying.once_well()
     copying.assert_equal(items=20)
+
+
+def test_a_process_that_wakes_before_it_signs_a_link_call_sends_nothing(make_copying: MakeCopying) -> None:
+    """Its call would be signed anew, long after its successor has settled everything."""
+    copying = make_copying()
+    copying.lease_s = LEASE_S
+    copying.once_well()
+    sleeper = _paused(copying, "before-link-call")
+    try:
+        with copying.running():
+            wait_until(lambda: _linked(copying), TAKEOVER_S_MAX + 20, what="takeover and links")
+            wait_until(lambda: copying.state("_twinrow_link") == 0, 20, what="all settled by the successor")
+            query = copying.database.query
+            query("DELETE FROM _twinrow_recheck WHERE late = 1")  # nobody else will look again
+            with copying.database.connect() as held, held.cursor() as cursor:
+                # The successor is kept from its next write, so that the sleeper's call would come first.
+                cursor.execute("START TRANSACTION")
+                cursor.execute("SELECT fence FROM _twinrow_lease FOR UPDATE")
+                put_all(copying.client, copying.table, [marked(n, text={"S": "newer"}) for n in range(20)])
+                sleeper.popen.send_signal(signal.SIGCONT)
+                wait_until(lambda: "another process" in sleeper.said(), 30, what="the sleeper standing by")
+                sleeper.kill()
+                assert all("migrated" in item for item in copying.items()), "the sleeper has cleared a mark"
+                cursor.execute("ROLLBACK")
+            wait_until(lambda: copying.rows("DISTINCT text") == [("newer",)], 30, what="the newer writes")
+            wait_until(lambda: _linked(copying), 30, what="their links")
+    finally:
+        sleeper.kill()
+    copying.assert_equal(items=20, settled=False)
 
 
 def test_a_link_request_that_outlives_its_process_hides_no_change(

@@ -149,7 +149,7 @@ class Copy:
         return self._lease
 
     def hold(self, won: Lease, at: float) -> None:
-        """Take note of a lease asked for at `at` (monotonic seconds) and won; a session of its own writes under it."""
+        """Take note of a lease asked for at `at` (`clock.boot_time`) and won; a session of its own writes under it."""
         self.close()
         self._lease = won
         self.held_until = at + won.lease_s
@@ -161,17 +161,17 @@ class Copy:
         self.close()
 
     def beaten(self, at: float) -> None:
-        """A heartbeat sent at `at` (monotonic seconds) got through."""
+        """A heartbeat sent at `at` (`clock.boot_time`) got through."""
         if self._lease is not None:
             self.held_until = at + self._lease.lease_s
 
     def may_call(self) -> bool:
         """Whether the lease outlasts a link call sent now; else it is not sent: a successor could be ahead of it."""
-        return self._lease is not None and clock.monotonic() + LINK_TIMEOUT_S + LEASE_MARGIN_S < self.held_until
+        return self._lease is not None and clock.boot_time() + LINK_TIMEOUT_S + LEASE_MARGIN_S < self.held_until
 
     def may_write(self) -> bool:
         """Whether this process still believes that it holds the lease."""
-        return self._lease is not None and clock.monotonic() < self.held_until
+        return self._lease is not None and clock.boot_time() < self.held_until
 
     @property
     def schema(self) -> TableSchema:

@@ -23,7 +23,7 @@ from twinrow.retry import back_off_s
 from twinrow.state import foreign_link, outbox, recheck
 from twinrow.state.outbox import Debt
 from twinrow.sync.copy import Copy
-from twinrow.sync.link_write import NO_ANSWER, NO_RIGHTS, send
+from twinrow.sync.link_write import NO_ANSWER, NO_RIGHTS, NOT_SENT, send
 
 CALLS_AT_ONCE_MIN = 2
 CALLS_AT_ONCE_MAX = 8
@@ -43,8 +43,11 @@ FOR_GOOD = frozenset({
     "ValidationError", "ValidationException", "ItemCollectionSizeLimitExceeded",
     "ItemCollectionSizeLimitExceededException",
 })  # fmt: skip
-LATE_RECHECK_S = 900.0
-"""AWS refuses a request whose signature is older than 15 minutes: after that no call that was given up can arrive."""
+LATE_RECHECK_S = 1800.0
+"""After that no call that was given up can arrive: AWS refuses a signature whose time is more than 15 minutes off.
+
+Twice that, since a clock 15 minutes fast signs for 30 minutes; no signature is younger than its lease (`may_call`).
+"""
 
 
 Result = TypeVar("Result")
@@ -308,6 +311,8 @@ class Linker:
         later: list[Debt] = []
         silent: list[Debt] = []
         for debt, answer in zip(debts, answers, strict=True):
+            if answer.code == NOT_SENT:
+                continue  # still owed
             if answer.code is None:
                 is_same = _pays(copy, debt, answer)
                 (good if is_same else unclear).append(debt)
@@ -371,6 +376,8 @@ class Linker:
             bare = Debt(debt.key_hash, debt.key, debt.generation, debt.digest, None, debt.mark)
             cleared, units = send(copy, [bare])
             copy.write_budget.pay(units)
+            if cleared[0].code == NOT_SENT:
+                return  # still owed, and refused again by then
             if cleared[0].code == NO_ANSWER:
                 self._given_up([debt])
                 return

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twinrow.change import AttributeValue
 from twinrow.dynamodb import Statement, StatementAnswer
 from twinrow.dynamodb_error import DynamoDBError
-from twinrow.errors import Throttled, Transient
+from twinrow.errors import NotSent, Throttled, Transient
 from twinrow.state.outbox import NO_DIGEST, Debt
 from twinrow.sync.copy import Copy
 
 NO_RIGHTS = frozenset({"AccessDenied", "AccessDeniedException"})
 """Trouble of the whole table, not of an item: the debts wait, and `status` says why."""
 NO_ANSWER = "NoAnswer"
+NOT_SENT = "NotSent"
+"""The lease did not outlast the call: the debt stands in the outbox, and whoever holds the lease settles it."""
 
 
 def _quotable(name: str) -> bool:
@@ -57,8 +61,11 @@ def send(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], float]:
         names.add(copy.settings.pending.attribute)
     if copy.partiql and all(map(_quotable, names)):
         try:
-            answers, units = copy.dynamodb.execute_statements(copy.table, [statement(copy, debt) for debt in debts])
+            statements = [statement(copy, debt) for debt in debts]
+            answers, units = copy.dynamodb.execute_statements(copy.table, statements, copy.may_call)
             return _send_denied(copy, debts, answers, units)
+        except NotSent as late:
+            return [StatementAnswer(NOT_SENT, str(late), None)] * len(debts), 0.0
         except DynamoDBError as error:
             if error.code == "ValidationException" and len(debts) > 1:
                 return _send_each(copy, debts)
@@ -85,7 +92,9 @@ def _send_each(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], fl
     answers, units = [], 0.0
     for debt in debts:
         try:
-            answer, cost = copy.dynamodb.update_item(copy.table, debt.key, **update(copy, debt))
+            answer, cost = copy.dynamodb.update_item(copy.table, debt.key, copy.may_call, **update(copy, debt))
+        except NotSent as late:
+            answer, cost = StatementAnswer(NOT_SENT, str(late), None), 0.0
         except Throttled as trouble:
             answer, cost = StatementAnswer("ThrottlingError", str(trouble), None), 0.0
         except Transient as trouble:
@@ -95,7 +104,7 @@ def _send_each(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], fl
     return answers, units
 
 
-def update(copy: Copy, debt: Debt) -> dict[str, object]:
+def update(copy: Copy, debt: Debt) -> dict[str, Any]:
     """The same write as `statement`, as UpdateItem's parameters; `attribute_exists` keeps it from creating an item."""
     settings = copy.settings
     names = {f"#k{n}": name for n, name in enumerate(debt.key)}
@@ -117,7 +126,7 @@ def update(copy: Copy, debt: Debt) -> dict[str, object]:
             values[":d"] = settings.pending.done
             sets.append("#m = :d")
     parts = (["SET " + ", ".join(sets)] if sets else []) + (["REMOVE " + ", ".join(removes)] if removes else [])
-    asked: dict[str, object] = {
+    asked: dict[str, Any] = {
         "UpdateExpression": " ".join(parts), "ConditionExpression": " AND ".join(conditions),
         "ExpressionAttributeNames": names,
     }  # fmt: skip

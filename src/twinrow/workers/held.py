@@ -30,7 +30,7 @@ def held(copy: Copy, mysql: MySQL) -> Iterator[Copy]:
     session = mysql.connect()
     meta.install(session)
     lease.enter(session, copy.table)
-    at = clock.monotonic()
+    at = clock.boot_time()
     won = lease.acquire(session, copy.table, holder_name(), mysql.lease_s)
     if won is None:
         holder = lease.holder_of(session, copy.table) or "another process"

@@ -73,7 +73,7 @@ def heartbeat(shared: Shared, mysql: MySQL, over: Stop) -> None:
         held = [(copy, won) for copy in list(shared.leases.values()) if (won := copy.held) is not None]
         if not held:
             continue
-        at = clock.monotonic()
+        at = clock.boot_time()
         try:
             if session is None or not session.open:
                 session = mysql.connect(read_timeout_s=mysql.lease_s)

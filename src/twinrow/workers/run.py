@@ -183,7 +183,7 @@ class TableRun:
             meta.install(session)
             lease.enter(session, copy.table)
             while not copy.stop:
-                at = clock.monotonic()
+                at = clock.boot_time()
                 held = lease.acquire(session, copy.table, self.shared.holder, copy.mysql.lease_s)
                 if held is not None:
                     fail_point("after-lease")
