@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+FAULT = "fault in Twinrow"
+
 
 class TwinrowError(Exception):
     """An error with a remedy; the command line prints it in one line and exits with `exit_code`.
@@ -74,8 +76,27 @@ class Broken(TwinrowError):
     """This table stops (phase BROKEN) until a person acts; the other tables go on."""
 
 
+def fault_text(error: Exception) -> str:
+    """What an exception that nobody thought of is called, and where it arose.
+
+    Not its own words: a KeyError names an item's key, a UnicodeEncodeError the whole text.
+    """
+    place, at = "", error.__traceback__
+    while at is not None:
+        module = str(at.tb_frame.f_globals.get("__name__", ""))
+        if module.startswith("twinrow"):
+            place = f" in {module}, line {at.tb_lineno}"
+        at = at.tb_next
+    return f"{FAULT}: {type(error).__name__}{place}"
+
+
 def fault_of(error: Exception, table: str) -> Broken:
-    """The error that a table ends with for an exception that nobody thought of."""
-    broken = Broken(f"fault in Twinrow: {error!r}", where=f"table {table}", remedy="please report it")
+    """The error that a table ends with for an exception that nobody thought of; the exception is its cause."""
+    broken = Broken(fault_text(error), where=f"table {table}", remedy="please report it")
     broken.__cause__ = error
     return broken
+
+
+def is_fault(error: TwinrowError) -> bool:
+    """Whether an error came of `fault_of`, so that its cause is worth a report."""
+    return isinstance(error, Broken) and error.__cause__ is not None and error.what.startswith(FAULT)

@@ -23,6 +23,7 @@ from twinrow.mysql_error import MARIADB_WAIT_CODES, WITHHELD_CODES, MySQLError, 
 from twinrow.mysql_guard import Driver, TLSSettings, reach, tls_of, trust_of
 from twinrow.mysql_session import IDLE_S_MAX, UNKNOWN_VARIABLE, Flavour, Variable, reading, setting, variables
 from twinrow.mysql_session import check as check_session
+from twinrow.mysql_text import without_values
 
 __all__ = [
     "READ_TIMEOUT_S", "STATEMENT_BYTES_MAX", "VERSION_MIN", "WITHHELD_CODES", "Connection", "Flavour", "MySQL",
@@ -117,7 +118,7 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
 def translate(error: Exception, where: str, flavour: Flavour) -> TwinrowError:
     """A driver's error as ours: ConnectionLost, TransactionRetry, Transient or MySQLError."""
     code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-    text = str(error.args[1]) if len(error.args) > 1 else str(error)
+    text = without_values(str(error.args[1]) if len(error.args) > 1 else str(error))
     if isinstance(error, pymysql.err.InterfaceError | OSError | ssl.SSLError):
         return lost(text or repr(error), where)
     return meaning(code, text, flavour, where)

@@ -244,7 +244,13 @@ def test_who_fights_over_the_link_attribute_ends_the_linking(make_copying: MakeC
         wait_until(lambda: running.ran is not None, 20, what="the table's end")
     assert running.ran is not None
     assert isinstance(running.ran.outcome.error, Broken)
-    assert "something else writes `mysql_id`" in str(running.ran.outcome.error)
+    told = str(running.ran.outcome.error)
+    assert "something else writes `mysql_id`" in told
+    assert marked(2)["username"]["S"] not in told, "a reason goes to logs: no key of an item stands there"
+    row_id = copying.database.query(
+        f"SELECT row_id FROM {copying.table} WHERE username = %s", marked(2)["username"]["S"]
+    )
+    assert f"twinrow item {copying.table} --row-id {row_id[0][0]}" in told
     phase, reason = copying.database.query("SELECT phase, reason FROM _twinrow_table")[0]
     assert phase == "BROKEN"
     assert "mysql_id" in reason

@@ -17,7 +17,7 @@ from twinrow.app.troubles import commands_in
 from twinrow.app.typed import as_typed, config_option
 from twinrow.clock import Stop
 from twinrow.config import TableConfig
-from twinrow.errors import Transient, TwinrowError
+from twinrow.errors import Transient, TwinrowError, fault_text
 from twinrow.mysql import Connection, MySQL
 
 READ_EVERY_S = 1.0
@@ -139,7 +139,7 @@ class StatusSource:
             self._not_read(str(trouble))
             return
         except Exception as fault:  # noqa: BLE001 - the thread that tells of troubles must not end by one; it is shown
-            self._not_read(f"fault in Twinrow: {fault!r} (please report it)")
+            self._not_read(f"{fault_text(fault)} (please report it)")
             return
         for one in status.tables:
             self.histories[one.table].add(status.at, one)

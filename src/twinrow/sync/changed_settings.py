@@ -124,40 +124,40 @@ def _refuse_the_apps_attribute(copy: Copy, description: TableDescription, reset:
     settings = copy.settings
     name = settings.link_attribute
     column = copy.schema.by_attribute.get(name)
-    there = None
+    there = False
     if column is not None:
         cell = quote(column.column)
         other = f"{cell} <> row_id" if column.kind == "N" else f"{cell} IS NOT NULL"
-        there = _first_value(copy, cell, other)
-    if there is None:
+        there = _any_row(copy, other)
+    if not there:
         segments = settings.segments or segments_for(description.bytes)
         there = _other_link(copy, first_pages(copy.dynamodb, copy.table, segments, copy.read_budget, copy.stop))
-    if there is not None:
+    if there:
         raise StartRefused(
-            f"items carry `{name}` that holds something else than their row's id (for example {there})",
+            f"items carry `{name}` that holds something else than their row's id",
             where=f"table {copy.table}",
             remedy=f"set another `link_attribute`; or, where these are ids to keep, {reset}",
         )
 
 
-def _first_value(copy: Copy, cell: str, condition: str) -> str | None:
-    """The value of the first row for which a condition holds; by slices, since no index helps and tables are large."""
+def _any_row(copy: Copy, condition: str) -> bool:
+    """Whether a condition holds for any row; by slices, since no index helps and tables are large."""
     table, after = quote(copy.schema.into), 0
     while True:
         ids = f"SELECT row_id FROM {table} WHERE row_id > %s ORDER BY row_id LIMIT {ROWS_A_LOOK_MAX}"
         last = copy.writer.query(f"SELECT MAX(row_id) FROM ({ids}) AS slice", (after,))[0][0]
         if last is None:
-            return None
+            return False
         found = copy.writer.query(
-            f"SELECT {cell} FROM {table} WHERE row_id > %s AND row_id <= %s AND {condition} LIMIT 1", (after, last)
+            f"SELECT 1 FROM {table} WHERE row_id > %s AND row_id <= %s AND {condition} LIMIT 1", (after, last)
         )
         if found:
-            return str(found[0][0])
+            return True
         after = int(last)
 
 
-def _other_link(copy: Copy, pages: list[ScannedPage]) -> str | None:
-    """A value of the link attribute that is not the id of the item's row, if these pages have one."""
+def _other_link(copy: Copy, pages: list[ScannedPage]) -> bool:
+    """Whether these pages have a value of the link attribute that is not the id of the item's row."""
     settings, schema = copy.settings, copy.schema
     linked = {
         fingerprint(schema.keys, item): link
@@ -166,10 +166,7 @@ def _other_link(copy: Copy, pages: list[ScannedPage]) -> str | None:
         if (link := settings.link_of(item)) is not None
     }
     rows = existing_rows(copy.writer, schema, list(linked))
-    for key_hash, link in linked.items():
-        if key_hash in rows and link != {"N": str(rows[key_hash].row_id)}:
-            return json.dumps(link)
-    return None
+    return any(key_hash in rows and link != {"N": str(rows[key_hash].row_id)} for key_hash, link in linked.items())
 
 
 def adapt(copy: Copy, description: TableDescription, registered: Registered) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -343,7 +342,3 @@ class Copy:
             yield session
         finally:
             session.close()
-
-    def key_text(self, key: Item) -> str:
-        """A key for messages."""
-        return json.dumps(key, ensure_ascii=True, sort_keys=True)

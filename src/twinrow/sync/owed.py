@@ -56,13 +56,13 @@ def refuse_foreign_ids(
     for one in ones:
         new = one.row is not None and one.hash not in existing and one.hash not in buried
         if new and one.link is not None and one.origin in ("SCAN", "PENDING"):
-            refuse_linked(copy, one)
+            refuse_linked(copy)
 
 
-def refuse_linked(copy: Copy, one: One) -> None:
+def refuse_linked(copy: Copy) -> None:
     """Raise the refusal for items that carry the link attribute before anything was linked."""
     raise StartRefused(
-        f"items already carry `{copy.settings.link_attribute}` (for example {copy.key_text(one.key)})",
+        f"items already carry `{copy.settings.link_attribute}`",
         where=f"table {copy.table}",
         remedy="start with --adopt-links to keep these ids, or set another `link_attribute`",
     )
@@ -144,9 +144,10 @@ def meet_foreign_ids(
         copy.foreign.setdefault(one.hash, 0.0)
         if met >= MEETINGS_MAX:
             raise Broken(
-                f"something else writes `{copy.settings.link_attribute}` ({met} times on {copy.key_text(one.key)})",
+                f"something else writes `{copy.settings.link_attribute}` ({met} times in the item of row {row_id})",
                 where=f"table {copy.table}",
-                remedy="stop the other writer or set another `link_attribute`, then restart `twinrow sync`",
+                remedy=f"twinrow item {copy.table} --row-id {row_id} shows it; stop the other writer or set another "
+                "`link_attribute`, then restart `twinrow sync`",
             )
     return went_back
 

@@ -15,7 +15,8 @@ from tests.fixtures.shown import Shown
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.listen import Address, parse_address
-from twinrow.app.page.server import FILES, new_token, serve
+from twinrow.app.page.server import FILES, serve
+from twinrow.app.serve_token import new_token
 from twinrow.app.servers import MySQLServer
 from twinrow.clock import Stop
 from twinrow.errors import ConfigError, TwinrowError

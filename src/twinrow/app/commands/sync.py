@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +17,7 @@ from twinrow.app.status import TableStatus, span
 from twinrow.app.terminal import complain, out
 from twinrow.app.typed import as_typed, in_text
 from twinrow.config import Config, TableConfig
-from twinrow.errors import TwinrowError
+from twinrow.errors import ConfigError, TwinrowError, is_fault
 
 if TYPE_CHECKING:
     from twinrow.app.logs import Log
@@ -47,6 +49,16 @@ def sync(
         str | None,
         typer.Option("--serve", metavar="HOST:PORT", help="Show the page there, for example 127.0.0.1:8642."),
     ] = None,
+    serve_token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--serve-token-file",
+            metavar="FILE",
+            help="The token for raw items on the page: read from FILE, or written into it for its owner alone. "
+            "Without it the token is printed, at a terminal only.",
+            show_default=False,
+        ),
+    ] = None,
     metrics: Annotated[
         str | None, typer.Option("--metrics", metavar="HOST:PORT", help="Answer Prometheus and health checks there.")
     ] = None,
@@ -73,7 +85,11 @@ def sync(
     chosen = loaded.chosen(tables or [])
     stop = stop_on_signals()
     log = Log(as_json=said().json_logs, verbose=said().verbose)
-    how = How(once=once, adopt_links=adopt_links, serve=Addresses(serve, metrics))
+    if serve_token_file is not None and serve is None:
+        raise ConfigError(
+            "--serve-token-file is the token of --serve, which is not given", remedy="add --serve HOST:PORT"
+        )
+    how = How(once=once, adopt_links=adopt_links, serve=Addresses(serve, metrics, serve_token_file))
     raise typer.Exit(run(loaded, chosen, stop, log, how))
 
 
@@ -114,6 +130,9 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
             source.tell(table, str(outcome.error))
             if not once:  # else it is told at the end
                 log.event("error", "ended", table, in_text(str(outcome.error)))
+            if is_fault(outcome.error):
+                # only with --verbose: an exception's own words may be an item's values
+                log.event("debug", "fault", table, "".join(traceback.format_exception(outcome.error.__cause__)))
 
     def look() -> None:
         view.look(source.latest().status)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-import secrets
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from importlib import resources
@@ -30,7 +29,6 @@ from twinrow.mysql import Connection
 EVENT_EVERY_S = 1.0
 END_SEEN_S = 0.1
 VIEWERS_MAX = 64
-TOKEN_BYTES = 24
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 JAVASCRIPT = "text/javascript; charset=utf-8"
 FILES = {
@@ -55,11 +53,6 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cache-control": "no-store",
 }
-
-
-def new_token() -> str:
-    """A token that `sync` prints, and without which no raw item is shown."""
-    return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def serve(address: str, source: StatusSource, stop: Stop, token: str) -> Listening:
@@ -186,7 +179,10 @@ class _Answers:
         """The raw item of a dead letter: `?table=…&id=ID`, with the token as `Authorization: Bearer …`."""
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token):
-            raise HTTPException(401, "raw items are shown with the token that `twinrow sync` prints")
+            raise HTTPException(
+                401,
+                "raw items are shown with the token of `twinrow sync`: see its first lines, or its --serve-token-file",
+            )
         table, number = self._table(request), _number(request, "id")
         return self._read(lambda session: detail.raw_item(session, table, number))
 
