@@ -8,16 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from twinrow import clock
-from twinrow.change import Item
 from twinrow.errors import TwinrowError
 from twinrow.mysql import Connection, Flavour
 from twinrow.schema.column_type import render
-from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve
+from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve, wanted_by
 from twinrow.schema.naming import quote
-from twinrow.schema.row import key_of, to_item
 from twinrow.schema.table import Column, TableSchema
 from twinrow.sink import ddl, inspect, statements
-from twinrow.state import gap, recheck
+from twinrow.state import deferred, gap, lease
+from twinrow.sync.cells import PutOff
 from twinrow.sync.copy import Copy
 from twinrow.sync.start import steps_between
 
@@ -74,7 +73,7 @@ def statements_of(
 
 
 def apply(copy: Copy, evolution: Evolution, lost: list[AddColumn]) -> int:
-    """Run it under the lease; how many rows go to recheck so that their waiting values come into the columns.
+    """Run it under the lease; how many rows show values by now that waited in extra.
 
     Dropped columns come back empty: a gap is recorded, and the next sync's reconcile fills them. Raises Transient when
     the table's lock cannot be had.
@@ -83,15 +82,15 @@ def apply(copy: Copy, evolution: Evolution, lost: list[AddColumn]) -> int:
     if lost:
         gap.record(session, table, COLUMN_DROPPED, at=clock.now())
         ddl.apply(session, copy.schema, list(lost), may_rebuild=True)
-    if not evolution.steps:
-        return 0
-    # First the rechecks: nobody else works them off while this holds the lease, and a kill in between loses none.
-    count = 0
-    for keys in _keys_waiting(session, copy.schema, evolution):
-        recheck.add(session, table, keys, "schema applied")
-        count += len(keys)
-    copy.change_schema(evolution, forced=True)
-    return count
+    if evolution.steps:
+        with session.transaction() as tx:  # before the ALTER: a kill in between leaves the walk to the next sync
+            lease.lock(tx, copy.lease, None)
+            deferred.note(tx, table, wanted_by(evolution.steps), {}, "asked for by twinrow schema --apply")
+        copy.change_schema(evolution, forced=True)
+    cells = PutOff(copy)
+    while cells.step():
+        pass
+    return cells.rewritten
 
 
 def told(evolution: Evolution, lost: list[AddColumn], connection: Connection) -> list[str]:
@@ -118,18 +117,6 @@ def _rows_with_extra(connection: Connection, schema: TableSchema) -> Iterator[li
     while page := connection.query(sql, (after,)):
         yield page
         after = page[-1][0]
-
-
-def _keys_waiting(
-    connection: Connection, schema: TableSchema, evolution: Evolution
-) -> Iterator[list[tuple[bytes, Item]]]:
-    """The keys of rows whose extra holds a value of an attribute that the steps speak of."""
-    names = {
-        step.after.attribute if isinstance(step, WidenColumn) else step.column.attribute for step in evolution.steps
-    }
-    for page in _rows_with_extra(connection, schema):
-        rows = [row for row in page if not row[2] and names & json.loads(row[4]).keys()]
-        yield [(row[1], key_of(schema.keys, to_item(schema, row[5:], row[4]))) for row in rows]
 
 
 def columns_left_out(connection: Connection, schema: TableSchema, rows: int) -> list[str]:

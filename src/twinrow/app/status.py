@@ -26,6 +26,19 @@ __all__ = ["Status", "TableStatus", "collect", "span"]
 
 
 @dataclass(frozen=True, slots=True)
+class PutOff:
+    """An attribute of which rows show a rounded value or NULL until its column is there, or wide enough.
+
+    Since `age_s` seconds, for the reason `why`; `rows` counts writes of such rows. Extra holds each value exactly.
+    """
+
+    attribute: str
+    age_s: float
+    why: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class TableStatus:
     """How one table stands. Times are epoch seconds, None where unknown; `*_s` are seconds.
 
@@ -36,6 +49,7 @@ class TableStatus:
     is what else is not known. A run that ended in good order (`sync --once`, SIGTERM) leaves phase and figures as they
     were at its end, `as_of`. `snapshot_share` goes from 0 to 1 during the first copy,
     `reconcile_share` during a reconcile (None while none is under way).
+    `put_off` are the attributes whose columns must come or grow before rows already written show their values.
     `troubles` is what is wrong or worth knowing, each with the commands that mend it; `notes` are their texts without
     the `reason`, `remedies` all their commands.
 
@@ -89,6 +103,7 @@ class TableStatus:
     links_per_s: float | None = 0.0
     read_units_per_s: float | None = 0.0
     write_units_per_s: float | None = 0.0
+    put_off: tuple[PutOff, ...] = ()
 
     @property
     def changes(self) -> int:
@@ -140,10 +155,11 @@ class Status:
 def collect(connection: Connection, chosen: Sequence[TableConfig]) -> Status:
     """The status of the chosen tables. Raises what a query raises, and as `check_version`."""
     at = clock.now()
-    if not meta.check_version(connection):
+    version = meta.check_version(connection)
+    if not version:
         return Status(at, tuple(table_status_of(table, None, Counts(), at) for table in chosen))
     registered = {one.table_name: one for one in tables.load_all(connection)}
-    counts = overview.counts(connection)
+    counts = overview.counts(connection, version)
     return Status(
         at,
         tuple(
@@ -207,6 +223,7 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         write_units=told.write_units,
         write_units_max=told.write_units_max,
         write_share=told.write_share,
+        put_off=tuple(PutOff(one.attribute, round(one.age_s, 3), one.why, one.rows) for one in counts.put_off),
         **_rates(told, standing),
     )
 

@@ -11,6 +11,7 @@ from twinrow.app.standing import TOLD_S_MAX, is_silent, standing_of
 from twinrow.app.typed import as_typed
 from twinrow.config import TableConfig
 from twinrow.state.counted import from_json
+from twinrow.state.deferred import EVERY, Deferred
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
 
@@ -92,6 +93,8 @@ def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, a
     if counted is not None and counted.not_understood:
         what = many(counted.not_understood, "change")
         yield Trouble(False, f"{what} not understood, the items were read again; the last one: {counted.last_doubt}")
+    for one in counts.put_off:
+        yield _put_off(one, name)
     verified = json.loads(known.verified) if known and known.verified else {}
     differences = sum(verified.get(kind, 0) for kind in ("missing", "extra", "different", "unlinked", "unsettled"))
     if differences:
@@ -100,6 +103,18 @@ def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, a
     if table.capture == "pending-index" and table.reconcile_s is None:
         text = "writes without the mark and hard deletes are not seen: reconcile_every is off"
         yield Trouble(False, text, (f"twinrow repair {name} --execute",) if known else ())
+
+
+def _put_off(one: Deferred, table: str) -> Trouble:
+    """Values that SQL does not see as they are yet."""
+    if one.attribute == EVERY:
+        return Trouble(False, "rows written by an earlier version are looked through for values that wait in extra")
+    rows = "1 row shows" if one.rows == 1 else f"{one.rows:,} rows show" if one.rows else "rows show"
+    text = (
+        f"{rows} `{one.attribute}` rounded or as NULL since {span(one.age_s)} (exact in extra) until its column "
+        f"holds the values: {one.why}"
+    )
+    return Trouble(True, text, commands_in(one.why, table))
 
 
 def many(count: int, what: str) -> str:

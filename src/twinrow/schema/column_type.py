@@ -24,7 +24,7 @@ from twinrow.schema.sql_type import ColumnType, Flavour, Source, SqlValue, parse
 
 __all__ = [
     "NUMBER_TOP", "ColumnType", "Encoded", "Flavour", "Source", "SqlValue", "decode", "encode", "join", "least",
-    "may_be_narrower", "parse_type", "record_bytes", "render", "row_bytes", "same_stored", "settled",
+    "on_ladder", "parse_type", "record_bytes", "render", "row_bytes", "same_stored", "settled",
 ]  # fmt: skip
 
 BIGINT: Final = ColumnType("BIGINT")
@@ -34,7 +34,6 @@ FRACTION: Final = ColumnType("DECIMAL", 38, 9)
 NUMBER_TOP: Final = ColumnType("DECIMAL", 65, 27)
 """The widest type that a number's column grows to."""
 
-_NUMBERS: Final = (BIGINT, WHOLE, FRACTION, NUMBER_TOP)
 _HEIGHT: Final = {BIGINT: 0, MIDDLE: 1, WHOLE: 2, FRACTION: 2, NUMBER_TOP: 3}
 _OTHERS: Final[dict[str, ColumnType]] = {
     "S": ColumnType("MEDIUMTEXT"),
@@ -61,11 +60,9 @@ def least(kind: Kind, value: AttributeValue) -> ColumnType:
     return _OTHERS[kind]
 
 
-def may_be_narrower(kind: Kind, value: AttributeValue, stored: SqlValue, flavour: Flavour) -> bool:
-    """Whether a cell can be what an earlier type of its column made of a value; NULL always: there was no column."""
-    if stored is None or kind != "N":
-        return stored is None
-    return any(encode(ct, kind, value, flavour).sql == stored for ct in _NUMBERS)
+def on_ladder(ct: ColumnType) -> bool:
+    """Whether numbers widen a column of this type."""
+    return ct in _HEIGHT
 
 
 @lru_cache(maxsize=4096)

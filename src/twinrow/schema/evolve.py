@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.kind import Kind, kind_of
 from twinrow.decode.readable import UNREADABLE
-from twinrow.schema.cell import kind_of_column
+from twinrow.schema.cell import holds, kind_of_column
 from twinrow.schema.column_type import NUMBER_TOP, ColumnType, join, least, record_bytes, render, row_bytes, settled
 from twinrow.schema.naming import column_name, fold
 from twinrow.schema.table import Column, Override, TableSchema
@@ -26,6 +26,10 @@ RECORD_BYTES_OWN: Final = 100
 
 _NUMBER_PAYLOAD_CHARACTERS_SHORT: Final = 18
 """Digits that always fit BIGINT."""
+
+
+Wanted = Mapping[str, tuple[Kind, ColumnType]]
+"""What attributes ask of the schema: a column of this kind, of at least this type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,31 @@ def evolve(schema: TableSchema, items: Iterable[Item], taken: Collection[str] = 
                 _observe(schema, found, name, item[name])
             except UNREADABLE:
                 continue  # no row is made of this image: its item is read again
+    return _evolved(schema, found, taken)
+
+
+def evolve_to(schema: TableSchema, wanted: Wanted, taken: Collection[str] = ()) -> Evolution:
+    """Return the schema that holds what was `wanted` earlier; no steps where it does so by now, or never can."""
+    known = _known(schema)
+    found: dict[str, tuple[Kind, ColumnType]] = {}
+    for name, (kind, ct) in wanted.items():
+        column, override = schema.by_attribute.get(name), _wanted_type(schema, name)
+        if name in known or (override is not None and not holds(override, kind)):
+            continue
+        if column is None:
+            found[name] = kind, override or ct
+        elif column.kind == kind:
+            found[name] = kind, join(column.type, ct)
+    return _evolved(schema, found, taken)
+
+
+def wanted_by(steps: Iterable[AddColumn | WidenColumn]) -> Wanted:
+    """What these steps would give, by attribute."""
+    columns = [step.column if isinstance(step, AddColumn) else step.after for step in steps]
+    return {column.attribute: (column.kind, column.type) for column in columns}
+
+
+def _evolved(schema: TableSchema, found: Wanted, taken: Collection[str]) -> Evolution:
     found = {name: (kind, settled(ct)) for name, (kind, ct) in found.items()}
     widened = _widened(schema, found)
     added = _added(schema, [(name, *one) for name, one in found.items() if name not in schema.by_attribute], taken)
@@ -124,7 +153,7 @@ def _wanted_type(schema: TableSchema, name: str) -> ColumnType | None:
     return override.type if override is not None else None
 
 
-def _widened(schema: TableSchema, found: dict[str, tuple[Kind, ColumnType]]) -> list[WidenColumn]:
+def _widened(schema: TableSchema, found: Wanted) -> list[WidenColumn]:
     steps = []
     for name, (_, wider) in sorted(found.items()):
         before = schema.by_attribute.get(name)
@@ -197,3 +226,15 @@ def without_widening(evolution: Evolution) -> Evolution:
     columns = tuple(before.get(column.attribute, column) for column in evolution.schema.columns)
     version = evolution.schema.version if added else evolution.schema.version - 1
     return Evolution(replace(evolution.schema, columns=columns, version=version), added)
+
+
+def part_of(before: TableSchema, whole: Evolution, steps: Sequence[AddColumn | WidenColumn]) -> Evolution:
+    """Return the part of an evolution that these of its steps make."""
+    made = {(step.column if isinstance(step, AddColumn) else step.after).attribute for step in steps}
+    known = before.by_attribute
+    columns = tuple(
+        one if one.attribute in made else known[one.attribute]
+        for one in whole.schema.columns
+        if one.attribute in made or one.attribute in known
+    )
+    return Evolution(replace(whole.schema, columns=columns), tuple(steps))

@@ -17,6 +17,7 @@ from twinrow.decode.plain import settled
 from twinrow.schema.cell import (
     PayloadDecoder,
     PayloadEncoder,
+    encode,
     payload_decoder,
     payload_encoder,
     same_stored,
@@ -140,6 +141,27 @@ def to_item(schema: TableSchema, values: Sequence[SqlValue], extra: str | None) 
             item[name] = value
     item.update(apart)
     return {name: value for name, value in item.items() if name not in schema.left_out}
+
+
+def rebuilt_cells(
+    schema: TableSchema, values: Sequence[SqlValue], extra: str, flavour: Flavour
+) -> tuple[dict[str, SqlValue], str | None] | None:
+    """The cells, by column name, and the extra that the values in a row's extra have under today's schema.
+
+    None where the row has them already. Raises ValueError when extra is not what Twinrow writes.
+    """
+    apart, cells = _parse_extra(extra), dict[str, SqlValue]()
+    for column, stored in zip(schema.columns, values, strict=True):
+        value = apart.get(column.attribute)
+        if value is None:
+            continue
+        encoded = encode(column.type, column.kind, value, flavour)
+        if not same_stored(column.type, encoded.sql, stored, flavour):
+            cells[column.column] = encoded.sql
+        if encoded.exact:
+            del apart[column.attribute]
+    text = extra_text(apart) if apart else None
+    return (cells, text) if cells or text != extra else None
 
 
 def _parse_extra(extra: str | None) -> dict[str, AttributeValue]:

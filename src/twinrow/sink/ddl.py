@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from twinrow.errors import SchemaBusy, Transient
 from twinrow.failpoint import fail_point
-from twinrow.mysql import Connection, MySQLError
+from twinrow.mysql import Connection, Flavour, MySQLError
 from twinrow.schema.column_type import render
 from twinrow.schema.evolve import AddColumn, WidenColumn
 from twinrow.schema.table import Column, TableSchema
 from twinrow.sink import inspect, statements
+from twinrow.sink.inspect import FoundColumn
 
 LOCK_TRIES_MAX = 5
 NO_INSTANT_CODES = frozenset({1845, 1846, 4092, 4157, 1235})
@@ -46,6 +49,13 @@ def apply(
             raise NeedsRebuild("widening rebuilds the table", remedy=f"twinrow schema {schema.table} --apply")
         _run(connection, statements.widen_columns(schema, widen, connection.flavour))
     fail_point("after-ddl")
+
+
+def is_done(step: AddColumn | WidenColumn, found: Mapping[str, FoundColumn], flavour: Flavour) -> bool:
+    """Whether the server's table, whose columns are `found`, has the column, of the type that was asked for."""
+    wanted = step.column if isinstance(step, AddColumn) else step.after
+    there = found.get(wanted.column)
+    return there is not None and there.is_of(wanted.type, flavour)
 
 
 def not_there(connection: Connection, schema: TableSchema, columns: list[Column]) -> list[Column]:

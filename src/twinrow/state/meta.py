@@ -49,6 +49,10 @@ DEFINITIONS = {
     "_twinrow_schema_log": f"""id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, {_NAME}, version BIGINT NOT NULL,
         attribute LONGTEXT NOT NULL, column_name VARCHAR(64) NOT NULL, column_type VARCHAR(190) NOT NULL,
         before_type VARCHAR(190) NOT NULL, why TEXT NOT NULL, at DOUBLE NOT NULL, KEY of_table (table_name, id)""",
+    "_twinrow_deferred": f"""{_NAME}, attribute_hash BINARY(16) NOT NULL, attribute LONGTEXT NOT NULL,
+        kind VARCHAR(4) NOT NULL, wanted LONGTEXT NOT NULL, since DOUBLE NOT NULL, why TEXT NOT NULL,
+        rows_noted BIGINT NOT NULL DEFAULT 0, walked_to BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        PRIMARY KEY (table_name, attribute_hash)""",
     "_twinrow_seen": f"""{_NAME}, pass_at DOUBLE NOT NULL, block BIGINT NOT NULL, bits BLOB NOT NULL,
         PRIMARY KEY (table_name, pass_at, block)""",
 }  # fmt: skip

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from twinrow.mysql import Connection
-from twinrow.state import checkpoint
+from twinrow.state import checkpoint, deferred
+from twinrow.state.deferred import Deferred
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What stands in the state for one table: `refused` are part of `unlinked`; no `holder` means that no sync runs.
 
-    `refusal` is why its first start was refused.
+    `refusal` is why its first start was refused; `put_off` are the columns that values in extra wait for.
     """
 
     rows: int = 0
@@ -26,6 +28,7 @@ class Counts:
     segments_done: int = 0
     segments: int = 0
     refusal: str = ""
+    put_off: tuple[Deferred, ...] = ()
 
 
 _QUERIES: dict[tuple[str, ...], str] = {
@@ -44,11 +47,14 @@ _QUERIES: dict[tuple[str, ...], str] = {
 }  # fmt: skip
 
 
-def counts(connection: Connection) -> dict[str, Counts]:
-    """The counts of every table that has state here."""
-    found: dict[str, dict[str, int | str]] = {}
+def counts(connection: Connection, version: int) -> dict[str, Counts]:
+    """The counts of every table that has state here, which is of this version."""
+    found: dict[str, dict[str, Any]] = {}
     for names, sql in _QUERIES.items():
         for table, *values in connection.query(sql):
             for name, value in zip(names, values, strict=True):
                 found.setdefault(str(table), {})[name] = value if isinstance(value, str) else int(value or 0)
-    return {table: Counts(**values) for table, values in found.items()}  # type: ignore[arg-type]
+    if version >= deferred.SINCE_VERSION:
+        for table, put_off in deferred.of_all(connection).items():
+            found.setdefault(table, {})["put_off"] = tuple(put_off)
+    return {table: Counts(**values) for table, values in found.items()}

@@ -19,7 +19,7 @@ from twinrow.state import checkpoint, dead_letter, gap, lease, outbox, recheck
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.outbox import Debt
 from twinrow.state.recheck import Suspect
-from twinrow.sync import deletes, owed, row_ids
+from twinrow.sync import cells, deletes, owed, row_ids
 from twinrow.sync.copy import Copy
 from twinrow.sync.prepare import One, Prepared, prepare
 
@@ -102,8 +102,8 @@ class _NeedsColumns(Exception):
 
 
 def _learned(copy: Copy, batch: Batch) -> Prepared:
-    copy.learn(change.item for change in batch.changes if change.item is not None)
-    return prepare(copy.settings, copy.schema, copy.flavour, batch.changes)
+    put_off = copy.learn(change.item for change in batch.changes if change.item is not None)
+    return prepare(copy.settings, copy.schema, copy.flavour, batch.changes, put_off)
 
 
 def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | None, *, stage: bool) -> Applied:
@@ -117,9 +117,10 @@ def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | 
         batch = read(tx)
         if prepared is None:
             items = [change.item for change in batch.changes if change.item is not None]
-            if copy.evolution(items).steps:
+            asked = copy.asked(items)
+            if asked.evolution.steps:
                 raise _NeedsColumns(items)
-            prepared = prepare(copy.settings, copy.schema, copy.flavour, batch.changes)
+            prepared = prepare(copy.settings, copy.schema, copy.flavour, batch.changes, asked.put_off)
         applied, rows_delta = _write(tx, copy, batch, prepared, locked.generation, staged, read_at)
         fail_point("after-rows")
         checkpoint.save(tx, copy.table, batch.parts)
@@ -168,6 +169,8 @@ def _write(
         wanted = row_ids.put_off(tx, copy, wanted, existing, taken.ids)
     rows = [one.row for one in wanted if one.row is not None and not owed.is_echo(one, existing)]
     written = writer.write(tx, copy.schema, rows, existing, taken.ids, staged=staged, ids=copy.settings.linked)
+    if prepared.put_off:
+        cells.note_put_off(tx, copy, prepared.put_off, [row for row in rows if row.key not in written.refused])
     parked = {one.hash: (one, one.unfit) for one in wanted if one.unfit}
     parked.update({one.hash: (one, written.refused[one.hash]) for one in wanted if one.hash in written.refused})
     gone, kept = deletes.delete(tx, copy, wanted, existing, parked, buried)

@@ -8,22 +8,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from twinrow.change import Item
-from twinrow.decode.attribute import digest, same
+from twinrow.decode.attribute import digest
 from twinrow.decode.number import one_double
 from twinrow.mysql import Connection
-from twinrow.schema.column_type import may_be_narrower
 from twinrow.schema.json_cell import same_json
 from twinrow.schema.naming import quote
 from twinrow.schema.row import Row, Unrepresentable, differing, fingerprint, key_of, to_item, to_row
 from twinrow.schema.sql_type import SqlValue
 from twinrow.schema.table import TableSchema
 from twinrow.sink import statements
-from twinrow.state import schema_log
 from twinrow.sync.prepare import content
 from twinrow.sync.settings import Settings
 
-DifferenceKind = Literal["MISSING", "EXTRA", "DIFFERENT", "UNLINKED", "OLD_SCHEMA"]
-"""OLD_SCHEMA is no difference: the row says the same as the item, as an earlier schema wrote it; it is rewritten."""
+DifferenceKind = Literal["MISSING", "EXTRA", "DIFFERENT", "UNLINKED"]
 KEYS_A_QUERY_MAX = 500
 ROWS_A_PAGE = 5000
 DOUBLE = re.compile(r"-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)", re.ASCII)
@@ -78,10 +75,6 @@ class Comparer:
         self.schema = schema
         self._settings = settings
         self.parked = parked
-        self._changed_at: dict[str, float] = {}
-        for change in schema_log.history(connection, settings.table):
-            self._changed_at[change.attribute] = max(change.at, self._changed_at.get(change.attribute, 0.0))
-        self._columns_changed_at = max(self._changed_at.values(), default=0.0)
 
     def rows(self, hashes: Sequence[bytes]) -> dict[bytes, StoredRow]:
         """The stored rows of these fingerprints."""
@@ -162,7 +155,7 @@ class Comparer:
             return "EXTRA", ()
         names = self._differing(expected, live)
         if names:
-            return ("OLD_SCHEMA" if self._left_behind(item, live, names) else "DIFFERENT"), names
+            return "DIFFERENT", names
         if settings.linked and not settings.is_linked(item, live.row_id):
             return "UNLINKED", (settings.link_attribute,)
         return None, ()
@@ -189,24 +182,6 @@ class Comparer:
         if LITERAL_BYTES * len(ours) > self.connection.packet_bytes_max:
             return False  # as large as this it is different, and written anew
         return same_json(str(self.connection.query("SELECT CAST(%s AS JSON)", (ours,))[0][0]), stored)
-
-    def _left_behind(self, item: Item, row: StoredRow, names: tuple[str, ...]) -> bool:
-        """Whether only a schema change made the row differ: not written since, and it still gives the item back.
-
-        A cell that no earlier type explains was changed by hand, though extra may hold the exact value.
-        """
-        if row.updated_at > self._columns_changed_at:
-            return False
-        for column, stored in zip(self.schema.columns, row.values, strict=True):
-            name = column.attribute
-            if name not in names:
-                continue
-            if row.updated_at > self._changed_at.get(name, 0.0):
-                return False
-            if not may_be_narrower(column.kind, item.get(name, {}), stored, self.connection.flavour):
-                return False
-        rebuilt = self._rebuilt(row)
-        return rebuilt is not None and same(rebuilt, _described(item, self.schema, self._settings))
 
     def _rebuilt(self, row: StoredRow) -> Item | None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -15,7 +15,16 @@ from twinrow.dynamodb import LINK_TIMEOUT_S, DynamoDB
 from twinrow.errors import LeaseLost, SchemaBusy, SchemaMoved, TransactionRetry, Transient
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection, Flavour, MySQL, MySQLError
-from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve, without_widening
+from twinrow.schema.evolve import (
+    AddColumn,
+    Evolution,
+    Wanted,
+    WidenColumn,
+    evolve,
+    evolve_to,
+    wanted_by,
+    without_widening,
+)
 from twinrow.schema.table import TableSchema, from_json, to_json
 from twinrow.sink import ddl, inspect
 from twinrow.state import checkpoint, lease, schema_log, tables
@@ -59,6 +68,15 @@ class Counters:
         self.applied[(kind, origin)] = self.applied.get((kind, origin), 0) + count
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What items ask of the schema: all of it, the part that may be done now, and what is put off meanwhile."""
+
+    wished: Evolution
+    evolution: Evolution
+    put_off: Wanted
+
+
 class Copy:
     """The life of one table's copy in this process. One thread writes rows (`writer`), others settle links."""
 
@@ -88,6 +106,8 @@ class Copy:
         self._ddl_after = 0.0
         self._ttl: tuple[str | None, ...] = ()
         self.waits_for_rebuild = ""
+        self.wants_person = False  # that is what it waits for
+        self.owes_cells = True  # until a look says that nothing is put off
         self.generation = 0  # the highest that this process knows as committed
         self.owes_key_index = False
         self.index_trouble = ""
@@ -225,29 +245,46 @@ class Copy:
             self._ttl = (self.dynamodb.ttl_attribute(self.table),)
         return self._ttl[0]
 
-    def learn(self, items: Iterable[Item]) -> None:
-        """Evolve the schema for these items before they are written; what may not be done now waits in extra."""
-        evolution = self.evolution(items)
-        if evolution.steps:
-            self.change_schema(evolution)
+    def learn(self, items: Iterable[Item]) -> Wanted:
+        """Evolve the schema for these items before they are written; what could not be had now waits in extra.
 
-    def evolution(self, items: Iterable[Item]) -> Evolution:
-        """What these items ask of the schema, as far as it may be done now."""
+        Whoever writes these items notes it as put off in the same transaction.
+        """
         looked_at = list(items)
-        evolution = evolve(self.schema, looked_at)
-        if evolution.steps and clock.monotonic() < self._ddl_after:
-            return Evolution(self.schema, ())
-        if evolution.steps:
-            # rare enough to ask which columns users have added: their names are theirs
-            known = {column.column for column in self.schema.columns}
-            theirs = inspect.columns(self.writer, self.settings.into).keys() - known
-            evolution = evolve(self.schema, looked_at, theirs)
-        if any(isinstance(step, WidenColumn) for step in evolution.steps) and not self._may_rebuild():
-            self.waits_for_rebuild = f"values wait in extra for a rebuild: twinrow schema {self.table} --apply"
-            return without_widening(evolution)
-        return evolution
+        asked = self.asked(looked_at)
+        if not asked.evolution.steps:
+            return asked.put_off
+        self.change_schema(asked.evolution)
+        return wanted_by(evolve(self.schema, looked_at).steps)
 
-    def _may_rebuild(self) -> bool:
+    def asked(self, items: Iterable[Item]) -> Asked:
+        """What these items ask of the schema."""
+        looked_at = list(items)
+        return self._asked(lambda taken: evolve(self.schema, looked_at, taken))
+
+    def asked_before(self, wanted: Wanted) -> Asked:
+        """What items that were written earlier asked of the schema."""
+        return self._asked(lambda taken: evolve_to(self.schema, wanted, taken))
+
+    def _asked(self, evolve_with: Callable[[Collection[str]], Evolution]) -> Asked:
+        evolution = evolve_with(())
+        if not evolution.steps:
+            return Asked(evolution, evolution, {})
+        if clock.monotonic() < self._ddl_after:
+            return Asked(evolution, Evolution(self.schema, ()), wanted_by(evolution.steps))
+        # rare enough to ask which columns users have added: their names are theirs
+        known = {column.column for column in self.schema.columns}
+        theirs = inspect.columns(self.writer, self.settings.into).keys() - known
+        evolution = evolve_with(theirs)
+        if any(isinstance(step, WidenColumn) for step in evolution.steps) and not self.may_rebuild():
+            self.waits_for_rebuild = f"values wait in extra for a rebuild: twinrow schema {self.table} --apply"
+            self.wants_person = True
+            possible = without_widening(evolution)
+            return Asked(evolution, possible, wanted_by(one for one in evolution.steps if one not in possible.steps))
+        return Asked(evolution, evolution, {})
+
+    def may_rebuild(self) -> bool:
+        """Whether the table is small enough to be rebuilt without a person's word."""
         return lease.row_count(self.writer, self.table) <= self.settings.rebuild_rows_max
 
     def change_schema(self, evolution: Evolution, *, forced: bool = False) -> None:
@@ -262,8 +299,12 @@ class Copy:
         except SchemaBusy as busy:
             if forced:
                 raise
-            self._ddl_after = clock.monotonic() + DDL_RETRY_S
-            self.waits_for_rebuild = str(busy)
+            self._put_off(busy)
+
+    def _put_off(self, trouble: Transient) -> None:
+        self._ddl_after = clock.monotonic() + DDL_RETRY_S
+        self.waits_for_rebuild = str(trouble)
+        self.wants_person = isinstance(trouble, ddl.NeedsRebuild)
 
     def _change_schema(self, evolution: Evolution, *, forced: bool) -> None:
         with self.ddl_session() as session:
@@ -276,14 +317,13 @@ class Copy:
                 return
             checkpoint.save(self.writer, self.table, {"ddl": Checkpoint(to_json(evolution.schema))})
             try:
-                ddl.apply(session, evolution.schema, list(evolution.steps), may_rebuild=forced or self._may_rebuild())
+                ddl.apply(session, evolution.schema, list(evolution.steps), may_rebuild=forced or self.may_rebuild())
             except Transient as trouble:
                 if forced and isinstance(trouble, SchemaBusy):  # what took the name is not ours to be taken up
                     checkpoint.forget(self.writer, self.table, "ddl")
                 if forced or not session.open:
                     raise
-                self._ddl_after = clock.monotonic() + DDL_RETRY_S
-                self.waits_for_rebuild = str(trouble)
+                self._put_off(trouble)
                 evolution = without_widening(evolution)
                 adds = [step.column for step in evolution.steps if isinstance(step, AddColumn)]
                 if not adds or ddl.not_there(session, evolution.schema, adds):

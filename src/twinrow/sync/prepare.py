@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
@@ -13,11 +15,14 @@ from twinrow.change import AttributeValue, Change, ChangeKind, Item, Origin
 from twinrow.decode.attribute import digest, same
 from twinrow.decode.readable import unreadable
 from twinrow.mysql import Flavour
+from twinrow.schema.evolve import Wanted
 from twinrow.schema.load_text import WritableRow
 from twinrow.schema.row import Unrepresentable, fingerprint, to_row
 from twinrow.schema.table import TableSchema
 from twinrow.state.outbox import NO_DIGEST
 from twinrow.sync.settings import Settings
+
+NOTHING: Final[Wanted] = MappingProxyType({})
 
 
 class One(msgspec.Struct, frozen=True, gc=False):
@@ -55,11 +60,12 @@ class One(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A batch ready to be written under `schema_version`."""
+    """A batch ready to be written under `schema_version`; `put_off` is what its items asked of that schema in vain."""
 
     ones: tuple[One, ...]
     hashes: tuple[bytes, ...]
     schema_version: int
+    put_off: Wanted
 
 
 def fold(changes: Sequence[Change], schema: TableSchema) -> dict[bytes, Change]:
@@ -76,10 +82,12 @@ def fold(changes: Sequence[Change], schema: TableSchema) -> dict[bytes, Change]:
     return folded
 
 
-def prepare(settings: Settings, schema: TableSchema, flavour: Flavour, changes: Sequence[Change]) -> Prepared:
+def prepare(
+    settings: Settings, schema: TableSchema, flavour: Flavour, changes: Sequence[Change], put_off: Wanted = NOTHING
+) -> Prepared:
     """Encode a batch. Never fails for an item: what no row can hold comes back as `unfit`."""
     ones = tuple(_one(settings, schema, flavour, key, change) for key, change in fold(changes, schema).items())
-    return Prepared(ones, tuple(one.hash for one in ones), schema.version)
+    return Prepared(ones, tuple(one.hash for one in ones), schema.version, put_off)
 
 
 def _one(settings: Settings, schema: TableSchema, flavour: Flavour, key_hash: bytes, change: Change) -> One:

@@ -21,6 +21,7 @@ from twinrow.decode.by_column import ColumnDecoder
 from twinrow.decode.compiled import PageDecoder, null_only
 from twinrow.decode.readable import UNREADABLE
 from twinrow.errors import Broken
+from twinrow.schema.evolve import Wanted
 from twinrow.schema.load_text import LineRow, WritableRow, lines
 from twinrow.schema.row import Row, fingerprint, fingerprint_of, to_row
 from twinrow.schema.table import KeyAttribute
@@ -149,7 +150,8 @@ class RecordPreparer:
             parts, fitting = self._parts(clear)
             misfits = _misfits(parts, fitting)
         suspects, doubts = self._suspects(records, unclear, odd) if unclear or odd else ({}, [])
-        if misfits and self._learn(misfits):
+        before, put_off = copy.schema, self._learn(misfits) if misfits else {}
+        if copy.schema is not before:
             parts, fitting = self._parts(clear)
         ones: dict[bytes, One] = {}
         for part, found in zip(parts, fitting, strict=True):
@@ -159,7 +161,7 @@ class RecordPreparer:
                 ones[one.hash] = msgspec.structs.replace(one, echo=False) if hidden else one
         return Told(
             _Changes(clear),
-            Prepared(tuple(ones.values()), tuple(ones), copy.schema.version),
+            Prepared(tuple(ones.values()), tuple(ones), copy.schema.version, put_off),
             tuple(suspects.items()),
             tuple(doubts),
         )
@@ -189,16 +191,16 @@ class RecordPreparer:
         parts = [folded[first : first + step] for first in range(0, len(folded), step)]
         return parts, self._fitting(parts)
 
-    def _learn(self, misfits: Sequence[Folded]) -> bool:
-        """Evolve the schema for these; whether there is a new one."""
-        copy, before = self._copy, self._copy.schema
+    def _learn(self, misfits: Sequence[Folded]) -> Wanted:
+        """Evolve the schema for these, as `Copy.learn`; what fits the decoder asks for nothing."""
+        copy = self._copy
         items = [stream_record.decode_item(one.record.new) for one in misfits if not one.record.is_delete]
-        copy.learn(items)
+        put_off = copy.learn(items)
         nothing = null_only(copy.schema, items)
         if not nothing <= self._spare:
             self._spare |= nothing
             self._decoder = None
-        return copy.schema is not before
+        return put_off
 
     def _general(self, part: Sequence[Folded]) -> Sequence[One]:
         return prepare(self._copy.settings, self._copy.schema, self._copy.flavour, _Changes(part)).ones

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import replace
 
 from twinrow import clock
 from twinrow.capture.scan import ScannedPage, first_pages, segments_for
 from twinrow.errors import Broken, StartRefused
-from twinrow.mysql import Flavour, MySQLError
-from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve
+from twinrow.mysql import MySQLError
+from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve, part_of
 from twinrow.schema.table import KeyAttribute, TableSchema, check_overrides, empty_schema, from_json, to_json
 from twinrow.sink import ddl, inspect, statements
-from twinrow.sink.inspect import FoundColumn
 from twinrow.state import checkpoint, lease, tables
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.sync import changed_settings
+from twinrow.sync import cells, changed_settings
 from twinrow.sync.copy import Copy
 from twinrow.sync.follow import enter_stream
 from twinrow.sync.settings import PendingIndex, Settings
@@ -93,6 +90,7 @@ def start(copy: Copy, description: TableDescription) -> tuple[int, list[ScannedP
         # killed between CREATE TABLE and the transaction that says so
         _enter_first(copy, from_json(registered.table_schema), _segments(copy, description))
     resume_ddl(copy)
+    cells.note_rows_of_before(copy)
     changed_settings.refuse(copy, description, registered)
     changed_settings.adapt(copy, description, registered)
     inspect.refuse_unique_indexes(copy.writer, copy.settings.into)
@@ -169,6 +167,7 @@ def _enter_first(copy: Copy, schema: TableSchema, segments: int) -> None:
         lease.lock(tx, copy.lease, None)
         tables.update(tx, copy.table, phase="SNAPSHOT", table_schema=to_json(schema))
         checkpoint.save(tx, copy.table, {"segments": Checkpoint(str(segments))})
+        cells.note_rules(tx, copy)
         lease.raise_schema_version(tx, copy.lease, schema.version)
     copy.schema = schema
 
@@ -213,30 +212,11 @@ def resume_ddl(copy: Copy) -> None:
     with copy.ddl_session() as session:  # an ALTER of the former process may still be running: this waits for it
         found = inspect.columns(session, schema.into)
         steps = steps_between(schema, wanted, "finished after an interruption")
-        done = tuple(step for step in steps if _is_done(step, found, copy.flavour))
+        done = tuple(step for step in steps if ddl.is_done(step, found, copy.flavour))
         if wanted.version > schema.version and done:
-            copy.enter_schema(_after_steps(schema, wanted, done))
+            copy.enter_schema(part_of(schema, Evolution(wanted, steps), done))
         else:
             checkpoint.forget(copy.writer, copy.table, "ddl")
-
-
-def _is_done(step: AddColumn | WidenColumn, found: Mapping[str, FoundColumn], flavour: Flavour) -> bool:
-    """Whether the server's table has the column, of the type that was asked for."""
-    wanted = step.column if isinstance(step, AddColumn) else step.after
-    there = found.get(wanted.column)
-    return there is not None and there.is_of(wanted.type, flavour)
-
-
-def _after_steps(before: TableSchema, wanted: TableSchema, steps: tuple[AddColumn | WidenColumn, ...]) -> Evolution:
-    """A part of the way from one schema to a later one."""
-    made = {(step.column if isinstance(step, AddColumn) else step.after).attribute for step in steps}
-    known = before.by_attribute
-    columns = tuple(
-        one if one.attribute in made else known[one.attribute]
-        for one in wanted.columns
-        if one.attribute in made or one.attribute in known
-    )
-    return Evolution(replace(wanted, columns=columns), steps)
 
 
 def steps_between(before: TableSchema, after: TableSchema, why: str) -> tuple[AddColumn | WidenColumn, ...]:

@@ -179,8 +179,6 @@ class Suspects:
         `item_was_seen`: the differences tell the image of the item as it was read; else nobody has looked for it yet.
         """
         for one in found:
-            if one.kind == "OLD_SCHEMA":
-                continue
             suspect = self._suspects.setdefault(one.hash, Suspect(one.hash, one.key, one.orphan))
             if item_was_seen:
                 suspect.remember(one.image)
@@ -259,8 +257,6 @@ class Suspects:
             found = comparer.one(key_hash, item, row)
         elif row is not None and not row.deleted:
             found = comparer.extra(row)
-        if found is not None and found.kind == "OLD_SCHEMA":
-            found = None
         shown = comparer.shown_by(row) if found is not None else None
         return Sight(comparer.image_of(item), state_of(row), shown, found)
 

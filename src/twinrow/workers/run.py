@@ -32,6 +32,7 @@ from twinrow.state import checkpoint, counted, dead_letter, gap, lease, meta, ou
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.settling import Settling
 from twinrow.sync import link, owed, start
+from twinrow.sync.cells import PutOff
 from twinrow.sync.copy import Copy
 from twinrow.sync.follow import Follow
 from twinrow.sync.link import Linker
@@ -104,6 +105,7 @@ class TableRun:
         self.shared = shared
         self.phase = ""
         self._teller = Teller(copy, shared.started_at)
+        self._cells = PutOff(copy)
         self._source: Source | None = None
         self._snapshot: Snapshot | None = None
         self._reconcile: Reconcile | None = None
@@ -229,6 +231,7 @@ class TableRun:
         there = lease.generation(copy.writer, copy.table)
         owed.notice_that_mysql_went_back(copy.writer, copy, there)
         copy.generation = there
+        self._cells, copy.owes_cells = PutOff(copy), True
         owed.forget_foreign_ids(copy, broken=registered is not None and registered.phase == "BROKEN")
         self._linker = Linker(copy)
         self._source = self._make_source(description)
@@ -280,6 +283,7 @@ class TableRun:
                 worked |= reconcile.step()
                 self._tell_waiting(reconcile.trouble)
             worked |= self._pay_what_is_due()
+            worked |= self._cells.step()
             copy.build_key_index()
             self._looped = True
             self._note()
@@ -371,6 +375,9 @@ class TableRun:
         """Whether everything in DynamoDB at the start of the command is in MySQL, and nothing is owed."""
         copy, reconcile = self.copy, self._parts_now()
         if not self._is_through() or self._linker_now().calls():
+            return False
+        if not self._cells.settled:
+            self._tell_waiting(copy.waits_for_rebuild)
             return False
         if reconcile.running or gap.open_gaps(copy.writer, copy.table):
             return False

@@ -143,6 +143,7 @@ def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
     from twinrow.app import schema_apply
     from twinrow.app.wiring import connect, copies_of, mysql_of
     from twinrow.clock import Stop
+    from twinrow.state import deferred, meta
     from twinrow.sync.start import resume_ddl
     from twinrow.workers.held import held
 
@@ -161,7 +162,9 @@ def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
         if dry_run:
             for statement in schema_apply.statements_of(known, evolution, lost, session):
                 out(statement + ";")
-        if dry_run or not steps:
+        waits = bool(steps) or meta.check_version(session) < deferred.SINCE_VERSION
+        waits = waits or bool(deferred.of_table(session, table.name))
+        if dry_run or not waits:
             say(f"{table.name}: {'nothing was run' if steps else 'nothing waits'}")
             return
     (copy,) = copies_of(config, [table], Stop(), mysql=mysql)
@@ -169,4 +172,4 @@ def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
         resume_ddl(copy)
         lost = schema_apply.missing(copy.writer, copy.schema)
         count = schema_apply.apply(copy, schema_apply.pending(copy.writer, copy.schema, lost), lost)
-    out(f"{table.name}: applied; the next sync rewrites {count:,} rows whose values waited")
+    out(f"{table.name}: applied; {count:,} rows show values that waited")

@@ -1,0 +1,213 @@
+"""Cells that are put off: rows written while their column was missing or too narrow are rebuilt once it is there.
+
+Such rows hold the value exactly in extra, so everything happens inside MySQL: a walk in bounded pieces reads extra and
+sets the cells. A row keeps its id. Each piece is a transaction under the lease's lock, which reads its rows anew, so
+that no newer write is overwritten.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+from twinrow import clock
+from twinrow.errors import SchemaBusy, SchemaMoved
+from twinrow.failpoint import fail_point
+from twinrow.mysql import Connection, MySQLError, row_refused
+from twinrow.schema.column_type import BIGINT
+from twinrow.schema.evolve import Evolution, Wanted, WidenColumn, part_of, wanted_by
+from twinrow.schema.json_cell import compact
+from twinrow.schema.load_text import WritableRow
+from twinrow.schema.naming import quote
+from twinrow.schema.row import key_of, rebuilt_cells, to_item
+from twinrow.sink import ddl, inspect, statements
+from twinrow.state import checkpoint, deferred, lease, recheck
+from twinrow.state.checkpoint import Checkpoint
+from twinrow.state.deferred import Deferred
+from twinrow.sync import copy as copies
+from twinrow.sync.copy import Asked, Copy
+
+ROWS_LOOKED_AT_MAX = 20_000
+"""Rows that one step of the walk passes. It looks at them before the lock; few of them hold anything in extra."""
+ROWS_A_STEP_MAX = 500
+"""Rows rewritten under one lock: some 0.2 s, in which no other row of the table is written."""
+EXTRA_BYTES_A_STEP_MAX = 4_000_000
+"""Extra of one row may be as long as its item, 400 KB."""
+SAVEPOINT = "twinrow_cells"
+RULES = "cells"
+"""The checkpoint that names the rules by which cells were made."""
+
+
+def note_put_off(tx: Connection, copy: Copy, put_off: Wanted, rows: Sequence[WritableRow]) -> None:
+    """Note, in the transaction that writes these rows, which of the columns put off they wait for."""
+    counts: Counter[str] = Counter()
+    for row in rows:
+        if row.extra is not None:
+            counts.update(json.loads(row.extra).keys() & put_off.keys())
+    if counts:
+        waiting = {name: put_off[name] for name in counts}
+        deferred.note(tx, copy.table, waiting, counts, copy.waits_for_rebuild or "its column could not be changed")
+        copy.owes_cells = True
+
+
+def note_rows_of_before(copy: Copy) -> None:
+    """Rows of a Twinrow that kept no such notes are looked through once; whether some were left behind nobody knows."""
+    if checkpoint.load(copy.writer, copy.table, RULES):
+        return
+    with copy.writer.transaction() as tx:
+        lease.lock(tx, copy.lease, None)
+        every: Wanted = {deferred.EVERY: ("N", BIGINT)}
+        deferred.note(tx, copy.table, every, {}, "rows of an earlier version are looked through")
+        note_rules(tx, copy)
+
+
+def note_rules(tx: Connection, copy: Copy) -> None:
+    """All rows are written by today's rules, or noted."""
+    checkpoint.save(tx, copy.table, {RULES: Checkpoint("1")})
+
+
+class PutOff:
+    """Works off what is put off in one table: tries the ALTER again, then rebuilds the cells, a piece at a step."""
+
+    def __init__(self, copy: Copy) -> None:
+        self._copy = copy
+        self._try_at = 0.0
+        self._wants_person = False
+        self.rewritten = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is put off, but for what only a person can allow (see `rebuild_rows_max`)."""
+        return not self._copy.owes_cells or self._wants_person
+
+    def step(self) -> bool:
+        """Do a piece; whether there was anything to do. A table to which nothing is owed costs no query."""
+        copy = self._copy
+        if not copy.owes_cells or clock.monotonic() < self._try_at:
+            return False
+        debts = deferred.of_table(copy.writer, copy.table)
+        copy.owes_cells, self._wants_person = bool(debts), False
+        if not debts:
+            copy.waits_for_rebuild = ""
+            return False
+        asked = copy.asked_before({one.attribute: (one.kind, one.type) for one in debts if one.attribute})
+        waiting = wanted_by(asked.evolution.steps).keys() | asked.put_off.keys()
+        ready = [one for one in debts if one.attribute not in waiting]
+        try:
+            return self._walk(ready[0]) if ready else self._alter(asked)
+        except SchemaMoved:
+            copy.load_schema()
+            return True
+
+    def _alter(self, asked: Asked) -> bool:
+        """Try to get the columns: a hand may have widened them by now, or the reader in the way has gone."""
+        copy, before = self._copy, self._copy.schema
+        found = inspect.columns(copy.writer, copy.settings.into)
+        by_hand = [
+            step
+            for step in asked.wished.steps
+            if isinstance(step, WidenColumn) and ddl.is_done(step, found, copy.flavour)
+        ]
+        if by_hand:
+            self._enter(part_of(before, asked.wished, by_hand))
+        elif asked.evolution.steps:
+            copy.change_schema(asked.evolution)
+        if copy.schema is not before:
+            return True
+        self._wants_person = copy.wants_person
+        self._try_at = clock.monotonic() + copies.DDL_RETRY_S
+        return False
+
+    def _enter(self, evolution: Evolution) -> None:
+        """Take the columns as the table has them now, unless another session changes it at this moment."""
+        copy = self._copy
+        try:
+            with copy.ddl_session() as session:
+                lease.check(session, copy.lease, copy.schema.version)
+                copy.enter_schema(evolution)
+        except SchemaBusy as busy:
+            copy.waits_for_rebuild, copy.wants_person = str(busy), False
+
+    def _walk(self, debt: Deferred) -> bool:
+        copy, session = self._copy, self._copy.writer
+        table = quote(copy.settings.into)
+        ids = f"SELECT row_id FROM {table} WHERE row_id > %s ORDER BY row_id LIMIT {ROWS_LOOKED_AT_MAX}"
+        last = session.query(f"SELECT MAX(row_id) FROM ({ids}) AS slice", (debt.walked_to,))[0][0]
+        found = [] if last is None else session.query(
+            f"SELECT row_id, LENGTH(`_twinrow_extra`) FROM {table} WHERE row_id > %s AND row_id <= %s "
+            f"AND LOCATE(%s, `_twinrow_extra`) > 0 ORDER BY row_id LIMIT {ROWS_A_STEP_MAX}",
+            (debt.walked_to, last, _sought(debt)),
+        )  # fmt: skip
+        chosen = _bounded(found)
+        whole = len(chosen) == len(found) < ROWS_A_STEP_MAX
+        with session.transaction() as tx:
+            locked = lease.lock(tx, copy.lease, copy.schema.version)
+            rewritten = _rewrite(tx, copy, chosen)
+            fail_point("after-cells")
+            if last is None:
+                deferred.done(tx, copy.table, debt)
+            else:
+                deferred.walked(tx, copy.table, debt, int(last) if whole else chosen[-1])
+            lease.leave(tx, copy.lease, locked, rows_delta=0)
+        copy.generation = locked.generation
+        self.rewritten += rewritten
+        return True
+
+
+def _sought(debt: Deferred) -> str:
+    """A text that stands in every extra that tells of the attribute (in some others too, which does no harm)."""
+    return "{" if debt.attribute == deferred.EVERY else compact(debt.attribute) + ":"
+
+
+def _bounded(found: Sequence[tuple[int, int]]) -> list[int]:
+    """The first row ids of (id, bytes of extra), at least one, as many as one step may read."""
+    chosen, size = list[int](), 0
+    for row_id, extra_bytes in found:
+        size += int(extra_bytes)
+        if chosen and size > EXTRA_BYTES_A_STEP_MAX:
+            break
+        chosen.append(int(row_id))
+    return chosen
+
+
+def _rewrite(tx: Connection, copy: Copy, row_ids: Sequence[int]) -> int:
+    """Set the cells that these rows' extra speaks of, under the lock; how many rows were changed.
+
+    A row that the server refuses goes to recheck, which parks it with the reason. An extra that Twinrow has not written
+    is left to `verify`.
+    """
+    if not row_ids:
+        return 0
+    schema, rewritten = copy.schema, 0
+    where = f"`row_id` IN ({', '.join(map(str, row_ids))}) AND `_twinrow_extra` IS NOT NULL"
+    for row_id, key_hash, _, _, extra, *values in tx.query(statements.select_rows(schema, where)):
+        try:
+            rebuilt = rebuilt_cells(schema, values, extra, copy.flavour)
+        except ValueError:
+            continue
+        if rebuilt is None:
+            continue
+        cells, text = rebuilt
+        sets = [f"{quote(name)} = {tx.literal(value)}" for name, value in (*cells.items(), ("_twinrow_extra", text))]
+        sql = f"UPDATE {quote(schema.into)} SET {', '.join(sets)} WHERE row_id = {int(row_id)}"
+        if _taken(tx, sql):
+            rewritten += 1
+        else:
+            key = key_of(schema.keys, to_item(schema, values, extra))
+            recheck.add(tx, copy.table, [(key_hash, key)], "a cell that was put off")
+    return rewritten
+
+
+def _taken(tx: Connection, sql: str) -> bool:
+    """Whether the server takes the row as it is; a warning is as bad as an error, since it bends a value."""
+    tx.execute(f"SAVEPOINT {SAVEPOINT}")
+    try:
+        _, warnings = tx.write(sql)
+    except MySQLError as error:
+        if not row_refused(error):
+            raise
+        warnings = 1
+    if warnings:
+        tx.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+    return not warnings
