@@ -115,8 +115,8 @@ def test_init_names_the_mysql_table_where_the_name_is_too_long_for_one() -> None
 def test_rights_are_the_least_that_each_capture_needs() -> None:
     config = parse(CONFIG, "twinrow.toml", {})
     keys = {"reviews": ["username", "reviewed_at"]}
-    policy = permissions.iam_policy(config, config.tables, "123456789012", keys, fix=False)
-    allowed = [(one["Resource"].partition(":table/")[2], one) for one in policy["Statement"]]
+    (policy,) = permissions.iam_policies(config, config.tables, "123456789012", keys, fix=False)
+    allowed = [(resource.partition(":table/")[2], one) for one in policy["Statement"] for resource in one["Resource"]]
     assert {resource for resource, _ in allowed} == {"reviews", "reviews/index/marks", "orders", "orders/stream/*"}
     writing = [(resource, one) for resource, one in allowed if any("Update" in action for action in one["Action"])]
     assert [resource for resource, _ in writing] == ["reviews"]

@@ -1,16 +1,39 @@
-"""The least rights that a configuration needs: an IAM policy for DynamoDB, GRANT statements for MySQL (pure)."""
+"""The least rights that a configuration needs: IAM policies for DynamoDB, GRANT statements for MySQL (pure)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from twinrow.config import Config, TableConfig
+from twinrow.errors import ConfigError
 from twinrow.schema.naming import quote
 
 MYSQL_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "CREATE TEMPORARY TABLES")
 """The last is for speed alone: many changed rows are staged. No INDEX: ALTER TABLE … ADD KEY asks for ALTER only."""
-WRITES = ["dynamodb:PartiQLUpdate", "dynamodb:UpdateItem"]
+POLICY_CHARACTERS_MAX = 6_143
+"""Below 6,144 without white space: what AWS takes for one managed policy (IAM User Guide, "IAM and AWS STS quotas")."""
+POLICIES_A_ROLE_MAX = 10
+"""Managed policies that AWS attaches to a role, unless the account asks for up to 20 (the same page)."""
+WRITES = ("dynamodb:PartiQLUpdate", "dynamodb:UpdateItem")
+READS = ("dynamodb:DescribeTable", "dynamodb:Scan", "dynamodb:BatchGetItem")
+STREAM_READS = ("dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords")
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """Actions on one resource; writes may name these attributes only (empty: no limit)."""
+
+    actions: tuple[str, ...]
+    resource: str
+    attributes: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Rights that are equal but for their resource share a statement."""
+        return self.actions, self.attributes
 
 
 def writes(table: TableConfig) -> bool:
@@ -18,44 +41,84 @@ def writes(table: TableConfig) -> bool:
     return table.linked or table.capture == "pending-index"
 
 
-def iam_policy(
+def iam_policies(
     config: Config, chosen: Sequence[TableConfig], account: str, keys: Mapping[str, Sequence[str]], *, fix: bool
-) -> dict[str, Any]:
-    """The policy for these tables; `fix` adds what `check --fix` needs. `account` may be `*`.
+) -> list[dict[str, Any]]:
+    """The policies for these tables, to be attached all; `fix` adds what `check --fix` needs. `account` may be `*`.
 
     `keys` are the key attributes of each table that is written to: writes are limited to them, the link attribute and
-    the mark (AWS, "Using IAM policy conditions for fine-grained access control": `dynamodb:Attributes`).
+    the mark (AWS, "Using IAM policy conditions for fine-grained access control": `dynamodb:Attributes`). Raises
+    ConfigError when one table's rights alone are too long for AWS.
     """
-    statements = []
+    by_kind: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Right]] = {}
     for table in chosen:
-        arn = f"arn:aws:dynamodb:{config.dynamodb.region}:{account}:table/{table.name}"
-        actions = ["dynamodb:DescribeTable", "dynamodb:Scan", "dynamodb:BatchGetItem"]
-        if table.ttl_kind != table.deletes:  # only then it matters which attribute is the TTL's
-            actions.append("dynamodb:DescribeTimeToLive")
-        if fix and table.capture != "scan":
-            actions.append("dynamodb:UpdateTable")
-        statements.append(_allow(actions, arn))
-        if writes(table):
-            statements.append(_allow(WRITES, arn) | {"Condition": _limited_to(table, keys[table.name])})
-        if table.capture == "pending-index" and table.pending_index is not None:
-            statements.append(_allow(["dynamodb:Query"], f"{arn}/index/{table.pending_index.index}"))
-        if table.capture == "stream":
-            reading = ["dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords"]
-            statements.append(_allow(reading, f"{arn}/stream/*"))
-    return {"Version": "2012-10-17", "Statement": statements}
+        for right in _rights(config.dynamodb.region, account, table, keys, fix=fix):
+            by_kind.setdefault(right.kind, []).append(right)
+    policies: list[dict[str, Any]] = []
+    for rights in by_kind.values():
+        for right in rights:
+            if not policies or not _added(policies[-1], right):
+                policies.append({"Version": "2012-10-17", "Statement": []})
+                if not _added(policies[-1], right):
+                    raise ConfigError(
+                        f"the rights to {right.resource} take more than {POLICY_CHARACTERS_MAX:,} characters",
+                        remedy="a shorter `link_attribute` or `pending_index.attribute`",
+                    )
+    return policies
 
 
-def _limited_to(table: TableConfig, keys: Sequence[str]) -> dict[str, Any]:
+def _rights(
+    region: str, account: str, table: TableConfig, keys: Mapping[str, Sequence[str]], *, fix: bool
+) -> Iterator[Right]:
+    arn = f"arn:aws:dynamodb:{region}:{account}:table/{table.name}"
+    actions: tuple[str, ...] = READS
+    if table.ttl_kind != table.deletes:  # only then it matters which attribute is the TTL's
+        actions = (*actions, "dynamodb:DescribeTimeToLive")
+    if fix and table.capture != "scan":
+        actions = (*actions, "dynamodb:UpdateTable")
+    yield Right(actions, arn)
+    if writes(table):
+        yield Right(WRITES, arn, _written(table, keys[table.name]))
+    if table.capture == "pending-index" and table.pending_index is not None:
+        yield Right(("dynamodb:Query",), f"{arn}/index/{table.pending_index.index}")
+    if table.capture == "stream":
+        yield Right(STREAM_READS, f"{arn}/stream/*")
+
+
+def _written(table: TableConfig, keys: Sequence[str]) -> tuple[str, ...]:
+    """The attributes that a link write names."""
     names = {*keys}
     if table.linked:
         names.add(table.link_name)
     if table.pending_index is not None and table.capture == "pending-index":
         names.add(table.pending_index.attribute)
-    return {"ForAllValues:StringEquals": {"dynamodb:Attributes": sorted(names)}}
+    return tuple(sorted(names))
 
 
-def _allow(actions: list[str], resource: str) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": actions, "Resource": resource}
+def _added(policy: dict[str, Any], right: Right) -> bool:
+    """Add a right to the last statement, where that is of its kind, else to a new one; False where it does not fit."""
+    statements: list[dict[str, Any]] = policy["Statement"]
+    statement = _statement(right)
+    grown = [*statements, statement]
+    if statements and statements[-1] | {"Resource": []} == statement | {"Resource": []}:
+        grown = [*statements[:-1], statements[-1] | {"Resource": [*statements[-1]["Resource"], right.resource]}]
+    if len(compact(policy | {"Statement": grown})) > POLICY_CHARACTERS_MAX:
+        return False
+    policy["Statement"] = grown
+    return True
+
+
+def _statement(right: Right) -> dict[str, Any]:
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": list(right.actions), "Resource": [right.resource]}
+    if right.attributes:
+        limit = {"dynamodb:Attributes": list(right.attributes)}
+        statement["Condition"] = {"ForAllValues:StringEquals": limit}
+    return statement
+
+
+def compact(policy: Mapping[str, Any]) -> str:
+    """A policy as JSON without white space, as AWS counts it; ASCII, since a policy takes nothing above U+00FF."""
+    return json.dumps(policy, separators=(",", ":"))
 
 
 def grants(config: Config, reader: str | None) -> list[str]:
@@ -64,7 +127,7 @@ def grants(config: Config, reader: str | None) -> list[str]:
     statements = [f"GRANT {', '.join(MYSQL_RIGHTS)} ON {_alone(database)}.* TO {_user(config.mysql.user)};"]
     if reader is not None:
         copies = [f"{database}.{quote(table.into_name)}" for table in config.tables]
-        statements += [f"GRANT SELECT, SHOW VIEW ON {copy} TO {_user(reader)};" for copy in copies]
+        statements += [f"GRANT SELECT, SHOW VIEW ON {copy} TO {_user(*_name_and_host(reader))};" for copy in copies]
     return statements
 
 
@@ -73,6 +136,25 @@ def _alone(database: str) -> str:
     return database.replace("_", "\\_").replace("%", "\\%")
 
 
-def _user(name: str) -> str:
-    escaped = name.replace("\\", "\\\\").replace("'", "''")
-    return f"'{escaped}'@'%'"
+def _name_and_host(account: str) -> tuple[str, str]:
+    """`bob`, `bob@10.%` or `'bob'@'10.%'` as MySQL reads it: the host is what follows the last @, else any."""
+    name, at, host = account.rpartition("@")
+    if not at:
+        name, host = account, "%"
+    return _bare(name), _bare(host)
+
+
+def _bare(text: str) -> str:
+    """A name without the quotes around it, in which the same quote stands doubled."""
+    for mark in "'`\"":
+        if len(text) > 1 and text.startswith(mark) and text.endswith(mark):
+            return text[1:-1].replace(mark * 2, mark)
+    return text
+
+
+def _user(name: str, host: str = "%") -> str:
+    return f"{_text(name)}@{_text(host)}"
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"

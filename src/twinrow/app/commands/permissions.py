@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from twinrow.app.options import ConfigOption, TablesArgument, load_config
-from twinrow.app.terminal import out
+from twinrow.app.terminal import out, say
 from twinrow.config import Config
 from twinrow.errors import ConfigError, TwinrowError
 
@@ -25,15 +25,20 @@ def iam_policy(
             help="TABLE=HASH or TABLE=HASH,RANGE: the key attributes, so that AWS is not asked; once for each table.",
         ),
     ] = None,
+    number: Annotated[
+        int | None, typer.Option("--policy", metavar="N", help="Print the Nth policy only.", show_default=False)
+    ] = None,
 ) -> None:
-    """The IAM policy with the least rights that the configuration needs.
+    """The IAM policies with the least rights that the configuration needs.
 
     Writes are limited to the keys, the link attribute and the mark. The key attributes come from DescribeTable, or
-    from --keys.
+    from --keys. AWS takes 6,144 characters for one managed policy: the rights for many tables are several policies,
+    printed one after the other, which the role needs all.
 
     \b
     Example:
       twinrow iam-policy --account 123456789012 > policy.json
+      twinrow iam-policy --account 123456789012 --policy 2 > policy-2.json
       twinrow iam-policy --keys reviews=username,reviewed_at
     """
     from twinrow.app import permissions
@@ -44,7 +49,15 @@ def iam_policy(
     for table in chosen:
         if permissions.writes(table) and table.name not in known:
             known[table.name] = _described_keys(loaded, table.name)
-    out(json.dumps(permissions.iam_policy(loaded, chosen, account, known, fix=fix), indent=2))
+    policies = permissions.iam_policies(loaded, chosen, account, known, fix=fix)
+    if number is not None and not 1 <= number <= len(policies):
+        raise ConfigError(f"there is no policy {number}", remedy=f"--policy takes 1 to {len(policies)}")
+    for policy in policies if number is None else policies[number - 1 : number]:
+        out(json.dumps(policy, indent=2))
+    if len(policies) > 1 and number is None:
+        say(f"{len(policies)} policies, since AWS takes 6,144 characters for each: attach all (--policy N prints one)")
+    if len(policies) > permissions.POLICIES_A_ROLE_MAX:
+        say(f"AWS attaches {permissions.POLICIES_A_ROLE_MAX} managed policies to a role: ask for a higher quota (20)")
 
 
 def _key_option(text: str) -> tuple[str, list[str]]:
@@ -70,7 +83,10 @@ def _described_keys(loaded: Config, table: str) -> list[str]:
 def grants(
     config: ConfigOption = None,
     reader: Annotated[
-        str | None, typer.Option("--reader", help="And a user who only reads the copies, which must be there by then.")
+        str | None,
+        typer.Option(
+            "--reader", help="And a user (NAME or NAME@HOST) who only reads the copies, which are there by then."
+        ),
     ] = None,
 ) -> None:
     """The GRANT statements for the user of `mysql.url`. Nothing is asked of MySQL.
@@ -79,6 +95,7 @@ def grants(
     Example:
       twinrow grants | mysql --user=root --password
       twinrow grants --reader analyst
+      twinrow grants --reader 'analyst@10.%'
     """
     from twinrow.app import permissions
 

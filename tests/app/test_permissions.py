@@ -1,0 +1,120 @@
+"""IAM policies for many tables fit AWS's limit, and together give every table all its rights and no other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fixtures.command_line import InProcess
+
+from twinrow import config
+from twinrow.app import permissions
+from twinrow.errors import ConfigError
+
+AWS_CHARACTERS = 6_144
+ACCOUNT = "123456789012"
+HEAD = '[mysql]\nurl = "mysql://u:p@h/d"\n'
+
+
+def table(name: str, kind: int) -> str:
+    """A `[[tables]]` part: three captures, with and without links, TTL of its own kind and names of their own."""
+    part = f'[[tables]]\nname = "{name}"\n'
+    if kind % 3 == 0:
+        attribute = "migrated" if kind % 2 else f"mark of {name}"
+        part += (
+            f'capture = "pending-index"\n[tables.pending_index]\nindex = "index-{name}"\nattribute = "{attribute}"\n'
+        )
+    elif kind % 3 == 1:
+        part += f'capture = "stream"\nlink = {"true" if kind % 2 else "false"}\n'
+    else:
+        part += 'capture = "scan"\n' + ('ttl_deletes = "soft"\n' if kind % 2 else "")
+    return part
+
+
+def documents(text: str) -> list[dict[str, Any]]:
+    """The JSON documents that stand one after the other."""
+    decoder, found = json.JSONDecoder(), []
+    while text.strip():
+        document, end = decoder.raw_decode(text.lstrip())
+        found.append(document)
+        text = text.lstrip()[end:]
+    return found
+
+
+def rights(policies: list[dict[str, Any]]) -> set[tuple[str, str, tuple[str, ...]]]:
+    """Every (action, resource, attributes that may be written) of the policies together."""
+    given = set()
+    for policy in policies:
+        assert set(policy) == {"Version", "Statement"}
+        for one in policy["Statement"]:
+            assert one["Effect"] == "Allow"
+            limit = one.get("Condition", {}).get("ForAllValues:StringEquals", {}).get("dynamodb:Attributes", ())
+            given |= {(action, resource, tuple(limit)) for action in one["Action"] for resource in one["Resource"]}
+    return given
+
+
+@pytest.mark.parametrize("count", [1, 30, 200])
+@pytest.mark.parametrize("fix", [False, True])
+def test_each_policy_fits_and_every_table_has_its_rights(tmp_path: Path, count: int, fix: bool) -> None:
+    command = InProcess(tmp_path)
+    names = [f"production-table-of-some-length-{n:03}" for n in range(count)]
+    parts = {name: table(name, n) for n, name in enumerate(names)}
+    keys = [f"--keys={name}=username,reviewed_at" for name in names]
+    asked = ("iam-policy", "--account", ACCOUNT, *keys, *(["--fix"] if fix else []))
+
+    def printed() -> tuple[list[dict[str, Any]], str]:
+        done = command.run(*asked)
+        assert done.code == 0
+        return documents(done.out), done.err
+
+    alone = set()
+    for name, part in parts.items():
+        loaded = config.parse(HEAD + part, environment={})
+        pair = {name: ["username", "reviewed_at"]}
+        alone |= rights(permissions.iam_policies(loaded, loaded.tables, ACCOUNT, pair, fix=fix))
+    command.write_config(HEAD + "".join(parts.values()))
+    policies, told = printed()
+    assert all(len("".join(json.dumps(one, indent=2).split())) < AWS_CHARACTERS for one in policies)
+    assert rights(policies) == alone
+    assert all(any(f"table/{name}" in resource for _, resource, _ in alone) for name in names)
+    assert (len(policies) > 1) is (f"{len(policies)} policies" in told) is (count > 1)
+    assert ("quota" in told) is (len(policies) > 10)
+    for number in (1, len(policies)):
+        done = command.run(*asked, "--policy", str(number))
+        assert json.loads(done.out) == policies[number - 1]
+    assert command.run(*asked, "--policy", str(len(policies) + 1)).code == 2
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 200)), max_size=40))
+def test_tables_of_any_length_of_name_share_policies(kinds: list[tuple[int, int]]) -> None:
+    parts = [table(f"t{n:02}{'x' * length}", kind) for n, (kind, length) in enumerate(kinds)] or [table("abc", 2)]
+    loaded = config.parse(HEAD + "".join(parts), environment={})
+    keys = {one.name: ["k"] for one in loaded.tables}
+    policies = permissions.iam_policies(loaded, loaded.tables, ACCOUNT, keys, fix=True)
+    assert all(len(permissions.compact(one)) < AWS_CHARACTERS for one in policies)
+    each = [permissions.iam_policies(loaded, [one], ACCOUNT, keys, fix=True) for one in loaded.tables]
+    assert rights(policies) == set().union(*map(rights, each))
+
+
+def test_rights_that_no_policy_can_hold_are_refused() -> None:
+    part = f'[[tables]]\nname = "abc"\ncapture = "scan"\nlink = true\nlink_attribute = "{"x" * 7000}"\n'
+    loaded = config.parse(HEAD + part, environment={})
+    with pytest.raises(ConfigError, match="link_attribute"):
+        permissions.iam_policies(loaded, loaded.tables, ACCOUNT, {"abc": ["k"]}, fix=False)
+
+
+@pytest.mark.parametrize(
+    ("reader", "account"),
+    [
+        ("bob", "'bob'@'%'"), ("bob@10.%", "'bob'@'10.%'"), ("'bob'@'10.%'", "'bob'@'10.%'"),
+        ("`bob`@localhost", "'bob'@'localhost'"), ("bob@example.com@%", "'bob@example.com'@'%'"),
+        ("o'hara@%", "'o''hara'@'%'"), ("'o''hara'@'%'", "'o''hara'@'%'"), ("back\\slash", "'back\\\\slash'@'%'"),
+    ],
+)  # fmt: skip
+def test_a_reader_may_have_a_host(reader: str, account: str) -> None:
+    loaded = config.parse(HEAD + table("abc", 2), environment={})
+    assert permissions.grants(loaded, reader)[1].endswith(f" TO {account};")
