@@ -40,6 +40,7 @@ def metrics() -> dict[str, set[str]]:
         backlog=1, lag_s=1.0, unlinked=1, links_refused=1, dead_letters=1, gaps=1, rechecks=1, reconcile_share=0.5,
         reconciled_at=1.0, retention_left_s=1.0, verified={"at": 1.0, **counts}, counted_since=1.0,
         applied=(Applied("PUT", "STREAM", 1),), read_units_max=1.0, write_units_max=1.0,
+        dynamodb_skew_s=1.0, mysql_skew_s=1.0,
     )  # fmt: skip
     found: dict[str, set[str]] = {}
     for family in families(Seen(Status(1.0, (everything,)), "", {}), 1.0):

@@ -1,36 +1,35 @@
-"""Time, and waiting that a stop request ends at once."""
+"""Time, and waiting that a stop request ends at once.
+
+The rule: a moment is compared on one clock only, and each clock has its use.
+
+- A duration, or the order of two events in this process: `monotonic`, or `boot_time` where the time that the machine
+  sleeps must count.
+- A moment that is compared with DynamoDB's times (records, rounds over an index, the begin of a scan): the clock of
+  DynamoDB, `DynamoDB.clock`. It is learned from the `Date` header of the answers.
+- A moment that is stored, or compared between processes: the clock of MySQL, `Connection.now`.
+- A moment that is only shown to people: `wall`. Nothing is ever decided by it.
+
+A stored moment that is ahead of its clock (`is_ahead`) was set by a clock that was wrong. It counts as unknown.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 
-CATCH_UP_SHARE = 0.5
-"""How fast `now` goes while the system's clock, set back, is behind it."""
+from twinrow.errors import Transient
+
+AHEAD_S_MAX = 5.0
+"""Two readings of one server's clock differ by less: the grain of its times, and the time that an answer takes."""
+SKEW_S_MAX = 30.0
+"""A host's clock that is off by more is told to people: requests to AWS are refused when it is minutes off."""
+DATE_GRAIN_S = 1.0
+"""The `Date` header of HTTP has whole seconds, cut."""
 
 
-class _Clock:
-    """The system's clock, but never going back: set back by an hour it would hold up everything due for that long."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._told = 0.0
-        self._at = time.monotonic()
-
-    def now(self) -> float:
-        with self._lock:
-            at = time.monotonic()
-            slow = self._told + (at - self._at) * CATCH_UP_SHARE
-            self._told, self._at = max(time.time(), slow), at
-            return self._told
-
-
-_clock = _Clock()
-
-
-def now() -> float:
-    """Seconds since the epoch; may jump forward with the system's clock, never back."""
-    return _clock.now()
+def wall() -> float:
+    """Seconds since the epoch by this machine's clock; for people only."""
+    return time.time()
 
 
 def monotonic() -> float:
@@ -44,6 +43,86 @@ def boot_time() -> float:
     CLOCK_MONOTONIC stands still in a suspended machine: who wakes would take a lease for held that ran out long ago.
     """
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def is_ahead(moment: float, now: float) -> bool:
+    """Whether a stored moment lies ahead of the clock that it was read from, so that it tells nothing."""
+    return moment > now + AHEAD_S_MAX
+
+
+class ServerClock:
+    """The clock of a server: the own `boot_time` and an offset, learned from what the server says and kept as a span.
+
+    Each answer says that the server's time was between two moments while the request was under way, so each answer
+    makes the span smaller. One that contradicts is believed once `confirmations` of them in a row agree: a single odd
+    header must not move the clock. `name` is how the server is called in the error for a clock that is not known.
+    """
+
+    def __init__(self, name: str, confirmations: int = 1) -> None:
+        self._name = name
+        self._confirmations = confirmations
+        self._lock = threading.Lock()
+        self._span: tuple[float, float] | None = None
+        self._other: tuple[float, float] | None = None
+        self._others = 0
+        self.noted_at = float("-inf")
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the server has told its time yet."""
+        return self._span is not None
+
+    def note(self, earliest: float, latest: float, sent: float, received: float) -> None:
+        """The server's time was between two epoch seconds at some moment between two of `boot_time`."""
+        told = earliest - received, latest - sent
+        with self._lock:
+            self.noted_at = received
+            both = _both(self._span, told) if self._span is not None else told
+            if both is not None:
+                self._span, self._other, self._others = both, None, 0
+                return
+            agreed = _both(self._other, told) if self._other is not None else None
+            self._others = self._others + 1 if agreed is not None else 1
+            self._other = agreed or told
+            if self._others >= self._confirmations:
+                self._span, self._other, self._others = self._other, None, 0
+
+    def now(self, at: float | None = None) -> float:
+        """The server's time at a moment of `boot_time` (None: now) in epoch seconds, as good as it is known.
+
+        Raises Transient when the server has not told its time.
+        """
+        low, high = self._known()
+        return (boot_time() if at is None else at) + (low + high) / 2
+
+    def latest(self, at: float | None = None) -> float:
+        """The same, but the server's time was certainly not later. Raises Transient."""
+        return (boot_time() if at is None else at) + self._known()[1]
+
+    def skew_s(self) -> float | None:
+        """By how much this machine's clock is ahead of the server's, behind where negative; None when not known.
+
+        0 where both may be equal.
+        """
+        if self._span is None:
+            return None
+        offset = wall() - boot_time()
+        low, high = self._span
+        return min(0.0, offset - low) if offset < low else max(0.0, offset - high)
+
+    def _known(self) -> tuple[float, float]:
+        if self._span is None:
+            raise Transient(
+                f"{self._name} has not told its time", where="clock",
+                remedy="a proxy on the way to it must pass on the Date header of its answers",
+            )  # fmt: skip
+        return self._span
+
+
+def _both(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float] | None:
+    """The span in which two spans agree, or None."""
+    low, high = max(one[0], other[0]), min(one[1], other[1])
+    return (low, high) if low <= high else None
 
 
 class Stop:

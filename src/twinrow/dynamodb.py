@@ -7,9 +7,10 @@ msgspec instead (`response_parser_factory` is a hook, not a public contract: `_s
 from __future__ import annotations
 
 import base64
+import email.utils
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -19,9 +20,10 @@ import botocore.session
 import msgspec
 from botocore.config import Config as BotoConfig
 
+from twinrow import clock
 from twinrow.budget import Budget, Spending
 from twinrow.change import Item
-from twinrow.clock import Stop
+from twinrow.clock import DATE_GRAIN_S, ServerClock, Stop
 from twinrow.decode import wire_json
 from twinrow.dynamodb_error import REMEDIES, DynamoDBError, of_answer
 from twinrow.errors import NotSent, Throttled, Transient, TwinrowError
@@ -40,6 +42,8 @@ GET_ITEMS_MAX = 100
 STATEMENTS_MAX = 25
 """BatchExecuteStatement takes at most 25 statements (AWS API reference, BatchExecuteStatement)."""
 UNPROCESSED_TRIES_MAX = 12
+DATES_CONFIRMED = 3
+"""So many answers in a row must agree before they move the clock that earlier answers told."""
 UNANSWERED = "DynamoDB leaves keys of a batch read unanswered"
 PAGE_SHAPES = frozenset({"ScanOutput", "QueryOutput"})
 RECORDS_SHAPE = "GetRecordsOutput"
@@ -205,7 +209,10 @@ class StatementAnswer:
 
 
 class DynamoDB:
-    """A client for one region or endpoint, shared by threads (botocore clients are thread-safe)."""
+    """A client for one region or endpoint, shared by threads (botocore clients are thread-safe).
+
+    `clock` is DynamoDB's, as its answers tell it.
+    """
 
     def __init__(self, region: str, endpoint_url: str | None) -> None:
         self.region = region
@@ -215,6 +222,7 @@ class DynamoDB:
         self._clients: dict[tuple[str, int], Any] = {}
         self._sending = threading.local()
         self.wire = True
+        self.clock = ServerClock("DynamoDB", DATES_CONFIRMED)
         self.requests: dict[str, int] = {}
 
     def _client(self, service: Literal["dynamodb", "dynamodbstreams"], timeout_s: int = READ_TIMEOUT_S) -> Any:
@@ -274,10 +282,13 @@ class DynamoDB:
         `may_send` is asked once it is signed, before the first byte goes: where that is false, NotSent is raised.
         """
         self.count(operation)
+        request = getattr(self._client(service, timeout_s), operation)
+        sent = clock.boot_time()
         self._sending.allowed = may_send
         try:
-            answer = getattr(self._client(service, timeout_s), operation)(**parameters)
+            answer = request(**parameters)
         except botocore.exceptions.ClientError as error:
+            self._note_time(error.response, sent)
             raise of_answer(error.response, where or operation) from error
         except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError) as error:
             raise TwinrowError(
@@ -300,9 +311,19 @@ class DynamoDB:
             ) from error
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
             raise TwinrowError(f"DynamoDB request failed: {error}", where=where or operation) from error
+        self._note_time(answer, sent)
         if isinstance(answer.get("ResponseMetadata"), dict) and "RequestId" in answer["ResponseMetadata"]:
             return _stock_to_wire(answer)  # type: ignore[no-any-return]
         return answer  # type: ignore[no-any-return]
+
+    def _note_time(self, answer: Mapping[str, Any], sent: float) -> None:
+        """Learn DynamoDB's time from an answer's `Date` header; an answer without a valid one tells nothing."""
+        date = ((answer.get("ResponseMetadata") or {}).get("HTTPHeaders") or {}).get("date")
+        parsed = email.utils.parsedate_tz(date) if isinstance(date, str) else None
+        if parsed is None or parsed[9] is None:
+            return
+        told = float(email.utils.mktime_tz(parsed))
+        self.clock.note(told, told + DATE_GRAIN_S, sent, clock.boot_time())
 
     def tables(self) -> Iterator[str]:
         """The names of all tables, page after page."""
@@ -325,9 +346,16 @@ class DynamoDB:
         return told.get("AttributeName") if told.get("TimeToLiveStatus") in ("ENABLED", "ENABLING") else None
 
     def scan_page(
-        self, table: str, segment: int, segments: int, start_key: Item | None, *, limit: int | None = None
+        self,
+        table: str,
+        segment: int,
+        segments: int,
+        start_key: Item | None,
+        *,
+        limit: int | None = None,
+        consistent: bool = False,
     ) -> Page:
-        """One page (at most 1 MB) of a parallel scan; eventually consistent, 0.5 units per 4 KB."""
+        """One page (at most 1 MB) of a parallel scan; 0.5 units per 4 KB, `consistent` 1 unit."""
         parameters: dict[str, Any] = {
             "TableName": table, "Segment": segment, "TotalSegments": segments, "ReturnConsumedCapacity": "TOTAL",
         }  # fmt: skip
@@ -335,6 +363,8 @@ class DynamoDB:
             parameters["ExclusiveStartKey"] = request_item(start_key)
         if limit is not None:
             parameters["Limit"] = limit
+        if consistent:
+            parameters["ConsistentRead"] = True
         return _page(self.call("scan", where=f"table {table}", **parameters))
 
     def query_page(

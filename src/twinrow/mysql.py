@@ -17,6 +17,7 @@ import pymysql.err
 from pymysql.constants import FIELD_TYPE
 
 from twinrow import clock
+from twinrow.clock import ServerClock
 from twinrow.errors import ConfigError, ConnectionLost, RowRefused, Transient, TwinrowError
 from twinrow.failpoint import fail_point
 from twinrow.mysql_error import MARIADB_WAIT_CODES, WITHHELD_CODES, MySQLError, lost, meaning
@@ -34,6 +35,8 @@ __all__ = [
 SqlValue = None | int | float | str | bytes | Decimal
 
 READ_TIMEOUT_S = 120
+CLOCK_EVERY_S = 60.0
+"""So often the server's clock is read again: by then the two clocks have drifted apart by a few milliseconds."""
 STATEMENT_BYTES_MAX = 4_000_000
 VERSION_MIN: dict[str, tuple[int, int, int]] = {"mysql": (8, 0, 23), "mariadb": (10, 6, 0)}
 
@@ -140,8 +143,16 @@ def row_refused(error: MySQLError) -> bool:
 class Connection:
     """One session, used by one thread at a time; autocommit outside `transaction()`."""
 
-    def __init__(self, driver: Driver, version: ServerVersion, place: str, local_infile: bool) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        version: ServerVersion,
+        place: str,
+        local_infile: bool,
+        server_clock: ServerClock | None = None,
+    ) -> None:
         self._driver = driver
+        self.clock = server_clock or ServerClock(place)
         self.version = version
         self.flavour: Flavour = version.flavour
         self.place = place
@@ -172,6 +183,18 @@ class Connection:
                 self.drop()
             raise translated from error
         return cursor
+
+    def now(self) -> float:
+        """The server's time in epoch seconds, by its own clock: for moments that are stored, or compared with such."""
+        if clock.boot_time() - self.clock.noted_at > CLOCK_EVERY_S:
+            self.read_clock()
+        return self.clock.now()
+
+    def read_clock(self) -> None:
+        """Ask the server for its time. The session's time zone is UTC, in which no hour comes twice."""
+        sent = clock.boot_time()
+        told = float(self.query("SELECT UNIX_TIMESTAMP(NOW(6))")[0][0])
+        self.clock.note(told, told, sent, clock.boot_time())
 
     def query(self, sql: str, args: Sequence[SqlValue] = ()) -> list[tuple[Any, ...]]:
         """Rows of a statement (`%s` parameters). Raises as `translate` says."""
@@ -276,6 +299,7 @@ class MySQL:
         self.read_timeout_s = read_timeout_s
         place = settings.unix_socket or f"{settings.host}:{settings.port}"
         self.place = f"MySQL {place}/{settings.database}"
+        self.clock = ServerClock(self.place)
 
     def connect(self, *, idle_s: float | None = None, read_timeout_s: float | None = None) -> Connection:
         """A new session. `idle_s`: the server ends it, and rolls back, after so long without a statement.
@@ -297,7 +321,7 @@ class MySQL:
             raise TwinrowError(
                 "the server offers no TLS", where=self.place, remedy="set up TLS there, or ssl_mode=PREFERRED"
             )
-        connection = Connection(driver, version_of(""), self.place, False)
+        connection = Connection(driver, version_of(""), self.place, False, self.clock)
         try:
             self._make_ready(connection, max(1, int(idle_s or IDLE_S_MAX)))
         except BaseException:
@@ -321,6 +345,7 @@ class MySQL:
         except MySQLError:
             wanted = _set_one_by_one(connection, wanted)
         check_session(wanted, connection.query(reading(wanted))[0], self.place)
+        connection.read_clock()  # another server may stand behind the same name by now, with another clock
 
     def _open(self, settings: Settings, context: ssl.SSLContext | None, read_timeout_s: float) -> Driver:
         trust = trust_of(settings, self.place)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import time
 from dataclasses import replace
 
 import pytest
 from tests.conftest import MakeCopying
 
-from twinrow.app import check_dynamodb
-from twinrow.clock import Stop
+from twinrow import clock
+from twinrow.app import check_dynamodb, clock_skew
+from twinrow.clock import ServerClock, Stop
 
 
 @pytest.mark.parametrize(("sort", "warned"), [("updated_at", True), ("reviewed_at", False), (None, False)])
@@ -27,3 +30,14 @@ def test_an_index_that_leaves_items_out_is_warned_of(
     if warned:
         assert found["sort key"].level == "warning"
         assert "'updated_at'" in found["sort key"].text
+
+
+def test_a_clock_that_is_off_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, at = ServerClock("DynamoDB"), clock.boot_time()
+    assert clock_skew.finding("", "DynamoDB", told).level == "warning"
+    told.note(clock.wall(), clock.wall() + 1, at, at)
+    assert clock_skew.finding("", "DynamoDB", told).level == "ok"
+    monkeypatch.setattr(clock, "wall", lambda: time.time() - 240)
+    found = clock_skew.finding("", "DynamoDB", told)
+    assert (found.level, found.name) == ("warning", "clock of DynamoDB")
+    assert re.fullmatch(r"this host's clock is 2[34]\d s behind DynamoDB's", found.text)

@@ -77,6 +77,7 @@ def test_a_stream_copy_without_links_writes_nothing() -> None:
     config = parse(CONFIG, "twinrow.toml", {})
     made = plan(config.tables[1], TOLD, (1000.0, 200.0), Prices(), 10_000)
     assert (made.first.write_units, made.a_day.write_units, made.a_day.read_units) == (0, 0, 0)
+    assert made.first.read_units == round(2 * 500_000_000 / 8192, 1), "beside a stream the scan reads consistently"
 
 
 def test_init_suggests_what_the_table_has() -> None:

@@ -22,7 +22,7 @@ def viewed(capsys: pytest.CaptureFixture[str], *, once: bool = False, verbose: b
     view = SyncView(Log(as_json=False, verbose=verbose), Bars("items", drawn=False), once=once)
 
     def look(one: TableStatus) -> list[str]:
-        view.look(Status(clock.now(), (one,)))
+        view.look(Status(clock.wall(), (one,)))
         return [line.partition("Z ")[2] for line in capsys.readouterr().err.splitlines()]
 
     return look
@@ -33,7 +33,7 @@ def test_news_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert look(table_status(schema_version=3, gaps=0)) == []
     assert look(table_status(schema_version=4)) == ["reviews: schema version 4 (twinrow schema reviews)"]
     assert look(table_status(schema_version=4)) == []
-    (told,) = look(table_status(schema_version=4, reconciled_at=clock.now() - 300))
+    (told,) = look(table_status(schema_version=4, reconciled_at=clock.wall() - 300))
     assert told == "reviews: a reconcile is through, begun 5 min ago"
 
 
@@ -76,5 +76,5 @@ def test_a_reconcile_shows_how_far_it_is() -> None:
             told.append((table, done, of, doing))
 
     view = SyncView(Log(as_json=False, verbose=False), Told("items"), once=True)
-    view.look(Status(clock.now(), (table_status(rows=1000, reconcile_share=0.25),)))
+    view.look(Status(clock.wall(), (table_status(rows=1000, reconcile_share=0.25),)))
     assert told == [("reviews", 250, 1000, "RECONCILE")]

@@ -11,6 +11,8 @@ from twinrow.app.standing import SILENT_S_MAX, START_S_MAX, TOLD_S_MAX
 from twinrow.app.status import table_status_of
 from twinrow.app.troubles import Trouble, commands_in, retention_left_s, troubles_of
 from twinrow.config import TableConfig
+from twinrow.state import counted
+from twinrow.state.counted import Counted
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
 
@@ -154,3 +156,21 @@ def test_the_bad_ones_come_first() -> None:
 
     assert [one.bad for one in told] == [True, False, False]
     assert told[-1].commands == ("twinrow repair reviews --execute",)
+
+
+@pytest.mark.parametrize(
+    ("dynamodb_s", "mysql_s", "told"),
+    [
+        (None, None, []),
+        (29.0, -29.0, []),
+        (-240.0, 0.0, ["the clock of the host that runs the sync is 240 s behind DynamoDB's"]),
+        (0.0, 21_600.0, ["the clock of the host that runs the sync is 21,600 s ahead of MySQL's"]),
+    ],
+)
+def test_a_clock_that_is_off_is_told_while_a_sync_runs(
+    dynamodb_s: float | None, mysql_s: float | None, told: list[str]
+) -> None:
+    counters = Counted(AT - 100, dynamodb_skew_s=dynamodb_s, mysql_skew_s=mysql_s)
+    known = replace(WELL, counters=counted.to_json(counters))
+    assert [one.text for one in of(known)] == told
+    assert not [one for one in of(known, replace(HELD, holder="")) if "clock" in one.text]

@@ -50,7 +50,7 @@ def test_many_shards_over_http_through_splits_throttling_and_broken_answers(loca
     plain, model.handle = model.handle, lambda *request: _locked(lock, plain, *request)  # type: ignore[method-assign]
     with serving(model) as endpoint:
         dynamodb = DynamoDB("us-east-1", endpoint)
-        reader = StreamReader(dynamodb, model.stream.arn, {}, started_at=clock.now())
+        reader = StreamReader(dynamodb, model.stream.arn, {}, started_at=time.time(), now=time.time)
         with ReaderThreads(reader, 4):
             for number in range(WRITES):
                 with lock:
@@ -72,7 +72,9 @@ def _locked(lock: threading.Lock, work: Callable[..., Any], *arguments: Any) -> 
 def test_an_error_in_a_thread_comes_out_of_take(local_credentials: None) -> None:
     model = StreamModel(random.Random(1), time.time, Faults(denied=1.0))
     with serving(model) as endpoint:
-        reader = StreamReader(DynamoDB("us-east-1", endpoint), model.stream.arn, {}, started_at=clock.now())
+        reader = StreamReader(
+            DynamoDB("us-east-1", endpoint), model.stream.arn, {}, started_at=time.time(), now=time.time
+        )
         with ReaderThreads(reader, 2), pytest.raises(DynamoDBError, match="AccessDenied"):
             take_until(reader, lambda *_: False)
 
@@ -80,7 +82,9 @@ def test_an_error_in_a_thread_comes_out_of_take(local_credentials: None) -> None
 def test_the_end_does_not_wait_for_what_is_due_later(local_credentials: None) -> None:
     model = StreamModel(random.Random(1), time.time, shards=8)
     with serving(model) as endpoint:
-        reader = StreamReader(DynamoDB("us-east-1", endpoint), model.stream.arn, {}, started_at=clock.now())
+        reader = StreamReader(
+            DynamoDB("us-east-1", endpoint), model.stream.arn, {}, started_at=time.time(), now=time.time
+        )
         with ReaderThreads(reader, 8):
             take_until(reader, lambda _, batch: batch.read_through)
             began = clock.monotonic()
@@ -98,7 +102,7 @@ class OnDynamoDBLocal:
 
     @contextmanager
     def reading(self) -> Any:
-        reader = StreamReader(self.dynamodb, self.arn, {}, started_at=clock.now())
+        reader = StreamReader(self.dynamodb, self.arn, {}, started_at=time.time(), now=time.time)
         with ReaderThreads(reader, 2):
             yield reader
         self.client.close()

@@ -24,6 +24,7 @@ from twinrow.capture.shard_tree import (
     ShardPosition,
     Start,
 )
+from twinrow.clock import AHEAD_S_MAX
 
 NOW = 1_700_000_000.0
 HOUR = 3600.0
@@ -236,3 +237,55 @@ def test_no_plan_reads_a_shard_below_an_unfinished_one(
     unfinished = {one for one, position in after.items() if not position.finished}
     assert found.readable.keys() | found.waiting == unfinished
     assert not any(gap.cause == "SHARD_LOST" for gap, _ in found.gaps), "one listing proves nothing"
+
+
+AHEAD = NOW + 6 * HOUR
+
+
+def test_a_shard_read_at_a_time_that_is_yet_to_come_is_a_gap() -> None:
+    """A clock that was wrong for a second wrote the time: nobody knows how long the shard was not read."""
+    seen = look(listed(shard(A), shard(C)))
+    positions = {A: known(position="150", read_at=AHEAD), C: known(position="160")}
+    found = plan(seen, positions)
+    assert causes(found) == [(A, "NOT_READ")]
+    ((gap, after),) = found.gaps
+    assert (gap.from_at, gap.to_at) == (None, NOW)
+    assert after[A].read_at == after[A].horizon_at == NOW
+    assert not plan(seen, positions | dict(after)).gaps, "it is told once"
+
+
+def test_a_horizon_that_is_yet_to_come_is_a_gap() -> None:
+    found = plan(look(listed(shard(A))), {A: known(horizon_at=AHEAD)})
+    assert causes(found) == [(A, "NOT_READ")]
+
+
+def test_the_children_of_a_shard_that_ended_at_no_known_time_are_waited_for_from_now_on() -> None:
+    seen = look(listed(shard(A, ends="200")))
+    positions = {A: known(position="200", finished=True, read_at=AHEAD)}
+    found = plan(seen, positions)
+    assert not found.gaps
+    assert found.register[A].read_at == NOW
+    later = look(listed(shard(A, ends="200"), at=NOW + shard_tree.CHILDLESS_S))
+    assert not shard_tree.unsettled(later, found.register)
+
+
+@given(
+    read_at=st.floats(NOW - 48 * HOUR, NOW + 800 * 24 * HOUR),
+    horizon_at=st.none() | st.floats(NOW - 48 * HOUR, NOW + 800 * 24 * HOUR),
+    finished=st.booleans(),
+    begun=st.booleans(),
+)
+def test_no_time_that_is_yet_to_come_survives_a_plan_or_hides_a_gap(
+    read_at: float, horizon_at: float | None, finished: bool, begun: bool
+) -> None:
+    seen = look(listed(shard(A, ends="200" if finished else None)))
+    before = known(position="150" if begun else None, finished=finished, read_at=read_at, horizon_at=horizon_at)
+    found = plan(seen, {A: before})
+    after = {A: before} | dict(found.register)
+    for _, positions in found.gaps:
+        after |= positions
+    latest = max(after[A].read_at, after[A].horizon_at or 0.0)
+    assert latest <= NOW + AHEAD_S_MAX
+    unknown = max(read_at, horizon_at or 0.0) > NOW + AHEAD_S_MAX
+    assert bool(found.gaps) >= (unknown and not finished)
+    assert not plan(seen, after).gaps

@@ -7,7 +7,7 @@ from tests.fixtures.stream_model import EMPTY_PAGES_MAX, ITERATOR_S, Faults
 from tests.fixtures.stream_reading import Reading, numbers
 
 from twinrow.capture.shard_reader import IDLE_S_MAX
-from twinrow.capture.stream import EMPTY_S, READ_AT_EVERY_S
+from twinrow.capture.stream import EMPTY_S, NEWER_S, READ_AT_EVERY_S
 from twinrow.dynamodb_error import DynamoDBError
 
 HOUR_S = 3600.0
@@ -209,7 +209,7 @@ class TestCaughtUp:
         reading = Reading()
         reading.model.put("a")
         start_at = reading.time
-        reading.time += 1.0
+        reading.time += NEWER_S
         reading.model.put("a")
         reading.run(1.0)
         reading.take(1)

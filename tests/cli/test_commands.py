@@ -381,3 +381,8 @@ def test_init_takes_a_table_named_twice_once_and_says_how_the_password_is_to_be_
     assert made.code == 0, made.err
     assert "not percent-encoded" in made.out
     assert (command.folder / "twinrow.toml").read_text().count("[[tables]]") == 1
+
+
+def test_check_reads_both_clocks(command: CommandLine, reviews: str) -> None:
+    named = {one["name"]: one["level"] for one in command.run("check", "--json").document["checks"]}
+    assert (named["clock of MySQL"], named["clock of DynamoDB"]) == ("ok", "ok")

@@ -12,7 +12,6 @@ from tests.fixtures.copying import Copying, Wire, key, marked, put_all, review
 from tests.fixtures.waiting import wait_until
 from tests.sync.test_changed_settings import gaps
 
-from twinrow import clock
 from twinrow.app.status import collect
 from twinrow.change import Change
 from twinrow.clock import Stop
@@ -258,11 +257,12 @@ def test_what_a_stream_tells_from_before_a_restore_is_no_news_of_another_writer(
     lost = {**item, "mysql_id": {"N": "105"}}
     with held(copy, mysql), contextlib.ExitStack() as expected:
         copy.load_schema()
-        gap.record(copy.writer, copying.table, "MYSQL_WENT_BACK", at=clock.now())
+        copy.dynamodb.describe(copying.table)
+        gap.record(copy.writer, copying.table, "MYSQL_WENT_BACK", at=copy.writer.now())
         if fights:
             expected.enter_context(pytest.raises(Broken))
         for _ in range(4):
-            apply(copy, Batch([Change("PUT", "STREAM", key(item), lost, at=clock.now() - age_s)]))
+            apply(copy, Batch([Change("PUT", "STREAM", key(item), lost, at=copy.dynamodb.clock.now() - age_s)]))
             foreign_link.arm(copy.writer, copying.table, [key_hash for (key_hash,) in copying.rows("_twinrow_key")])
 
 

@@ -62,9 +62,9 @@ def test_the_sync_s_own_commit_counts_only_where_row_item_and_generation_have_al
 
 def test_a_sync_that_runs_is_given_time_for_what_stands_still_and_no_longer_than_a_minute() -> None:
     still = _seen(_sight(b"one", b"r1", b"zero"), _sight(b"one", b"r1", b"zero"))
-    behind = Running(True, _at(-1).epoch, set(), 1)
-    through = Running(True, _at(0.5).epoch, set(), 1)
-    rechecking = Running(True, _at(0.5).epoch, {KEY}, 1)
+    behind = Running(True, _at(-1).boot, set(), 1)
+    through = Running(True, _at(0.5).boot, set(), 1)
+    rechecking = Running(True, _at(0.5).boot, {KEY}, 1)
     nobody = Running(False, 0.0, set(), 1)
     assert not nobody.had_time(still, _at(0.5))
     assert nobody.had_time(still, _at(1.0))

@@ -205,6 +205,6 @@ def _nowhere(description: TableDescription) -> Item:
     """A key that no item has."""
     text = f"twinrow check {uuid.uuid4().hex}"
     values: dict[str, AttributeValue] = {
-        "S": {"S": text}, "N": {"N": f"-{clock.now():.6f}"}, "B": {"B": b64encode(text.encode()).decode()},
+        "S": {"S": text}, "N": {"N": f"-{clock.wall():.6f}"}, "B": {"B": b64encode(text.encode()).decode()},
     }  # fmt: skip
     return {name: values[kind] for name, kind in description.keys}

@@ -97,7 +97,7 @@ def run(options: Options, stop: Stop) -> int:
             writer = demo_app.Writer(dynamodb, where.table)
             live_s = max(LIVE_S_MIN, min(LIVE_S_MAX, LIVE_ENDS_S - (clock.monotonic() - began)))
             _live(sync, writer, mysql, where, live_s)
-            _caught_up(sync, mysql, where)
+            _caught_up(sync, dynamodb, mysql, where)
             verdict = _prove(sync.copy, mysql, dynamodb, where, writer, stop)
             say(f"{clock.monotonic() - began:.0f} s in all")
             if options.keep:
@@ -184,9 +184,9 @@ def _live(sync: _Sync, writer: demo_app.Writer, mysql: MySQL, where: Place, live
         writer.stop()
 
 
-def _caught_up(sync: _Sync, mysql: MySQL, where: Place) -> None:
+def _caught_up(sync: _Sync, dynamodb: DynamoDB, mysql: MySQL, where: Place) -> None:
     """Wait until everything that the app wrote is a row and linked."""
-    at, until = clock.now(), clock.monotonic() + CATCH_UP_S_MAX
+    at, until = dynamodb.clock.latest(), clock.monotonic() + CATCH_UP_S_MAX
     while True:
         sync.check()
         one = _status(mysql, where)

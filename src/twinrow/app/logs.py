@@ -35,7 +35,7 @@ class Log:
         """Say it. `debug` is only said with --verbose."""
         if level == "debug" and not self._verbose:
             return
-        at = datetime.fromtimestamp(clock.now(), UTC)
+        at = datetime.fromtimestamp(clock.wall(), UTC)
         line = " ".join(text.split())
         with self._lock:
             if self.as_json:

@@ -17,7 +17,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 import twinrow
-from twinrow import clock
 from twinrow.app.listen import Listening, parse_address
 from twinrow.app.standing import STOPPED
 from twinrow.app.status import Status, TableStatus
@@ -89,7 +88,8 @@ class StatusCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metric families."""
-        return families(self._source.latest(), clock.now())
+        seen = self._source.latest()
+        return families(seen, seen.now)
 
 
 def families(seen: Seen, at: float) -> Iterator[Metric]:
@@ -103,6 +103,7 @@ def families(seen: Seen, at: float) -> Iterator[Metric]:
     fresh = at - status.at <= STALE_S_MAX
     yield _gauge(LAG, status if fresh else Status(at, ()))
     yield _phases(status)
+    yield _skews(status)
     yield from _counters(status)
     yield from _capacity(status)
 
@@ -121,6 +122,19 @@ def _phases(status: Status) -> GaugeMetricFamily:
     for one in status.tables:
         for phase in (*get_args(Phase), STOPPED):
             family.add_metric((one.table, phase), float(one.phase == phase))
+    return family
+
+
+def _skews(status: Status) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "twinrow_clock_skew_seconds",
+        "By how much the clock of the host that syncs is ahead of a server's, behind where negative.",
+        labels=("table", "server"),
+    )
+    for one in status.tables:
+        for server, skew_s in (("dynamodb", one.dynamodb_skew_s), ("mysql", one.mysql_skew_s)):
+            if skew_s is not None:
+                family.add_metric((one.table, server), skew_s)
     return family
 
 

@@ -76,9 +76,10 @@ def plan(
             a_mark += writes_an_item
         index = description.index(pending.index)
         marked = index.items if index is not None else 0
-    first_read = description.bytes / SCAN_BYTES_A_UNIT
+    scan_units = description.bytes / SCAN_BYTES_A_UNIT
+    first_read = 2 * scan_units if table.capture == "stream" else scan_units  # beside a stream it reads consistently
     first = _work(first_read, description.items * a_link + marked * a_mark, limits, prices)
-    reading = _reads_a_day(table, description, first_read, changes_a_day, size)
+    reading = _reads_a_day(table, description, scan_units, changes_a_day, size)
     a_day = _work(reading, changes_a_day * (a_link + a_mark), limits, prices)
     return TablePlan(
         table.name,

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from twinrow import clock
 from twinrow.errors import TwinrowError
 from twinrow.mysql import Connection, Flavour
 from twinrow.schema.column_type import render
@@ -80,7 +79,7 @@ def apply(copy: Copy, evolution: Evolution, lost: list[AddColumn]) -> int:
     """
     session, table = copy.writer, copy.table
     if lost:
-        gap.record(session, table, COLUMN_DROPPED, at=clock.now())
+        gap.record(session, table, COLUMN_DROPPED, at=session.now())
         ddl.apply(session, copy.schema, list(lost), may_rebuild=True)
     if evolution.steps:
         with session.transaction() as tx:  # before the ALTER: a kill in between leaves the walk to the next sync

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from twinrow.clock import is_ahead
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Phase, Registered
 
@@ -82,5 +83,6 @@ def is_silent(known: Registered, at: float) -> bool:
 
 
 def _has_told(known: Registered, at: float) -> bool:
-    """Whether the run had read by `at`, and not too long before."""
-    return known.phase != "NEW" and known.begun_at is None and at - known.read_at <= SILENT_S_MAX
+    """Whether the run had read by `at`, and not too long before; a time that is yet to come tells nothing."""
+    fresh = at - known.read_at <= SILENT_S_MAX and not is_ahead(known.read_at, at)
+    return known.phase != "NEW" and known.begun_at is None and fresh

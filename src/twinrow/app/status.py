@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from twinrow import clock
 from twinrow.app.standing import Standing, lag_s, standing_of
 from twinrow.app.troubles import Trouble, retention_left_s, span, troubles_of
 from twinrow.config import TableConfig
@@ -40,7 +39,9 @@ class PutOff:
 
 @dataclass(frozen=True, slots=True)
 class TableStatus:
-    """How one table stands. Times are epoch seconds, None where unknown; `*_s` are seconds.
+    """How one table stands. Times are epoch seconds by MySQL's clock, None where unknown; `*_s` are seconds.
+
+    `caught_up_at` is a time of DynamoDB's clock.
 
     `lag_s` is 0 when the last read of every shard or pending value was empty, else the age of the oldest change seen
     and not committed yet. `unlinked` counts link writes that are owed, with the `links_refused` that DynamoDB refuses
@@ -104,6 +105,8 @@ class TableStatus:
     read_units_per_s: float | None = 0.0
     write_units_per_s: float | None = 0.0
     put_off: tuple[PutOff, ...] = ()
+    dynamodb_skew_s: float | None = None
+    mysql_skew_s: float | None = None
 
     @property
     def changes(self) -> int:
@@ -154,7 +157,7 @@ class Status:
 
 def collect(connection: Connection, chosen: Sequence[TableConfig]) -> Status:
     """The status of the chosen tables. Raises what a query raises, and as `check_version`."""
-    at = clock.now()
+    at = connection.now()
     version = meta.check_version(connection)
     if not version:
         return Status(at, tuple(table_status_of(table, None, Counts(), at) for table in chosen))
@@ -223,6 +226,8 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         write_units=told.write_units,
         write_units_max=told.write_units_max,
         write_share=told.write_share,
+        dynamodb_skew_s=told.dynamodb_skew_s,
+        mysql_skew_s=told.mysql_skew_s,
         put_off=tuple(PutOff(one.attribute, round(one.age_s, 3), one.why, one.rows) for one in counts.put_off),
         **_rates(told, standing),
     )

@@ -28,7 +28,7 @@ class SyncView:
         self._log = log
         self._bars = bars
         self._once = once
-        self._began, self._began_at = clock.monotonic(), clock.now()
+        self._began = clock.monotonic()
         self._runs: Mapping[str, TableRun] = {}
         self._phases: dict[str, str] = {}
         self._before: dict[str, TableStatus] = {}
@@ -53,14 +53,14 @@ class SyncView:
         for one in status.tables if status is not None else ():
             self.draw(one)
             if not self._once:
-                self._news(one)
+                self._news(one, status.at if status is not None else 0.0)
             for trouble in one.troubles:
                 # a reason is told by the table that waits; STOPPED is what this process is about to end
                 if trouble.bad and trouble.text != one.reason and one.phase != STOPPED:
                     self._log.trouble(one.table, trouble.text, trouble.commands)
         self._pulse(status)
 
-    def _news(self, one: TableStatus) -> None:
+    def _news(self, one: TableStatus, at: float) -> None:
         """What has changed since the last look and is no trouble."""
         before = self._before.setdefault(one.table, one)
         self._before[one.table] = one
@@ -72,7 +72,7 @@ class SyncView:
         if before.gaps and not one.gaps:
             self._log.event("info", "gap", one.table, "all gaps are mended")
         if one.reconciled_at is not None and one.reconciled_at != before.reconciled_at:
-            began = span(clock.now() - one.reconciled_at)
+            began = span(at - one.reconciled_at)
             self._log.event("info", "reconcile", one.table, f"a reconcile is through, begun {began} ago")
 
     def _pulse(self, status: Status | None) -> None:
@@ -89,15 +89,18 @@ class SyncView:
                 f"{one.rechecks:,} rechecks, {_rate(one.read_units_per_s)} read units/s",
             )  # fmt: skip
 
+    def _counts_are_ours(self, one: TableStatus) -> bool:
+        """Whether this process has counted them, not an earlier one, or another that holds the table."""
+        run = self._runs.get(one.table)
+        return run is not None and run.counted_since is not None and run.counted_since == one.counted_since
+
     def draw(self, one: TableStatus) -> None:
         """How far a table is."""
         if one.phase == "SNAPSHOT" and one.running:
             self._bars.tell(one.table, one.rows, one.items, one.phase)
         elif self._once and one.reconcile_share is not None:
             self._bars.tell(one.table, int(one.reconcile_share * one.rows), one.rows, "RECONCILE")
-        elif (
-            self._once and one.changes and (one.counted_since or 0.0) >= self._began_at
-        ):  # else an earlier sync's counts
+        elif self._once and one.changes and self._counts_are_ours(one):
             self._bars.tell(one.table, one.changes, None, one.phase)
         elif not self._once:
             self._bars.end(one.table)

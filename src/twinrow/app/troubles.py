@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from twinrow.app.clock_skew import skewed
 from twinrow.app.standing import TOLD_S_MAX, is_silent, standing_of
 from twinrow.app.typed import as_typed
 from twinrow.config import TableConfig
@@ -72,6 +73,9 @@ def _of_the_run(table: TableConfig, known: Registered | None, counts: Counts, at
     elif is_silent(known, at):
         text = f"the running sync has read nothing for {span(at - known.read_at)}: it waits for DynamoDB or MySQL"
         yield Trouble(True, text, (check,))
+    if known is not None and counts.holder:
+        for text in skewed(from_json(known.counters)):
+            yield Trouble(True, text, (check,))
     left = retention_left_s(known, at)
     if left is not None and left < RETENTION_LEFT_S_MIN:
         what = f"changes not read yet are trimmed in {span(left)}" if left > 0 else "changes not read yet were trimmed"

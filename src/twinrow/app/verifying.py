@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-from twinrow import clock
 from twinrow.config import Config, TableConfig
 
 if TYPE_CHECKING:
@@ -50,4 +49,4 @@ def _remember(reader: Reader, verdict: Verdict) -> None:
 
     told = {name: value for name, value in document(verdict).items() if name not in ("table", "examples")}
     if not reader.stop:
-        tables.update(reader.connection, verdict.table, verified=json.dumps({"at": clock.now(), **told}))
+        tables.update(reader.connection, verdict.table, verified=json.dumps({"at": reader.connection.now(), **told}))

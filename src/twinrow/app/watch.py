@@ -34,11 +34,18 @@ class Seen:
     """The last status that could be read (None: none yet), and why it cannot be read now (empty: it can).
 
     `ended` holds why a table's sync ended in this process, by table: a refusal to start stands nowhere else.
+    `age_s` is how long ago the status was read.
     """
 
     status: Status | None
     trouble: str
     ended: dict[str, str]
+    age_s: float = 0.0
+
+    @property
+    def now(self) -> float:
+        """This moment by the clock of the status, which is MySQL's."""
+        return clock.wall() if self.status is None else self.status.at + self.age_s
 
 
 class StatusSource:
@@ -79,7 +86,7 @@ class StatusSource:
         silent_s = clock.monotonic() - self._answered_at
         if not trouble and silent_s > SILENT_S_MAX:
             trouble = f"{self._mysql.place}: has not answered for {silent_s:.0f} s"
-        return Seen(self._status, trouble, dict(self._ended))
+        return Seen(self._status, trouble, dict(self._ended), silent_s)
 
     def body(self) -> bytes:
         """The same as one JSON document: `{"now", "trouble", "ended", "mending", "option", "status"}`.
@@ -91,7 +98,7 @@ class StatusSource:
         mending = {table: [as_typed(one) for one in commands_in(text, table)] for table, text in seen.ended.items()}
         head = json.dumps(
             {
-                "now": clock.now(), "trouble": seen.trouble, "ended": seen.ended, "mending": mending,
+                "now": seen.now, "trouble": seen.trouble, "ended": seen.ended, "mending": mending,
                 "option": config_option(),
             }
         )  # fmt: skip
@@ -151,7 +158,7 @@ class StatusSource:
         self._trouble = why
         self._drop_session()
         for history in self.histories.values():
-            history.skip(clock.now())
+            history.skip(self.latest().now)
 
     def _drop_session(self) -> None:
         if self._session is not None:

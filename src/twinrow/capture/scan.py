@@ -32,7 +32,7 @@ FIRST_ITEMS_MAX = 20_000
 
 @dataclass(frozen=True, slots=True)
 class ScannedPage:
-    """A page of one segment, asked for at `at` (epoch seconds); `next_key` None ends the segment.
+    """A page of one segment, asked for at `at` (epoch seconds, DynamoDB's clock); `next_key` None ends the segment.
 
     `text`: its rows, ready to be loaded, where they were made beside the reading.
     """
@@ -83,6 +83,7 @@ class ParallelScan:
     """Reads the segments from their positions (None: the beginning). What passes is retried and shown in `trouble`.
 
     `make_text` makes rows of a page in the thread that has read it, while those before it are being loaded.
+    `consistent`: what was written before a page was asked for is in it.
     """
 
     def __init__(
@@ -94,7 +95,10 @@ class ParallelScan:
         budget: Spending,
         stop: Stop,
         make_text: MakeText = lambda raw: None,
+        *,
+        consistent: bool = False,
     ) -> None:
+        self._consistent = consistent
         self._make_text = make_text
         self._dynamodb = dynamodb
         self._table = table
@@ -157,7 +161,7 @@ class ParallelScan:
     def _read_segment(self, segment: int, start_key: Item | None) -> None:
         attempt = 0
         while not (self._stop or self._over):
-            at = clock.now()
+            asked = clock.boot_time()
             try:
                 page = self._page(segment, start_key)
             except Transient as trouble:
@@ -169,7 +173,7 @@ class ParallelScan:
                 return
             attempt, self.trouble = 0, ""
             fail_point("after-scan-page")
-            self._put(ScannedPage(segment, page, at, self._make_text(page.raw)))
+            self._put(ScannedPage(segment, page, self._dynamodb.clock.now(asked), self._make_text(page.raw)))
             start_key = page.next_key
             if start_key is None:
                 return
@@ -177,7 +181,11 @@ class ParallelScan:
     def _page(self, segment: int, start_key: Item | None) -> Page:
         # waits for the budget until this scan is closed, be it by a stop or by trouble elsewhere
         return budgeted(
-            lambda: self._dynamodb.scan_page(self._table, segment, self._segments, start_key), self._budget, self._over
+            lambda: self._dynamodb.scan_page(
+                self._table, segment, self._segments, start_key, consistent=self._consistent
+            ),
+            self._budget,
+            self._over,
         )
 
     def _put(self, page: ScannedPage | Exception) -> None:
@@ -189,14 +197,18 @@ class ParallelScan:
             return
 
 
-def first_pages(dynamodb: DynamoDB, table: str, segments: int, budget: Spending, stop: Stop) -> list[ScannedPage]:
+def first_pages(
+    dynamodb: DynamoDB, table: str, segments: int, budget: Spending, stop: Stop, *, consistent: bool = False
+) -> list[ScannedPage]:
     """One page of every segment: what the first table is made from, and what shows ids that were there before."""
     limit = FIRST_ITEMS_MAX // segments
 
     def first(segment: int) -> ScannedPage:
-        at = clock.now()
-        page = budgeted(lambda: dynamodb.scan_page(table, segment, segments, None, limit=limit), budget, stop)
-        return ScannedPage(segment, page, at)
+        asked = clock.boot_time()
+        page = budgeted(
+            lambda: dynamodb.scan_page(table, segment, segments, None, limit=limit, consistent=consistent), budget, stop
+        )
+        return ScannedPage(segment, page, dynamodb.clock.now(asked))
 
     with ThreadPoolExecutor(min(READERS_MAX, segments), thread_name_prefix=f"first-{table}") as pool:
         return list(pool.map(first, range(segments)))

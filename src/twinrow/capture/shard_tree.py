@@ -20,12 +20,21 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from twinrow.clock import is_ahead
+
 RETENTION_S = 24 * 3600.0
 """Records are kept so long (AWS, "Change data capture for DynamoDB Streams")."""
 RETENTION_MARGIN_S = 3600.0
 """A shard not read for the retention less this is a gap: records that are about to go cannot be read in time."""
+RECORD_TIME_GRAIN_S = 60.0
+"""Record times are cut: by AWS to the second, by DynamoDB Local to the minute (measured)."""
+CLOCK_MARGIN_S = 60.0
+"""Between times that several servers of DynamoDB have told: their clocks need not be the same."""
 START_MARGIN_S = 300.0
-"""A scan is eventually consistent: records that much older than the start of a copy are in every scanned image."""
+"""Records that much older than the start of a copy are in every image that its scan reads, which is consistent.
+
+It is more than CLOCK_MARGIN_S and RECORD_TIME_GRAIN_S together, since a few records more do no harm.
+"""
 PARENT_ABSENT_S = 5.0
 """A parent never met, of a child older than the retention: taken for trimmed when listings over this time lack it."""
 PARENT_HIDDEN_S = 60.0
@@ -183,10 +192,13 @@ def plan(
 ) -> Plan:
     """What to read now. `known`: every shard met before; `started_at`: when the copy began (epoch seconds).
 
-    `unreadable`: shards whose last reading was refused as if they were gone.
+    `unreadable`: shards whose last reading was refused as if they were gone. All times are of DynamoDB's clock; one
+    that is ahead of `at` was stored while that was not so, and counts as unknown.
     """
     children = _children(seen, known)
     register, gaps = _meet(seen, known, children, started_at, at, retention_s)
+    register |= _ended_at_no_known_time(known, at)
+    gaps = gaps or _read_at_no_known_time(known, at)
     gaps = gaps or _not_read(seen, known, at, retention_s)
     gaps = gaps or _lost(seen, known, unreadable, at) + _orphaned(seen, known, started_at, at)
     after = dict(known) | register
@@ -299,6 +311,28 @@ def _is_free(shard: str, known: Mapping[str, ShardPosition], seen: Seen, at: flo
         is_old = created is not None and at - created > RETENTION_S
         return seen.absent(one.parent, PARENT_ABSENT_S if is_old else PARENT_HIDDEN_S)
     return next(_unfinished_above(one, known), None) is None
+
+
+def _is_unknown(one: ShardPosition, at: float) -> bool:
+    return is_ahead(_looked_after_at(one), at)
+
+
+def _ended_at_no_known_time(known: Mapping[str, ShardPosition], at: float) -> dict[str, ShardPosition]:
+    """Finished shards of which nobody knows when they ended: their children are waited for from now on."""
+    return {
+        shard: replace(one, read_at=at, horizon_at=None if one.horizon_at is None else min(one.horizon_at, at))
+        for shard, one in known.items()
+        if one.finished and _is_unknown(one, at)
+    }
+
+
+def _read_at_no_known_time(known: Mapping[str, ShardPosition], at: float) -> list[GapAndPositions]:
+    """Unfinished shards of which nobody knows when they were last read: it may be longer ago than the retention."""
+    return [
+        (GapFound(shard, "NOT_READ", None, at), {shard: replace(one, read_at=min(one.read_at, at), horizon_at=at)})
+        for shard, one in known.items()
+        if not one.finished and _is_unknown(one, at)
+    ]
 
 
 def _not_read(seen: Seen, known: Mapping[str, ShardPosition], at: float, retention_s: float) -> list[GapAndPositions]:

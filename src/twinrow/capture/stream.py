@@ -30,7 +30,7 @@ from twinrow.capture.shard_reader import (
     fetch,
     pause_s,
 )
-from twinrow.capture.shard_tree import GapFound, Seen, ShardPosition
+from twinrow.capture.shard_tree import CLOCK_MARGIN_S, GapFound, Seen, ShardPosition
 from twinrow.capture.stream_record import StreamRecord
 from twinrow.change import Change
 from twinrow.retry import back_off_s
@@ -44,8 +44,8 @@ READ_AT_EVERY_S = 60.0
 """How often the time of the last reading of an idle shard becomes durable."""
 EMPTY_S = 5.0
 """A shard whose answers are empty over this time, EMPTY_ANSWERS_MIN of them at least, has given all that it has."""
-RECORD_TIME_GRAIN_S = 1.0
-"""Record times are cut to the second (AWS API reference, StreamRecord)."""
+NEWER_S = CLOCK_MARGIN_S + 1.0
+"""A record is newer than a moment when its time, which is cut, is so much later: clocks of servers differ."""
 
 Job = ListJob | ReadJob
 
@@ -118,8 +118,8 @@ class StreamReader:
     """One stream of a table, from durable positions on. `lock` guards everything; `work` tells that a job may be due.
 
     `known` are the durable positions (none: a new copy), `started_at` when the copy began: records older than that by
-    a margin are left out, for every scanned image holds them. `now` and `monotonic` are clocks in seconds, `back_off`
-    the pause before try number n.
+    a margin are left out, for every scanned image holds them. `now` is DynamoDB's clock, as all times here are (epoch
+    seconds), `monotonic` the own one, `back_off` the pause before try number n.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class StreamReader:
         *,
         started_at: float,
         retention_s: float = shard_tree.RETENTION_S,
-        now: Callable[[], float] = clock.now,
+        now: Callable[[], float],
         monotonic: Callable[[], float] = clock.monotonic,
         back_off: Callable[[int], float] = back_off_s,
         records_queued_max: int = RECORDS_QUEUED_MAX,
@@ -262,7 +262,7 @@ class StreamReader:
         return asked[-1] - max(reader.empty_since, start_at) >= EMPTY_S
 
     def _gave_newer(self, shard: str, start_at: float) -> bool:
-        return self._newest_given_at.get(shard, 0.0) >= start_at + RECORD_TIME_GRAIN_S
+        return self._newest_given_at.get(shard, 0.0) >= start_at + NEWER_S
 
     def _unfinished_above(self, shard: str) -> Iterator[str]:
         parent = self._given[shard].parent
@@ -354,8 +354,9 @@ class StreamReader:
         # a record in doubt may tell no number: a restart reads from the one before it
         position = next((one.sequence for one in reversed(fetched.records) if one.sequence), before.position)
         after = replace(before, position=position, finished=fetched.ended, read_at=job.asked_at)
-        since = self._started_at - shard_tree.START_MARGIN_S
-        wanted = tuple(one for one in fetched.records if one.at >= since or not one.at)
+        # one without a time may be of any age
+        oldest = self._started_at - shard_tree.START_MARGIN_S
+        wanted = tuple(one for one in fetched.records if one.at >= oldest or not one.at)
         if wanted or fetched.ended:
             self._append(_Entry(job.shard, after, wanted))
         else:
@@ -425,7 +426,7 @@ class StreamReader:
         size = sum(one.size for one in part)
         taken.bytes += size
         self._queued_bytes -= size
-        if part:
+        if part and not clock.is_ahead(part[-1].at, self._now()):
             self._newest_given_at[entry.shard] = part[-1].at
         if left > len(part):
             entry.taken += len(part)

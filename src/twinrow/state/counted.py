@@ -33,7 +33,8 @@ class Counted(msgspec.Struct, frozen=True):
     about the last of them. `read_units` and `write_units`
     are capacity units that DynamoDB said were consumed; `*_units_max` the units per second of the budget, None without
     a bound; `*_share` what is left of it while DynamoDB throttles (1 = all). `reconcile_rows`: rows that the reconcile
-    under way has met, None while none is.
+    under way has met, None while none is. `dynamodb_skew_s` and `mysql_skew_s`: by how much the clock of the process's
+    host is ahead of each server's, behind where negative, None where it is not known.
     """
 
     since: float
@@ -52,6 +53,8 @@ class Counted(msgspec.Struct, frozen=True):
     write_units_max: float | None = None
     write_share: float = 1.0
     reconcile_rows: int | None = None
+    dynamodb_skew_s: float | None = None
+    mysql_skew_s: float | None = None
     rates: Rates = Rates()
 
 

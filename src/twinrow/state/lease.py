@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from twinrow.clock import AHEAD_S_MAX
 from twinrow.errors import LeaseLost, SchemaMoved, Transient
 from twinrow.mysql import Connection, MySQLError
 
 _SESSION_NAME = "CONCAT('twinrow ', %s, ' ', LEFT(SHA2(CONCAT(DATABASE(), '/', %s), 256), 32))"
 """The name of a holder's writing session, by fence and table; such locks are the whole server's, with 64 characters."""
 _RECOUNT_NAME = "CONCAT('twinrow count ', LEFT(SHA2(CONCAT(DATABASE(), '/', %s), 256), 32))"
+LEASE_S_MAX = 600
+"""The longest lease that the configuration allows."""
+IS_ALIVE = (
+    "h.deadline > UTC_TIMESTAMP(6) "
+    f"AND h.deadline < UTC_TIMESTAMP(6) + INTERVAL {LEASE_S_MAX + int(AHEAD_S_MAX)} SECOND"
+)
+"""Of a heartbeat `h`: a deadline further ahead was set while the server's clock was wrong, and shows no life."""
 RECOUNT_WAIT_S = 60
 """A large table takes seconds to be counted."""
 
@@ -45,7 +53,8 @@ def holder_of(connection: Connection, table: str) -> str | None:
     """The holder whose heartbeat is fresh, or None."""
     found = connection.query(
         "SELECT l.holder FROM _twinrow_lease l JOIN _twinrow_heartbeat h USING (table_name) "
-        "WHERE l.table_name = %s AND h.fence = l.fence AND l.holder <> '' AND h.deadline > UTC_TIMESTAMP(6)",
+        "WHERE l.table_name = %s AND h.fence = l.fence AND l.holder <> '' "
+        f"AND {IS_ALIVE}",
         (table,),
     )
     return str(found[0][0]) if found else None

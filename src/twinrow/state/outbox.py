@@ -14,6 +14,9 @@ ROWS_A_STATEMENT_MAX = 500
 ROWS_A_SLICE_MAX = 20_000
 NO_DIGEST = b"\0" * 16
 """Of a debt that a success pays whatever the image was: a stream brings every other write of the item by itself."""
+PUT_OFF_S_MAX = 1200.0
+"""No debt is put off for longer; one that is due later was put off by a clock that was wrong, and is due now."""
+_DUE = "(due_at <= %s OR due_at > %s)"
 _COLUMNS = "key_hash, item_key, generation, digest, row_id, mark, attempts"
 
 
@@ -120,10 +123,10 @@ def refuse(connection: Connection, table: str, debt: Debt, reason: str) -> None:
 
 
 def due(connection: Connection, table: str, now: float, limit: int) -> list[Debt]:
-    """Debts to be tried now, at most `limit`."""
+    """Debts to be tried now (by MySQL's clock), at most `limit`."""
     found = connection.query(
-        f"SELECT {_COLUMNS} FROM _twinrow_link WHERE table_name = %s AND due_at <= %s AND refused IS NULL LIMIT %s",
-        (table, now, limit),
+        f"SELECT {_COLUMNS} FROM _twinrow_link WHERE table_name = %s AND {_DUE} AND refused IS NULL LIMIT %s",
+        (table, now, now + PUT_OFF_S_MAX, limit),
     )
     return [_debt(row) for row in found]
 
@@ -132,8 +135,8 @@ def due_marks(connection: Connection, table: str, now: float, after: bytes, limi
     """Debts to be tried now that clear a mark, in the order of their fingerprints from `after` on, at most `limit`."""
     found = connection.query(
         f"SELECT {_COLUMNS} FROM _twinrow_link WHERE table_name = %s AND key_hash > %s AND mark IS NOT NULL "
-        "AND due_at <= %s AND refused IS NULL ORDER BY key_hash LIMIT %s",
-        (table, after, now, limit),
+        f"AND {_DUE} AND refused IS NULL ORDER BY key_hash LIMIT %s",
+        (table, after, now, now + PUT_OFF_S_MAX, limit),
     )
     return [_debt(row) for row in found]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twinrow.mysql import Connection
-from twinrow.state import checkpoint, deferred
+from twinrow.state import checkpoint, deferred, lease
 from twinrow.state.deferred import Deferred
 
 
@@ -34,7 +34,7 @@ class Counts:
 _QUERIES: dict[tuple[str, ...], str] = {
     ("rows", "schema_version"): "SELECT table_name, row_count, schema_version FROM _twinrow_lease",
     ("holder",): "SELECT l.table_name, l.holder FROM _twinrow_lease l JOIN _twinrow_heartbeat h USING (table_name) "
-    "WHERE h.fence = l.fence AND l.holder <> '' AND h.deadline > UTC_TIMESTAMP(6)",
+    f"WHERE h.fence = l.fence AND l.holder <> '' AND {lease.IS_ALIVE}",
     ("unlinked", "refused"): "SELECT table_name, COUNT(*), SUM(refused IS NOT NULL) FROM _twinrow_link "
     "GROUP BY table_name",
     ("rechecks",): "SELECT table_name, COUNT(*) FROM _twinrow_recheck WHERE late = 0 GROUP BY table_name",

@@ -16,6 +16,8 @@ REPAIR = "repair"
 RETRY = "dead letter"
 KNOWN_LOSSES = frozenset({REPAIR, RETRY})
 """Causes that say why a row is missing: `verify` has just looked at the whole table, or the item was parked."""
+PUT_OFF_S_MAX = 1200.0
+"""Nothing is put off for longer: the second look after a link call without an answer waits 15 minutes."""
 NEVER = 2.0**40
 """A due time that does not come by itself: `make_due` brings it."""
 
@@ -60,11 +62,14 @@ def add(
 
 
 def due(connection: Connection, table: str, now: float, limit: int) -> list[Suspect]:
-    """Keys to look at now, at most `limit`, longest due first."""
+    """Keys to look at now (by MySQL's clock), at most `limit`, longest due first.
+
+    One that is due further ahead than anybody puts off was entered by a clock that was wrong: it is due, too.
+    """
     found = connection.query(
         "SELECT key_hash, item_key, cause, seq, late, attempts FROM _twinrow_recheck "
-        "WHERE table_name = %s AND due_at <= %s ORDER BY due_at LIMIT %s",
-        (table, now, limit),
+        "WHERE table_name = %s AND (due_at <= %s OR (due_at > %s AND due_at < %s)) ORDER BY due_at LIMIT %s",
+        (table, now, now + PUT_OFF_S_MAX, NEVER, limit),
     )
     return [
         Suspect(key_hash, json.loads(key), cause, seq, bool(late), attempts)

@@ -128,7 +128,7 @@ def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | 
         recheck.done(tx, copy.table, batch.rechecked)
         recheck.add(tx, copy.table, batch.suspects, "no image")
         for cause, shard, from_at, to_at in batch.gaps:
-            gap.record(tx, copy.table, cause, at=clock.now(), shard=shard, from_at=from_at, to_at=to_at)
+            gap.record(tx, copy.table, cause, at=tx.now(), shard=shard, from_at=from_at, to_at=to_at)
         lease.leave(tx, copy.lease, locked, rows_delta=rows_delta - batch.rows_gone)
     copy.generation = locked.generation
     copy.loss_told |= applied.went_back
@@ -177,7 +177,9 @@ def _write(
     parked.update({one.hash: (one, kept[one.hash]) for one in wanted if one.hash in kept and one.hash not in parked})
     for one, reason in parked.values():
         row_id = existing[one.hash].row_id if one.hash in existing else taken.ids.get(one.hash)
-        dead_letter.park(tx, copy.table, one.hash, one.key, one.whole or one.key, reason, one.seen_at, row_id)
+        dead_letter.park(
+            tx, copy.table, one.hash, one.key, one.whole or one.key, reason, one.seen_at or tx.now(), row_id
+        )
     if any_letter:
         dead_letter.resolve(tx, copy.table, [one.hash for one in wanted if one.hash not in parked])
     debts = owed.debts(copy, wanted, written, parked, generation)

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from twinrow import clock
 from twinrow.capture.scan import ScannedPage, first_pages, segments_for
 from twinrow.errors import StartRefused
 from twinrow.schema.naming import fold, quote
@@ -187,5 +186,5 @@ def adapt(copy: Copy, description: TableDescription, registered: Registered) -> 
         if difference.names & {"linked", "link_attribute"}:
             outbox.forgive_refused(tx, copy.table)
         for cause in difference.gaps:
-            gap.record(tx, copy.table, cause, at=clock.now())
+            gap.record(tx, copy.table, cause, at=tx.now())
     copy.schema = schema

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from twinrow import clock
 from twinrow.mysql import Connection
 from twinrow.sink import writer
 from twinrow.sink.writer import Existing
@@ -44,7 +43,7 @@ def delete(
             copy.row_is_gone(one.hash, existing[one.hash].row_id, by_stream=one.origin == "STREAM")
     if copy.snapshotting:
         rows = {one.hash: existing[one.hash].row_id if one.hash in existing else None for one in rowless}
-        tombstone.bury(tx, copy.table, rows, clock.now())
+        tombstone.bury(tx, copy.table, rows, tx.now())
         alive = [one.hash for one in wanted if one.row is not None and one.hash in buried]
         tombstone.lift(tx, copy.table, alive)
     return count + more, refused

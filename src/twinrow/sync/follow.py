@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from twinrow import clock
 from twinrow.capture.reader_threads import ReaderThreads
 from twinrow.capture.shard_listing import ListJob
-from twinrow.capture.shard_tree import RETENTION_S, GapFound, ShardPosition
-from twinrow.capture.stream import EMPTY_S, StreamBatch, StreamReader
+from twinrow.capture.shard_tree import RECORD_TIME_GRAIN_S, RETENTION_S, GapFound, ShardPosition
+from twinrow.capture.stream import EMPTY_S, NEWER_S, StreamBatch, StreamReader
 from twinrow.errors import Broken, Transient
 from twinrow.state import checkpoint, gap, lease
 from twinrow.state.checkpoint import Checkpoint
@@ -24,11 +25,14 @@ RECORDS_A_BATCH_MAX = 5000
 SHARDS_READ_AT_ONCE_MAX = 8
 IDLE_WAIT_S = 0.05
 LISTING_WAIT_S = 0.5
+BUSY_S = NEWER_S + RECORD_TIME_GRAIN_S + 5.0
+"""The newest record of a shard that is written all the time proves what was written so long ago."""
 READING_S_MAX = 1.5
 """An idle shard was last read at most so long ago."""
 LISTING_TRIES_MAX = 60
 RECREATED = "STREAM_RECREATED"
 DISABLED = "STREAM_DISABLED"
+NOT_READ = "NOT_READ"
 
 
 class Follow:
@@ -46,13 +50,28 @@ class Follow:
         self.backlog: int | None = None
         self.retention_left_s: float | None = None
         self.trouble = ""
-        self._mark = clock.now()
+        self._mark = copy.dynamodb.clock.now()
         known = checkpoint.load(copy.writer, copy.table, STREAM).get(STREAM)
         if known is None or known.position is None:
             known = enter_stream(copy, _arn(copy, description))
         arn = str(known.position)
         self._is_old = arn != description.stream_arn
-        self._begin(arn, known.read_at)
+        self._begin(arn, self._started_at(known))
+
+    def _started_at(self, known: Checkpoint) -> float:
+        """When the copy of this stream began: records well before that are left out.
+
+        A moment that lies ahead was set by a wrong clock. Nothing may be left out by it any more, and what was left out
+        is found by a reconcile.
+        """
+        copy, now = self._copy, self._copy.dynamodb.clock.now()
+        if not clock.is_ahead(known.read_at, now):
+            return known.read_at
+        with copy.writer.transaction() as tx:
+            lease.lock(tx, copy.lease, None)
+            gap.record(tx, copy.table, NOT_READ, at=tx.now(), to_at=now)
+            checkpoint.save(tx, copy.table, {STREAM: replace(known, read_at=0.0)})
+        return 0.0
 
     def _begin(self, arn: str, started_at: float) -> None:
         copy = self._copy
@@ -60,7 +79,7 @@ class Follow:
             part.removeprefix(SHARD): _position(one)
             for part, one in checkpoint.load(copy.writer, copy.table, SHARD).items()
         }
-        self._reader = StreamReader(copy.dynamodb, arn, positions, started_at=started_at)
+        self._reader = StreamReader(copy.dynamodb, arn, positions, started_at=started_at, now=copy.dynamodb.clock.now)
         self._threads = ReaderThreads(self._reader, SHARDS_READ_AT_ONCE_MAX)
         self._threads.__enter__()
 
@@ -72,7 +91,7 @@ class Follow:
         self.oldest_at = None if batch.read_through else batch.oldest_at
         self.backlog = 0 if batch.read_through else None
         if batch.unread_since is not None:
-            self.retention_left_s = batch.unread_since + RETENTION_S - clock.now()
+            self.retention_left_s = batch.unread_since + RETENTION_S - self._copy.dynamodb.clock.now()
         if batch.ended:
             self._next_stream()
         elif not self._is_old:
@@ -80,10 +99,15 @@ class Follow:
         return bool(batch.records) or batch.ended
 
     def _look_how_far(self) -> None:
-        """Up to the beginning, as `--once` asks, and then up to a moment that moves along with the clock."""
-        moment = self._mark if self.caught_up_at < self._mark else clock.now() - EMPTY_S - READING_S_MAX
-        if moment > self.caught_up_at and self._reader.caught_up_since(moment):
-            self.caught_up_at = moment
+        """Up to the beginning, as `--once` asks, and then up to a moment that moves along with the clock.
+
+        A shard that is idle shows it for a moment ago, one that is written all the time only for BUSY_S ago.
+        """
+        now = self._copy.dynamodb.clock.now()
+        moments = [now - EMPTY_S - READING_S_MAX, now - BUSY_S] if self.caught_up_at >= self._mark else [self._mark]
+        for moment in moments:
+            if moment > self.caught_up_at and self._reader.caught_up_since(moment):
+                self.caught_up_at = moment
 
     def _apply(self, batch: StreamBatch) -> None:
         copy = self._copy
@@ -108,9 +132,9 @@ class Follow:
         now = copy.dynamodb.describe(copy.table).stream_arn
         if now == old:
             return
-        at = clock.now()
+        at = copy.dynamodb.clock.now()
         if now is None:
-            gap.record(copy.writer, copy.table, DISABLED, at=at, from_at=self.caught_up_at or None)
+            gap.record(copy.writer, copy.table, DISABLED, at=copy.writer.now(), from_at=self.caught_up_at or None)
             raise Broken(
                 "its stream was turned off", where=f"table {copy.table}", remedy="twinrow check --fix turns it on"
             )
@@ -130,8 +154,8 @@ def enter_stream(copy: Copy, arn: str, *, cause: str = "", gap_from_at: float | 
     A new copy does so before the first page is scanned: whatever is written from then on is in what is followed.
     Raises Transient when the shards cannot be listed.
     """
-    entered = Checkpoint(arn, read_at=clock.now())
-    reader = StreamReader(copy.dynamodb, arn, {}, started_at=entered.read_at)
+    entered = Checkpoint(arn, read_at=copy.dynamodb.clock.now())
+    reader = StreamReader(copy.dynamodb, arn, {}, started_at=entered.read_at, now=copy.dynamodb.clock.now)
     parts, gaps, listed, waits = {STREAM: entered}, list[GapFound](), False, ""
     for _ in range(LISTING_TRIES_MAX):
         with reader.lock:
@@ -149,11 +173,9 @@ def enter_stream(copy: Copy, arn: str, *, cause: str = "", gap_from_at: float | 
     with copy.writer.transaction() as tx:
         lease.lock(tx, copy.lease, None)
         if cause:
-            gap.record(tx, copy.table, cause, at=entered.read_at, from_at=gap_from_at, to_at=entered.read_at)
+            gap.record(tx, copy.table, cause, at=tx.now(), from_at=gap_from_at, to_at=entered.read_at)
         for one in gaps:
-            gap.record(
-                tx, copy.table, one.cause, at=entered.read_at, shard=one.shard, from_at=one.from_at, to_at=one.to_at
-            )
+            gap.record(tx, copy.table, one.cause, at=tx.now(), shard=one.shard, from_at=one.from_at, to_at=one.to_at)
         checkpoint.forget(tx, copy.table, SHARD)
         checkpoint.save(tx, copy.table, parts)
     return entered

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from twinrow import clock
+from twinrow.change import Item
 from twinrow.decode.attribute import digest
 from twinrow.dynamodb import STATEMENTS_MAX, StatementAnswer
 from twinrow.errors import Throttled, TransactionRetry, Transient, TwinrowError
@@ -284,7 +285,7 @@ class Linker:
         if isinstance(trouble, Throttled):
             self._copy.write_budget.throttled()
             wait_s = back_off_s(max(debt.attempts for debt in debts) + 1, POSTPONE_S_MAX)
-            self._settled(lambda: outbox.postpone(self._session(), self._copy.table, debts, clock.now() + wait_s))
+            self._settled(lambda: self._put_off(debts, wait_s))
         else:
             self._given_up(debts)
 
@@ -292,17 +293,20 @@ class Linker:
         """A call without an answer may still be on its way and clear the mark of a newer write: looked at twice."""
         self._to_recheck(debts, "no answer to the link")
         keys = [(debt.key_hash, debt.key) for debt in debts]
-        due_at = clock.now() + LATE_RECHECK_S
-        self._settled(
-            lambda: recheck.add(
-                self._session(), self._copy.table, keys, "no answer to the link, again", due_at=due_at, late=True
-            )
-        )
+        self._settled(lambda: self._suspect(keys, "no answer to the link, again", LATE_RECHECK_S, late=True))
 
     def _to_recheck(self, debts: Sequence[Debt], cause: str, wait_s: float = 0.0) -> None:
         keys = [(debt.key_hash, debt.key) for debt in debts]
-        due_at = clock.now() + wait_s if wait_s else 0.0
-        self._settled(lambda: recheck.add(self._session(), self._copy.table, keys, cause, due_at=due_at))
+        self._settled(lambda: self._suspect(keys, cause, wait_s))
+
+    def _suspect(self, keys: Sequence[tuple[bytes, Item]], cause: str, wait_s: float, *, late: bool = False) -> None:
+        session = self._session()
+        due_at = session.now() + wait_s if wait_s else 0.0
+        recheck.add(session, self._copy.table, keys, cause, due_at=due_at, late=late)
+
+    def _put_off(self, debts: Sequence[Debt], wait_s: float) -> None:
+        session = self._session()
+        outbox.postpone(session, self._copy.table, debts, session.now() + wait_s)
 
     def _settle(self, debts: list[Debt], answers: list[StatementAnswer]) -> None:
         copy = self._copy
@@ -342,7 +346,7 @@ class Linker:
             if any(one.code and ("Throttl" in one.code or "Throughput" in one.code) for one in answers):
                 copy.write_budget.throttled()
             wait_s = back_off_s(max(debt.attempts for debt in later) + 1, POSTPONE_S_MAX)
-            self._settled(lambda: outbox.postpone(self._session(), copy.table, later, clock.now() + wait_s))
+            self._settled(lambda: self._put_off(later, wait_s))
         met = [debt.key_hash for debt in good if debt.key_hash in copy.foreign and debt.row_id is not None]
         if met:
             copy.foreign |= dict.fromkeys(met, clock.monotonic())
@@ -405,14 +409,14 @@ def _pays(copy: Copy, debt: Debt, answer: StatementAnswer) -> bool:
 def pay_what_is_due(copy: Copy, linker: Linker, limit: int) -> int:
     """Send debts of the outbox whose time has come and whose call is not under way; how many."""
     known = linker.known()
-    due = [debt for debt in outbox.due(copy.writer, copy.table, clock.now(), limit) if debt.key_hash not in known]
+    due = [debt for debt in outbox.due(copy.writer, copy.table, copy.writer.now(), limit) if debt.key_hash not in known]
     linker.submit(due)
     return len(due)
 
 
 def clear_left_marks(copy: Copy, linker: Linker, limit: int) -> int:
     """Send the next marks that were left to the outbox, by a walk over it from `left_after` on; how many."""
-    due = outbox.due_marks(copy.writer, copy.table, clock.now(), linker.left_after, limit)
+    due = outbox.due_marks(copy.writer, copy.table, copy.writer.now(), linker.left_after, limit)
     linker.left_marks = len(due) == limit
     linker.left_after = due[-1].key_hash if linker.left_marks else b""
     known = linker.known()
@@ -428,5 +432,5 @@ def unanswered_to_recheck(copy: Copy) -> None:
 
 def late_to_recheck(copy: Copy) -> None:
     """On takeover again after LATE_RECHECK_S, when no request signed by the former holder can still arrive."""
-    due_at = clock.now() + LATE_RECHECK_S
+    due_at = copy.writer.now() + LATE_RECHECK_S
     outbox.to_recheck(copy.writer, copy.table, "unfinished link, again", late=True, due_at=due_at)

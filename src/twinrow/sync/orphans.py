@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twinrow import clock
 from twinrow.mysql import Connection
 from twinrow.sink import writer
 from twinrow.sink.writer import Existing
@@ -25,6 +24,6 @@ def drop(tx: Connection, copy: Copy, hashes: Sequence[bytes]) -> int:
     existing = {key: Existing(row.row_id, row.deleted) for key, row in found.items()}
     count, refused = writer.delete(tx, copy.schema, existing, list(found), soft=False)
     for key_hash, reason in refused.items():
-        dead_letter.park(tx, copy.table, key_hash, {}, {}, reason, clock.now(), None)
+        dead_letter.park(tx, copy.table, key_hash, {}, {}, reason, tx.now(), None)
     dead_letter.resolve(tx, copy.table, [key_hash for key_hash in hashes if key_hash not in refused])
     return count

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from twinrow import clock
+from twinrow.capture.shard_tree import RECORD_TIME_GRAIN_S
+from twinrow.clock import is_ahead
 from twinrow.errors import Broken, StartRefused
 from twinrow.mysql import Connection
 from twinrow.schema.naming import quote
@@ -18,8 +19,6 @@ from twinrow.sync.row_ids import Taken, row_id_of
 MEETINGS_MAX = 3
 """An id that is not ours, met so often on an item after our own link, means that something else writes it."""
 WENT_BACK = "MYSQL_WENT_BACK"
-RECORD_TIME_GRAIN_S = 60.0
-"""Of ApproximateCreationDateTime: cut to the second by AWS, to the minute by DynamoDB Local."""
 FOREIGN_IDS_COUNT_S = 7 * 86_400.0
 """After so long a restored MySQL is history: its items' ids, met once each, count no more towards a second writer."""
 
@@ -137,8 +136,7 @@ def meet_foreign_ids(
         # an image from before our own link was through, or from before MySQL went back, is no news of another writer
         if ours or (one.origin == "RECHECK" and copy.foreign.get(one.hash, 0.0) > read_at):
             continue
-        lost_at = gap.last_found(tx, copy.table, WENT_BACK) or 0.0
-        if one.origin == "STREAM" and one.seen_at + RECORD_TIME_GRAIN_S < lost_at:
+        if one.origin == "STREAM" and _is_older_than_the_loss(tx, copy, one.seen_at):
             continue
         met = foreign_link.meet(tx, copy.table, one.hash, str(one.link))
         copy.foreign.setdefault(one.hash, 0.0)
@@ -152,13 +150,24 @@ def meet_foreign_ids(
     return went_back
 
 
+def _is_older_than_the_loss(tx: Connection, copy: Copy, recorded_at: float) -> bool:
+    """Whether a record is from before MySQL last went back; not where one of the two times is not known.
+
+    The two times are of two clocks, so their ages are compared.
+    """
+    lost_at, now = gap.last_found(tx, copy.table, WENT_BACK), tx.now()
+    if lost_at is None or not recorded_at or is_ahead(lost_at, now):
+        return False
+    return copy.dynamodb.clock.now() - recorded_at > now - lost_at + RECORD_TIME_GRAIN_S
+
+
 def forget_foreign_ids(copy: Copy, *, broken: bool) -> None:
     """At the start: count anew where a person starts a BROKEN table again, or where MySQL went back long ago.
 
     Else the count goes on: two copies that write ids one after the other, as from cron, meet each id once a run.
     """
     last = gap.last_found(copy.writer, copy.table, WENT_BACK)
-    if broken or (last is not None and clock.now() - last > FOREIGN_IDS_COUNT_S):
+    if broken or (last is not None and copy.writer.now() - last > FOREIGN_IDS_COUNT_S):
         foreign_link.clear(copy.writer, copy.table)
 
 
@@ -169,7 +178,7 @@ def notice_that_mysql_went_back(connection: Connection, copy: Copy, there: int) 
     linked and cleared since.
     """
     if there < copy.generation:
-        gap.record(connection, copy.table, WENT_BACK, at=clock.now())
+        gap.record(connection, copy.table, WENT_BACK, at=connection.now())
 
 
 def _went_back(tx: Connection, copy: Copy, one: One) -> bool:
@@ -181,7 +190,7 @@ def _went_back(tx: Connection, copy: Copy, one: One) -> bool:
     """
     if copy.first_copy or copy.loss_told or (one.origin == "RECHECK" and gap.open_gaps(tx, copy.table)):
         return False
-    gap.record(tx, copy.table, WENT_BACK, at=clock.now())
+    gap.record(tx, copy.table, WENT_BACK, at=tx.now())
     return True
 
 

@@ -84,7 +84,7 @@ class Poll:
                 if self._first_at:  # meanwhile nobody knows what the app has written
                     self.oldest_at = self.oldest_at or max(self._first_at, self._proved_at)
                 return False
-            self._round_at, self._seen, self._fresh = clock.now(), 0, 0
+            self._round_at, self._seen, self._fresh = self._copy.dynamodb.clock.now(), 0, 0
             self._first_at = self._first_at or self._round_at
             self._refused, self._pages, self._left_out_now = "", 0, {}
             for mark in self._pending.marks:
@@ -140,7 +140,7 @@ class Poll:
                 copy.writer, copy.table, [(one, key_of(copy.schema.keys, item)) for one, item in fresh], "keys only"
             )
             return
-        at = clock.now()
+        at = copy.dynamodb.clock.now()
         changes = [Change("PUT", "PENDING", key_of(copy.schema.keys, item), item, at=at) for _, item in fresh]
         applied = apply(copy, Batch(changes))
         self._leave_out(list(applied.doubted))

@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 
-from twinrow import clock
 from twinrow.capture.stream_record import decode_item
 from twinrow.change import AttributeValue, Change, ChangeKind, Item, Origin
 from twinrow.decode.attribute import digest, same
@@ -113,7 +112,7 @@ def _one(settings: Settings, schema: TableSchema, flavour: Flavour, key_hash: by
                 unfit = str(error)
     return One(
         key_hash, change.key, change.origin, item, row, unfit, found, mark, link, echo, change.ttl,
-        change.at or clock.now(),
+        change.at,
     )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from typing import overload
 
 import msgspec
 
-from twinrow import clock
 from twinrow.capture import stream_record
 from twinrow.capture.stream_record import StreamRecord
 from twinrow.change import AttributeValue, Change, Item
@@ -313,7 +312,7 @@ def _one(
     return One(
         key_hash, key, "STREAM", None if record.is_delete else record.new, row, "", NO_DIGEST, None, link, echo,
         record.is_delete and record.is_expiry,
-        record.dynamodb.approximate_creation_date_time or clock.now(),
+        record.dynamodb.approximate_creation_date_time or 0.0,
     )  # fmt: skip
 
 

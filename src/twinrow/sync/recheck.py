@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from twinrow import clock
 from twinrow.change import Change, Item
 from twinrow.dynamodb import GET_ITEMS_MAX, UNANSWERED
 from twinrow.errors import Throttled
@@ -25,7 +24,7 @@ def recheck_some(copy: Copy) -> tuple[int, Applied | None]:
 
     The items are read after the lease is locked: nobody can write an older image after this one.
     """
-    if not recheck.due(copy.writer, copy.table, clock.now(), 1):
+    if not recheck.due(copy.writer, copy.table, copy.writer.now(), 1):
         return 0, None
     # Waited for here, not under the lock, which the server takes away from a session that does nothing.
     if not copy.read_budget.ready(copy.stop, BUDGET_WAIT_S):
@@ -35,7 +34,7 @@ def recheck_some(copy: Copy) -> tuple[int, Applied | None]:
 
     def read(tx: Connection) -> Batch:
         nonlocal worked
-        suspects = recheck.due(tx, copy.table, clock.now(), KEYS_A_TRANSACTION_MAX)
+        suspects = recheck.due(tx, copy.table, tx.now(), KEYS_A_TRANSACTION_MAX)
         worked = len(suspects)
         keys = {one.key_hash: one.key for one in suspects if one.key}
         gone = orphans.drop(tx, copy, [one.key_hash for one in suspects if not one.key])
@@ -63,9 +62,10 @@ def _changes(tx: Connection, copy: Copy, keys: dict[bytes, Item], items: list[It
     over: set[bytes] = set()
     gone = [key_hash for key_hash in keys if key_hash not in found]
     if ttl is not None and gone:
+        now = copy.dynamodb.clock.now()
         comparer = Comparer(tx, copy.schema, copy.settings, set())
         rows = comparer.rows(gone)
-        over = {key_hash for key_hash, row in rows.items() if expired(comparer.item_of(row), ttl, clock.now())}
+        over = {key_hash for key_hash, row in rows.items() if expired(comparer.item_of(row), ttl, now)}
     changes = []
     for key_hash, key in keys.items():
         item = found.get(key_hash)

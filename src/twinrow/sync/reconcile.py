@@ -32,18 +32,20 @@ RECOUNT_ROWS_MAX = 1_000_000
 class Reconcile:
     """Passes over one table: when a gap is open, and every `reconcile_every`. `step` handles one page.
 
-    A scan capture's first pass here begins after `wanted_at`: one taken up from an earlier process has read before.
+    With `once_at` (of `boot_time`) nothing is begun that became due later. A scan capture's first pass here begins
+    after it: one taken up from an earlier process has read before. `through_at` is when the last pass that is through
+    began, by DynamoDB's clock; the pace goes by MySQL's, which a process that comes later knows, too.
     """
 
-    def __init__(self, copy: Copy, segments: int, wanted_at: float = 0.0) -> None:
+    def __init__(self, copy: Copy, segments: int, once_at: float | None = None) -> None:
         self._copy = copy
-        self._wanted_at = wanted_at
+        self._once_at = once_at
         self._segments = segments
         self._scan: ParallelScan | None = None
         self._comparer: Comparer | None = None
         self._pages: PageComparer | None = None
         self._seen = Seen()
-        self._pass_at = 0.0
+        self._pass_at = self._read_from = 0.0
         self._gaps_up_to = 0
         self._row_after: int | None = None
         self._row_until = 0
@@ -89,8 +91,8 @@ class Reconcile:
         return page is not None
 
     def snapshot_is_through(self, started_at: float) -> None:
-        """A snapshot begun at `started_at` and read in one go counts as a pass of scan capture."""
-        self.through_at = self._last_at = started_at
+        """A snapshot begun at `started_at` (DynamoDB's clock) and read in one go counts as a pass of scan capture."""
+        self.through_at, self._last_at = started_at, self._copy.writer.now()
 
     def _due(self) -> bool:
         """Looked at every second: an open gap, an interrupted pass, or the pace."""
@@ -101,10 +103,19 @@ class Reconcile:
         if gap.open_gaps(copy.writer, copy.table) or checkpoint.load(copy.writer, copy.table, PART):
             return True
         every = copy.settings.reconcile_s
-        if copy.settings.capture == "scan" and self.through_at <= self._wanted_at:
+        if copy.settings.capture == "scan" and self.through_at <= self._wanted_at():
+            return True
+        if every is None:
+            return False
+        now = copy.writer.now()
+        if clock.is_ahead(self._last_at, now):  # nobody knows when the last pass was
             return True
         # by the pace what was due when --once began: a pass may last longer than that, and another would follow it
-        return every is not None and (self._wanted_at or clock.now()) - self._last_at >= every
+        since_once_s = clock.boot_time() - self._once_at if self._once_at is not None else 0.0
+        return now - since_once_s - self._last_at >= every
+
+    def _wanted_at(self) -> float:
+        return 0.0 if self._once_at is None else self._copy.dynamodb.clock.now(self._once_at)
 
     def _begin(self) -> bool:
         copy = self._copy
@@ -114,6 +125,8 @@ class Reconcile:
         positions: dict[int, Item | None] = dict.fromkeys(range(self._segments))
         if info is not None and info.position:
             self._pass_at, self._gaps_up_to = float(info.position), int(info.info or 0)
+            # when a pass of a wrong clock began is not known: it proves nothing of what was written since
+            self._read_from = 0.0 if clock.is_ahead(info.read_at, copy.dynamodb.clock.now()) else info.read_at
             self._seen.load(copy.writer, copy.table, self._pass_at)
             for segment in range(self._segments):
                 found = known.get(f"{PART}{segment}")
@@ -122,8 +135,9 @@ class Reconcile:
                 elif found is not None and found.position:
                     positions[segment] = json.loads(found.position)
         else:
-            self._pass_at, self._gaps_up_to = clock.now(), gap.newest(copy.writer, copy.table)
-            began = Checkpoint(repr(self._pass_at), info=str(self._gaps_up_to))
+            self._pass_at, self._gaps_up_to = copy.writer.now(), gap.newest(copy.writer, copy.table)
+            self._read_from = copy.dynamodb.clock.now()
+            began = Checkpoint(repr(self._pass_at), read_at=self._read_from, info=str(self._gaps_up_to))
             with copy.writer.transaction() as tx:
                 lease.lock(tx, copy.lease, None)
                 checkpoint.save(tx, copy.table, {checkpoint.RECONCILE_BEGUN: began})
@@ -131,7 +145,9 @@ class Reconcile:
                 recheck.add(tx, copy.table, dead_letter.keys(tx, copy.table), CAUSE)
         self._comparer = self._new_comparer()
         self._scan = ParallelScan(
-            copy.dynamodb, copy.table, self._segments, positions, copy.read_budget, copy.stop
+            copy.dynamodb, copy.table, self._segments, positions, copy.read_budget, copy.stop,
+            # A gap in a stream may have ended a moment ago, and the stream does not tell again what was in it.
+            consistent=copy.settings.capture == "stream" and bool(gap.open_gaps(copy.writer, copy.table)),
         )  # fmt: skip
         return True
 
@@ -223,12 +239,11 @@ class Reconcile:
         fail_point("before-reconcile-done")
         with copy.writer.transaction() as tx:
             lease.lock(tx, copy.lease, None)
-            gap.close(tx, copy.table, self._gaps_up_to, clock.now())
+            gap.close(tx, copy.table, self._gaps_up_to, tx.now())
             checkpoint.forget(tx, copy.table, PART)
             seen.forget(tx, copy.table)
             tables.update(tx, copy.table, reconciled_at=self._pass_at)
-        self.through_at = self._last_at = self._pass_at
-        self._pass_at = 0.0
+        self.through_at, self._last_at, self._pass_at = self._read_from, self._pass_at, 0.0
         self.close()
 
     def close(self) -> None:

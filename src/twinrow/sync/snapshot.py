@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from twinrow import clock
 from twinrow.capture.scan import PageSource, ParallelScan, ScannedPage
 from twinrow.change import Change, Item
 from twinrow.failpoint import fail_point
@@ -34,9 +33,14 @@ PagesOf = Callable[[Loader, int, Mapping[int, Item | None]], PageSource]
 
 
 def read_here(copy: Copy, loader: Loader, segments: int, positions: Mapping[int, Item | None]) -> PageSource:
-    """Read by threads of this process."""
+    """Read by threads of this process.
+
+    Beside a stream the read is consistent: records that are older than the scan are left out, so each of them must be
+    in what the scan reads.
+    """
     return ParallelScan(
-        copy.dynamodb, copy.table, segments, positions, copy.read_budget, copy.stop, loader.make
+        copy.dynamodb, copy.table, segments, positions, copy.read_budget, copy.stop, loader.make,
+        consistent=copy.settings.capture == "stream",
     )  # fmt: skip
 
 
@@ -48,7 +52,7 @@ class Snapshot:
     ) -> None:
         self._copy = copy
         self.segments = segments
-        self.started_at = min((page.at for page in first), default=clock.now())
+        self.started_at = min((page.at for page in first), default=copy.dynamodb.clock.now())
         self._held = deque(first)
         self._singly = 0
         self._loader = Loader(copy)
@@ -147,5 +151,5 @@ def finish(copy: Copy) -> None:
         lease.lock(tx, copy.lease, None)
         tombstone.clear(tx, copy.table)
         recheck.make_due(tx, copy.table, recheck.NO_ID_YET)
-        tables.update(tx, copy.table, snapshot_done_at=clock.now(), phase="LIVE", reason="")
+        tables.update(tx, copy.table, snapshot_done_at=tx.now(), phase="LIVE", reason="")
     copy.snapshotting = copy.first_copy = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from twinrow import clock
 from twinrow.capture.scan import ScannedPage, first_pages, segments_for
 from twinrow.errors import Broken, StartRefused
 from twinrow.mysql import MySQLError
@@ -146,7 +145,9 @@ def _begin(copy: Copy, description: TableDescription) -> tuple[int, list[Scanned
     count = settings.segments or segments_for(description.bytes)
     if settings.capture == "stream" and description.stream_arn is not None:
         enter_stream(copy, description.stream_arn)
-    pages = first_pages(copy.dynamodb, copy.table, count, copy.read_budget, copy.stop)
+    pages = first_pages(
+        copy.dynamodb, copy.table, count, copy.read_budget, copy.stop, consistent=settings.capture == "stream"
+    )
     _refuse_linked_items(copy, pages)
     schema = evolve(new_schema(settings, description), (item for page in pages for item in page.items)).schema
     _register(copy, description, schema)
@@ -188,7 +189,7 @@ def _refuse_linked_items(copy: Copy, pages: list[ScannedPage]) -> None:
 def _register(copy: Copy, description: TableDescription, schema: TableSchema) -> None:
     tables.register(
         copy.writer, copy.table, copy.settings.into, description.table_id or description.arn,
-        json.dumps(changed_settings.summary(copy.settings)), to_json(schema), clock.now(),
+        json.dumps(changed_settings.summary(copy.settings)), to_json(schema), copy.writer.now(),
     )  # fmt: skip
     tables.update(  # one that was begun and not made may have had other settings
         copy.writer, copy.table, into_table=copy.settings.into, source_id=description.table_id or description.arn,

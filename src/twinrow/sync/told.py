@@ -12,11 +12,11 @@ RATE_WINDOW_S = 5.0
 
 
 class Teller:
-    """The counters and budgets of a copy that began at `since` (epoch seconds), and how fast they rise."""
+    """The counters and budgets of a copy that began at `since` (MySQL's clock), and how fast they rise."""
 
     def __init__(self, copy: Copy, since: float) -> None:
         self._copy = copy
-        self._since = since
+        self.since = since
         self._samples: deque[tuple[float, tuple[float, ...]]] = deque()
 
     def counted(self, reconcile_rows: int | None = None) -> Counted:
@@ -30,7 +30,7 @@ class Teller:
         applied = sorted(dict(counters.applied).items())
         puts, deletes = (sum(count for (kind, _), count in applied if kind == which) for which in ("PUT", "DELETE"))
         return Counted(
-            since=self._since,
+            since=self.since,
             applied=tuple(Applied(kind, origin, count) for (kind, origin), count in applied),
             links_paid=counters.links_paid,
             links_refused=counters.links_refused,
@@ -46,6 +46,8 @@ class Teller:
             write_units_max=write.units_per_s,
             write_share=round(write.share, 3),
             reconcile_rows=reconcile_rows,
+            dynamodb_skew_s=copy.dynamodb.clock.skew_s(),
+            mysql_skew_s=copy.mysql.clock.skew_s(),
             rates=self._rates((puts, deletes, counters.links_paid, read.used, write.used)),
         )
 

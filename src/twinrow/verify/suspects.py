@@ -50,15 +50,15 @@ UNSETTLED_WAIT_S_MAX = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When a look was: `epoch` is compared with what a sync tells, `monotonic` measures how long something lasts."""
+    """When a look was: `boot` (of `boot_time`) is compared with what a sync tells, `monotonic` measures a span."""
 
-    epoch: float
+    boot: float
     monotonic: float
 
 
 def now() -> Moment:
     """The present moment."""
-    return Moment(clock.now(), clock.monotonic())
+    return Moment(clock.boot_time(), clock.monotonic())
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,10 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The sync of the table as it is told at one look: whether one runs, how far it is, what it has yet to recheck."""
+    """The sync of the table as it is told at one look: whether one runs, how far it is, what it has yet to recheck.
+
+    `caught_up_at` is the moment of this process's `boot_time` up to which it has certainly read everything.
+    """
 
     runs: bool
     caught_up_at: float
@@ -146,7 +149,7 @@ class Running:
             return False
         if still_s > SETTLE_S_MAX or not self.runs:
             return True
-        return self.caught_up_at > suspect.still_since.epoch and suspect.hash not in self.waiting
+        return self.caught_up_at > suspect.still_since.boot and suspect.hash not in self.waiting
 
 
 class Suspects:
@@ -229,7 +232,15 @@ class Suspects:
         runs = lease.holder_of(connection, table) is not None
         registered = tables.load(connection, table)
         waiting = recheck.waiting_among(connection, table, list(self._suspects)) if runs else set()
-        return Running(runs, registered.caught_up_at if registered is not None else 0.0, waiting, generation)
+        caught_up_at = registered.caught_up_at if registered is not None else 0.0
+        return Running(runs, self._by_boot_time(caught_up_at), waiting, generation)
+
+    def _by_boot_time(self, moment: float) -> float:
+        """The own moment that was over when DynamoDB's clock, as another process reads it, was at `moment`."""
+        told = self._reader.dynamodb.clock
+        if clock.is_ahead(moment, told.now()):
+            return float("-inf")
+        return moment - clock.DATE_GRAIN_S - told.latest(0.0)
 
     def _look(self) -> dict[bytes, Sight]:
         """Compare the suspects by a consistent read; an item that moved between two reads stays a suspect."""

@@ -41,7 +41,7 @@ def held(copy: Copy, mysql: MySQL) -> Iterator[Copy]:
         )  # fmt: skip
     copy.hold(won, at)
     over = Stop()
-    shared = Shared(won.holder, True, clock.now(), leases={copy.table: copy})
+    shared = Shared(won.holder, True, clock.boot_time(), leases={copy.table: copy})
     beat = threading.Thread(target=heartbeat, args=(shared, mysql, over), name="heartbeat", daemon=True)
     beat.start()
     settled = False

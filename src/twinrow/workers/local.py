@@ -39,7 +39,7 @@ def run_tables(
 
     The callbacks are told of each table's waits, of its description before anything of it is read, and of its end.
     """
-    shared = Shared(holder_name(), once, clock.now(), on_waiting=on_waiting, on_described=on_described)
+    shared = Shared(holder_name(), once, clock.boot_time(), on_waiting=on_waiting, on_described=on_described)
     outcomes: dict[str, Outcome] = {}
     runs = {copy.table: TableRun(copy, shared) for copy in copies}
     on_start(runs)
@@ -77,6 +77,7 @@ def heartbeat(shared: Shared, mysql: MySQL, over: Stop) -> None:
         try:
             if session is None or not session.open:
                 session = mysql.connect(read_timeout_s=mysql.lease_s)
+            session.read_clock()
             lost = lease.heartbeat(session, [won for _, won in held])
         except TwinrowError as error:
             shared.on_waiting("", str(error))

@@ -39,6 +39,7 @@ class Job(msgspec.Struct, tag=True, frozen=True):
     segments: int
     positions: dict[int, Position]
     recipe: RecipeTold
+    consistent: bool = False
 
 
 class Go(msgspec.Struct, tag=True, frozen=True):

@@ -76,7 +76,7 @@ class Reading:
         positions = {segment: messages.position_of(told) for segment, told in job.positions.items()}
         self._scan = ParallelScan(
             DynamoDB(job.region, job.endpoint_url), job.table, job.segments, positions, self.budget, Stop(),
-            lambda raw: self._maker.make(raw),
+            lambda raw: self._maker.make(raw), consistent=job.consistent,
         )  # fmt: skip
 
     def learn(self, recipe: RecipeTold) -> None:

@@ -87,11 +87,14 @@ class Outcome:
 
 @dataclass
 class Shared:
-    """What the table threads of one process share: leases for the heartbeat, and how they are going."""
+    """What the table threads of one process share: leases for the heartbeat, and how they are going.
+
+    `began` is when the process began its work, of `clock.boot_time`; each server's clock tells its time of that.
+    """
 
     holder: str
     once: bool
-    started_at: float
+    began: float
     leases: dict[str, Copy] = field(default_factory=dict)
     on_waiting: Callable[[str, str], None] = lambda table, reason: None
     on_described: Callable[[Copy, TableDescription], None] = lambda copy, description: None
@@ -104,7 +107,7 @@ class TableRun:
         self.copy = copy
         self.shared = shared
         self.phase = ""
-        self._teller = Teller(copy, shared.started_at)
+        self._teller: Teller | None = None
         self._cells = PutOff(copy)
         self._source: Source | None = None
         self._snapshot: Snapshot | None = None
@@ -119,6 +122,11 @@ class TableRun:
         self._snapshot_over_at = 0.0
         self._begun_at = 0.0
         self._looped = False
+
+    @property
+    def counted_since(self) -> float | None:
+        """Since when this process counts (MySQL's clock), which tells its counts from those of others."""
+        return self._teller.since if self._teller is not None else None
 
     def run(self) -> Outcome:
         """Until stopped (or once); troubles that pass are waited out, a lost lease is waited for again."""
@@ -195,16 +203,26 @@ class TableRun:
                 # what a holder has committed, a successor must find
                 copy.generation = max(copy.generation, lease.generation(session, copy.table))
                 registered = tables.load(session, copy.table)
-                if self.shared.once and registered is not None:
-                    caught_up = registered.caught_up_at > self.shared.started_at and registered.snapshot_done_at
-                    if caught_up and self._holder_is_through(session):
-                        return True
+                if self.shared.once and self._holder_has_caught_up(registered) and self._holder_is_through(session):
+                    return True
                 reason = f" ({registered.reason})" if registered is not None and registered.reason else ""
                 self.shared.on_waiting(copy.table, f"stands by: another process copies this table{reason}")
                 copy.stop.wait(STAND_BY_S)
             return False
         finally:
             session.close()
+
+    def _holder_has_caught_up(self, registered: tables.Registered | None) -> bool:
+        """Whether the holder has copied what was written before this process began, both by DynamoDB's clock.
+
+        It is read by two processes with a grain of a second each.
+        """
+        told = self.copy.dynamodb.clock
+        if not told.is_known:
+            self.copy.dynamodb.describe(self.copy.table)
+        if registered is None or not registered.snapshot_done_at or clock.is_ahead(registered.caught_up_at, told.now()):
+            return False
+        return registered.caught_up_at > told.latest(self.shared.began) + clock.DATE_GRAIN_S
 
     def _holder_is_through(self, session: Connection) -> bool:
         """Whether the process that holds the table has settled what it owed and suspected once it had caught up."""
@@ -218,7 +236,7 @@ class TableRun:
     def _begin(self) -> None:
         copy = self.copy
         # until this run ends in good order, nothing that the one before has noted counts as known
-        self._begun_at, self._looped = self._begun_at or clock.now(), False
+        self._begun_at, self._looped = self._begun_at or copy.writer.now(), False
         tables.note(copy.writer, copy.lease, begun_at=self._begun_at, ended_at=None)
         if copy.lease.taken_over:
             link.late_to_recheck(copy)
@@ -238,8 +256,7 @@ class TableRun:
         if copy.snapshotting:
             self._snapshot = Snapshot(copy, segments, pages, partial(readers.pages_of, copy, description))
         self.phase = "SNAPSHOT" if copy.snapshotting else "LIVE"
-        wanted_at = self.shared.started_at if self.shared.once else 0.0
-        self._reconcile = Reconcile(copy, segments, wanted_at)
+        self._reconcile = Reconcile(copy, segments, self.shared.began if self.shared.once else None)
         tables.note(copy.writer, copy.lease, phase=self.phase, reason="", items=description.items)
         if registered is None:
             checkpoint.forget(copy.writer, copy.table, checkpoint.REFUSED)
@@ -345,7 +362,7 @@ class TableRun:
             self._linker_now().submit(applied.debts)
         if not self._snapshot.done:
             return applied is not None
-        self._snapshot_over_at = self._snapshot_over_at or clock.now()
+        self._snapshot_over_at = self._snapshot_over_at or self.copy.dynamodb.clock.now()
         if self._source_is_past(self._snapshot_over_at):
             self._snapshot.close()
             finish(self.copy)
@@ -367,9 +384,10 @@ class TableRun:
         """Whether everything in DynamoDB at the start of the command was read."""
         if self._snapshot is not None:
             return False
-        if self._source is not None and self._source.caught_up_at <= self.shared.started_at:
+        began = self.copy.dynamodb.clock.now(self.shared.began)
+        if self._source is not None and self._source.caught_up_at <= began:
             return False
-        return self.copy.settings.capture != "scan" or self._parts_now().through_at > self.shared.started_at
+        return self.copy.settings.capture != "scan" or self._parts_now().through_at > began
 
     def _caught_up(self) -> bool:
         """Whether everything in DynamoDB at the start of the command is in MySQL, and nothing is owed."""
@@ -398,14 +416,16 @@ class TableRun:
         reason = trouble or copy.waits_for_rebuild or copy.index_trouble
         values: dict[str, object] = {"phase": self.phase, "reason": reason}
         if not reading:  # else the time since which nothing could be read goes on
-            values["read_at"] = clock.now()
+            values["read_at"] = copy.writer.now()
         if self._has_read():
             values["begun_at"] = None
         if ended:
-            values["ended_at"] = clock.now()
+            values["ended_at"] = copy.writer.now()
+        if self._teller is None:
+            self._teller = Teller(copy, copy.writer.now() - (clock.boot_time() - self.shared.began))
         values["counters"] = counted.to_json(self._teller.counted(rows_met))
         if source is not None:
-            values |= {"oldest_at": source.oldest_at, "backlog": source.backlog}
+            values |= {"oldest_at": self._by_mysql(source.oldest_at), "backlog": source.backlog}
             if source.caught_up_at:
                 values["caught_up_at"] = source.caught_up_at
             left = getattr(source, "retention_left_s", None)
@@ -422,6 +442,12 @@ class TableRun:
         if source is not None:
             return source.caught_up_at > 0 or source.oldest_at is not None or source.backlog is not None
         return self._looped and reconcile is not None and (reconcile.through_at > 0 or not reconcile.running)
+
+    def _by_mysql(self, moment: float | None) -> float | None:
+        """A moment of DynamoDB's clock by MySQL's, on which whoever reads the status measures its age."""
+        if moment is None:
+            return None
+        return self.copy.writer.now() - (self.copy.dynamodb.clock.now() - moment)
 
     def _wait_for(self, trouble: TwinrowError, attempt: int) -> None:
         """Everything that hangs on the lost session is dropped; the next try reads positions and debts from MySQL."""
@@ -497,7 +523,7 @@ class TableRun:
         try:
             if held is not None:
                 if in_order and self._begun_at:
-                    tables.note(copy.writer, copy.lease, begun_at=self._begun_at, ended_at=clock.now())
+                    tables.note(copy.writer, copy.lease, begun_at=self._begun_at, ended_at=copy.writer.now())
                 lease.release(copy.writer, copy.lease, settled=settled)
         except TwinrowError as error:
             copy.waiting = str(error)

@@ -62,7 +62,7 @@ def check(
 
 
 def _look(config: Config, chosen: tuple[TableConfig, ...], stop: Stop) -> Iterator[Finding]:
-    from twinrow.app import check_dynamodb, check_mysql
+    from twinrow.app import check_dynamodb, check_mysql, clock_skew
     from twinrow.app.finding import Finding
     from twinrow.app.wiring import connect, copies_of, limit_budgets, mysql_of
 
@@ -72,6 +72,7 @@ def _look(config: Config, chosen: tuple[TableConfig, ...], stop: Stop) -> Iterat
     try:
         with closing(connect(mysql_of(config))) as session:
             yield from check_mysql.look(session, config.mysql)
+            yield clock_skew.finding("", "MySQL", session.clock)
             for copy in copies:
                 registered[copy.table] = check_mysql.registered(session, copy.table)
                 yield check_mysql.look_at_table(session, copy.settings, registered[copy.table])
@@ -81,6 +82,8 @@ def _look(config: Config, chosen: tuple[TableConfig, ...], stop: Stop) -> Iterat
     for copy in copies:
         known = registered.get(copy.table)
         yield from check_dynamodb.look(copy, limit_budgets(config), known, mysql_answers=answers)
+    if copies and copies[0].dynamodb.clock.is_known:  # else the first finding of each table says what is wrong
+        yield clock_skew.finding("", "DynamoDB", copies[0].dynamodb.clock)
 
 
 def _mend(finding: Finding, change: Fix, stop: Stop, *, yes: bool) -> Finding:

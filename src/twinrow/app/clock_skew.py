@@ -1,0 +1,39 @@
+"""A host's clock that is off: told by `check` and `status`, though nothing of a copy is decided by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twinrow.app.finding import Finding
+from twinrow.clock import SKEW_S_MAX, ServerClock
+from twinrow.state.counted import Counted
+
+REMEDY = "set this host's clock (NTP); AWS refuses requests signed minutes off"
+
+
+def is_off(skew_s: float | None) -> bool:
+    """Whether a skew is worth a word."""
+    return skew_s is not None and abs(skew_s) > SKEW_S_MAX
+
+
+def skewed(told: Counted | None) -> Iterator[str]:
+    """What is to be said of the clock of the host that copies a table, as its process has told it."""
+    if told is None:
+        return
+    for server, skew_s in (("DynamoDB", told.dynamodb_skew_s), ("MySQL", told.mysql_skew_s)):
+        if skew_s is not None and is_off(skew_s):
+            yield f"the clock of the host that runs the sync is {_by(skew_s)} {server}'s"
+
+
+def finding(table: str, server: str, told: ServerClock) -> Finding:
+    """What `check` says of this host's clock against a server's."""
+    skew_s = told.skew_s()
+    if skew_s is None:
+        return Finding(table, f"clock of {server}", "warning", f"{server} has not told its time", REMEDY)
+    if is_off(skew_s):
+        return Finding(table, f"clock of {server}", "warning", f"this host's clock is {_by(skew_s)} {server}'s", REMEDY)
+    return Finding(table, f"clock of {server}", "ok", f"this host's clock is within {SKEW_S_MAX:g} s of it")
+
+
+def _by(skew_s: float) -> str:
+    return f"{abs(skew_s):,.0f} s {'ahead of' if skew_s > 0 else 'behind'}"
