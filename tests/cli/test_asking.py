@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,27 @@ def test_init_given_up_at_a_question_writes_nothing(
 ) -> None:
     make_table()
     with PseudoTerminal(tmp_path, "init", "--endpoint-url", dynamodb.endpoint_url, "--mysql", database.url) as terminal:
-        terminal.wait_for("Which tables")
+        terminal.asks("Which tables")
         terminal.interrupt()
         assert terminal.ended() != 0
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_init_is_given_up_also_where_ctrl_c_was_ignored_before(
+    tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, database: Database
+) -> None:
+    """As below `nohup make test &`: an ignored SIGINT is handed on to every child."""
+    make_table()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        given = ("init", "--endpoint-url", dynamodb.endpoint_url, "--mysql", database.url)
+        with PseudoTerminal(tmp_path, *given) as terminal:
+            terminal.asks("Which tables")
+            terminal.interrupt()
+            assert terminal.ended() != 0
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_init_with_nothing_left_to_ask_needs_nobody(
@@ -110,7 +127,7 @@ def test_check_fix_ends_at_one_ctrl_c_while_it_asks(
     table = make_table()
     CommandLine(tmp_path).write_config(config_text(dynamodb, database, pending_table(table)))
     with PseudoTerminal(tmp_path, "check", "--fix") as terminal:
-        terminal.wait_for("Do it?")
+        terminal.asks("Do it?")
         terminal.interrupt()
         assert terminal.ended() != 0
     assert "GlobalSecondaryIndexes" not in dynamodb_client.describe_table(TableName=table)["Table"]

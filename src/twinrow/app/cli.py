@@ -24,9 +24,13 @@ from twinrow.app.commands import (
 )
 from twinrow.app.logs import Log
 from twinrow.app.options import Said, note, said
+from twinrow.app.signals import as_usual
 from twinrow.app.terminal import complain, out
 from twinrow.app.typed import in_text
 from twinrow.errors import TwinrowError
+
+STOPS_CLEANLY = "sync"
+"""The command that ends well by a signal, even by one that came before it could begin."""
 
 app = typer.Typer(
     name="twinrow", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
@@ -44,6 +48,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def twinrow(
+    context: typer.Context,
     config: Annotated[
         Path | None,
         typer.Option("--config", "-c", help="The configuration file.  [default: twinrow.toml]", show_default=False),
@@ -61,6 +66,8 @@ def twinrow(
       twinrow init
       twinrow -c conf/twinrow.toml sync --serve 127.0.0.1:8642
     """
+    if context.invoked_subcommand != STOPS_CLEANLY:
+        as_usual()
     note(Said(config, verbose, json_logs))
 
 

@@ -29,8 +29,11 @@ def out_json(document: Any) -> None:
 def say(text: str) -> None:
     """A line about what is going on."""
     # Not by click, which writes past the stderr that rich puts there while it draws, into the drawing.
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except OSError:
+        return  # the terminal or the pipe is gone: nobody can be told, and a copy must not break by that
 
 
 def complain(error: TwinrowError) -> None:

@@ -7,11 +7,12 @@ import shlex
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from twinrow.app.options import ConfigOption, YesOption, config_path
+from twinrow.app.signals import asking
 from twinrow.app.terminal import out, say
 from twinrow.errors import ConfigError, StartRefused, TwinrowError
 
@@ -65,7 +66,7 @@ def init(
     if not yes and not asks and not (mysql and table and capture):
         raise StartRefused("nobody is there to be asked", remedy="say --yes, with --mysql and the tables")
     where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    url = mysql or (typer.prompt(URL_QUESTION, err=True) if asks else None)
+    url = mysql or (_ask(URL_QUESTION) if asks else None)
     if url is None:
         raise ConfigError("which MySQL?", remedy="say --mysql mysql://user:password@host:port/database")
     told, password = writing.without_password(url)
@@ -85,6 +86,12 @@ def init(
             f"cannot be written: {refused.strerror}", where=str(path), remedy="name another with -c FILE"
         ) from refused
     _next(path, [one.description.name for one in choices], password)
+
+
+def _ask(question: str, **how: Any) -> Any:
+    """A person's answer; Ctrl-C ends the command, also where this process inherited that SIGINT is ignored."""
+    with asking():
+        return typer.prompt(question, err=True, **how)
 
 
 def _try_mysql(url: str) -> None:
@@ -108,8 +115,8 @@ def _which(found: list[TableDescription]) -> list[TableDescription]:
             raise typer.BadParameter(f"there is no table {wrong[0]!r}" if wrong else "name one at least")
         return [known[name] for name in dict.fromkeys(names)]
 
-    chosen: list[TableDescription] = typer.prompt(
-        f"Which tables (names with spaces between, {ALL} for all)", default=ALL, value_proc=tables_of, err=True
+    chosen: list[TableDescription] = _ask(
+        f"Which tables (names with spaces between, {ALL} for all)", default=ALL, value_proc=tables_of
     )
     return chosen
 
@@ -120,7 +127,7 @@ def _choose(one: TableDescription, capture: str | None, *, asks: bool) -> Choice
     wanted = capture or suggested(one)
     if asks and capture is None:
         question = f"How to follow {one.name} ({', '.join(CAPTURES)})"
-        return Choice(one, typer.prompt(question, default=wanted, value_proc=_capture, err=True))
+        return Choice(one, _ask(question, default=wanted, value_proc=_capture))
     return Choice(one, _capture(wanted))
 
 

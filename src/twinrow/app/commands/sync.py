@@ -65,7 +65,8 @@ def sync(
 ) -> None:
     """Copy what is there, then follow every change until stopped.
 
-    Ctrl-C and SIGTERM stop after the batch in hand, a second Ctrl-C at once.
+    Ctrl-C and SIGTERM stop after the batch in hand, a second Ctrl-C at once; so does a terminal that is closed, unless
+    it was started with nohup.
 
     One broken table never stops the others. With --once: exit code 3 when dead letters or refused links remain, 1 when
     a table broke, 2 when one was refused.
@@ -83,7 +84,7 @@ def sync(
 
     loaded = load_config(config)
     chosen = loaded.chosen(tables or [])
-    stop = stop_on_signals()
+    stop = stop_on_signals(at_hang_up=True)
     log = Log(as_json=said().json_logs, verbose=said().verbose)
     if serve_token_file is not None and serve is None:
         raise ConfigError(
