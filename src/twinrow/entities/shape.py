@@ -1,0 +1,140 @@
+"""Shapes of keys: which tokens of a sample's keys are fixed words, and which are holes that hold values."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+SEPARATORS: Final = ("#", "|", ":", "/")
+WORDS_MAX: Final = 12
+"""More different words at one place are values: names of people, cities."""
+HEADS_MAX: Final = 64
+"""The same for the first word of a key that has several; a table has that many entities at the most."""
+WORD_CHARACTERS_MAX: Final = 40
+WORD_DIGITS_MAX: Final = 2
+"""`office_1` and `v10_Audit` are words; `Complaint123` and a UUID are not."""
+_WORD_BEGINS: Final = frozenset("$_\"'")
+_WORD_HOLDS: Final = frozenset("$_\"'-. ")
+_NAME_ENDS: Final = ("_", "=")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of a key between separators: a fixed text, with a hole behind it or not."""
+
+    text: str
+    hole: bool = False
+
+
+Shape = tuple[Token, ...]
+"""The tokens of a key; empty where the key is no text."""
+
+
+def find_separator(values: Iterable[str]) -> str | None:
+    """Return the separator that most values hold behind a first word, or None where none does."""
+    counts: Counter[str] = Counter()
+    for value in values:
+        counts.update(one for one in SEPARATORS if one in value and is_word(value.partition(one)[0]))
+    return max(SEPARATORS, key=lambda one: counts[one]) if counts else None
+
+
+def is_word(text: str) -> bool:
+    """Whether a text looks like a word that a program writes: a letter first, few digits."""
+    return (
+        0 < len(text) <= WORD_CHARACTERS_MAX
+        and (text[0].isalpha() or text[0] in _WORD_BEGINS)
+        and all(one.isalnum() or one in _WORD_HOLDS for one in text)
+        and sum(one.isdigit() for one in text) <= WORD_DIGITS_MAX
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What an item has beside its key: the names of its attributes, and texts in them that are values, not kinds."""
+
+    names: frozenset[str]
+    values: frozenset[str] = frozenset()
+
+
+def shapes(values: Sequence[str | None], beside: Sequence[Beside], separator: str | None) -> list[Shape]:
+    """Return the shape of each value of a key."""
+    tokens = [[] if value is None else value.split(separator) if separator else [value] for value in values]
+    found: list[list[Token]] = [[] for _ in values]
+    waiting: list[tuple[int, list[int]]] = [(0, [n for n, one in enumerate(tokens) if one])]
+    while waiting:
+        depth, rows = waiting.pop()
+        told = _told(depth, {n: tokens[n] for n in rows}, beside)
+        groups: dict[Token, list[int]] = defaultdict(list)
+        for n in rows:
+            found[n].append(told[n])
+            if len(tokens[n]) > depth + 1:
+                groups[told[n]].append(n)
+        waiting += ((depth + 1, group) for group in groups.values())
+    return [tuple(one) for one in found]
+
+
+def _told(depth: int, tokens: Mapping[int, Sequence[str]], beside: Sequence[Beside]) -> dict[int, Token]:
+    """What the tokens at one place are, all of them below the same tokens."""
+    beginning = {n for n, one in tokens.items() if depth == 0 and len(one) > 1}
+    heads = _heads([tokens[n][0] for n in beginning if tokens[n][0] not in beside[n].values])
+    others = [n for n in tokens if n not in beginning]
+    names = _names([(tokens[n][depth], beside[n].names) for n in others]) if depth else ()
+    words = _words([(tokens[n][depth], beside[n].names) for n in others if tokens[n][depth] not in beside[n].values])
+    told = {}
+    for n, one in tokens.items():
+        token = one[depth]
+        name = next((name for name in names if token.startswith(name) and len(token) > len(name)), None)
+        if name is not None:
+            told[n] = Token(name, hole=True)
+        elif not token or (token in (heads if n in beginning else words) and token not in beside[n].values):
+            told[n] = Token(token)
+        else:
+            told[n] = Token("", hole=True)
+    return told
+
+
+def _heads(tokens: Sequence[str]) -> frozenset[str]:
+    """The words that begin keys of several tokens."""
+    counts = Counter(one for one in tokens if is_word(one))
+    if len(counts) <= HEADS_MAX:
+        return frozenset(counts)
+    return frozenset(word for word, count in counts.items() if count * 100 >= len(tokens))
+
+
+def _words(tokens: Sequence[tuple[str, frozenset[str]]]) -> frozenset[str]:
+    """The words elsewhere: few of them, each repeated, and not all on items that look alike."""
+    counts = Counter(one for one, _ in tokens if is_word(one))
+    words = frozenset(word for word, count in counts.items() if count > 1)
+    if len(counts) > WORDS_MAX or not words:
+        return frozenset()
+    usual = [_usual(names for one, names in tokens if one == word) for word in sorted(words)]
+    others = [names for one, names in tokens if one not in words]
+    usual += [_usual(others)] if others else []
+    if len(usual) > 1 and set(usual) != {frozenset()} and len(set(usual)) == 1:
+        # `alice` and `bob` on items of one kind are values; `PROFILE` and `SETTINGS` have other attributes.
+        return frozenset()
+    return words
+
+
+def _usual(attributes: Iterable[frozenset[str]]) -> frozenset[str]:
+    ((one, _),) = Counter(attributes).most_common(1)
+    return one
+
+
+def _names(tokens: Sequence[tuple[str, frozenset[str]]]) -> tuple[str, ...]:
+    """Names with which tokens begin, as ElectroDB writes them: `city_tampa`, `city_boston` begin with `city_`.
+
+    One that has the same value in the whole sample is a name where the items have an attribute of that name.
+    """
+    tails: dict[str, set[str]] = defaultdict(set)
+    named: set[str] = set()
+    for token, attributes in tokens:
+        at = min((token.find(one) for one in _NAME_ENDS if token.find(one) > 0), default=-1)
+        if at > 0 and is_word(token[:at]) and len(token) > at + 1:
+            tails[token[: at + 1]].add(token[at + 1 :])
+            if token[:at].casefold() in {one.casefold() for one in attributes}:
+                named.add(token[: at + 1])
+    several = [name for name, values in tails.items() if len(values) > 1 or name in named]
+    return tuple(sorted(several)) if len(several) <= WORDS_MAX else ()
