@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.fixtures.items import items, names, nested, numbers, scalars, texts
-from tests.fixtures.schemas import schemas_and_items
+from tests.fixtures.schemas import overrides_and_mixed_items, schemas_and_items
 
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.by_column import ColumnDecoder, Form
@@ -87,6 +87,17 @@ def test_a_page_that_fits_gives_the_general_text(drawn: tuple[TableSchema, list[
     for item in seen:
         check_loaded(schema, [item], flavour)
     check_loaded(schema, seen, flavour)
+
+
+@SLOW_TO_DRAW
+@given(drawn=overrides_and_mixed_items(), flavour=FLAVOURS)
+def test_under_an_override_a_page_that_fits_gives_the_general_text(
+    drawn: tuple[TableSchema, list[Item]], flavour: Flavour
+) -> None:
+    schema, page = drawn
+    for part in (page, *([one] for one in page)):
+        check_loaded(schema, part, flavour)
+        check_printed(schema, part, flavour)
 
 
 @SLOW_TO_DRAW

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.fixtures.items import items
-from tests.fixtures.schemas import schemas_and_items
+from tests.fixtures.schemas import overrides_and_mixed_items, schemas_and_items
 
 from twinrow.change import Item
 from twinrow.decode.compiled import PageDecoder, null_only
@@ -25,7 +25,7 @@ def raw(page: list[Item]) -> bytes:
 
 
 @SLOW_TO_DRAW
-@given(drawn=schemas_and_items(), flavour=FLAVOURS)
+@given(drawn=schemas_and_items() | overrides_and_mixed_items(), flavour=FLAVOURS)
 def test_a_page_that_fits_gives_the_general_rows(drawn: tuple[TableSchema, list[Item]], flavour: Flavour) -> None:
     schema, seen = drawn
     for item in seen:

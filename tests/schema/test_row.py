@@ -9,14 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fixtures.items import COSTLY_LAW, LAW, USERNAME_AND_TIME, in_order, items, key_attributes, keys
-from tests.fixtures.schemas import schemas_and_items
+from tests.fixtures.schemas import overrides_and_mixed_items, schemas_and_items
 from tests.schema.test_cell import after_mysql
 
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.attribute import same
+from twinrow.schema.cell import encode, prints_all
 from twinrow.schema.column_type import SqlValue, parse_type
 from twinrow.schema.evolve import evolve
-from twinrow.schema.row import Row, Unrepresentable, differing, fingerprint, key_of, to_item, to_row
+from twinrow.schema.row import (
+    Row,
+    Unrepresentable,
+    differing,
+    fingerprint,
+    key_of,
+    rebuilt_cells,
+    to_item,
+    to_row,
+)
 from twinrow.schema.table import KeyAttribute, Override, TableSchema, empty_schema
 
 KEY: Item = {"username": {"S": "mia"}, "reviewed_at": {"S": "2024"}}
@@ -69,6 +79,42 @@ def test_a_row_differs_from_itself_in_nothing(made: tuple[TableSchema, list[Item
     for item in found:
         row = to_row(schema, item, "mysql")
         assert differing(schema, row, stored_by_mysql(schema, row), row.extra, "mysql") == ()
+
+
+@LAW
+@given(overrides_and_mixed_items())
+def test_an_override_shows_every_value_that_its_type_can_print(made: tuple[TableSchema, list[Item]]) -> None:
+    """The cell is that of a column of the value's own type; the item comes back from extra all the same."""
+    schema, found = made
+    column = schema.by_attribute.get("zip")
+    for item in found:
+        row, value = to_row(schema, item, "mysql"), item["zip"]
+        assert row == to_row(schema, item, "mariadb")
+        assert in_order(to_item(schema, stored_by_mysql(schema, row), row.extra)) == in_order(item)
+        if column is None:
+            continue
+        (kind,) = value
+        cell = row.values[schema.columns.index(column)]
+        own = None if kind == "NULL" else encode(column.type, kind, value, "mysql").sql  # type: ignore[arg-type]
+        assert cell == (own if column.overridden or column.kind == kind else None)
+        can_print = column.overridden and prints_all(column.type)
+        assert row.unshown == (("zip",) if cell is None and kind not in ("NULL", column.kind) and not can_print else ())
+
+
+@LAW
+@given(overrides_and_mixed_items())
+def test_a_row_is_rebuilt_from_its_extra_as_it_would_be_written_today(made: tuple[TableSchema, list[Item]]) -> None:
+    schema, found = made
+    for item in found:
+        row = to_row(schema, item, "mysql")
+        if row.extra is None or "zip" not in schema.by_attribute:
+            continue
+        assert rebuilt_cells(schema, row.values, row.extra, "mysql") is None
+        place = schema.columns.index(schema.by_attribute["zip"])
+        left_behind = [None if number == place else cell for number, cell in enumerate(row.values)]
+        rebuilt = rebuilt_cells(schema, left_behind, row.extra, "mysql")
+        cell = row.values[place]
+        assert rebuilt == (None if cell is None else ({schema.columns[place].column: cell}, row.extra))
 
 
 @COSTLY_LAW

@@ -12,10 +12,12 @@ from typing import Any
 
 import msgspec
 
+from twinrow.app.mixed_columns import MixedColumn, mixed_columns
 from twinrow.app.standing import Standing, lag_s, standing_of
 from twinrow.app.troubles import Trouble, retention_left_s, span, troubles_of
 from twinrow.config import TableConfig
 from twinrow.mysql import Connection
+from twinrow.schema.table import from_json
 from twinrow.state import counted, meta, overview, tables
 from twinrow.state.counted import Applied, Counted, Rates
 from twinrow.state.overview import Counts
@@ -51,6 +53,7 @@ class TableStatus:
     were at its end, `as_of`. `snapshot_share` goes from 0 to 1 during the first copy,
     `reconcile_share` during a reconcile (None while none is under way).
     `put_off` are the attributes whose columns must come or grow before rows already written show their values.
+    `mixed` are the columns in which more than 0.1 % of the values are NULL because they are of another type.
     `troubles` is what is wrong or worth knowing, each with the commands that mend it; `notes` are their texts without
     the `reason`, `remedies` all their commands.
 
@@ -107,6 +110,7 @@ class TableStatus:
     put_off: tuple[PutOff, ...] = ()
     dynamodb_skew_s: float | None = None
     mysql_skew_s: float | None = None
+    mixed: tuple[MixedColumn, ...] = ()
 
     @property
     def changes(self) -> int:
@@ -181,7 +185,8 @@ def _document(one: TableStatus) -> dict[str, Any]:
 def table_status_of(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> TableStatus:
     """How a table stands at the moment `at`, by what is registered and counted (pure)."""
     standing = standing_of(known, counts, at)
-    troubles = troubles_of(table, known, counts, at)
+    mixed = mixed_columns(from_json(known.table_schema), counts.mixed) if known and counts.mixed else ()
+    troubles = troubles_of(table, known, counts, at, mixed)
     reason = known.reason if known else counts.refusal
     told = counted.from_json(known.counters) if known else None
     since, told = (told.since, told) if told else (None, Counted(0.0))
@@ -228,6 +233,7 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         write_share=told.write_share,
         dynamodb_skew_s=told.dynamodb_skew_s,
         mysql_skew_s=told.mysql_skew_s,
+        mixed=mixed,
         put_off=tuple(PutOff(one.attribute, round(one.age_s, 3), one.why, one.rows) for one in counts.put_off),
         **_rates(told, standing),
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from twinrow.app.clock_skew import skewed
+from twinrow.app.mixed_columns import MixedColumn, sentence
 from twinrow.app.standing import TOLD_S_MAX, is_silent, standing_of
 from twinrow.app.typed import as_typed
 from twinrow.config import TableConfig
@@ -30,9 +31,12 @@ class Trouble:
     commands: tuple[str, ...] = ()
 
 
-def troubles_of(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> tuple[Trouble, ...]:
+def troubles_of(
+    table: TableConfig, known: Registered | None, counts: Counts, at: float, mixed: tuple[MixedColumn, ...] = ()
+) -> tuple[Trouble, ...]:
     """The troubles of a table at the moment `at`, the worst first."""
     found = [*_of_the_run(table, known, counts, at), *_of_the_copy(table, known, counts, at)]
+    found += [Trouble(False, sentence(one), (f"twinrow schema {table.name}",)) for one in mixed]
     typed = [replace(one, commands=tuple(map(as_typed, one.commands))) for one in found]
     return tuple(sorted(typed, key=lambda one: not one.bad))
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from twinrow.change import AttributeValue
-from twinrow.decode.kind import Kind
+from twinrow.decode.kind import Kind, kind_of
 from twinrow.decode.number import PLAIN, canonical_number, decimal_text, double_text, exact_decimal
 from twinrow.schema.json_cell import decode_json, json_encoder, same_json
 from twinrow.schema.moment import moment_sql, moment_text, read_moment
@@ -59,6 +59,21 @@ def encode(ct: ColumnType, kind: Kind, value: AttributeValue, flavour: Flavour) 
 def decode(ct: ColumnType, kind: Kind, stored: SqlValue) -> AttributeValue | None:
     """Return the value that a stored cell stands for; None for NULL and for what no value of this kind looks like."""
     return None if stored is None else payload_decoder(ct, kind)(stored)
+
+
+def shown(ct: ColumnType, value: AttributeValue, flavour: Flavour) -> SqlValue:
+    """What an overridden column shows of a value of another kind than its own: whatever its type can print of it.
+
+    Never exact: what the cell says of the kind is lost, and extra has the value as it came. NULL is shown as NULL.
+    Raises ValueError as `encode` does.
+    """
+    kind = kind_of(value)
+    return None if kind == "NULL" else payload_encoder(ct, kind, flavour)(value[kind])[0]
+
+
+def prints_all(ct: ColumnType) -> bool:
+    """Whether a type prints values of every kind: what it leaves NULL is too long or too deep, not of another kind."""
+    return ct.name in TEXT_BYTES_MAX or ct.name in ("JSON", "VARCHAR")
 
 
 def holds(ct: ColumnType, kind: Kind) -> bool:

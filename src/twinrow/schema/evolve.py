@@ -24,6 +24,8 @@ ROW_BYTES_OWN: Final = 150
 RECORD_BYTES_MAX: Final = 65_535
 RECORD_BYTES_OWN: Final = 100
 
+KIND_ORDER: Final[tuple[Kind, ...]] = ("S", "N", "B", "BOOL", "M", "L", "SS", "NS", "BS")
+"""Decides between kinds that are as common."""
 _NUMBER_PAYLOAD_CHARACTERS_SHORT: Final = 18
 """Digits that always fit BIGINT."""
 
@@ -60,18 +62,24 @@ class Evolution:
 def evolve(schema: TableSchema, items: Iterable[Item], taken: Collection[str] = ()) -> Evolution:
     """Return the schema that these items ask for and the steps to it; `taken` are column names that others gave.
 
-    A new attribute takes the kind of the first value seen that is not NULL (under an override: see `kind_of_column`),
-    and of that kind's values the least type that holds all; values of other kinds go to extra. Attributes that only
-    ever are NULL, and those for which a row has no room, get no column. A value that cannot be read teaches nothing.
+    A new attribute takes the kind that most of its values have, NULL apart (under an override: see `kind_of_column`;
+    of kinds that are as common the earlier one of `KIND_ORDER`), and of that kind's values the least type that holds
+    all; values of other kinds go to extra. The order of the items says nothing. Attributes that only ever are NULL,
+    and those for which a row has no room, get no column. A value that cannot be read teaches nothing.
     """
     known = _known(schema)
     found: dict[str, tuple[Kind, ColumnType]] = {}
+    tallies: dict[str, _Tally] = {}
     for item in items:
         for name in sorted(item.keys() - known):
             try:
-                _observe(schema, found, name, item[name])
+                if name in schema.by_attribute:
+                    _widen(schema.by_attribute[name], found, item[name])
+                else:
+                    _tally(_wanted_type(schema, name), tallies.setdefault(name, {}), item[name])
             except UNREADABLE:
                 continue  # no row is made of this image: its item is read again
+    found |= {name: _commonest(tally) for name, tally in tallies.items() if tally}
     return _evolved(schema, found, taken)
 
 
@@ -120,31 +128,42 @@ def grows(column: Column) -> bool:
     return column.kind == "N" and not column.overridden and column.type != NUMBER_TOP
 
 
-def _observe(schema: TableSchema, found: dict[str, tuple[Kind, ColumnType]], name: str, value: AttributeValue) -> None:
-    before = found.get(name)
-    if before is None:
-        column = schema.by_attribute.get(name)
-        if column is not None:
-            before = column.kind, column.type
-    if before is None:
-        kind = kind_of(value)
-        wanted = _wanted_type(schema, name)
-        if wanted is not None:
-            owner = kind_of_column(wanted, kind, value)
-            if owner is not None:
-                found[name] = owner, wanted
-        elif kind != "NULL":
-            found[name] = kind, least(kind, value)
+_Tally = dict[Kind, tuple[int, ColumnType]]
+"""How many values of each kind an attribute has, and the least type that holds all of that kind."""
+
+
+def _tally(wanted: ColumnType | None, tally: _Tally, value: AttributeValue) -> None:
+    """Count a value of an attribute that has no column yet; `wanted` is the type that an override says."""
+    kind = kind_of(value)
+    if wanted is not None:
+        owner = kind_of_column(wanted, kind, value)
+        if owner is not None:
+            tally[owner] = tally.get(owner, (0, wanted))[0] + 1, wanted
         return
-    kind, known_type = before
-    if kind != "N" or kind not in value or known_type == NUMBER_TOP or _wanted_type(schema, name):
+    if kind == "NULL":
         return
-    text = value["N"]
-    if len(text) <= _NUMBER_PAYLOAD_CHARACTERS_SHORT and text.isdigit():
+    count, before = tally.get(kind, (0, None))
+    tally[kind] = count + 1, before if before is not None and kind != "N" else _wider(before, kind, value)
+
+
+def _wider(before: ColumnType | None, kind: Kind, value: AttributeValue) -> ColumnType:
+    return least(kind, value) if before is None else join(before, least(kind, value))
+
+
+def _commonest(tally: _Tally) -> tuple[Kind, ColumnType]:
+    kind = max(tally, key=lambda one: (tally[one][0], -KIND_ORDER.index(one)))
+    return kind, tally[kind][1]
+
+
+def _widen(column: Column, found: dict[str, tuple[Kind, ColumnType]], value: AttributeValue) -> None:
+    """Note a number for which its column is too narrow."""
+    text = value.get("N")
+    if text is None or (len(text) <= _NUMBER_PAYLOAD_CHARACTERS_SHORT and text.isdigit()):
         return
-    wider = join(known_type, least(kind, value))
+    known_type = found.get(column.attribute, ("N", column.type))[1]
+    wider = join(known_type, least("N", value))
     if wider != known_type:
-        found[name] = kind, wider
+        found[column.attribute] = "N", wider
 
 
 def _wanted_type(schema: TableSchema, name: str) -> ColumnType | None:

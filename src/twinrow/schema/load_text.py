@@ -59,6 +59,11 @@ class LineRow(msgspec.Struct, frozen=True, gc=False):
         """The cells in the order of the schema's columns."""
         return self.to_row(self.item).values
 
+    @property
+    def unshown(self) -> tuple[str, ...]:
+        """None: a page that fits the schema has no value of another type than its column."""
+        return ()
+
 
 WritableRow = Row | LineRow
 

@@ -15,16 +15,19 @@ from twinrow.decode.kind import Kind
 from twinrow.decode.number import canonical_number
 from twinrow.decode.plain import settled
 from twinrow.schema.cell import (
+    Encoded,
     PayloadDecoder,
     PayloadEncoder,
     encode,
     payload_decoder,
     payload_encoder,
+    prints_all,
     same_stored,
+    shown,
 )
 from twinrow.schema.json_cell import compact
 from twinrow.schema.sql_type import Flavour, SqlValue
-from twinrow.schema.table import KeyAttribute, TableSchema
+from twinrow.schema.table import Column, KeyAttribute, TableSchema
 
 FINGERPRINT_BYTES: Final = 16
 EXTRA: Final = "_twinrow_extra"
@@ -36,11 +39,15 @@ class Unrepresentable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row to write: its fingerprint, the cells in the order of the schema's columns, and extra."""
+    """A row to write: its fingerprint, the cells in the order of the schema's columns, and extra.
+
+    `unshown` are the attributes whose cell is NULL because the value is of another type than the column.
+    """
 
     key: bytes
     values: tuple[SqlValue, ...]
     extra: str | None
+    unshown: tuple[str, ...] = ()
 
 
 def key_of(keys: tuple[KeyAttribute, ...], item: Item) -> Item:
@@ -79,8 +86,8 @@ def fingerprint_of(keys: tuple[KeyAttribute, ...], payloads: Sequence[str]) -> b
 
 
 @lru_cache(maxsize=256)
-def _encoders(schema: TableSchema, flavour: Flavour) -> tuple[tuple[str, Kind, PayloadEncoder], ...]:
-    return tuple((one.attribute, one.kind, payload_encoder(one.type, one.kind, flavour)) for one in schema.columns)
+def _encoders(schema: TableSchema, flavour: Flavour) -> tuple[tuple[Column, str, Kind, PayloadEncoder], ...]:
+    return tuple((one, one.attribute, one.kind, payload_encoder(one.type, one.kind, flavour)) for one in schema.columns)
 
 
 @lru_cache(maxsize=256)
@@ -99,8 +106,9 @@ def to_row(schema: TableSchema, item: Item, flavour: Flavour) -> Row:
 def _to_row(schema: TableSchema, item: Item, flavour: Flavour) -> Row:
     values: list[SqlValue] = []
     inexact: list[str] = []
+    unshown: list[str] = []
     held = 0
-    for name, kind, encode_payload in _encoders(schema, flavour):
+    for column, name, kind, encode_payload in _encoders(schema, flavour):
         value = item.get(name)
         if value is None:
             values.append(None)
@@ -108,8 +116,11 @@ def _to_row(schema: TableSchema, item: Item, flavour: Flavour) -> Row:
         held += 1
         payload = value.get(kind)
         if payload is None:
-            values.append(None)
+            cell = shown(column.type, value, flavour) if column.overridden else None
+            values.append(cell)
             inexact.append(name)
+            if cell is None and "NULL" not in value and not (column.overridden and prints_all(column.type)):
+                unshown.append(name)
             continue
         sql, exact = encode_payload(payload)
         values.append(sql)
@@ -118,7 +129,7 @@ def _to_row(schema: TableSchema, item: Item, flavour: Flavour) -> Row:
     if held < len(item):
         inexact += item.keys() - schema.by_attribute.keys() - schema.left_out
     extra = extra_text({name: item[name] for name in inexact}) if inexact else None
-    return Row(fingerprint(schema.keys, item), tuple(values), extra)
+    return Row(fingerprint(schema.keys, item), tuple(values), extra, tuple(unshown))
 
 
 def extra_text(apart: Item) -> str:
@@ -156,6 +167,8 @@ def rebuilt_cells(
         if value is None:
             continue
         encoded = encode(column.type, column.kind, value, flavour)
+        if column.overridden and column.kind not in value:
+            encoded = Encoded(shown(column.type, value, flavour), False)
         if not same_stored(column.type, encoded.sql, stored, flavour):
             cells[column.column] = encoded.sql
         if encoded.exact:

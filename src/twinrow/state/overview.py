@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from twinrow.mysql import Connection
-from twinrow.state import checkpoint, deferred, lease
+from twinrow.state import checkpoint, deferred, lease, mixed
 from twinrow.state.deferred import Deferred
+from twinrow.state.mixed import Mixed
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What stands in the state for one table: `refused` are part of `unlinked`; no `holder` means that no sync runs.
 
-    `refusal` is why its first start was refused; `put_off` are the columns that values in extra wait for.
+    `refusal` is why its first start was refused; `put_off` are the columns that values in extra wait for,
+    `mixed` those of which too many values are NULL for their type.
     """
 
     rows: int = 0
@@ -29,6 +31,7 @@ class Counts:
     segments: int = 0
     refusal: str = ""
     put_off: tuple[Deferred, ...] = ()
+    mixed: tuple[Mixed, ...] = ()
 
 
 _QUERIES: dict[tuple[str, ...], str] = {
@@ -55,6 +58,8 @@ def counts(connection: Connection, version: int) -> dict[str, Counts]:
             for name, value in zip(names, values, strict=True):
                 found.setdefault(str(table), {})[name] = value if isinstance(value, str) else int(value or 0)
     if version >= deferred.SINCE_VERSION:
+        for table, known in mixed.of_all(connection).items():
+            found.setdefault(table, {})["mixed"] = tuple(one for one in known if one.told)
         for table, put_off in deferred.of_all(connection).items():
             found.setdefault(table, {})["put_off"] = tuple(put_off)
     return {table: Counts(**values) for table, values in found.items()}

@@ -19,7 +19,7 @@ from twinrow.state import checkpoint, dead_letter, gap, lease, outbox, recheck
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.outbox import Debt
 from twinrow.state.recheck import Suspect
-from twinrow.sync import cells, deletes, owed, row_ids
+from twinrow.sync import cells, deletes, mixed, owed, row_ids
 from twinrow.sync.copy import Copy
 from twinrow.sync.prepare import One, Prepared, prepare
 
@@ -169,8 +169,10 @@ def _write(
         wanted = row_ids.put_off(tx, copy, wanted, existing, taken.ids)
     rows = [one.row for one in wanted if one.row is not None and not owed.is_echo(one, existing)]
     written = writer.write(tx, copy.schema, rows, existing, taken.ids, staged=staged, ids=copy.settings.linked)
+    taken_rows = [row for row in rows if row.key not in written.refused] if written.refused else rows
     if prepared.put_off:
-        cells.note_put_off(tx, copy, prepared.put_off, [row for row in rows if row.key not in written.refused])
+        cells.note_put_off(tx, copy, prepared.put_off, taken_rows)
+    mixed.note_unshown(tx, copy, taken_rows)
     parked = {one.hash: (one, one.unfit) for one in wanted if one.unfit}
     parked.update({one.hash: (one, written.refused[one.hash]) for one in wanted if one.hash in written.refused})
     gone, kept = deletes.delete(tx, copy, wanted, existing, parked, buried)

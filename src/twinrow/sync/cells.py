@@ -139,7 +139,7 @@ class PutOff:
             f"AND LOCATE(%s, `_twinrow_extra`) > 0 ORDER BY row_id LIMIT {ROWS_A_STEP_MAX}",
             (debt.walked_to, last, _sought(debt)),
         )  # fmt: skip
-        chosen = _bounded(found)
+        chosen = bounded(found, EXTRA_BYTES_A_STEP_MAX)
         whole = len(chosen) == len(found) < ROWS_A_STEP_MAX
         with session.transaction() as tx:
             locked = lease.lock(tx, copy.lease, copy.schema.version)
@@ -160,12 +160,12 @@ def _sought(debt: Deferred) -> str:
     return "{" if debt.attribute == deferred.EVERY else compact(debt.attribute) + ":"
 
 
-def _bounded(found: Sequence[tuple[int, int]]) -> list[int]:
-    """The first row ids of (id, bytes of extra), at least one, as many as one step may read."""
+def bounded(found: Sequence[tuple[int, int]], bytes_max: int) -> list[int]:
+    """The first row ids of (id, bytes of extra), at least one where there are any, of so many bytes in all."""
     chosen, size = list[int](), 0
     for row_id, extra_bytes in found:
         size += int(extra_bytes)
-        if chosen and size > EXTRA_BYTES_A_STEP_MAX:
+        if chosen and size > bytes_max:
             break
         chosen.append(int(row_id))
     return chosen

@@ -107,6 +107,7 @@ class Copy:
         self._ttl: tuple[str | None, ...] = ()
         self.waits_for_rebuild = ""
         self.wants_person = False  # that is what it waits for
+        self.has_mixed = True  # values of another type than their column, until a look says that there are none
         self.owes_cells = True  # until a look says that nothing is put off
         self.generation = 0  # the highest that this process knows as committed
         self.owes_key_index = False

@@ -36,6 +36,7 @@ from twinrow.sync.cells import PutOff
 from twinrow.sync.copy import Copy
 from twinrow.sync.follow import Follow
 from twinrow.sync.link import Linker
+from twinrow.sync.mixed import MixedTypes
 from twinrow.sync.poll import Poll
 from twinrow.sync.recheck import recheck_some
 from twinrow.sync.reconcile import Reconcile
@@ -109,6 +110,7 @@ class TableRun:
         self.phase = ""
         self._teller: Teller | None = None
         self._cells = PutOff(copy)
+        self._mixed = MixedTypes(copy)
         self._source: Source | None = None
         self._snapshot: Snapshot | None = None
         self._reconcile: Reconcile | None = None
@@ -250,6 +252,7 @@ class TableRun:
         owed.notice_that_mysql_went_back(copy.writer, copy, there)
         copy.generation = there
         self._cells, copy.owes_cells = PutOff(copy), True
+        self._mixed, copy.has_mixed = MixedTypes(copy), True
         owed.forget_foreign_ids(copy, broken=registered is not None and registered.phase == "BROKEN")
         self._linker = Linker(copy)
         self._source = self._make_source(description)
@@ -301,6 +304,8 @@ class TableRun:
                 self._tell_waiting(reconcile.trouble)
             worked |= self._pay_what_is_due()
             worked |= self._cells.step()
+            if not (self.shared.once and worked):  # --once counts what it leaves, not what it finds
+                worked |= self._mixed.step()
             copy.build_key_index()
             self._looped = True
             self._note()
@@ -397,7 +402,7 @@ class TableRun:
         if not self._cells.settled:
             self._tell_waiting(copy.waits_for_rebuild)
             return False
-        if reconcile.running or gap.open_gaps(copy.writer, copy.table):
+        if not self._mixed.settled or reconcile.running or gap.open_gaps(copy.writer, copy.table):
             return False
         return outbox.count(copy.writer, copy.table)[0] == 0 and recheck.count(copy.writer, copy.table) == 0
 

@@ -1,4 +1,4 @@
--- # A column belongs to the type that was seen first; a value of another type is exact in extra, the column stays NULL.
+-- # A column belongs to the commonest type; a value of another type is exact in extra, the column stays NULL.
 SELECT reviewed_at, zip, _twinrow_extra FROM items ORDER BY reviewed_at;
 -- ["1", "01234", null]
 -- ["2", null, "{\"zip\":{\"N\":\"1234\"}}"]

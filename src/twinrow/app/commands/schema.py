@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from twinrow.config import Config, TableConfig
     from twinrow.mysql import Connection
     from twinrow.schema.table import TableSchema
+    from twinrow.state.mixed import Mixed
 
 EXTRA_ROWS_LOOKED_AT = 10_000
 ALTER_S_MAX = 86_400.0
@@ -78,10 +80,12 @@ def _load(session: Connection, table: TableConfig) -> TableSchema | None:
 
 
 def _document(table: TableConfig, known: TableSchema | None, session: Connection) -> dict[str, Any]:
+    from twinrow.app.mixed_columns import mixed_columns
     from twinrow.app.schema_apply import columns_left_out, plain_type
+    from twinrow.state import deferred, meta, mixed
 
     if known is None:
-        return {"table": table.name, "into": table.into_name, "version": 0, "columns": [], "in_extra": []}
+        return {"table": table.name, "into": table.into_name, "version": 0, "columns": [], "in_extra": [], "mixed": []}
     columns = [
         {
             "attribute": one.attribute, "column": one.column, "type": plain_type(one, session.flavour), "key": one.key,
@@ -90,7 +94,13 @@ def _document(table: TableConfig, known: TableSchema | None, session: Connection
         for one in known.columns
     ]  # fmt: skip
     in_extra = columns_left_out(session, known, EXTRA_ROWS_LOOKED_AT)
-    return {"table": table.name, "into": known.into, "version": known.version, "columns": columns, "in_extra": in_extra}
+    counted: list[Mixed] = []
+    if meta.check_version(session) >= deferred.SINCE_VERSION:
+        counted = [one for one in mixed.of_table(session, table.name) if one.told]
+    return {
+        "table": table.name, "into": known.into, "version": known.version, "columns": columns, "in_extra": in_extra,
+        "mixed": [asdict(one) for one in mixed_columns(known, tuple(counted))],
+    }  # fmt: skip
 
 
 def _views(table: TableConfig, known: TableSchema | None, session: Connection) -> list[str]:
@@ -109,6 +119,7 @@ def _show_views(statements: list[str]) -> None:
 
 
 def _show(table: TableConfig, known: TableSchema | None, document: dict[str, Any], session: Connection) -> None:
+    from twinrow.app.mixed_columns import MixedColumn, sentence
     from twinrow.sink import statements
     from twinrow.state import schema_log
 
@@ -122,6 +133,12 @@ def _show(table: TableConfig, known: TableSchema | None, document: dict[str, Any
         out(f"  {one['attribute']:{width}}  {one['kind']:4}  → {one['column']}  {one['type']}{marks}")
     if document["in_extra"]:
         out(f"  without a column, exact in _twinrow_extra: {', '.join(document['in_extra'])}")
+    for one in document["mixed"]:
+        out(f"  {sentence(MixedColumn(**one))}")
+    if document["mixed"]:
+        out("  To use such a line, put it below the table's `name` in twinrow.toml, and copy the table anew:")
+        for command in (f"twinrow reset {table.name} --yes", "twinrow sync --adopt-links"):
+            out(f"    {as_typed(command)}")
     for change in schema_log.history(session, table.name):
         before = f", before {change.before_type}" if change.before_type else ""
         out(f"  version {change.version}: {change.column_name} {change.column_type}{before}: {change.why}")

@@ -1,0 +1,59 @@
+"""Columns of which many values are NULL for their type, and the override that would show them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from twinrow.schema.table import TableSchema
+from twinrow.state.mixed import Mixed
+
+TEXT_SHOWS = frozenset({"S", "N", "BOOL"})
+"""Kinds that a person reads in a text column as they are; beside others JSON tells more."""
+
+
+@dataclass(frozen=True, slots=True)
+class MixedColumn:
+    """An attribute with values of other types than its column's: `nulls` of its `values` are NULL in SQL for that.
+
+    `kinds` counts those by DynamoDB type, as of the count `age_s` seconds ago. `override` is a line for the table's
+    entry in twinrow.toml under which all of them show.
+    """
+
+    attribute: str
+    column: str
+    type: str
+    values: int
+    nulls: int
+    kinds: dict[str, int]
+    age_s: float
+    override: str
+
+
+def mixed_columns(schema: TableSchema, known: tuple[Mixed, ...]) -> tuple[MixedColumn, ...]:
+    """What to tell of these attributes; an attribute without a column is told elsewhere."""
+    return tuple(_told(schema, one) for one in known if one.attribute in schema.by_attribute)
+
+
+def _told(schema: TableSchema, one: Mixed) -> MixedColumn:
+    column = schema.by_attribute[one.attribute]
+    kinds = {*one.kinds, column.kind}
+    wanted = "MEDIUMTEXT" if kinds <= TEXT_SHOWS else "JSON"
+    return MixedColumn(
+        one.attribute, column.column, column.kind, one.values, one.nulls, dict(sorted(one.kinds.items())),
+        round(max(0.0, one.age_s or 0.0), 3), f'columns.{_toml_key(one.attribute)}.type = "{wanted}"',
+    )  # fmt: skip
+
+
+def _toml_key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
+
+
+def sentence(one: MixedColumn) -> str:
+    """One column in words."""
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in one.kinds.items())
+    return (
+        f"`{one.attribute}` is NULL for {one.nulls:,} of {one.values:,} values: their type ({kinds}) is not that of "
+        f"the column ({one.type}); extra has them exactly; an override shows them: {one.override}"
+    )
