@@ -14,8 +14,8 @@ def _at(seconds: float) -> Moment:
     return Moment(1_000_000.0 + seconds, seconds)
 
 
-def _sight(image: bytes, row: bytes, shown: bytes | None, found: Difference | None = DIFFERENT) -> Sight:
-    return Sight(image, row, shown, found)
+def _sight(image: bytes, row: bytes, shown: bytes | None, *found: Difference) -> Sight:
+    return Sight(image, row, shown, found or (DIFFERENT,))
 
 
 def _seen(*sights: Sight) -> Suspect:
@@ -30,7 +30,7 @@ def test_a_row_is_equal_to_any_image_seen_and_to_no_other() -> None:
     assert suspect.is_equal(_sight(b"three", b"r2", b"one"))
     assert not suspect.is_equal(_sight(b"three", b"r2", b"zero"))
     assert not suspect.is_equal(_sight(b"three", b"r2", None)), "no item gives such a row"
-    assert suspect.is_equal(_sight(b"three", b"r2", None, found=None))
+    assert suspect.is_equal(Sight(b"three", b"r2", None, ()))
 
 
 def test_absence_is_an_image() -> None:

@@ -10,7 +10,7 @@ from twinrow.config import MySQLConfig
 from twinrow.errors import StartRefused, TwinrowError
 from twinrow.mysql import VERSION_MIN, Connection
 from twinrow.schema.naming import quote
-from twinrow.sink import inspect
+from twinrow.sink import inspect, row_keys
 from twinrow.state import meta, tables
 from twinrow.state.tables import Registered
 from twinrow.sync.settings import Settings
@@ -134,7 +134,8 @@ def look_at_table(connection: Connection, settings: Settings, known: Registered 
     if not there:
         return Finding(settings.table, name, "error", f"`{into}` is gone", f"twinrow reset {settings.table} --yes")
     try:
-        inspect.refuse_unique_indexes(connection, into)
+        row_keys.refuse_unproved(connection, into, settings.table)
+        row_keys.refuse_others_unique(connection, into)
     except StartRefused as refusal:
         return Finding(settings.table, name, "error", refusal.what, refusal.remedy)
     return Finding(settings.table, name, "ok", f"`{into}` is the copy, phase {known.phase}")

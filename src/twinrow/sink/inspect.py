@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from twinrow.errors import Broken, StartRefused, Transient
+from twinrow.errors import Broken, Transient
 from twinrow.mysql import Connection, MySQLError
 from twinrow.schema.naming import quote
 from twinrow.schema.sql_type import COLLATION, ColumnType, Flavour
@@ -50,7 +50,7 @@ class FoundColumn:
         return self.collation in (None, COLLATION[flavour])
 
 
-def _look(connection: Connection, sql: str, table: str) -> list[tuple[Any, ...]]:
+def look(connection: Connection, sql: str, table: str) -> list[tuple[Any, ...]]:
     """What information_schema tells of a table (`%s`); empty when there is no such table. Raises Transient.
 
     To a session that holds a lock (GET_LOCK is one) MariaDB leaves out every table that an ALTER has locked right now.
@@ -76,7 +76,7 @@ def _exists(connection: Connection, table: str) -> bool:
 
 def columns(connection: Connection, table: str) -> dict[str, FoundColumn]:
     """The columns of a table, by name; empty when there is none. Raises Transient while it is being changed."""
-    found = _look(
+    found = look(
         connection,
         "SELECT column_name, column_type, data_type, character_maximum_length, numeric_precision, numeric_scale, "
         "datetime_precision, collation_name FROM information_schema.columns "
@@ -91,34 +91,13 @@ def is_ours(found: Mapping[str, FoundColumn]) -> bool:
     return KEY_COLUMN in found
 
 
-def unique_indexes(connection: Connection, table: str) -> list[str]:
-    """UNIQUE indexes that are not ours: an upsert would hit them and overwrite another item's row."""
-    found = _indexes(connection, table)
-    return [name for name, unique in found.items() if unique and name not in ("PRIMARY", "_twinrow_key")]
-
-
-def _indexes(connection: Connection, table: str) -> dict[str, bool]:
-    """The indexes of a table by name, and whether they are UNIQUE."""
-    sql = (
-        "SELECT DISTINCT index_name, non_unique FROM information_schema.statistics WHERE table_schema = DATABASE() "
-        "AND table_name = %s"
-    )
-    return {str(name): not non_unique for name, non_unique in _look(connection, sql, table)}
-
-
 def has_index(connection: Connection, table: str, name: str) -> bool:
     """Whether the table has an index of that name."""
-    return name in _indexes(connection, table)
-
-
-def refuse_unique_indexes(connection: Connection, table: str) -> None:
-    """Raise StartRefused when somebody put a UNIQUE index of their own on the copy."""
-    names = unique_indexes(connection, table)
-    if names:
-        raise StartRefused(
-            f"has the UNIQUE index {names[0]!r} not made by Twinrow; an upsert would overwrite another item's row",
-            where=f"MySQL table {table}", remedy=f"ALTER TABLE `{table}` DROP INDEX `{names[0]}` or make it not unique",
-        )  # fmt: skip
+    sql = (
+        "SELECT DISTINCT index_name FROM information_schema.statistics WHERE table_schema = DATABASE() "
+        "AND table_name = %s"
+    )
+    return (name,) in look(connection, sql, table)
 
 
 def missing_columns(connection: Connection, schema: TableSchema) -> list[str]:

@@ -88,6 +88,15 @@ def upsert(schema: TableSchema) -> str:
 
 
 @lru_cache(maxsize=64)
+def count_rows(schema: TableSchema) -> str:
+    """How many rows the staged fingerprints have: one each, while the UNIQUE index stands."""
+    return (
+        f"SELECT COUNT(*) FROM {TABLE} AS s STRAIGHT_JOIN {quote(schema.into)} AS t "
+        "ON t.`_twinrow_key` = s.`_twinrow_key`"
+    )
+
+
+@lru_cache(maxsize=64)
 def select_ids(schema: TableSchema) -> str:
     """(fingerprint, row_id, whether soft-deleted) of the rows that the staged fingerprints have."""
     return (

@@ -119,6 +119,28 @@ def select_ids(schema: TableSchema, count: int) -> str:
     )
 
 
+def count_of(schema: TableSchema, count: int) -> str:
+    """How many rows `count` fingerprints have: one each, while the UNIQUE index stands."""
+    marks = ", ".join(["%s"] * count)
+    return f"SELECT COUNT(*) FROM {quote(schema.into)} WHERE `_twinrow_key` IN ({marks})"
+
+
+def delete_seconds(schema: TableSchema, count: int) -> str:
+    """Of one fingerprint's rows, take away the `count` with these ids."""
+    marks = ", ".join(["%s"] * count)
+    return f"DELETE FROM {quote(schema.into)} WHERE `_twinrow_key` = %s AND `row_id` IN ({marks})"
+
+
+def update_head(schema: TableSchema) -> str:
+    """UPDATE of one row, before its assignments: what an upsert does, where no UNIQUE index tells which row it is."""
+    return f"UPDATE {quote(schema.into)} SET "
+
+
+def row_columns(schema: TableSchema) -> list[str]:
+    """What an UPDATE assigns, quoted: the columns in the schema's order, then extra."""
+    return [*(quote(column.column) for column in schema.columns), "`_twinrow_extra`"]
+
+
 def select_rows(schema: TableSchema, where: str) -> str:
     """row_id, fingerprint, deleted?, updated_at (epoch s), extra, then the columns in the schema's order."""
     names = "".join(f", {quote(column.column)}" for column in schema.columns)

@@ -12,7 +12,7 @@ from twinrow.errors import SchemaMoved, TransactionRetry
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
 from twinrow.retry import back_off_s
-from twinrow.sink import staging, writer
+from twinrow.sink import row_keys, staging, writer
 from twinrow.sink.staging import Staged
 from twinrow.sink.writer import Written
 from twinrow.state import checkpoint, dead_letter, gap, lease, outbox, recheck
@@ -83,6 +83,8 @@ def transact(
             return _once(copy, read, prepared, stage=stage)
         except SchemaMoved:
             copy.load_schema()
+            if not copy.rows_unproved:  # whoever has changed the table may have changed its indexes
+                row_keys.stop_unproved(copy.writer, copy.settings.into, copy.table)
             prepared = None
         except _NeedsColumns as needs:
             copy.learn(needs.items)
@@ -168,7 +170,10 @@ def _write(
     if not batch.truth:
         wanted = row_ids.put_off(tx, copy, wanted, existing, taken.ids)
     rows = [one.row for one in wanted if one.row is not None and not owed.is_echo(one, existing)]
-    written = writer.write(tx, copy.schema, rows, existing, taken.ids, staged=staged, ids=copy.settings.linked)
+    written = writer.write(
+        tx, copy.schema, rows, existing, taken.ids,
+        staged=staged, ids=copy.settings.linked, upserts=not copy.rows_unproved,
+    )  # fmt: skip
     taken_rows = [row for row in rows if row.key not in written.refused] if written.refused else rows
     if prepared.put_off:
         cells.note_put_off(tx, copy, prepared.put_off, taken_rows)

@@ -77,14 +77,18 @@ class Comparer:
         self.parked = parked
 
     def rows(self, hashes: Sequence[bytes]) -> dict[bytes, StoredRow]:
-        """The stored rows of these fingerprints."""
-        found: dict[bytes, StoredRow] = {}
+        """The stored rows of these fingerprints, one for each: a pass over all rows finds second ones."""
+        return {key_hash: rows[-1] for key_hash, rows in self.all_rows(hashes).items()}
+
+    def all_rows(self, hashes: Sequence[bytes]) -> dict[bytes, list[StoredRow]]:
+        """The stored rows of these fingerprints by their ids; several of one only without the UNIQUE index."""
+        found: dict[bytes, list[StoredRow]] = {}
         for first in range(0, len(hashes), KEYS_A_QUERY_MAX):
             part = hashes[first : first + KEYS_A_QUERY_MAX]
-            where = f"`_twinrow_key` IN ({', '.join(['%s'] * len(part))})"
+            where = f"`_twinrow_key` IN ({', '.join(['%s'] * len(part))}) ORDER BY `row_id`"
             for row in self.connection.query(statements.select_rows(self.schema, where), part):
                 stored = _stored(row)
-                found[stored.hash] = stored
+                found.setdefault(stored.hash, []).append(stored)
         return found
 
     def last_row_id(self) -> int:
@@ -215,6 +219,19 @@ class Comparer:
             return None  # changed by hand: no item gives such cells
         # extra alone could give the item back while a cell was changed by hand
         return image if expected.key == row.hash and not self._differing(expected, row) else None
+
+    def one_of(self, item: Item | None, rows: Sequence[StoredRow]) -> tuple[StoredRow | None, list[StoredRow]]:
+        """Of all rows of a key the one that is the item's, and the live ones that are too many.
+
+        It is the one whose id the item carries, else the lowest, as `repair` keeps it; a live one before a deleted one.
+        """
+        live = [row for row in rows if not row.deleted]
+        if not live:
+            return (rows[0] if rows else None), []
+        settings = self._settings
+        linked = [row for row in live if item is not None and settings.linked and settings.is_linked(item, row.row_id)]
+        own = linked[0] if linked else live[0]
+        return own, [row for row in live if row is not own]
 
     def extra(self, row: StoredRow) -> Difference:
         """A live row that no item was met for; its key comes from the row alone."""

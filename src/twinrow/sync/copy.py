@@ -111,6 +111,7 @@ class Copy:
         self.owes_cells = True  # until a look says that nothing is put off
         self.generation = 0  # the highest that this process knows as committed
         self.owes_key_index = False
+        self.rows_unproved = False  # no UNIQUE index keeps a second row of an item out: see `duplicates`
         self.index_trouble = ""
         self._key_index_after = 0.0
         self.partiql = True

@@ -20,7 +20,11 @@ def drop(tx: Connection, copy: Copy, hashes: Sequence[bytes]) -> int:
     if not hashes:
         return 0
     comparer = Comparer(tx, copy.schema, copy.settings, set())
-    found = {key: row for key, row in comparer.rows(hashes).items() if comparer.extra(row).orphan}
+    found = {
+        key: rows[0]
+        for key, rows in comparer.all_rows(hashes).items()
+        if all(comparer.extra(row).orphan for row in rows)  # all rows of the fingerprint are deleted
+    }
     existing = {key: Existing(row.row_id, row.deleted) for key, row in found.items()}
     count, refused = writer.delete(tx, copy.schema, existing, list(found), soft=False)
     for key_hash, reason in refused.items():

@@ -9,7 +9,7 @@ from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
 from twinrow.schema.row import fingerprint, key_of
 from twinrow.state import recheck
-from twinrow.sync import orphans
+from twinrow.sync import duplicates, orphans
 from twinrow.sync.apply import Applied, Batch, transact
 from twinrow.sync.compare import Comparer, expired
 from twinrow.sync.copy import Copy
@@ -48,6 +48,8 @@ def recheck_some(copy: Copy) -> tuple[int, Applied | None]:
             suspects = [one for one in suspects if one.key_hash not in unanswered]
             keys = {key_hash: key for key_hash, key in keys.items() if key_hash not in unanswered}
             worked = len(suspects)
+            if copy.rows_unproved:
+                duplicates.drop(tx, copy, list(keys), items)
         fail_point("after-recheck-read")
         return Batch(_changes(tx, copy, keys, items, ttl), rechecked=suspects, truth=True, rows_gone=gone)
 

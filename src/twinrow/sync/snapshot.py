@@ -12,6 +12,7 @@ from twinrow.change import Change, Item
 from twinrow.failpoint import fail_point
 from twinrow.schema.load_text import LoadText
 from twinrow.schema.row import key_of
+from twinrow.sink import row_keys
 from twinrow.state import checkpoint, lease, recheck, tables, tombstone
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.apply import Applied, Batch, apply
@@ -144,6 +145,8 @@ class Snapshot:
 
 def finish(copy: Copy) -> None:
     """The first copy is through: the analysts' index is owed, tombstones go, the phase moves on."""
+    # loads prove by this index alone that their rows were absent: if it stands now, there are no two rows of an item
+    row_keys.stop_unproved(copy.writer, copy.settings.into, copy.table)
     copy.owes_key_index = True
     copy.build_key_index()
     fail_point("before-snapshot-done")

@@ -9,7 +9,7 @@ from twinrow.errors import Broken, StartRefused
 from twinrow.mysql import MySQLError
 from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve, part_of
 from twinrow.schema.table import KeyAttribute, TableSchema, check_overrides, empty_schema, from_json, to_json
-from twinrow.sink import ddl, inspect, statements
+from twinrow.sink import ddl, inspect, row_keys, statements
 from twinrow.state import checkpoint, lease, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync import cells, changed_settings
@@ -74,8 +74,11 @@ def check_settings(settings: Settings, description: TableDescription) -> None:
         raise StartRefused(str(error), where=where, remedy="mend the configuration") from error
 
 
-def start(copy: Copy, description: TableDescription) -> tuple[int, list[ScannedPage]]:
+def start(copy: Copy, description: TableDescription, *, mending: bool = False) -> tuple[int, list[ScannedPage]]:
     """Make the table ready to be copied into; the number of segments and pages read already (a new table only).
+
+    `mending`: only rechecks are worked off. They need no index to find a row by (see `duplicates`), so a copy whose
+    UNIQUE index is gone is let through: its second rows have to go before the index can come back.
 
     Raises StartRefused when somebody else's table is in the way, or a changed setting wants a command first.
     """
@@ -92,10 +95,13 @@ def start(copy: Copy, description: TableDescription) -> tuple[int, list[ScannedP
     cells.note_rows_of_before(copy)
     changed_settings.refuse(copy, description, registered)
     changed_settings.adapt(copy, description, registered)
-    inspect.refuse_unique_indexes(copy.writer, copy.settings.into)
     missing = inspect.missing_columns(copy.writer, copy.schema)
     if missing:
         raise lacks_column(copy.table, missing[0])
+    copy.rows_unproved = mending and row_keys.unproved(copy.writer, copy.settings.into) is not None
+    if not copy.rows_unproved:
+        row_keys.refuse_unproved(copy.writer, copy.settings.into, copy.table)
+        row_keys.refuse_others_unique(copy.writer, copy.settings.into)
     copy.snapshotting = registered.snapshot_done_at is None
     copy.first_copy = copy.snapshotting
     copy.owes_key_index = not copy.snapshotting and not inspect.has_index(

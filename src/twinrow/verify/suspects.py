@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from twinrow import clock
 from twinrow.change import Item
@@ -63,15 +63,16 @@ def now() -> Moment:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one look showed of a key: the item's image, the row's state, the image that the row shows, the difference.
+    """What one look showed of a key: the item's image, the row's state, the image that the row shows, the differences.
 
-    No difference: the row is what the item has to have.
+    No difference: the row is what the item has to have. Several: there are second rows of the item, and then no image
+    is shown by them.
     """
 
     image: bytes
     row: bytes
     shown: bytes | None
-    found: Difference | None
+    found: tuple[Difference, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Suspect:
 
     def is_equal(self, sight: Sight) -> bool:
         """Whether the row equals the item, or an image of it seen before."""
-        return sight.found is None or sight.shown in self.images
+        return not sight.found or sight.shown in self.images
 
     def is_committed_since(self, sight: Sight, generation: int) -> bool:
         """Whether the sync has committed this key since the lock, while its item moved on; see the module's text."""
@@ -182,11 +183,18 @@ class Suspects:
         `item_was_seen`: the differences tell the image of the item as it was read; else nobody has looked for it yet.
         """
         for one in found:
-            suspect = self._suspects.setdefault(one.hash, Suspect(one.hash, one.key, one.orphan))
+            known = self._of_key(one) if one.orphan else one
+            suspect = self._suspects.setdefault(one.hash, Suspect(one.hash, known.key, known.orphan))
             if item_was_seen:
                 suspect.remember(one.image)
         if len(self._suspects) >= SUSPECTS_A_ROUND_MAX:
             self.settle(verdict)
+
+    def _of_key(self, found: Difference) -> Difference:
+        """What an orphan's fingerprint stands for, where another row of the same fingerprint tells its key."""
+        rows = self.comparer.all_rows([found.hash]).get(found.hash, [])
+        told = (self.comparer.extra(row) for row in rows)
+        return next((one for one in told if not one.orphan), found)
 
     def settle(self, verdict: Verdict) -> None:
         """Look again until every suspect is equal, confirmed, or has kept moving for UNSETTLED_WAIT_S_MAX."""
@@ -210,7 +218,7 @@ class Suspects:
     ) -> None:
         found = sight.found
         row_still_s = at.monotonic - suspect.row_still_since.monotonic
-        if found is None or suspect.is_equal(sight):
+        if suspect.is_equal(sight):
             del self._suspects[suspect.hash]
         elif running.had_time(suspect, at) or (not running.runs and row_still_s >= SETTLE_S_MIN):
             # without a sync nobody brings the row to its item, whether the item stands still or not
@@ -220,10 +228,11 @@ class Suspects:
         elif late and suspect.still_since is at:
             self._tell(found, verdict, settled=False)
 
-    def _tell(self, found: Difference, verdict: Verdict, *, settled: bool) -> None:
-        verdict.count(found, settled=settled)
-        self._on_difference(found)
-        del self._suspects[found.hash]
+    def _tell(self, found: Sequence[Difference], verdict: Verdict, *, settled: bool) -> None:
+        for one in found if settled else found[:1]:
+            verdict.count(one, settled=settled)
+            self._on_difference(one)
+        del self._suspects[found[0].hash]
 
     def _running(self) -> Running:
         """How far a sync is. The generation is read after the rows: a commit that they show is counted in it."""
@@ -258,18 +267,24 @@ class Suspects:
     def _sights(self, hashes: Sequence[bytes], items: Sequence[Item]) -> dict[bytes, Sight]:
         """The items that were read beside the rows as they are now."""
         by_hash = {fingerprint(self.comparer.schema.keys, item): item for item in items}
-        rows = self.comparer.rows(hashes)
-        return {one: self._sight(one, by_hash.get(one), rows.get(one)) for one in hashes}
+        rows = self.comparer.all_rows(hashes)
+        return {one: self._sight(self._suspects[one], by_hash.get(one), rows.get(one, [])) for one in hashes}
 
-    def _sight(self, key_hash: bytes, item: Item | None, row: StoredRow | None) -> Sight:
+    def _sight(self, suspect: Suspect, item: Item | None, rows: Sequence[StoredRow]) -> Sight:
         comparer = self.comparer
-        found: Difference | None = None
+        row, seconds = comparer.one_of(item, rows)
+        own: Difference | None = None
         if item is not None:
-            found = comparer.one(key_hash, item, row)
+            own = comparer.one(suspect.hash, item, row)
         elif row is not None and not row.deleted:
-            found = comparer.extra(row)
-        shown = comparer.shown_by(row) if found is not None else None
-        return Sight(comparer.image_of(item), state_of(row), shown, found)
+            own = comparer.extra(row)
+        found = [own] if own is not None else []
+        for second in seconds:
+            one = comparer.extra(second)
+            # second rows go with their key, whatever their own key columns say
+            found.append(one if suspect.orphan else replace(one, key=suspect.key, orphan=False))
+        shown = comparer.shown_by(row) if found and not seconds else None
+        return Sight(comparer.image_of(item), b"|".join(map(state_of, rows)), shown, tuple(found))
 
     def _look_under_lock(self, at: Moment) -> None:
         """Those that keep moving, while nobody writes rows: equal there is equal, and else it is known what stood."""

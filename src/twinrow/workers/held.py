@@ -67,7 +67,7 @@ def work_off_rechecks(
         description = copy.dynamodb.describe(copy.table)
         on_described(copy, description)
         start.check_source(copy, description)
-        start.start(copy, description)
+        start.start(copy, description, mending=True)
         link.unanswered_to_recheck(copy)
         linker = Linker(copy)
         try:
