@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 from tests.conftest import MakeCopying
 from tests.fixtures import tables
@@ -18,6 +19,7 @@ from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.servers import DynamoDBLocal
+from twinrow.state import lease
 from twinrow.verify import suspects
 from twinrow.verify.verdict import Verdict
 
@@ -25,7 +27,7 @@ HOT = 2
 STILL = 20
 COUNTS = ("missing", "extra", "different", "unlinked", "unsettled")
 START_S_MAX = 90.0
-FOLLOWED_S_MAX = 60.0
+LOCK_WAIT_IS_OVER = 1205
 
 
 def _found(verdict: Verdict) -> dict[str, int]:
@@ -171,5 +173,54 @@ def test_a_row_that_shows_an_image_seen_since_verify_began_is_equal(make_copying
         assert _found(verdict) == {}
         # a verify that begins now has seen the newer image alone
         assert _found(copying.verify()) == {"different": 1}
+    finally:
+        reader.connection.close()
+
+
+@pytest.mark.timeout(300)
+def test_a_lease_that_somebody_else_keeps_locked_does_not_hold_verify_up(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sync that hangs in its transaction: its lease is alive, its rows stand still, the items move on."""
+    monkeypatch.setattr(suspects, "UNSETTLED_WAIT_S_MAX", 3.0)
+    copying = _copied(make_copying(), items=3)
+    monkeypatch.setattr(lease, "holder_of", lambda *_: "hanging")
+    with copying.database.connect() as hanging, hanging.cursor() as cursor:
+        hanging.begin()
+        cursor.execute("SELECT * FROM _twinrow_lease FOR UPDATE")
+        with _written(copying, _hot):
+            assert _found(copying.verify()) == {"unsettled": HOT}
+        hanging.rollback()
+
+
+@pytest.mark.timeout(300)
+def test_a_look_under_the_lock_keeps_writers_away_and_then_lets_them_go_on(make_copying: MakeCopying) -> None:
+    copying = _copied(make_copying(), items=3)
+    reader = copying.reader()
+    seen: list[object] = []
+    get_some_items = reader.dynamodb.get_some_items
+
+    def looked(*arguments: Any) -> Any:
+        with copying.database.connect() as other, other.cursor() as cursor:
+            cursor.execute("SET SESSION innodb_lock_wait_timeout = 1")
+            try:
+                cursor.execute("SELECT * FROM _twinrow_lease FOR UPDATE")
+            except pymysql.err.OperationalError as error:
+                seen.append(error.args[0])
+        return get_some_items(*arguments)
+
+    try:
+        observed, verdict = suspects.Suspects(reader, lambda difference: None), Verdict(copying.table)
+        copying.client.put_item(TableName=copying.table, Item=marked(0, turn={"N": "1"}))
+        observed.add(observed.comparer.page(copying.items()), verdict, item_was_seen=True)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(reader.dynamodb, "get_some_items", looked)
+            observed._look_at(list(observed._suspects))
+        (suspect,) = observed._suspects.values()
+        assert suspect.locked is not None
+        assert seen == [LOCK_WAIT_IS_OVER]
+        copying.once_well()  # the lock is free again
+        observed._look_at(list(observed._suspects))
+        assert not observed._suspects, "equal under the lock is equal"
     finally:
         reader.connection.close()
