@@ -15,6 +15,7 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 import msgspec
 
+from twinrow import config_error
 from twinrow.errors import ConfigError
 
 Capture = Literal["pending-index", "stream", "scan"]
@@ -289,7 +290,7 @@ def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str]
     try:
         file = msgspec.convert(filled, File)
     except msgspec.ValidationError as error:
-        told = _readable(_with_attribute(str(error), filled))
+        told = config_error.told(str(error), File, filled, _override_meant(str(error), filled))
         raise ConfigError(told, where=place, remedy="see docs/config.md") from error
     _check_tables(file.tables, place)
     if file.dynamodb.endpoint_url is not None and not _ENDPOINT.match(file.dynamodb.endpoint_url):
@@ -323,25 +324,15 @@ def _variable(name: str, variables: Mapping[str, str], place: str, key: str) -> 
     return variables[name]
 
 
-def _with_attribute(message: str, filled: dict[str, Any]) -> str:
-    """msgspec says `columns[...]` whichever override it means; this names the attribute."""
+def _override_meant(message: str, filled: dict[str, Any]) -> str | None:
+    """The attribute of the override that msgspec means: it says `columns[...]` whichever it is."""
     found = _SOME_COLUMN.search(message)
     for attribute, column in filled["tables"][int(found[1])]["columns"].items() if found is not None else ():
         try:
             msgspec.convert(column, ColumnConfig)
         except msgspec.ValidationError:
-            return message.replace("columns[...]", f"columns.{attribute}")
-    return message
-
-
-def _readable(message: str) -> str:
-    """msgspec's message with the place in the file's own terms: `tables[0].into` instead of `$.tables[0].into`."""
-    return (
-        message.replace("`$.", "`")
-        .replace(" - at `$`", "")
-        .replace("Object missing", "the file lacks the")
-        .replace("Object ", "the file ", 1)
-    )
+            return str(attribute)
+    return None
 
 
 def _host_and_port(server: str) -> tuple[str, str]:

@@ -106,7 +106,7 @@ def way(
 def _prepare(way: Way) -> None:
     """`check --fix` needs one right more, which `iam-policy --fix` prints."""
     way.take_policy()
-    assert "UpdateTable" in way.command.run("check", "--fix", "--yes").err
+    assert "UpdateTable" in way.run(1, "check", "--fix", "--yes")
     assert {one.action for one in way.iam.denied} == {"dynamodb:UpdateTable"}
     way.iam.denied.clear()
     way.take_policy("--fix")

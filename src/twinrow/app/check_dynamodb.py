@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from twinrow import clock
 from twinrow.app import check_fixes, check_settings
@@ -51,10 +52,14 @@ def look(
         "" if state == "ok" else "wait until it is ACTIVE",
     )  # fmt: skip
     on_described(copy, description)
+    settings = check_settings.look(copy, description, registered)
     source = _source(copy, description)
+    if settings.level == "error" and source.fix is not None:
+        # built as the settings say it would be of no use: an index on a key attribute holds every item
+        source = replace(source, remedy="mend the settings first", fix=None)
     yield source
     yield from _captured(copy, description)
-    yield check_settings.look(copy, description, registered)
+    yield settings
     yield from _reading(copy, description, index_is_there=source.level == "ok")
     if copy.settings.linked or copy.settings.capture == "pending-index":
         yield from _writing(copy, description)

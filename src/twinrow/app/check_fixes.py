@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twinrow import clock
 from twinrow.app.finding import Fix
 from twinrow.app.terminal import say
 from twinrow.clock import Stop
@@ -14,6 +15,9 @@ from twinrow.sync.settings import PendingIndex
 from twinrow.table_description import TableDescription
 
 POLL_S = 1.0
+WAIT_S_MAX = 1800.0
+"""An index on a large table takes hours; whoever waits for it should not have to guess whether anything goes on."""
+SAY_AGAIN_S = 60.0
 STREAM_VIEW = "NEW_AND_OLD_IMAGES"
 READ_UNITS_MIN = 5
 
@@ -89,25 +93,37 @@ def _index_is_active(name: str) -> Callable[[TableDescription], bool]:
 
 
 def _wait(dynamodb: DynamoDB, table: str, what: str, through: Callable[[TableDescription], bool], stop: Stop) -> None:
-    """Until the change is in force. Raises TwinrowError when stopped: the change goes on by itself."""
-    said = ""
+    """Until the change is in force, at most WAIT_S_MAX; how long it takes is said.
+
+    Raises TwinrowError when stopped, or when it takes longer: the change goes on by itself.
+    """
+    began, said, said_at = clock.monotonic(), "", 0.0
     while True:
         try:
             told = dynamodb.describe(table)
         except Transient as trouble:
-            state = f"{table}: {trouble}"
+            state = str(trouble)
         else:
             if through(told) and told.status == "ACTIVE":
                 say(f"{table}: {what} is ready")
                 return
             index_states = ", ".join(f"{one.name} {one.status}" for one in told.indexes if one.status != "ACTIVE")
-            state = f"{table}: {told.status}{', ' + index_states if index_states else ''}"
-        if state != said:
-            say(state)
-            said = state
+            state = f"{told.status}{', ' + index_states if index_states else ''}"
+        if not said:
+            say(
+                f"{table}: waiting for {what}, {WAIT_S_MAX / 60:g} min at most; Ctrl-C ends the waiting, not the change"
+            )
+        waited_s = clock.monotonic() - began
+        if state != said or waited_s - said_at >= SAY_AGAIN_S:
+            say(f"{table}: {state}, after {waited_s:.0f} s")
+            said, said_at = state, waited_s
+        if waited_s >= WAIT_S_MAX:
+            raise TwinrowError(
+                f"{what} is not ready after {waited_s / 60:.0f} min ({state}); DynamoDB goes on by itself",
+                where=f"table {table}", remedy="twinrow check, later",
+            )  # fmt: skip
         if stop.wait(POLL_S):
             raise TwinrowError(
-                f"stopped waiting for {what}; DynamoDB goes on by itself",
-                where=f"table {table}",
+                f"stopped waiting for {what}; DynamoDB goes on by itself", where=f"table {table}",
                 remedy="twinrow check",
-            )
+            )  # fmt: skip

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from twinrow.app.finding import Finding
 from twinrow.config import MySQLConfig
-from twinrow.errors import StartRefused, TwinrowError
+from twinrow.errors import ConnectionLost, StartRefused, TwinrowError
 from twinrow.mysql import VERSION_MIN, Connection
+from twinrow.mysql_error import RIGHTS_CODES, MySQLError
 from twinrow.schema.naming import quote
 from twinrow.sink import inspect, row_keys
 from twinrow.state import meta, tables
@@ -17,6 +18,13 @@ from twinrow.sync.settings import Settings
 
 FOR_SPEED = "CREATE TEMPORARY TABLES"
 """The one right that a sync does without: see docs/permissions.md."""
+NO_SUCH_TABLE = 1146
+REMEDIES = {
+    1175: "SET GLOBAL sql_safe_updates = OFF",
+    1665: "SET GLOBAL binlog_format = 'ROW', then start what is connected anew",
+    3750: "SET GLOBAL sql_require_primary_key = OFF",
+}
+"""What mends a server on which a right does not help; the others are told in the server's words."""
 PACKET_BYTES_MIN = 4 * 1024 * 1024
 """An item has up to 400 KB; its row, escaped, several times that."""
 
@@ -59,39 +67,62 @@ def _collation(connection: Connection) -> Finding:
 
 
 def _rights(connection: Connection) -> Iterator[Finding]:
-    """Each right is tried on a table of its own, which goes again."""
-    name = quote(f"_twinrow_check_{uuid.uuid4().hex[:12]}")
-    tries = (
-        ("CREATE", f"CREATE TABLE {name} (n INT PRIMARY KEY) ENGINE=InnoDB"),
-        ("ALTER", f"ALTER TABLE {name} ADD COLUMN m INT NULL"),
-        ("INSERT", f"INSERT INTO {name} (n) VALUES (1)"),
-        ("SELECT", f"SELECT n FROM {name} FOR UPDATE"),
-        ("UPDATE", f"UPDATE {name} SET m = 1"),
-        ("DELETE", f"DELETE FROM {name}"),
-        (FOR_SPEED, f"CREATE TEMPORARY TABLE {name} (n INT)"),
-        ("DROP", f"DROP TEMPORARY TABLE IF EXISTS {name}"),
-        ("DROP", f"DROP TABLE IF EXISTS {name}"),
-    )
-    lacking = []
-    for right, sql in tries:
+    """Each right is tried on a table of its own, which goes again; what fails for another reason is told as that."""
+    lacking: list[tuple[str, TwinrowError]] = []
+    failing: list[tuple[str, TwinrowError]] = []
+    for right, sql in _tries(quote(f"_twinrow_check_{uuid.uuid4().hex[:12]}")):
         try:
             connection.execute(sql)
+        except ConnectionLost:
+            raise
         except TwinrowError as error:
-            lacking.append((right, error))
+            if not isinstance(error, MySQLError):
+                failing.append((right, error))
+            elif error.code in RIGHTS_CODES:
+                lacking.append((right, error))
+            elif error.code != NO_SUCH_TABLE or not (lacking or failing):  # else it follows from what failed before
+                failing.append((right, error))
     slow = [error for right, error in lacking if right == FOR_SPEED]
-    lacking = [(right, error) for right, error in lacking if right != FOR_SPEED]
+    needed = [(right, error) for right, error in lacking if right != FOR_SPEED]
     if slow:
         yield Finding(
             "", "MySQL rights", "warning", f"lacks {FOR_SPEED}, so changed rows take longer: {slow[0].what}",
             "run what `twinrow grants` prints",
         )  # fmt: skip
-    if lacking:
-        names = ", ".join(right for right, _ in lacking)
+    if needed:
+        names = ", ".join(right for right, _ in needed)
         yield Finding(
-            "", "MySQL rights", "error", f"lacks {names}: {lacking[0][1].what}", "run what `twinrow grants` prints"
+            "", "MySQL rights", "error", f"lacks {names}: {needed[0][1].what}", "run what `twinrow grants` prints"
         )
-    elif not slow:
+    elif not slow and not failing:
         yield Finding("", "MySQL rights", "ok", "all that is needed")
+    yield from _failures(failing)
+
+
+def _tries(name: str) -> tuple[tuple[str, str], ...]:
+    """(right, statement) of the probe. Each table has a primary key, since a server may ask for one."""
+    return (
+        ("CREATE", f"CREATE TABLE {name} (n INT PRIMARY KEY, m INT NULL) ENGINE=InnoDB"),
+        ("ALTER", f"ALTER TABLE {name} ADD COLUMN o INT NULL"),
+        ("INSERT", f"INSERT INTO {name} (n) VALUES (1)"),
+        ("SELECT", f"SELECT n FROM {name} WHERE n = 1 FOR UPDATE"),
+        ("UPDATE", f"UPDATE {name} SET m = 1 WHERE n = 1"),
+        ("DELETE", f"DELETE FROM {name} WHERE n = 1"),
+        (FOR_SPEED, f"CREATE TEMPORARY TABLE {name} (n INT PRIMARY KEY) ENGINE=InnoDB"),
+        ("DROP", f"DROP TEMPORARY TABLE IF EXISTS {name}"),
+        ("DROP", f"DROP TABLE IF EXISTS {name}"),
+    )
+
+
+def _failures(failing: list[tuple[str, TwinrowError]]) -> Iterator[Finding]:
+    """What fails though the rights are there: one finding for each reason, in the server's own words."""
+    told: dict[str, tuple[list[str], TwinrowError]] = {}
+    for right, error in failing:
+        told.setdefault(error.what, ([], error))[0].append(right)
+    for what, (rights, error) in told.items():
+        code = error.code if isinstance(error, MySQLError) else 0
+        remedy = error.remedy or REMEDIES.get(code, "look up what the server says: it is not about rights")
+        yield Finding("", "MySQL statements", "error", f"{', '.join(dict.fromkeys(rights))}: {what}", remedy)
 
 
 def _tls(connection: Connection, config: MySQLConfig) -> Finding:

@@ -37,5 +37,7 @@ def as_typed(command: str) -> str:
 
 
 def in_text(text: str) -> str:
-    """A message whose commands, if it names any, are for the same configuration."""
-    return COMMAND.sub(lambda found: found[0] + _Typed.option, text) if _Typed.option else text
+    """A message whose commands, if it names any, are for the same configuration; one that `as_typed` made stays."""
+    if not _Typed.option or _Typed.option in text:
+        return text
+    return COMMAND.sub(lambda found: found[0] + _Typed.option, text)

@@ -101,7 +101,13 @@ def _mend(finding: Finding, change: Fix, stop: Stop, *, yes: bool) -> Finding:
             ) from None
         if not agreed:
             return finding
-    change.act(stop)
+    try:
+        change.act(stop)
+    except TwinrowError as error:
+        if stop:
+            raise
+        # the other tables are looked at, and mended, all the same
+        return replace(finding, level="error", text=f"not done: {change.what}: {error.what}", remedy=error.remedy)
     return replace(finding, level="ok", text=f"done: {change.what}", remedy="", fix=None)
 
 

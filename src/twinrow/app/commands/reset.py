@@ -9,7 +9,6 @@ import typer
 
 from twinrow.app.options import ConfigOption, TableArgument, load_config
 from twinrow.app.terminal import out
-from twinrow.app.typed import as_typed
 from twinrow.clock import Stop
 from twinrow.errors import StartRefused
 
@@ -44,7 +43,7 @@ def reset(
         if not yes:
             raise StartRefused(
                 f"this drops `{known.into_table}` in {mysql.place} with {lease.row_count(session, table):,} rows",
-                where=f"table {table}", remedy=as_typed(f"twinrow reset {table} --yes"),
+                where=f"table {table}", remedy=f"twinrow reset {table} --yes",
             )  # fmt: skip
         (copy,) = copies_of(loaded, [chosen], Stop(), mysql=mysql)
         # The table goes first: were its state forgotten first, a kill in between would leave one that no sync takes.
