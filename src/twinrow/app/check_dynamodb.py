@@ -17,7 +17,7 @@ from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import StartRefused, TwinrowError
 from twinrow.state.outbox import NO_DIGEST, Debt
 from twinrow.state.tables import Registered
-from twinrow.sync import link_write, start
+from twinrow.sync import link, link_write, start
 from twinrow.sync.copy import Copy
 from twinrow.table_description import TableDescription
 
@@ -169,6 +169,12 @@ def _writing(copy: Copy, description: TableDescription) -> Iterator[Finding]:
     row_id = 1 if copy.settings.linked else None
     mark = copy.settings.pending.marks[0] if copy.settings.pending is not None else None
     debt = Debt(b"", key, 0, NO_DIGEST, row_id, mark)
+    unquotable = link_write.unquotable(copy, key)
+    if unquotable is not None:
+        yield _by_item(
+            copy, debt, f"PartiQL cannot name {unquotable!r}", "another name of the attribute, for speed alone"
+        )
+        return
     try:
         answers, _ = copy.dynamodb.execute_statements(copy.table, [link_write.statement(copy, debt)])
         code = answers[0].code or ""
@@ -180,17 +186,23 @@ def _writing(copy: Copy, description: TableDescription) -> Iterator[Finding]:
     if "AccessDenied" not in code:
         yield Finding(copy.table, "rights to link", "ok", "PartiQLUpdate: 25 links a call")
         return
-    answer, _ = copy.dynamodb.update_item(copy.table, key, **link_write.update(copy, debt))
+    yield _by_item(copy, debt, "PartiQLUpdate is not allowed", "grant dynamodb:PartiQLUpdate")
+
+
+def _by_item(copy: Copy, debt: Debt, why: str, remedy: str) -> Finding:
+    """Whether the link can be written by UpdateItem, where PartiQL cannot be had for the reason `why`."""
+    name = "rights to link"
+    try:
+        answer, _ = copy.dynamodb.update_item(copy.table, debt.key, **link_write.update(copy, debt))
+    except TwinrowError as error:
+        return Finding(copy.table, name, "error", error.what, error.remedy)
     if "AccessDenied" in (answer.code or ""):
-        yield Finding(
-            copy.table, "rights to link", "error", "neither PartiQLUpdate nor UpdateItem is allowed",
-            "grant what `twinrow iam-policy` prints",
-        )  # fmt: skip
-    else:
-        yield Finding(
-            copy.table, "rights to link", "warning", "UpdateItem only: links take three times as long",
-            "grant dynamodb:PartiQLUpdate",
-        )  # fmt: skip
+        return Finding(
+            copy.table, name, "error", f"UpdateItem is not allowed, and {why}", "grant what `twinrow iam-policy` prints"
+        )
+    if answer.code not in link.CONDITION_FAILED:
+        return Finding(copy.table, name, "error", f"UpdateItem: {answer.code}: {answer.message}", remedy)
+    return Finding(copy.table, name, "warning", f"UpdateItem only ({why}): links take three times as long", remedy)
 
 
 def _linked_items(copy: Copy) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from twinrow import clock
@@ -24,6 +25,7 @@ from twinrow.retry import back_off_s
 from twinrow.state import foreign_link, outbox, recheck
 from twinrow.state.outbox import Debt
 from twinrow.sync.copy import Copy
+from twinrow.sync.fruitless import TOLD_CALLS, FruitlessCalls
 from twinrow.sync.link_write import NO_ANSWER, NO_RIGHTS, NOT_SENT, send
 
 CALLS_AT_ONCE_MIN = 2
@@ -32,8 +34,9 @@ DEBTS_WAITING_MAX = 20_000
 """Debts held in memory, 1.2 KB each; more are left to the outbox, where all of them stand, until their turn comes."""
 BUDGET_WAIT_S = 0.5
 SETTLE_TRIES_MAX = 8
+RECHECK_FIRST_S = 2.0
+"""A debt that goes to recheck is not sent again by itself so soon: the recheck takes milliseconds, mostly."""
 POSTPONE_S_MAX = 30.0
-HOT_ITEM_RECHECK_S = 0.2
 RETRYABLE = frozenset({
     "ProvisionedThroughputExceeded", "ThrottlingError", "RequestLimitExceeded", "TransactionConflict",
     "InternalServerError",
@@ -44,6 +47,7 @@ FOR_GOOD = frozenset({
     "ValidationError", "ValidationException", "ItemCollectionSizeLimitExceeded",
     "ItemCollectionSizeLimitExceededException",
 })  # fmt: skip
+CONDITION_FAILED = frozenset({"ConditionalCheckFailed", "ConditionalCheckFailedException"})
 LATE_RECHECK_S = 1800.0
 """After that no call that was given up can arrive: AWS refuses a signature whose time is more than 15 minutes off.
 
@@ -86,6 +90,7 @@ class Linker:
         self.left_after = b""
         self._paid: dict[bytes, Paid] = {}
         self._forgot_at = 0.0
+        self.fruitless = FruitlessCalls()
         self.trouble = ""
         self.denied: TwinrowError | None = None
         self._failed: BaseException | None = None
@@ -289,9 +294,18 @@ class Linker:
         else:
             self._given_up(debts)
 
+    def _pays_nothing(self, debts: Sequence[Debt], cause: str) -> int:
+        """The items are read again, each time later than before. How many such calls it were in a row, at most."""
+        found = self.fruitless.note(debts)
+        for again in found:
+            # the debt comes after the recheck, which settles it or owes it anew: else each look would make two calls
+            self._settled(partial(self._put_off, again.debts, again.wait_s + RECHECK_FIRST_S))
+            self._to_recheck(again.debts, cause, again.wait_s)
+        return max(again.calls for again in found)
+
     def _given_up(self, debts: Sequence[Debt]) -> None:
         """A call without an answer may still be on its way and clear the mark of a newer write: looked at twice."""
-        self._to_recheck(debts, "no answer to the link")
+        self._pays_nothing(debts, "no answer to the link")
         keys = [(debt.key_hash, debt.key) for debt in debts]
         self._settled(lambda: self._suspect(keys, "no answer to the link, again", LATE_RECHECK_S, late=True))
 
@@ -312,6 +326,7 @@ class Linker:
         copy = self._copy
         good: list[Debt] = []
         unclear: list[Debt] = []
+        failed: list[tuple[Debt, StatementAnswer]] = []
         later: list[Debt] = []
         silent: list[Debt] = []
         for debt, answer in zip(debts, answers, strict=True):
@@ -325,12 +340,15 @@ class Linker:
                 self._refusal(answer)
             elif answer.code in FOR_GOOD and debt.row_id is not None:
                 self._refused(debt, answer)
+            elif answer.code == NO_ANSWER:
+                silent.append(debt)
             else:
-                (silent if answer.code == NO_ANSWER else unclear).append(debt)
+                failed.append((debt, answer))
         fail_point("before-link-paid")
         at = clock.monotonic()
         with self._lock:
             self._paid |= {debt.key_hash: Paid(at, debt.digest) for debt in good if debt.mark is not None}
+        self.fruitless.paid(good)
         moved = [
             debt for debt in self._settled(lambda: outbox.pay(self._session(), copy.table, good)) if not _told(debt)
         ]
@@ -339,7 +357,9 @@ class Linker:
         if moved:
             self._to_recheck(moved, "written again while its link was under way")
         if unclear:
-            self._to_recheck(unclear, "the item had changed", HOT_ITEM_RECHECK_S if unclear[0].attempts else 0.0)
+            self._to_recheck(unclear, "the item had changed")
+        if failed:
+            self._failures(failed)
         if silent:
             self._given_up(silent)
         if later:
@@ -351,6 +371,13 @@ class Linker:
         if met:
             copy.foreign |= dict.fromkeys(met, clock.monotonic())
             self._settled(lambda: foreign_link.arm(self._session(), copy.table, met))
+
+    def _failures(self, failed: Sequence[tuple[Debt, StatementAnswer]]) -> None:
+        """Calls that changed nothing: a condition that failed, or an answer of which it is not known what it means."""
+        calls = self._pays_nothing([debt for debt, _ in failed], "the item had changed")
+        told = next((answer for _, answer in failed if answer.code not in CONDITION_FAILED), None)
+        if told is not None and calls >= TOLD_CALLS:
+            self._refusal(told)
 
     def _refusal(self, answer: StatementAnswer) -> None:
         """Say why the links of the whole table wait."""
@@ -385,7 +412,10 @@ class Linker:
             if cleared[0].code == NO_ANSWER:
                 self._given_up([debt])
                 return
-            if cleared[0].code is not None or not _pays(copy, debt, cleared[0]):
+            if cleared[0].code is not None:
+                self._failures([(debt, answer if cleared[0].code in CONDITION_FAILED else cleared[0])])
+                return
+            if not _pays(copy, debt, cleared[0]):
                 self._to_recheck([debt], "the item had changed")
                 return
         self._settled(lambda: outbox.refuse(self._session(), copy.table, debt, reason))

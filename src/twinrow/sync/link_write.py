@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twinrow.change import AttributeValue
+from twinrow.change import AttributeValue, Item
 from twinrow.dynamodb import Statement, StatementAnswer
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import NotSent, Throttled, Transient
@@ -18,9 +18,21 @@ NOT_SENT = "NotSent"
 """The lease did not outlast the call: the debt stands in the outbox, and whoever holds the lease settles it."""
 
 
+PLACEHOLDERS = ("#", ":")
+"""A name that begins so is taken for one of an expression's placeholders even inside its quotes (DynamoDB Local 3)."""
+
+
 def _quotable(name: str) -> bool:
-    """Whether PartiQL can name it: doubled quotes work, control characters and the empty name do not."""
-    return bool(name) and name.isprintable()
+    """Whether PartiQL can name it: doubled quotes work; control characters, the empty name and placeholders do not."""
+    return bool(name) and name.isprintable() and not name.startswith(PLACEHOLDERS)
+
+
+def unquotable(copy: Copy, key: Item) -> str | None:
+    """The first name in a link write that PartiQL cannot quote: such a table's links go by UpdateItem."""
+    names = [copy.settings.link_attribute] if copy.settings.linked else []
+    if copy.settings.pending is not None:
+        names.append(copy.settings.pending.attribute)
+    return next((name for name in (*names, *key) if not _quotable(name)), None)
 
 
 def _quoted(name: str) -> str:
@@ -56,10 +68,7 @@ def statement(copy: Copy, debt: Debt) -> Statement:
 
 def send(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], float]:
     """One batch call, or one UpdateItem each where PartiQL is not allowed or cannot name something."""
-    names = {copy.settings.link_attribute, *(debts[0].key if debts else ())}
-    if copy.settings.pending is not None:
-        names.add(copy.settings.pending.attribute)
-    if copy.partiql and all(map(_quotable, names)):
+    if copy.partiql and debts and unquotable(copy, debts[0].key) is None:
         try:
             statements = [statement(copy, debt) for debt in debts]
             answers, units = copy.dynamodb.execute_statements(copy.table, statements, copy.may_call)

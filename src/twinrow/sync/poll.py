@@ -127,8 +127,10 @@ class Poll:
             for key_hash, item in keyed
             if key_hash not in flying and not self._is_stale(key_hash, item, asked_at)
         ]
+        if not self._whole:  # their recheck waits; entered again, it would be due at once
+            fresh = [(key_hash, item) for key_hash, item in fresh if not self._linker.fruitless.waits(key_hash)]
+            self._fresh += len(fresh)
         self._seen += len(keyed)
-        self._fresh += len(fresh)
         if keyed and self.oldest_at is None:
             self.oldest_at = self._round_at
         copied = {key_hash for key_hash, _ in fresh} if self._whole else set()
@@ -144,6 +146,8 @@ class Poll:
         changes = [Change("PUT", "PENDING", key_of(copy.schema.keys, item), item, at=at) for _, item in fresh]
         applied = apply(copy, Batch(changes))
         self._leave_out(list(applied.doubted))
+        # images that change nothing and owe nothing new are no reason to ask again at once
+        self._fresh += len(applied.debts) + applied.written.inserted + applied.written.updated + applied.parked
         self._linker.submit(applied.debts)
 
     def _has_room(self) -> bool:

@@ -1,0 +1,62 @@
+"""Link calls that pay nothing, item by item: each look at such an item comes later than the one before."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from twinrow import clock
+from twinrow.retry import back_off_s
+from twinrow.state.outbox import Debt
+
+WAIT_S_MAX = 5.0
+"""An item waits at most so long for its next look: the app may just be writing it all the time."""
+KEYS_MAX = 50_000
+"""More items are not told apart: 10 MB."""
+TOLD_CALLS = 3
+"""After so many calls in a row that paid nothing for one item `status` says what they were answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Debts to be looked at again in `wait_s`, after so many calls in a row that paid nothing for them."""
+
+    calls: int
+    wait_s: float
+    debts: list[Debt]
+
+
+class FruitlessCalls:
+    """Counts them. Without a wait, an item whose calls are all refused would keep both servers busy for ever."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
+
+    def note(self, debts: Sequence[Debt]) -> list[Again]:
+        """A call paid none of these. The first look after it comes at once: mostly the item has just changed."""
+        at = clock.monotonic()
+        found: dict[int, Again] = {}
+        with self._lock:
+            for debt in debts:
+                calls = self._known.pop(debt.key_hash, (0, 0.0))[0] + 1
+                if calls not in found:
+                    found[calls] = Again(calls, back_off_s(calls, WAIT_S_MAX) if calls > 1 else 0.0, [])
+                found[calls].debts.append(debt)
+                self._known[debt.key_hash] = calls, at + found[calls].wait_s
+            while len(self._known) > KEYS_MAX:
+                self._known.popitem(last=False)
+        return list(found.values())
+
+    def paid(self, debts: Iterable[Debt]) -> None:
+        """These are paid: the next trouble of their items is a new one."""
+        if self._known:
+            with self._lock:
+                for debt in debts:
+                    self._known.pop(debt.key_hash, None)
+
+    def waits(self, key_hash: bytes) -> bool:
+        """Whether the next look at this item has to wait."""
+        return self._known.get(key_hash, (0, 0.0))[1] > clock.monotonic()
