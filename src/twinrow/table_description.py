@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class IndexDescription:
-    """A global secondary index, as DescribeTable tells it; while it is DELETING its keys' types may be untold ("")."""
+    """A global secondary index, as DescribeTable tells it; while it is DELETING its keys' types may be untold ("").
+
+    The first `hashes` of its keys are hash attributes: an index may have several of these, and of sort attributes.
+    """
 
     name: str
     keys: tuple[tuple[str, str], ...]
@@ -16,6 +19,7 @@ class IndexDescription:
     included: tuple[str, ...]
     status: str
     items: int = 0
+    hashes: int = 1
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def described(told: dict[str, Any]) -> TableDescription:
             IndexDescription(
                 one["IndexName"], keys(one["KeySchema"]), one["Projection"].get("ProjectionType", "ALL"),
                 tuple(one["Projection"].get("NonKeyAttributes", ())), one.get("IndexStatus", ""),
-                int(one.get("ItemCount", 0)),
+                int(one.get("ItemCount", 0)), sum(key["KeyType"] == "HASH" for key in one["KeySchema"]),
             )
             for one in told.get("GlobalSecondaryIndexes", [])
         ),

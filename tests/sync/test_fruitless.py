@@ -19,7 +19,9 @@ from tests.fixtures.waiting import wait_until
 
 from twinrow import clock
 from twinrow.app.servers import DynamoDBLocal
+from twinrow.state import recheck
 from twinrow.state.outbox import Debt
+from twinrow.sync import link as link_module
 from twinrow.sync.fruitless import KEYS_MAX, WAIT_S_MAX, FruitlessCalls
 
 REFUSED = "NeverHeardOf"
@@ -122,3 +124,7 @@ def test_of_very_many_items_the_oldest_are_forgotten() -> None:
     calls = FruitlessCalls()
     calls.note([debt(n) for n in range(KEYS_MAX + 1)])
     assert [one.calls for one in calls.note([debt(0), debt(KEYS_MAX)])] == [1, 2]
+
+
+def test_the_second_look_is_not_taken_for_one_that_a_wrong_clock_put_off() -> None:
+    assert link_module.LATE_RECHECK_S < recheck.PUT_OFF_S_MAX

@@ -294,3 +294,17 @@ def test_an_id_that_cannot_have_been_its_rows_is_replaced(make_copying: MakeCopy
     assert {name: row_id for name, row_id in ids(copying).items() if name in before} == before
     assert max(ids(copying).values()) < 1000
     copying.assert_equal(items=ITEMS + 1)
+
+
+@pytest.mark.parametrize("capture", ["pending-index", "scan"])
+def test_a_first_copy_adopts_no_id_that_cannot_have_been_a_row_s(make_copying: MakeCopying, capture: str) -> None:
+    """2**62 as an id would leave the next rows without room to grow; the item gets another, and no gap is told."""
+    copying = make_copying(capture=capture, link=True)
+    items = [marked(n, mysql_id={"N": str(n + 10)}) for n in range(ITEMS)]
+    put_all(copying.client, copying.table, [*items, marked(77, mysql_id={"N": str(2**62)})])
+    copying.once_well(adopt_links=True)
+    found = ids(copying)
+    assert [found[review(n)["reviewed_at"]["S"]] for n in range(ITEMS)] == [n + 10 for n in range(ITEMS)]
+    assert found[review(77)["reviewed_at"]["S"]] < 1000
+    assert gaps(copying) == []
+    copying.assert_equal(items=ITEMS + 1)

@@ -101,3 +101,23 @@ def loads_of(monkeypatch: pytest.MonkeyPatch, *, refused: int) -> list[int]:
 
     monkeypatch.setattr(bulk, "load_text", load)
     return loads
+
+
+def test_a_mysql_that_goes_back_between_two_loads_is_a_gap(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failover to a replica that was behind: the pages loaded before it are not read again by the scan itself."""
+    load, loads = Loader.load, [0]
+
+    def load_and_go_back(self: Loader, texts: Sequence[LoadText], parts: Mapping[str, Checkpoint]) -> Applied | None:
+        applied = load(self, texts, parts)
+        loads[0] += applied is not None
+        if applied is not None and loads[0] == 2:
+            copying.database.query(f"DELETE FROM `{copying.table}`")
+            copying.database.query("UPDATE _twinrow_lease SET generation = 1, row_count = 0")
+        return applied
+
+    monkeypatch.setattr(Loader, "load", load_and_go_back)
+    monkeypatch.setattr("twinrow.sync.snapshot.COMMIT_BYTES_MAX", 0)  # a page a load
+    copying.once_well()
+    assert loads[0] > 2
+    assert copying.database.query("SELECT cause, closed_at IS NOT NULL FROM _twinrow_gap") == [("MYSQL_WENT_BACK", 1)]
+    copying.assert_equal(items=ITEMS)

@@ -108,8 +108,10 @@ def _captured(copy: Copy, description: TableDescription) -> Iterator[Finding]:
                 copy.table, "projection", "warning",
                 f"{index.projection}: each marked item costs a consistent read more", "an index with projection ALL",
             )  # fmt: skip
-        sort = index.keys[1][0] if index is not None and len(index.keys) > 1 else None
-        if sort is not None and sort not in {name for name, _ in description.keys}:
+        keys = {name for name, _ in description.keys}
+        sorts = index.keys[index.hashes :] if index is not None else ()
+        sort = next((name for name, _ in sorts if name not in keys), None)
+        if sort is not None:
             yield Finding(
                 copy.table, "sort key", "warning",
                 f"items without {sort!r} are not in the index: their marked writes are seen at the next reconcile only",

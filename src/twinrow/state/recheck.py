@@ -14,10 +14,13 @@ NO_ID_YET = "brings no id of its own"
 NOT_UNDERSTOOD = "not understood"
 REPAIR = "repair"
 RETRY = "dead letter"
-KNOWN_LOSSES = frozenset({REPAIR, RETRY})
-"""Causes that say why a row is missing: `verify` has just looked at the whole table, or the item was parked."""
-PUT_OFF_S_MAX = 1200.0
-"""Nothing is put off for longer: the second look after a link call without an answer waits 15 minutes."""
+KNOWN_LOSSES = frozenset({REPAIR, RETRY, NO_ID_YET})
+"""Causes that say why a row is missing.
+
+`verify` has just looked at the whole table, or the item was parked, or it waited until other items' ids were adopted.
+"""
+PUT_OFF_S_MAX = 2400.0
+"""Nothing is put off for longer: the second look after a link call without an answer waits 30 minutes."""
 NEVER = 2.0**40
 """A due time that does not come by itself: `make_due` brings it."""
 

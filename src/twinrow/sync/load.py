@@ -23,6 +23,7 @@ from twinrow.sink import bulk
 from twinrow.sink.writer import Written
 from twinrow.state import checkpoint, dead_letter, lease
 from twinrow.state.checkpoint import Checkpoint
+from twinrow.sync import owed
 from twinrow.sync.apply import Applied
 from twinrow.sync.copy import Copy
 from twinrow.sync.deletes import tombstones
@@ -119,26 +120,30 @@ class Loader:
         fail_point("before-transaction")
         try:
             with copy.writer.transaction() as tx:
-                if not self._insert(tx, text, parts):
+                generation = self._insert(tx, text, parts)
+                if generation is None:
                     return None
         except (SchemaMoved, TransactionRetry):
             return None  # `apply` takes the new schema, and knows how often to try
+        copy.generation = generation
         copy.counters.add("PUT", "SCAN", text.rows)
         return Applied([], Written(inserted=text.rows, rows_delta=text.rows), 0)
 
-    def _insert(self, tx: Connection, text: LoadText, parts: Mapping[str, Checkpoint]) -> bool:
+    def _insert(self, tx: Connection, text: LoadText, parts: Mapping[str, Checkpoint]) -> int | None:
+        """The transaction's generation; None, and nothing is written, when the text is for `apply`."""
         copy = self._copy
         locked = lease.lock(tx, copy.lease, copy.schema.version)
+        owed.notice_that_mysql_went_back(tx, copy, locked.generation - 1)
         fail_point("after-lock")
         hashes = text.fingerprints()
         if tombstones(tx, copy, hashes) or not dead_letter.parked(tx, copy.table).isdisjoint(hashes):
-            return False
+            return None
         if not bulk.load_text(tx, copy.schema, text.data, text.rows):
-            return False
+            return None
         fail_point("after-rows")
         checkpoint.save(tx, copy.table, parts)
         lease.leave(tx, copy.lease, locked, rows_delta=text.rows)
-        return True
+        return locked.generation
 
     def taught(self, items: Sequence[Item]) -> None:
         """`apply` took a page of these: attributes that it knows as NULL only are no reason to refuse the next one."""

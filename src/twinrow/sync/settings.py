@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from twinrow.change import AttributeValue, Item
+from twinrow.decode.number import canonical_number
+from twinrow.decode.readable import UNREADABLE
 
 Capture = Literal["pending-index", "stream", "scan"]
 
@@ -67,9 +69,10 @@ class Settings:
 
 
 def same_mark(value: AttributeValue, mark: AttributeValue) -> bool:
-    """Marks are compared by value: the number 0 is also `0.0`."""
+    """Marks are compared by value: the number 0 is also `0.0`, but no other, however close."""
     if value == mark:
         return True
-    if "N" in value and "N" in mark:
-        return float(value["N"]) == float(mark["N"])
-    return False
+    try:
+        return canonical_number(value["N"]) == canonical_number(mark["N"])
+    except UNREADABLE:
+        return False  # no number, so no mark

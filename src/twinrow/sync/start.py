@@ -31,12 +31,13 @@ def check_source(copy: Copy, description: TableDescription) -> None:
             remedy="set link = false, or allow_global_table_writes = true if one Region writes each item",
         )  # fmt: skip
     if settings.capture == "pending-index" and settings.pending is not None:
-        _check_index(settings.pending, description, where)
+        check_index(settings.pending, description, where)
     if settings.capture == "stream" and description.stream_arn is None:
         raise StartRefused("has no stream", where=where, remedy="twinrow check --fix turns it on")
 
 
-def _check_index(pending: PendingIndex, description: TableDescription, where: str) -> None:
+def check_index(pending: PendingIndex, description: TableDescription, where: str) -> None:
+    """Raise StartRefused where the index is not there, is not ready, or cannot be asked for the marks."""
     index = description.index(pending.index)
     if index is None:
         raise StartRefused(f"has no index {pending.index!r}", where=where, remedy="twinrow check --fix adds it")
@@ -46,6 +47,12 @@ def _check_index(pending: PendingIndex, description: TableDescription, where: st
             where=where,
             remedy="once it is gone, twinrow check --fix adds it",
         )
+    if index.hashes > 1:
+        names = ", ".join(repr(name) for name, _ in index.keys[: index.hashes])
+        raise StartRefused(
+            f"index {pending.index!r} has several hash attributes ({names}): no query for a mark alone can read it",
+            where=where, remedy=f"set `index` to one whose only hash attribute is {pending.attribute!r}",
+        )  # fmt: skip
     name, kind = index.keys[0]
     if name != pending.attribute:
         raise StartRefused(
