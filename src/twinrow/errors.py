@@ -44,12 +44,16 @@ class Throttled(Transient):
     """DynamoDB asked us to slow down; the budget is halved meanwhile."""
 
 
+class ServerState(Transient):
+    """MySQL answers, but does not work now (read-only, offline, full, a locked account): its operator changes that."""
+
+
 class ConnectionLost(Transient):
     """The connection to MySQL broke; what the server did with the last statement is unknown."""
 
 
 class TransactionRetry(Transient):
-    """Deadlock (1213) or lock wait (1205): the whole transaction is run again."""
+    """A deadlock, a lock wait, a commit that was refused: the whole transaction is run again."""
 
 
 class SchemaBusy(Transient):
@@ -66,10 +70,6 @@ class NotSent(TwinrowError):
 
 class SchemaMoved(TwinrowError):
     """The table's schema was changed since the rows were built; they are built anew."""
-
-
-class RowRefused(TwinrowError):
-    """The server refuses this one row (its content, size or a trigger), not rows as such."""
 
 
 class Broken(TwinrowError):

@@ -18,7 +18,7 @@ from pymysql.constants import FIELD_TYPE
 
 from twinrow import clock
 from twinrow.clock import ServerClock
-from twinrow.errors import ConfigError, ConnectionLost, RowRefused, Transient, TwinrowError
+from twinrow.errors import ConfigError, ConnectionLost, Transient, TwinrowError
 from twinrow.failpoint import fail_point
 from twinrow.mysql_error import MARIADB_WAIT_CODES, WITHHELD_CODES, MySQLError, lost, meaning
 from twinrow.mysql_guard import Driver, TLSSettings, reach, tls_of, trust_of
@@ -28,7 +28,7 @@ from twinrow.mysql_text import without_values
 
 __all__ = [
     "READ_TIMEOUT_S", "STATEMENT_BYTES_MAX", "VERSION_MIN", "WITHHELD_CODES", "Connection", "Flavour", "MySQL",
-    "MySQLError", "ServerVersion", "Settings", "SqlValue", "raise_row_refused", "row_refused", "tls_of", "translate",
+    "MySQLError", "ServerVersion", "Settings", "SqlValue", "tls_of", "translate",
     "version_of",
 ]  # fmt: skip
 
@@ -39,9 +39,6 @@ CLOCK_EVERY_S = 60.0
 """So often the server's clock is read again: by then the two clocks have drifted apart by a few milliseconds."""
 STATEMENT_BYTES_MAX = 4_000_000
 VERSION_MIN: dict[str, tuple[int, int, int]] = {"mysql": (8, 0, 23), "mariadb": (10, 6, 0)}
-
-WHOLE_SERVER_CODES = WITHHELD_CODES | {1049, 1146, 1054, 1060, 1064, 1110, 1051, 1046, 1364}
-"""Errors for which no row is to blame; 1364: somebody added a NOT NULL column without a default."""
 
 
 class Settings(TLSSettings, Protocol):
@@ -135,11 +132,6 @@ def _doubled_percents(name: re.Match[str]) -> str:
     return name[0].replace("%", "%%")
 
 
-def row_refused(error: MySQLError) -> bool:
-    """Whether an error speaks of the row's content rather than of rights, names or the statement."""
-    return error.code not in WHOLE_SERVER_CODES
-
-
 class Connection:
     """One session, used by one thread at a time; autocommit outside `transaction()`."""
 
@@ -214,7 +206,7 @@ class Connection:
         return str(self._driver.escape(value))
 
     def load(self, sql: str, data: bytes) -> tuple[int, int]:
-        """LOAD DATA LOCAL from `data`; (affected rows, warnings). Raises RowRefused-like MySQLError as `query` does."""
+        """LOAD DATA LOCAL from `data`; (affected rows, warnings). Raises as `query` does."""
         self._driver.buffer = data
         cursor = self._run(sql, ())
         result = cursor._result
@@ -388,10 +380,3 @@ class MySQL:
             )  # fmt: skip
         # Which server this is was not told yet: the numbers that a login ends with mean the same on both.
         return translate(error, self.place, "mariadb" if code in MARIADB_WAIT_CODES else "mysql")
-
-
-def raise_row_refused(error: MySQLError) -> None:
-    """Raise RowRefused for an error that speaks of the row itself, else the error."""
-    if row_refused(error):
-        raise RowRefused(error.what, where=error.where) from error
-    raise error

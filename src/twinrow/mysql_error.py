@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from twinrow.errors import ConnectionLost, TransactionRetry, Transient, TwinrowError
+from twinrow.errors import ConnectionLost, ServerState, TransactionRetry, Transient, TwinrowError
 from twinrow.mysql_session import Flavour
 
 LOST_CODES: Final[dict[Flavour, frozenset[int]]] = {
@@ -49,23 +49,26 @@ WAIT_CODES: Final[dict[int, str]] = {
     1836: "MySQL is read-only",
     1862: "the user's password has expired",
     1969: "MySQL ended the statement: a time limit (max_statement_time) that Twinrow did not set",
-    2002: "MySQL does not answer",
-    2003: "MySQL does not answer",
-    2005: "MySQL's host name cannot be found",
     3024: "MySQL ended the statement: a time limit (max_execution_time) that Twinrow did not set",
     3032: "MySQL is in offline mode",
     3118: "the user's account is locked",
     3675: "MySQL is read-only",
     3989: "the MySQL database is read-only",
 }
+NO_ANSWER_CODES: Final[dict[int, str]] = {
+    2002: "MySQL does not answer",
+    2003: "MySQL does not answer",
+    2005: "MySQL's host name cannot be found",
+}
 MARIADB_WAIT_CODES: Final[dict[int, str]] = {4151: "the user's account is locked"}
 
 _GRANTS: Final = "grant the rights that `twinrow grants` prints"
+_NO_DATABASE: Final = "create the database, or name another one in `mysql.url`"
 _LOGIN: Final = "check user and password in `mysql.url`"
 REMEDIES: Final[dict[int, str]] = {
-    1044: f"{_GRANTS}, and check the database's name in `mysql.url`",
+    1044: f"{_NO_DATABASE}, if it is not there: the server says that in the same words; else {_GRANTS}",
     1045: _LOGIN,
-    1049: "create the database, or name another one in `mysql.url`",
+    1049: _NO_DATABASE,
     1142: _GRANTS,
     1143: _GRANTS,
     1227: _GRANTS,
@@ -79,6 +82,8 @@ WITHHELD_CODES: Final = RIGHTS_CODES | {1045, 1130, 1698}
 """Rights and logins that somebody may give back."""
 REFUSED_START_CODES: Final = frozenset({1044, 1045, 1049, 1698})
 """The configuration names a database, a user or a password that does not do: at a start nothing is waited for."""
+KNOWN_CODES: Final = frozenset(REMEDIES)
+"""Refusals that end a start: time does not mend them, a person does. An error that is not known waits."""
 
 
 class MySQLError(TwinrowError):
@@ -90,17 +95,59 @@ class MySQLError(TwinrowError):
 
 
 def meaning(code: int, text: str, flavour: Flavour, where: str) -> TwinrowError:
-    """An error number as one of ours: ConnectionLost, TransactionRetry, Transient or MySQLError."""
+    """An error number as one of ours: ConnectionLost, TransactionRetry, ServerState, Transient or MySQLError."""
     if code in RETRY_CODES:
         return TransactionRetry(f"{RETRY_CODES[code]} ({code}): {text}", where=where)
     if code in LOST_CODES[flavour]:
         return lost(text, where)
     waits = WAIT_CODES.get(code) or (MARIADB_WAIT_CODES.get(code) if flavour == "mariadb" else None)
     if waits is not None:
-        return Transient(f"{waits} ({code}): {text}", where=where)
+        return ServerState(f"{waits} ({code}): {text}", where=where)
+    if code in NO_ANSWER_CODES:
+        return Transient(f"{NO_ANSWER_CODES[code]}: {text}", where=where)
     return MySQLError(code, f"MySQL refuses ({code}): {text}", where=where, remedy=REMEDIES.get(code, ""))
 
 
 def lost(text: str, where: str) -> ConnectionLost:
     """The error of a connection that broke."""
     return ConnectionLost(f"the connection to MySQL was lost: {text}", where=where)
+
+
+CONTENT_CODES: Final = frozenset({
+    1022, 1062, 1169, 1557, 1586, 1761, 1762,  # a key that another row has: a UNIQUE index of somebody's own, a cascade
+    1048, 1263, 1138,  # NULL where a column, a generated one or a trigger's, takes none
+    1118, 1713,  # the row is too large for a page, or for the undo log
+    1153, 1162, 1301, 1406,  # too long for the packet, a function's result, a column
+    1264, 1265, 1292, 1365, 1366, 1367, 1411, 1441, 1525, 1690,  # out of range, cut, no number, no date, by zero
+    1299, 1300,  # a time that does not exist, bytes that are no text
+    1216, 1217, 1451, 1452,  # a foreign key
+    1416,  # no geometry
+    1526, 1591, 1748, 1863,  # no partition takes it
+    1643, 1644,  # a trigger refuses it (SIGNAL)
+})  # fmt: skip
+"""Errors that the content of one row can cause, by their number on both servers."""
+CONTENT_CODES_OF: Final[dict[Flavour, frozenset[int]]] = {
+    "mysql": frozenset({
+        3020, 3513,  # LOG and bit operations of a generated column or a CHECK
+        3037, 3055, 3616, 3617, 4032, 4033,  # geometry
+        3140, 3141, 3144, 3146, 3147, 3150, 3151, 3155, 3156, 3157, 3158,  # JSON
+        3665, 3666, 3669, 3903, 3904, 3934, 3966, 3967,  # JSON in JSON_TABLE, an index, JSON_SCHEMA_VALID, JSON_VALUE
+        3698, 3699,  # a regular expression that this text is too much for
+        3751, 3752, 3907,  # an index over an expression
+        3819,  # a CHECK
+        6136, 6137, 6138,  # a VECTOR
+    }),
+    "mariadb": frozenset({
+        1916, 1917, 1918, 1977,  # a conversion
+        4025,  # a CHECK, the one of a JSON column too
+        4035, 4036, 4037, 4038, 4039, 4040, 4178, 4179,  # JSON
+    }),
+}  # fmt: skip
+HARMLESS_WARNING_CODES: Final = frozenset({1287, 1592, 1642, 1681})
+"""Warnings under which each value is stored as it was sent: old syntax in a trigger, a statement that the binary log
+calls unsafe, SIGNAL of a warning."""
+
+
+def can_be_content(code: int, flavour: Flavour) -> bool:
+    """Whether the content of a row can cause this error; that it did is proved by trying that row alone."""
+    return code in CONTENT_CODES or code in CONTENT_CODES_OF[flavour]

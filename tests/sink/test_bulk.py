@@ -17,6 +17,7 @@ from twinrow.schema.evolve import evolve
 from twinrow.schema.row import Row, Unrepresentable, to_row
 from twinrow.schema.table import KeyAttribute, Override, TableSchema, empty_schema
 from twinrow.sink import bulk, statements, writer
+from twinrow.sink.alone import Tried
 
 KEYS = (KeyAttribute("username", "S"), KeyAttribute("reviewed_at", "S"))
 ON_A_SHARED_SERVER = settings(
@@ -63,9 +64,9 @@ def test_rows_loaded_are_the_rows_inserted(connection: Connection, drawn: tuple[
     loaded = stored(connection, schema)
     connection.execute(f"DELETE FROM `{schema.into}`")
     with connection.transaction() as tx:
-        written = writer.Written()
-        writer._insert(tx, schema, rows, {}, "", written)
-    assert not written.refused
+        tried = Tried()
+        writer._insert(tx, schema, rows, {}, "", writer.Written(), tried)
+    assert not tried.refused
     assert loaded == stored(connection, schema)
 
 
@@ -80,7 +81,7 @@ def test_every_type_of_column_is_loaded_as_it_is_inserted(connection: Connection
     loaded = stored(connection, schema)
     connection.execute("DELETE FROM `t`")
     with connection.transaction() as tx:
-        writer._insert(tx, schema, rows, {}, "", writer.Written())
+        writer._insert(tx, schema, rows, {}, "", writer.Written(), Tried())
     assert loaded == stored(connection, schema)
 
 

@@ -16,6 +16,7 @@ from twinrow.schema.evolve import evolve
 from twinrow.schema.row import Row, to_row
 from twinrow.schema.table import TableSchema, empty_schema
 from twinrow.sink import bulk, staging, writer
+from twinrow.sink.alone import Judged
 from twinrow.sink.writer import Existing, Written
 
 
@@ -36,7 +37,7 @@ def write(connection: Connection, schema: TableSchema, rows: list[Row], *, stage
 
 def deleted_softly(connection: Connection, schema: TableSchema, key: bytes) -> None:
     existing = writer.existing_rows(connection, schema, [key])
-    assert writer.delete(connection, schema, existing, [key], soft=True) == (1, {})
+    assert writer.delete(connection, schema, existing, [key], soft=True) == (1, Judged())
 
 
 @ON_A_SHARED_SERVER

@@ -57,6 +57,8 @@ class TableStatus:
     `troubles` is what is wrong or worth knowing, each with the commands that mend it; `notes` are their texts without
     the `reason`, `remedies` all their commands.
 
+    `not_taken` rows MySQL does not take for a reason that is not their content: they are tried again.
+
     What the process that copies counts starts at 0 with each process, at `counted_since`: changes `applied` by kind and
     origin, links paid, capacity units consumed. `*_units_max` are the budget's units per second, None without a bound.
     `*_per_s` are means over its last seconds, 0 when no process copies, None where that is not known.
@@ -90,6 +92,7 @@ class TableStatus:
     troubles: tuple[Trouble, ...] = ()
     as_of: float | None = None
     known: bool = True
+    not_taken: int = 0
     schema_version: int = 0
     counted_since: float | None = None
     applied: tuple[Applied, ...] = ()
@@ -123,7 +126,7 @@ class TableStatus:
 
         None where that is not known: nothing was copied yet, nobody reads, or the sync that runs has not told lately.
         """
-        if self.dead_letters or self.gaps or self.links_refused or self.phase == "BROKEN":
+        if self.dead_letters or self.not_taken or self.gaps or self.links_refused or self.phase == "BROKEN":
             return False
         return True if self.known else None
 
@@ -219,6 +222,7 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         troubles=troubles,
         as_of=standing.as_of,
         known=standing.known,
+        not_taken=counts.not_taken,
         schema_version=counts.schema_version,
         counted_since=since,
         applied=told.applied,

@@ -91,6 +91,9 @@ def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, a
     if counts.dead_letters:
         text = f"{many(counts.dead_letters, 'item')} that no row can hold"
         yield Trouble(True, text, (f"twinrow dead-letters list {name}", f"twinrow dead-letters retry {name}"))
+    if counts.not_taken:
+        text = f"{many(counts.not_taken, 'row')} not taken by MySQL, tried again by itself: {counts.not_taken_for}"
+        yield Trouble(True, text)
     if counts.gaps:
         text = f"{many(counts.gaps, 'gap')} in what was read; a running sync mends that by reconciling"
         yield Trouble(True, text, () if counts.holder else (f"twinrow sync {name}",))

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from twinrow import clock
 from twinrow import config as configuration
 from twinrow.clock import Stop
 from twinrow.config import ON_DEMAND_READ_UNITS, ON_DEMAND_WRITE_UNITS, PROVISIONED_SHARE, Config, TableConfig
-from twinrow.errors import ConfigError, Transient
-from twinrow.mysql import READ_TIMEOUT_S, Connection, MySQL
+from twinrow.errors import ConfigError, ServerState, Transient
+from twinrow.mysql import READ_TIMEOUT_S, Connection, MySQL, MySQLError
+from twinrow.mysql_error import KNOWN_CODES
 from twinrow.retry import back_off_s
 from twinrow.schema.column_type import parse_type
 from twinrow.schema.naming import NAME_CHARACTERS_MAX, valid_name
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 ONE_SHOT_TRIES_MAX = 3
 """A command that ends by itself tries a server that does not answer so often, then says so."""
+
+GIVE_UP_S_MAX = 60.0
+"""So long such a command waits for a state of MySQL to end, or for an error that is not known."""
 
 Result = TypeVar("Result")
 
@@ -184,16 +189,36 @@ def limit_budgets(config: Config) -> Callable[[Copy, TableDescription], None]:
 
 
 def few_tries(work: Callable[[], Result]) -> Result:
-    """Run `work`, again after a trouble that passes, ONE_SHOT_TRIES_MAX times in all; then the trouble is the error."""
-    stop = Stop()
-    for tried in range(1, ONE_SHOT_TRIES_MAX):
+    """Run `work`, again after a trouble that passes, ONE_SHOT_TRIES_MAX times in all; then the trouble is the error.
+
+    A state of MySQL (read-only, offline, no connection free) is waited for longer: GIVE_UP_S_MAX.
+    """
+    stop, began, tried = Stop(), clock.monotonic(), 0
+    while True:
+        tried += 1
         try:
             return work()
+        except ServerState:
+            if clock.monotonic() - began > GIVE_UP_S_MAX:
+                raise
         except Transient:
-            stop.wait(back_off_s(tried))
-    return work()
+            if tried >= ONE_SHOT_TRIES_MAX:
+                raise
+        stop.wait(back_off_s(tried))
 
 
 def connect(mysql: MySQL) -> Connection:
-    """A session for a command that ends by itself. Raises TwinrowError when MySQL does not answer in a few tries."""
-    return few_tries(mysql.connect)
+    """A session for a command that ends by itself. Raises TwinrowError when MySQL does not answer in a few tries.
+
+    An error of MySQL that is not known is waited for as its states are.
+    """
+
+    def work() -> Connection:
+        try:
+            return mysql.connect()
+        except MySQLError as error:
+            if error.code in KNOWN_CODES:
+                raise
+            raise ServerState(error.what, where=error.where) from error
+
+    return few_tries(work)

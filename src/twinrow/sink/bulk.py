@@ -10,11 +10,12 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from twinrow.mysql import Connection, MySQLError, row_refused
+from twinrow.mysql import Connection, MySQLError
 from twinrow.schema.load_text import NULL, LineRow, WritableRow, cell_text, quoted
 from twinrow.schema.naming import quote
 from twinrow.schema.sql_type import BLOB_BYTES_MAX
 from twinrow.schema.table import TableSchema
+from twinrow.sink.alone import undo
 
 ROWS_MIN: Final = 40
 """Below this one multi-row INSERT is faster: a load takes a round trip more."""
@@ -75,10 +76,10 @@ def load_text(tx: Connection, schema: TableSchema, data: bytes, rows: int) -> bo
     tx.execute(f"SAVEPOINT {SAVEPOINT}")
     try:
         affected, warnings = tx.load(load_sql(schema, schema.into), data)
-        if affected == rows and not warnings:
-            return True
     except MySQLError as error:
-        if not row_refused(error):
-            raise
+        undo(tx, SAVEPOINT, error)
+        return False  # the slow way tells which row it is, and whose fault
+    if affected == rows and not warnings:
+        return True
     tx.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
     return False

@@ -100,6 +100,18 @@ def has_index(connection: Connection, table: str, name: str) -> bool:
     return (name,) in look(connection, sql, table)
 
 
+def columns_without_default(connection: Connection, schema: TableSchema) -> list[str]:
+    """Columns that somebody added, which want a value of every INSERT."""
+    ours = {*OURS, *(one.column for one in schema.columns)}
+    found = connection.query(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s "
+        "AND is_nullable = 'NO' AND column_default IS NULL AND extra NOT LIKE '%%GENERATED%%' "
+        "AND extra NOT LIKE '%%auto_increment%%'",
+        (schema.into,),
+    )
+    return [str(name) for (name,) in found if name not in ours]
+
+
 def missing_columns(connection: Connection, schema: TableSchema) -> list[str]:
     """Columns of the schema (and ours) that the MySQL table lacks. Raises Broken when the table is gone."""
     found = columns(connection, schema.into)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from twinrow.mysql import Connection, Flavour, MySQLError, row_refused
+from twinrow.mysql import Connection, Flavour, MySQLError
 from twinrow.schema.load_text import WritableRow
 from twinrow.schema.naming import quote
 from twinrow.schema.table import TableSchema
@@ -20,8 +20,6 @@ from twinrow.sink.statements import column_definition
 from twinrow.state.meta import COLLATION
 
 TABLE: Final = "_twinrow_stage"
-NO_RIGHT_CODES: Final = frozenset({1044, 1142, 1227})
-"""The user may not make temporary tables: rows go the way without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +31,18 @@ class Staged:
 
 
 def fill(session: Connection, schema: TableSchema, rows: Sequence[WritableRow]) -> Staged | None:
-    """Put rows with distinct fingerprints there, outside of a transaction; None where they must go another way."""
+    """Put rows with distinct fingerprints there, outside of a transaction; None where they must go another way.
+
+    That is where the user may not make temporary tables, too, and where the server refuses for whatever reason: the way
+    without a temporary table needs less, and tells whose fault it is.
+    """
     if not bulk.can_load(session, len(rows)):
         return None
     try:
         session.execute(f"DROP TEMPORARY TABLE IF EXISTS {TABLE}")
         session.execute(_create(schema, session.flavour))
-    except MySQLError as error:
-        if error.code in NO_RIGHT_CODES:
-            return None
-        raise
+    except MySQLError:
+        return None
     return Staged(session, frozenset(row.key for row in rows)) if _load(session, schema, rows) else None
 
 
@@ -52,9 +52,7 @@ def _load(session: Connection, schema: TableSchema, rows: Sequence[WritableRow])
         return False
     try:
         affected, warnings = session.load(bulk.load_sql(schema, TABLE), data)
-    except MySQLError as error:
-        if not row_refused(error):
-            raise
+    except MySQLError:
         return False
     return affected == len(rows) and not warnings
 

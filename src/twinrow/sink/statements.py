@@ -150,6 +150,21 @@ def select_rows(schema: TableSchema, where: str) -> str:
     )
 
 
+def select_last_id(schema: TableSchema) -> str:
+    """The id of the row that was made last; none where the table is empty."""
+    return f"SELECT MAX(`row_id`) FROM {quote(schema.into)} HAVING MAX(`row_id`) IS NOT NULL"
+
+
+def upsert_onto_itself(schema: TableSchema) -> str:
+    """Write the row of one id onto itself, as rows are written: by INSERT … ON DUPLICATE KEY UPDATE."""
+    into = quote(schema.into)
+    names = ["`row_id`", "`_twinrow_key`", *(quote(column.column) for column in schema.columns), "`_twinrow_extra`"]
+    return (
+        f"INSERT INTO {into} ({', '.join(names)}) SELECT {', '.join(f's.{name}' for name in names)} FROM {into} AS s "
+        f"WHERE s.`row_id` = %s ON DUPLICATE KEY UPDATE {into}.`_twinrow_extra` = s.`_twinrow_extra`"
+    )
+
+
 def delete_rows(schema: TableSchema, count: int, *, soft: bool) -> str:
     """Take the rows of `count` fingerprints away, or mark them deleted."""
     marks = ", ".join(["%s"] * count)

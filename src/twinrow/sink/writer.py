@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from twinrow.errors import RowRefused
-from twinrow.mysql import STATEMENT_BYTES_MAX, Connection, MySQLError, raise_row_refused, row_refused
+from twinrow.mysql import STATEMENT_BYTES_MAX, Connection, MySQLError
+from twinrow.mysql_error import HARMLESS_WARNING_CODES
 from twinrow.schema.load_text import WritableRow
 from twinrow.schema.table import TableSchema
 from twinrow.sink import bulk, row_keys, staging, statements
+from twinrow.sink.alone import Judged, Refusal, Tried, in_halves, judge, undo
 from twinrow.sink.staging import Staged
 
 KEYS_A_STATEMENT_MAX = 1000
 ROWS_A_STATEMENT_MAX = 2000
 PACKET_SHARE = 0.9
+PROBE = "twinrow_probe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +29,25 @@ class Existing:
 
 @dataclass(slots=True)
 class Written:
-    """What became of a batch: row ids by fingerprint, refused rows with the reason, the change in live rows."""
+    """What became of a batch: row ids by fingerprint, rows that were not taken, the change in live rows.
+
+    `refused`: rows whose own content is at fault, with the reason; `put_off`: those to be tried again later; `passed`:
+    how many rows the server took.
+    """
 
     ids: dict[bytes, int] = field(default_factory=dict)
     refused: dict[bytes, str] = field(default_factory=dict)
+    put_off: dict[bytes, Refusal] = field(default_factory=dict)
+    passed: int = 0
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
     rows_delta: int = 0
+
+    @property
+    def not_written(self) -> set[bytes]:
+        """The fingerprints of the rows that were not taken, for whatever reason."""
+        return self.refused.keys() | self.put_off.keys()
 
 
 def existing_rows(
@@ -82,17 +95,24 @@ def write(
     plain = [row for row in rows if row.key not in existing and row.key not in wanted_ids]
     placed = [row for row in rows if row.key not in existing and row.key in wanted_ids]
     known = [row for row in rows if row.key in existing]
+    fresh, known_ones = Tried(), Tried()
     # First those whose id is said: the others take whatever is free after it.
-    _insert(tx, schema, placed, wanted_ids, "", written)
-    if not (bulk.can_load(tx, len(plain)) and bulk.insert_new(tx, schema, plain)):
-        _insert(tx, schema, plain, {}, "", written)
+    _insert(tx, schema, placed, wanted_ids, "", written, fresh)
+    if bulk.can_load(tx, len(plain)) and bulk.insert_new(tx, schema, plain):
+        fresh.passed += len(plain)
+    else:
+        _insert(tx, schema, plain, {}, "", written, fresh)
     if upserts:
-        changed = _insert(tx, schema, known, {}, statements.upsert_tail(schema, tx.flavour), written)
+        changed = _insert(tx, schema, known, {}, statements.upsert_tail(schema, tx.flavour), written, known_ones)
         written.updated += changed // 2
     else:
-        written.updated += sum(_update(tx, schema, row, written) for row in known)
+        written.updated += sum(_update(tx, schema, row, written, known_ones) for row in known)
     _prove_one_row_each(tx, schema, [row.key for row in known])
-    refused = written.refused
+    written.passed += fresh.passed + known_ones.passed
+    judged = judge((fresh, known_ones), written.passed, tx.flavour, lambda: takes_known_good(tx, schema))
+    written.refused.update(judged.parked)
+    written.put_off = judged.put_off
+    refused = written.not_written
     new = [row.key for row in all_rows if row.key not in existing and row.key not in refused]
     written.inserted = len(new)
     known_deleted = [row.key for row in all_rows if row.key in existing and existing[row.key].deleted]
@@ -111,7 +131,7 @@ def _prove_one_row_each(tx: Connection, schema: TableSchema, hashes: Sequence[by
             raise row_keys.second_row(tx, schema.into, schema.table)
 
 
-def _update(tx: Connection, schema: TableSchema, row: WritableRow, written: Written) -> int:
+def _update(tx: Connection, schema: TableSchema, row: WritableRow, written: Written, tried: Tried) -> int:
     """Write a known row without an upsert; what the server refuses is told apart as there."""
     names = statements.row_columns(schema)
     sets = [f"{name} = {tx.literal(value)}" for name, value in zip(names, (*row.values, row.extra), strict=True)]
@@ -119,7 +139,7 @@ def _update(tx: Connection, schema: TableSchema, row: WritableRow, written: Writ
     if _size(text) > int(tx.packet_bytes_max * PACKET_SHARE):
         written.refused[row.key] = f"the row's statement has {_size(text)} bytes, max_allowed_packet is smaller"
         return 0
-    return _run(tx, statements.update_head(schema), [(row, text)], "", written)
+    return in_halves(tx, [row], lambda one: one.key, lambda _: _write(tx, statements.update_head(schema) + text), tried)
 
 
 def _may_upsert(staged: Staged, rows: Sequence[WritableRow], wanted_ids: Mapping[bytes, int]) -> bool:
@@ -134,44 +154,57 @@ def _upsert(
     tx.execute(f"SAVEPOINT {bulk.SAVEPOINT}")
     try:
         changed = _write(tx, staging.upsert(schema))
-    except RowRefused:
-        tx.execute(f"ROLLBACK TO SAVEPOINT {bulk.SAVEPOINT}")
-        return False
+    except MySQLError as error:
+        undo(tx, bulk.SAVEPOINT, error)
+        return False  # the way without a staging table tells which row it is, and whose fault
+    written.passed += len(staged.keys)
     written.updated = (changed - sum(key not in existing for key in staged.keys)) // 2
     return True
 
 
-def delete(
-    tx: Connection, schema: TableSchema, existing: Mapping[bytes, Existing], hashes: Sequence[bytes], *, soft: bool
-) -> tuple[int, dict[bytes, str]]:
-    """Delete (or mark deleted) the rows of these fingerprints; how many live rows went, and the refused with why.
+def takes_known_good(tx: Connection, schema: TableSchema) -> bool | None:
+    """Whether the server takes a row that it has already, written onto itself by our own kind of statement.
 
-    A server refuses where a foreign key of somebody's own table names the row, or a trigger says so.
+    It runs through every trigger, key and CHECK that an upsert runs through, and is undone. None: there is no row.
+    """
+    found = tx.query(statements.select_last_id(schema))
+    if not found:
+        return None
+    tx.execute(f"SAVEPOINT {PROBE}")
+    try:
+        tx.execute(statements.upsert_onto_itself(schema), found[0])
+    except MySQLError as error:
+        undo(tx, PROBE, error)
+        return False
+    tx.execute(f"ROLLBACK TO SAVEPOINT {PROBE}")
+    return True
+
+
+def delete(
+    tx: Connection,
+    schema: TableSchema,
+    existing: Mapping[bytes, Existing],
+    hashes: Sequence[bytes],
+    *,
+    soft: bool,
+    passed: int = 0,
+) -> tuple[int, Judged]:
+    """Delete (or mark deleted) the rows of these fingerprints; how many live rows went, and what the server keeps.
+
+    A server refuses where a foreign key of somebody's own table names the row, or a trigger says so. `passed`: rows of
+    the same batch that it took. Raises MySQLError where the server is at fault.
     """
     live = [key for key in hashes if key in existing and not (soft and existing[key].deleted)]
-    refused: dict[bytes, str] = {}
+    tried = Tried()
+
+    def run(part: Sequence[bytes]) -> int:
+        return tx.execute(statements.delete_rows(schema, len(part), soft=soft), part)
+
     for first in range(0, len(live), KEYS_A_STATEMENT_MAX):
-        _delete(tx, schema, live[first : first + KEYS_A_STATEMENT_MAX], refused, soft=soft)
-    return sum(not existing[key].deleted for key in live if key not in refused), refused
-
-
-def _delete(
-    tx: Connection, schema: TableSchema, part: Sequence[bytes], refused: dict[bytes, str], *, soft: bool
-) -> None:
-    """One statement under a savepoint; refused, it is halved until the row that is at fault stands alone."""
-    tx.execute("SAVEPOINT twinrow_rows")
-    try:
-        tx.execute(statements.delete_rows(schema, len(part), soft=soft), part)
-    except MySQLError as error:
-        if not row_refused(error):
-            raise
-        tx.execute("ROLLBACK TO SAVEPOINT twinrow_rows")
-        if len(part) == 1:
-            refused[part[0]] = f"its row cannot be deleted: {error.what}"
-            return
-        middle = len(part) // 2
-        _delete(tx, schema, part[:middle], refused, soft=soft)
-        _delete(tx, schema, part[middle:], refused, soft=soft)
+        in_halves(tx, live[first : first + KEYS_A_STATEMENT_MAX], lambda key: key, run, tried)
+    judged = judge((tried,), passed + tried.passed, tx.flavour, lambda: takes_known_good(tx, schema))
+    judged.parked = {key: f"its row cannot be deleted: {reason}" for key, reason in judged.parked.items()}
+    return sum(not existing[key].deleted for key in live if key not in tried.refused), judged
 
 
 def _insert(
@@ -181,6 +214,7 @@ def _insert(
     ids: Mapping[bytes, int],
     tail: str,
     written: Written,
+    tried: Tried,
 ) -> int:
     """Insert rows in as few statements as their size allows; the affected rows as the server counts them."""
     if not rows:
@@ -194,7 +228,12 @@ def _insert(
             written.refused[row.key] = f"the row's statement has {_size(text)} bytes, max_allowed_packet is smaller"
         else:
             texts.append((row, text))
-    return sum(_run(tx, head, part, tail, written) for part in _parts(texts, min(STATEMENT_BYTES_MAX, packet)))
+
+    def run(part: Sequence[tuple[WritableRow, str]]) -> int:
+        return _write(tx, head + ",".join(text for _, text in part) + tail)
+
+    parts = _parts(texts, min(STATEMENT_BYTES_MAX, packet))
+    return sum(in_halves(tx, part, lambda one: one[0].key, run, tried) for part in parts)
 
 
 def _literals(tx: Connection, row: WritableRow, ids: Mapping[bytes, int]) -> str:
@@ -220,33 +259,18 @@ def _parts(texts: list[tuple[WritableRow, str]], bytes_max: int) -> Iterator[lis
         yield part
 
 
-def _run(tx: Connection, head: str, part: list[tuple[WritableRow, str]], tail: str, written: Written) -> int:
-    """One statement under a savepoint; refused, it is halved until the row that is at fault stands alone."""
-    tx.execute("SAVEPOINT twinrow_rows")
-    try:
-        return _write(tx, head + ",".join(text for _, text in part) + tail)
-    except RowRefused as refusal:
-        return _halve(tx, head, part, tail, written, refusal)
-
-
 def _write(tx: Connection, sql: str) -> int:
-    """Run the statement; a warning is as bad as an error, since a server warns where it bends a value."""
-    try:
-        affected, warnings = tx.write(sql)
-    except MySQLError as error:
-        raise_row_refused(error)
-        raise
-    if warnings:
-        raise RowRefused(f"the server warned: {tx.warnings()[:1]}", where=tx.place)
+    """Run the statement; a warning is as bad as an error, since a server warns where it bends a value.
+
+    Not so a warning that speaks of something else: a row is not to blame for the old syntax of somebody's trigger.
+    """
+    affected, count = tx.write(sql)
+    if count:
+        warnings = tx.warnings()
+        bent = next((one for one in warnings if int(one[1]) not in HARMLESS_WARNING_CODES), None)
+        if bent is not None:
+            raise MySQLError(int(bent[1]), f"MySQL warns ({bent[1]}): {bent[2]}", where=tx.place)
+        if count > len(warnings):
+            code, text = int(warnings[0][1]) if warnings else 0, "more warnings than it shows"
+            raise MySQLError(code, f"MySQL has {text} ({count})", where=tx.place)
     return affected
-
-
-def _halve(
-    tx: Connection, head: str, part: list[tuple[WritableRow, str]], tail: str, written: Written, refusal: RowRefused
-) -> int:
-    tx.execute("ROLLBACK TO SAVEPOINT twinrow_rows")
-    if len(part) == 1:
-        written.refused[part[0][0].key] = refusal.what
-        return 0
-    middle = len(part) // 2
-    return _run(tx, head, part[:middle], tail, written) + _run(tx, head, part[middle:], tail, written)

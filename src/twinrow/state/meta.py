@@ -34,7 +34,8 @@ DEFINITIONS = {
         refused TEXT NULL, PRIMARY KEY (table_name, key_hash)""",
     "_twinrow_recheck": f"""{_NAME}, {_HASH}, late TINYINT NOT NULL DEFAULT 0, item_key LONGTEXT NOT NULL,
         cause VARCHAR(190) NOT NULL, seq BIGINT NOT NULL DEFAULT 0, attempts INT NOT NULL DEFAULT 0,
-        due_at DOUBLE NOT NULL DEFAULT 0, PRIMARY KEY (table_name, key_hash, late), KEY due (table_name, due_at)""",
+        due_at DOUBLE NOT NULL DEFAULT 0, code INT NULL, message TEXT NULL,
+        PRIMARY KEY (table_name, key_hash, late), KEY due (table_name, due_at)""",
     "_twinrow_foreign_link": f"""{_NAME}, {_HASH}, seen_id VARCHAR(190) NOT NULL, met INT NOT NULL DEFAULT 0,
         armed TINYINT NOT NULL DEFAULT 0, PRIMARY KEY (table_name, key_hash)""",
     "_twinrow_tombstone": f"""{_NAME}, {_HASH}, row_id BIGINT UNSIGNED NULL, at DOUBLE NOT NULL,
@@ -66,6 +67,8 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE `_twinrow_table` ADD COLUMN fence BIGINT NOT NULL DEFAULT 0",
         "ALTER TABLE `_twinrow_table` ADD COLUMN begun_at DOUBLE NULL",
         "ALTER TABLE `_twinrow_table` ADD COLUMN ended_at DOUBLE NULL",
+        "ALTER TABLE `_twinrow_recheck` ADD COLUMN code INT NULL",
+        "ALTER TABLE `_twinrow_recheck` ADD COLUMN message TEXT NULL",
     ),
 }
 """What makes the state of the version before into that one: columns only, which the older program does without."""

@@ -16,7 +16,8 @@ class Counts:
     """What stands in the state for one table: `refused` are part of `unlinked`; no `holder` means that no sync runs.
 
     `refusal` is why its first start was refused; `put_off` are the columns that values in extra wait for,
-    `mixed` those of which too many values are NULL for their type.
+    `mixed` those of which too many values are NULL for their type. `not_taken` rows
+    MySQL did not take, for a reason that is not their content.
     """
 
     rows: int = 0
@@ -32,6 +33,8 @@ class Counts:
     refusal: str = ""
     put_off: tuple[Deferred, ...] = ()
     mixed: tuple[Mixed, ...] = ()
+    not_taken: int = 0
+    not_taken_for: str = ""
 
 
 _QUERIES: dict[tuple[str, ...], str] = {
@@ -41,6 +44,8 @@ _QUERIES: dict[tuple[str, ...], str] = {
     ("unlinked", "refused"): "SELECT table_name, COUNT(*), SUM(refused IS NOT NULL) FROM _twinrow_link "
     "GROUP BY table_name",
     ("rechecks",): "SELECT table_name, COUNT(*) FROM _twinrow_recheck WHERE late = 0 GROUP BY table_name",
+    ("not_taken", "not_taken_for"): "SELECT table_name, COUNT(*), MIN(message) FROM _twinrow_recheck "
+    "WHERE code IS NOT NULL GROUP BY table_name",
     ("dead_letters",): "SELECT table_name, COUNT(*) FROM _twinrow_dead_letter GROUP BY table_name",
     ("gaps",): "SELECT table_name, COUNT(*) FROM _twinrow_gap WHERE closed_at IS NULL GROUP BY table_name",
     ("segments_done",): "SELECT table_name, SUM(done) FROM _twinrow_checkpoint WHERE part LIKE 'segment:%' "

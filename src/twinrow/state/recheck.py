@@ -14,13 +14,17 @@ NO_ID_YET = "brings no id of its own"
 NOT_UNDERSTOOD = "not understood"
 REPAIR = "repair"
 RETRY = "dead letter"
-KNOWN_LOSSES = frozenset({REPAIR, RETRY, NO_ID_YET})
+NOT_TAKEN = "not taken by MySQL"
+KNOWN_LOSSES = frozenset({REPAIR, RETRY, NO_ID_YET, NOT_TAKEN})
 """Causes that say why a row is missing.
 
-`verify` has just looked at the whole table, or the item was parked, or it waited until other items' ids were adopted.
+`verify` has just looked at the whole table, or the item was parked, or it waited until other items' ids were adopted,
+or MySQL did not take its row for a reason that is not its content.
 """
 PUT_OFF_S_MAX = 2400.0
 """Nothing is put off for longer: the second look after a link call without an answer waits 30 minutes."""
+NOT_TAKEN_AGAIN_S_MAX = 300
+"""So long at most until a row that MySQL did not take is tried again: nobody tells us when the reason is mended."""
 NEVER = 2.0**40
 """A due time that does not come by itself: `make_due` brings it."""
 
@@ -49,7 +53,7 @@ def add(
     """Enter keys, to be read consistently and written (or their rows deleted) from `due_at` (epoch seconds) on.
 
     Entered again, a cause that says why a row is missing stays, and the earlier time counts; for `late` looks the later
-    one, since each waits until a request is dead.
+    one, since each waits until a request is dead. One that was put off is tried anew.
     """
     which = "GREATEST" if late else "LEAST"
     for first in range(0, len(keys), ROWS_A_STATEMENT_MAX):
@@ -59,9 +63,34 @@ def add(
             + ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(part))
             + " ON DUPLICATE KEY UPDATE seq = seq + 1, "
             f"cause = IF(cause IN ('{REPAIR}', '{RETRY}'), cause, VALUES(cause)), "
-            f"due_at = {which}(due_at, VALUES(due_at))",
+            f"due_at = {which}(due_at, VALUES(due_at)), code = NULL, message = NULL",
             [one for key_hash, key in part for one in (table, key_hash, int(late), json.dumps(key), cause, due_at)],
         )
+
+
+def put_off(tx: Connection, table: str, refused: Sequence[tuple[bytes, Item, int, str]]) -> None:
+    """Enter keys (with the server's error, code and message) whose rows MySQL did not take, though other rows were.
+
+    Each is tried again with a back-off, up to NOT_TAKEN_AGAIN_S_MAX.
+    """
+    due_at = tx.now()
+    for key_hash, key, code, message in refused:
+        tx.execute(
+            "INSERT INTO _twinrow_recheck (table_name, key_hash, item_key, cause, attempts, due_at, code, message) "
+            "VALUES (%s, %s, %s, %s, 1, %s + 1, %s, %s) ON DUPLICATE KEY UPDATE seq = seq + 1, cause = VALUES(cause), "
+            f"attempts = attempts + 1, due_at = %s + LEAST({NOT_TAKEN_AGAIN_S_MAX}, POW(2, LEAST(attempts, 20))), "
+            "code = VALUES(code), message = VALUES(message)",
+            (table, key_hash, json.dumps(key), NOT_TAKEN, due_at, code, message, due_at),
+        )
+
+
+def try_again(connection: Connection, table: str) -> None:
+    """What was put off is tried from now on: somebody may have mended the reason, and started a sync."""
+    connection.execute(
+        "UPDATE _twinrow_recheck SET due_at = 0, code = NULL, message = NULL "
+        "WHERE table_name = %s AND code IS NOT NULL",
+        (table,),
+    )
 
 
 def due(connection: Connection, table: str, now: float, limit: int) -> list[Suspect]:
@@ -98,22 +127,23 @@ def done(tx: Connection, table: str, suspects: Sequence[Suspect]) -> None:
 
 
 def waiting(connection: Connection, table: str, limit: int) -> set[bytes]:
-    """The fingerprints of the keys that wait for their first look, at most `limit`; without those put off for ever."""
+    """The fingerprints of the keys that wait for their first look, at most `limit`; without those put off."""
     found = connection.query(
-        "SELECT key_hash FROM _twinrow_recheck WHERE table_name = %s AND late = 0 AND due_at < %s LIMIT %s",
+        "SELECT key_hash FROM _twinrow_recheck WHERE table_name = %s AND late = 0 AND due_at < %s "
+        "AND code IS NULL LIMIT %s",
         (table, NEVER, limit),
     )
     return {key_hash for (key_hash,) in found}
 
 
 def waiting_among(connection: Connection, table: str, hashes: Sequence[bytes]) -> set[bytes]:
-    """Those of these keys that wait for their first look; without those put off for ever."""
+    """Those of these keys that wait for their first look; without those put off."""
     found: set[bytes] = set()
     for first in range(0, len(hashes), ROWS_A_STATEMENT_MAX):
         part = hashes[first : first + ROWS_A_STATEMENT_MAX]
         rows = connection.query(
             "SELECT key_hash FROM _twinrow_recheck WHERE table_name = %s AND late = 0 AND due_at < %s "
-            f"AND key_hash IN ({', '.join(['%s'] * len(part))})",
+            f"AND code IS NULL AND key_hash IN ({', '.join(['%s'] * len(part))})",
             (table, NEVER, *part),
         )
         found |= {key_hash for (key_hash,) in rows}
@@ -129,8 +159,9 @@ def count_of(connection: Connection, table: str, cause: str) -> int:
 
 
 def count(connection: Connection, table: str) -> int:
-    """Keys that wait for their first look; without those put off for ever."""
+    """Keys that wait for their first look; without those put off."""
     found = connection.query(
-        "SELECT COUNT(*) FROM _twinrow_recheck WHERE table_name = %s AND late = 0 AND due_at < %s", (table, NEVER)
+        "SELECT COUNT(*) FROM _twinrow_recheck WHERE table_name = %s AND late = 0 AND due_at < %s AND code IS NULL",
+        (table, NEVER),
     )
     return int(found[0][0])

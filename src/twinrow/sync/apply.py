@@ -174,22 +174,27 @@ def _write(
         tx, copy.schema, rows, existing, taken.ids,
         staged=staged, ids=copy.settings.linked, upserts=not copy.rows_unproved,
     )  # fmt: skip
-    taken_rows = [row for row in rows if row.key not in written.refused] if written.refused else rows
+    taken_rows = [row for row in rows if row.key not in written.not_written]
     if prepared.put_off:
         cells.note_put_off(tx, copy, prepared.put_off, taken_rows)
     mixed.note_unshown(tx, copy, taken_rows)
     parked = {one.hash: (one, one.unfit) for one in wanted if one.unfit}
     parked.update({one.hash: (one, written.refused[one.hash]) for one in wanted if one.hash in written.refused})
-    gone, kept = deletes.delete(tx, copy, wanted, existing, parked, buried)
-    parked.update({one.hash: (one, kept[one.hash]) for one in wanted if one.hash in kept and one.hash not in parked})
+    gone, kept = deletes.delete(tx, copy, wanted, existing, parked, buried, written.passed)
+    put_off = written.put_off | kept.put_off
+    parked.update({one.hash: (one, kept.parked[one.hash]) for one in wanted if one.hash in kept.parked.keys() - parked})
+    parked = {key: one for key, one in parked.items() if key not in put_off}
     for one, reason in parked.values():
         row_id = existing[one.hash].row_id if one.hash in existing else taken.ids.get(one.hash)
         dead_letter.park(
             tx, copy.table, one.hash, one.key, one.whole or one.key, reason, one.seen_at or tx.now(), row_id
         )
     if any_letter:
-        dead_letter.resolve(tx, copy.table, [one.hash for one in wanted if one.hash not in parked])
-    debts = owed.debts(copy, wanted, written, parked, generation)
+        settled = [one.hash for one in wanted if one.hash not in parked and one.hash not in put_off]
+        dead_letter.resolve(tx, copy.table, settled)
+    later = [(one.hash, one.key, put_off[one.hash]) for one in wanted if one.hash in put_off]
+    recheck.put_off(tx, copy.table, [(key_hash, key, why.code, why.reason) for key_hash, key, why in later])
+    debts = owed.debts(copy, wanted, written, parked.keys() | put_off.keys(), generation)
     debts = owed.new_debts(tx, copy, debts, wanted, truth=batch.truth)
     explained = {one.key_hash for one in batch.rechecked if one.cause in recheck.KNOWN_LOSSES}
     went_back = owed.meet_foreign_ids(tx, copy, wanted, written, taken, explained, read_at)

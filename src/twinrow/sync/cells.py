@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from twinrow import clock
 from twinrow.errors import SchemaBusy, SchemaMoved
 from twinrow.failpoint import fail_point
-from twinrow.mysql import Connection, MySQLError, row_refused
+from twinrow.mysql import Connection, MySQLError
 from twinrow.schema.column_type import BIGINT
 from twinrow.schema.evolve import Evolution, Wanted, WidenColumn, part_of, wanted_by
 from twinrow.schema.json_cell import compact
@@ -22,6 +22,7 @@ from twinrow.schema.load_text import WritableRow
 from twinrow.schema.naming import quote
 from twinrow.schema.row import key_of, rebuilt_cells, to_item
 from twinrow.sink import ddl, inspect, statements
+from twinrow.sink.alone import undo
 from twinrow.state import checkpoint, deferred, lease, recheck
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.deferred import Deferred
@@ -174,7 +175,7 @@ def bounded(found: Sequence[tuple[int, int]], bytes_max: int) -> list[int]:
 def _rewrite(tx: Connection, copy: Copy, row_ids: Sequence[int]) -> int:
     """Set the cells that these rows' extra speaks of, under the lock; how many rows were changed.
 
-    A row that the server refuses goes to recheck, which parks it with the reason. An extra that Twinrow has not written
+    A row that the server refuses goes to recheck, which finds out whose fault it is. An extra that is not of Twinrow
     is left to `verify`.
     """
     if not row_ids:
@@ -205,9 +206,8 @@ def _taken(tx: Connection, sql: str) -> bool:
     try:
         _, warnings = tx.write(sql)
     except MySQLError as error:
-        if not row_refused(error):
-            raise
-        warnings = 1
+        undo(tx, SAVEPOINT, error)
+        return False
     if warnings:
         tx.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
     return not warnings

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from twinrow.mysql import Connection
 from twinrow.sink import writer
+from twinrow.sink.alone import Judged
 from twinrow.sink.writer import Existing
 from twinrow.state import tombstone
 from twinrow.sync.copy import Copy
@@ -26,17 +27,19 @@ def delete(
     existing: Mapping[bytes, Existing],
     parked: Collection[bytes],
     buried: Mapping[bytes, int | None],
-) -> tuple[int, dict[bytes, str]]:
+    passed: int,
+) -> tuple[int, Judged]:
     """Take the rows of deleted items (and of parked ones, for whom the row is old) away.
 
-    Returns how many live rows went, and those that the server keeps, with its reason.
+    `passed`: rows of the same batch that the server took. Returns how many live rows went, and those that it keeps.
     """
     gone = [one for one in wanted if one.row is None and not one.unfit]
     soft = [one.hash for one in gone if (copy.settings.soft_ttl_deletes if one.ttl else copy.settings.soft_deletes)]
     hard = {one.hash for one in gone} - set(soft) | set(parked)
-    count, refused = writer.delete(tx, copy.schema, existing, soft, soft=True)
-    more, also_refused = writer.delete(tx, copy.schema, existing, sorted(hard), soft=False)
-    refused |= also_refused
+    count, kept = writer.delete(tx, copy.schema, existing, soft, soft=True, passed=passed)
+    more, also = writer.delete(tx, copy.schema, existing, sorted(hard), soft=False, passed=passed + count)
+    kept = Judged(kept.parked | also.parked, kept.put_off | also.put_off)
+    refused = kept.parked.keys() | kept.put_off.keys()
     rowless = [*gone, *(one for one in wanted if one.hash in parked and one.hash in existing)]
     for one in rowless:
         if one.hash in existing and one.hash not in refused:
@@ -46,4 +49,4 @@ def delete(
         tombstone.bury(tx, copy.table, rows, tx.now())
         alive = [one.hash for one in wanted if one.row is not None and one.hash in buried]
         tombstone.lift(tx, copy.table, alive)
-    return count + more, refused
+    return count + more, kept

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from twinrow.change import Item
 from twinrow.errors import TwinrowError
-from twinrow.mysql import Connection, MySQLError, row_refused
+from twinrow.mysql import Connection, MySQLError
+from twinrow.mysql_error import can_be_content
 from twinrow.schema.row import fingerprint
 from twinrow.sink import statements
 from twinrow.sync.copy import Copy
@@ -35,7 +36,7 @@ def drop(tx: Connection, copy: Copy, hashes: Sequence[bytes], items: Sequence[It
         try:
             tx.execute(statements.delete_seconds(copy.schema, len(seconds)), (key_hash, *seconds))
         except MySQLError as error:
-            if not row_refused(error):
+            if not can_be_content(error.code, tx.flavour):
                 raise
             raise TwinrowError(
                 f"row {seconds[0]} is a second row of an item and cannot be deleted: {error.what}",

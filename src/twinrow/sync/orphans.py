@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from twinrow.mysql import Connection
 from twinrow.sink import writer
 from twinrow.sink.writer import Existing
-from twinrow.state import dead_letter
+from twinrow.state import dead_letter, recheck
 from twinrow.sync.compare import Comparer
 from twinrow.sync.copy import Copy
 
@@ -15,7 +15,8 @@ from twinrow.sync.copy import Copy
 def drop(tx: Connection, copy: Copy, hashes: Sequence[bytes]) -> int:
     """Delete those of these rows that are orphans still; how many live rows went.
 
-    One that the server keeps (a foreign key of somebody's refers to it) is parked without a key.
+    One that the server keeps (a foreign key of somebody's refers to it) is parked without a key. One that it does not
+    delete for another reason stays suspected.
     """
     if not hashes:
         return 0
@@ -26,8 +27,10 @@ def drop(tx: Connection, copy: Copy, hashes: Sequence[bytes]) -> int:
         if all(comparer.extra(row).orphan for row in rows)  # all rows of the fingerprint are deleted
     }
     existing = {key: Existing(row.row_id, row.deleted) for key, row in found.items()}
-    count, refused = writer.delete(tx, copy.schema, existing, list(found), soft=False)
-    for key_hash, reason in refused.items():
+    count, judged = writer.delete(tx, copy.schema, existing, list(found), soft=False)
+    for key_hash, reason in judged.parked.items():
         dead_letter.park(tx, copy.table, key_hash, {}, {}, reason, tx.now(), None)
-    dead_letter.resolve(tx, copy.table, [key_hash for key_hash in hashes if key_hash not in refused])
+    kept = judged.parked.keys() | judged.put_off.keys()
+    dead_letter.resolve(tx, copy.table, [key_hash for key_hash in hashes if key_hash not in kept])
+    recheck.put_off(tx, copy.table, [(key, {}, one.code, one.reason) for key, one in judged.put_off.items()])
     return count

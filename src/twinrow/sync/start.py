@@ -125,6 +125,14 @@ def lacks_column(table: str, column: str) -> Broken:
     )  # fmt: skip
 
 
+def wants_a_value(table: str, column: str) -> Broken:
+    """The error for a column that somebody added, NOT NULL and without a default: no row can be made any more."""
+    return Broken(
+        f"the column {column!r} that somebody added takes no NULL and has no default", where=f"table {table}",
+        remedy=f"give it a DEFAULT, or let it be NULL; then start `twinrow sync {table}` again",
+    )  # fmt: skip
+
+
 def _segments(copy: Copy, description: TableDescription) -> int:
     known = checkpoint.load(copy.writer, copy.table, "segments")
     if known:

@@ -16,6 +16,7 @@ from twinrow.errors import (
     ConfigError,
     ConnectionLost,
     LeaseLost,
+    ServerState,
     StartRefused,
     Throttled,
     Transient,
@@ -23,8 +24,8 @@ from twinrow.errors import (
     fault_of,
 )
 from twinrow.failpoint import fail_point
-from twinrow.mysql import WITHHELD_CODES as MYSQL_WITHHELD
 from twinrow.mysql import Connection, MySQLError
+from twinrow.mysql_error import KNOWN_CODES, REFUSED_START_CODES
 from twinrow.mysql_session import SessionRefused
 from twinrow.retry import BACK_OFF_S_MAX, back_off_s
 from twinrow.sink import inspect
@@ -56,10 +57,13 @@ LINK_CALLS_WAITING_MAX = 64
 LINKS_WAIT_S = 0.25
 """So long a step lets the links catch up; a stream is followed meanwhile, and rows come before their links."""
 START_TRIES_MAX = 4
+GIVE_UP_S_MAX = 60.0
+"""So long `--once` waits for a state of MySQL, or for an error that is not known, without getting on."""
 STEADY_S = BACK_OFF_S_MAX
 """Trouble after so long, or after a commit, is another one than before: waits begin small again."""
 NO_SUCH_TABLE = 1146
 NO_SUCH_COLUMN = 1054
+NO_DEFAULT = 1364
 
 
 class Source(Protocol):
@@ -122,6 +126,7 @@ class TableRun:
         self._recheck_trouble = ""
         self._holders: Settling | None = None
         self._snapshot_over_at = 0.0
+        self._trouble_at = 0.0
         self._begun_at = 0.0
         self._looped = False
 
@@ -152,13 +157,15 @@ class TableRun:
             except TwinrowError as error:
                 if self.copy.stop and isinstance(error, Transient):
                     break
+                error = self._by_hand(error)
                 if not self._passes(error):
-                    error = self._by_hand(error)
                     self._broken(error)
                     return Outcome(error=error)
                 moved = self.copy.generation > known or clock.monotonic() - began > STEADY_S
                 attempt = 1 if moved else attempt + 1
-                if self._gives_up(attempt):
+                if not self._trouble_at or self.copy.generation > known:
+                    self._trouble_at = clock.monotonic()
+                if self._gives_up(error, attempt):
                     self._end_parts()
                     self._let_go()
                     return Outcome(error=error)
@@ -171,19 +178,31 @@ class TableRun:
         self._let_go(in_order=True)
         return Outcome()
 
-    def _gives_up(self, attempt: int) -> bool:
-        """At the very start of `--once` a server that does not answer is an error, not a wait."""
-        return self.shared.once and self.phase == "" and attempt >= START_TRIES_MAX
+    def _gives_up(self, error: TwinrowError, attempt: int) -> bool:
+        """Whether `--once` ends: at its very start a server that does not answer is an error, not a wait.
+
+        For a state of MySQL, or an error that is not known, it waits GIVE_UP_S_MAX, and then it ends, too.
+        """
+        if not self.shared.once:
+            return False
+        if not isinstance(error, Transient) or (isinstance(error, ServerState) and self.phase == ""):
+            return clock.monotonic() - self._trouble_at > GIVE_UP_S_MAX
+        return self.phase == "" and attempt >= START_TRIES_MAX
 
     def _passes(self, error: TwinrowError) -> bool:
-        """A trouble that passes, or rights taken away from a sync that runs: it goes on once they are there again."""
+        """Whether a trouble is waited for.
+
+        So is what is not known of MySQL, wherever it comes, and rights and logins taken away from a sync that runs.
+        """
         if isinstance(error, Transient):
             return True
+        if isinstance(error, MySQLError):
+            if error.code not in KNOWN_CODES:
+                return True
+            return not self.shared.once and self.phase != ""
         if self.shared.once or self.phase == "":
             return False
-        if isinstance(error, SessionRefused):
-            return True
-        return (isinstance(error, MySQLError) and error.code in MYSQL_WITHHELD) or (
+        return isinstance(error, SessionRefused) or (
             isinstance(error, DynamoDBError) and error.code in DYNAMODB_WITHHELD
         )
 
@@ -248,6 +267,7 @@ class TableRun:
         registered = tables.load(copy.writer, copy.table)
         segments, pages = start.start(copy, description)
         link.unanswered_to_recheck(copy)
+        recheck.try_again(copy.writer, copy.table)
         there = lease.generation(copy.writer, copy.table)
         owed.notice_that_mysql_went_back(copy.writer, copy, there)
         copy.generation = there
@@ -468,16 +488,26 @@ class TableRun:
         self.copy.stop.wait(back_off_s(attempt))
 
     def _by_hand(self, error: TwinrowError) -> TwinrowError:
-        """What lies behind "no such table" or "no such column": the copy was changed by hand while it was written."""
-        if not (isinstance(error, MySQLError) and error.code in (NO_SUCH_TABLE, NO_SUCH_COLUMN)):
+        """What a person has to mend: at a start a login or a database's name, else a copy that was changed by hand.
+
+        "No such table" and the like may also speak of a table of somebody's trigger: that is waited for.
+        """
+        if not isinstance(error, MySQLError):
+            return error
+        if self.phase == "" and error.code in REFUSED_START_CODES:
+            return StartRefused(error.what, where=error.where, remedy=error.remedy)
+        if self.phase == "" or error.code not in (NO_SUCH_TABLE, NO_SUCH_COLUMN, NO_DEFAULT):
             return error
         try:
             missing = inspect.missing_columns(self.copy.writer, self.copy.schema)
+            wanting = inspect.columns_without_default(self.copy.writer, self.copy.schema)
         except Broken as gone:
             return gone
         except TwinrowError:
             return error  # MySQL cannot be asked now; what it said first stands
-        return start.lacks_column(self.copy.table, missing[0]) if missing else error
+        if missing:
+            return start.lacks_column(self.copy.table, missing[0])
+        return start.wants_a_value(self.copy.table, wanting[0]) if wanting else error
 
     def _broken(self, error: TwinrowError) -> None:
         """This table stops; the reason stays in `status` (a refusal to start leaves the phase as it was)."""
