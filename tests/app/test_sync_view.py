@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from tests.fixtures.statuses import table_status
@@ -13,6 +15,8 @@ from twinrow.app.logs import Log
 from twinrow.app.progress import Bars
 from twinrow.app.status import Status, TableStatus
 from twinrow.app.sync_view import SyncView
+from twinrow.state.counted import Applied
+from twinrow.workers.run import TableRun
 
 Look = Callable[[TableStatus], list[str]]
 
@@ -78,3 +82,38 @@ def test_a_reconcile_shows_how_far_it_is() -> None:
     view = SyncView(Log(as_json=False, verbose=False), Told("items"), once=True)
     view.look(Status(clock.wall(), (table_status(rows=1000, reconcile_share=0.25),)))
     assert told == [("reviews", 250, 1000, "RECONCILE")]
+
+
+def test_an_item_counts_once_in_the_progress() -> None:
+    """A recheck brings an item that the index has brought; so does the index of one that a first copy has brought."""
+    told: list[tuple[str, int, int | None, str]] = []
+
+    class Told(Bars):
+        def tell(self, table: str, done: int, of: int | None, doing: str = "") -> None:
+            told.append((table, done, of, doing))
+
+    def look(one: TableStatus) -> None:
+        view.look(Status(1.0, (one,)))
+
+    view = SyncView(Log(as_json=False, verbose=False), Told("items"), once=True)
+    view.watch({name: cast(TableRun, SimpleNamespace(counted_since=1.0, waits="")) for name in ("reviews", "orders")})
+    brought = (Applied("PUT", "SCAN", 90), Applied("PUT", "PENDING", 100), Applied("PUT", "RECHECK", 7))
+    look(table_status(counted_since=1.0, applied=brought))
+    look(table_status(table="orders", phase="SNAPSHOT", rows=90, items=100, counted_since=1.0))
+    look(table_status(table="orders", rows=100, items=100, counted_since=1.0, applied=brought))
+    assert told == [
+        ("reviews", 100, None, "LIVE"), ("orders", 90, 100, "SNAPSHOT"), ("orders", 100, 100, "LIVE"),
+    ]  # fmt: skip
+
+
+def test_many_tables_that_go_on_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    view = SyncView(Log(as_json=False, verbose=False), Bars("items", drawn=False), once=False)
+    runs = {f"table{number}": SimpleNamespace(phase="", waits="MySQL h:1/d: refused") for number in range(30)}
+    view.watch(cast("dict[str, TableRun]", runs))
+    view.look(None)
+    for run in runs.values():
+        run.waits = ""
+    view.look(None)
+    view.look(None)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("Z 30 tables go on that waited for: MySQL h:1/d")

@@ -102,6 +102,16 @@ def test_writers_beside_snapshot_and_follow_end_equal(make_following: MakeFollow
     copying.assert_equal()
 
 
+def test_the_echo_of_a_link_is_no_change(make_following: MakeFollowing) -> None:
+    """Each item that is linked comes back by the stream; counted again, a thousand items would be two thousand."""
+    copying = make_following(link=True)
+    put_all(copying.client, copying.table, [review(n) for n in range(5)])
+    copying.once_well()
+    assert copying.once_well().applied() == {}
+    put_all(copying.client, copying.table, [review(n, version={"N": "2"}) for n in range(3)])
+    assert copying.once_well().applied() == {("PUT", "STREAM"): 3}
+
+
 def test_shards_are_durable_before_the_first_page_is_scanned(make_following: MakeFollowing) -> None:
     """Whatever is written from the first page on is in what is followed, however long the pages take."""
     copying = make_following()

@@ -52,6 +52,18 @@ def test_pages_that_wait_are_one_commit(copying: Copying, monkeypatch: pytest.Mo
     assert loads == [ITEMS]
 
 
+@pytest.mark.parametrize("refused", [0, 1000], ids=["loaded", "row-by-row"])
+def test_rows_in_extra_are_counted_whichever_way_they_came(
+    copying: Copying, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    exact = {"M": {"mint": {"N": "0.1234567890123456789012345"}}}  # a JSON column holds the nearest double
+    put_all(copying.client, copying.table, [review(n, text=TEXT, nothing={"S": ""}, flavours=exact) for n in (3, 9)])
+    loads = loads_of(monkeypatch, refused=refused)
+    ran = copying.once_well()
+    assert loads
+    assert ran.copy.counters.in_extra == 2
+
+
 def test_pages_whose_load_is_not_taken_are_brought_once_each(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> None:
     loads = loads_of(monkeypatch, refused=2)
     ran = copying.once_well()

@@ -121,6 +121,11 @@ class TableStatus:
         return sum(part.count for part in self.applied)
 
     @property
+    def followed(self) -> int:
+        """Of these, what index or stream brought: a recheck, or a scan beside them, brings the same item again."""
+        return sum(part.count for part in self.applied if part.origin in ("PENDING", "STREAM"))
+
+    @property
     def in_step(self) -> bool | None:
         """Whether nothing is known that keeps the copy from equalling its table once it has caught up.
 

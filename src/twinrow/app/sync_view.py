@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from twinrow import clock
 from twinrow.app.logs import Log
 from twinrow.app.progress import Bars
+from twinrow.app.resumed import Resumed
 from twinrow.app.standing import STOPPED
 from twinrow.app.status import Status, TableStatus, span
 from twinrow.app.typed import as_typed
@@ -33,6 +34,8 @@ class SyncView:
         self._phases: dict[str, str] = {}
         self._before: dict[str, TableStatus] = {}
         self._pulse_at = self._began
+        self._resumed = Resumed()
+        self._copied_first: set[str] = set()
 
     def watch(self, runs: Mapping[str, TableRun]) -> None:
         """These are what is looked at."""
@@ -58,14 +61,24 @@ class SyncView:
                 # a reason is told by the table that waits; STOPPED is what this process is about to end
                 if trouble.bad and trouble.text != one.reason and one.phase != STOPPED:
                     self._log.trouble(one.table, trouble.text, trouble.commands)
+        if not self._once:
+            self._who_goes_on(status)
         self._pulse(status)
+
+    def _who_goes_on(self, status: Status | None) -> None:
+        """Of this process's tables by their runs: while MySQL is away there is no status."""
+        reasons = {one.table: one.reason for one in status.tables} if status is not None else {}
+        reasons |= {name: run.waits for name, run in self._runs.items()}
+        for cause, tables in self._resumed.look(reasons, clock.monotonic()):
+            if len(tables) == 1:
+                self._log.event("info", "resumed", tables[0], "goes on")
+            elif tables:
+                self._log.event("info", "resumed", "", f"{len(tables)} tables go on that waited for: {cause}")
 
     def _news(self, one: TableStatus, at: float) -> None:
         """What has changed since the last look and is no trouble."""
         before = self._before.setdefault(one.table, one)
         self._before[one.table] = one
-        if before.reason and one.running and not one.reason:
-            self._log.event("info", "resumed", one.table, "goes on")
         if one.schema_version > before.schema_version:
             command = as_typed(f"twinrow schema {one.table}")
             self._log.event("info", "schema", one.table, f"schema version {one.schema_version} ({command})")
@@ -95,13 +108,16 @@ class SyncView:
         return run is not None and run.counted_since is not None and run.counted_since == one.counted_since
 
     def draw(self, one: TableStatus) -> None:
-        """How far a table is."""
+        """How far a table is. An item counts once: as a row of a first copy, else as a change that was followed."""
         if one.phase == "SNAPSHOT" and one.running:
+            self._copied_first.add(one.table)
             self._bars.tell(one.table, one.rows, one.items, one.phase)
         elif self._once and one.reconcile_share is not None:
             self._bars.tell(one.table, int(one.reconcile_share * one.rows), one.rows, "RECONCILE")
-        elif self._once and one.changes and self._counts_are_ours(one):
-            self._bars.tell(one.table, one.changes, None, one.phase)
+        elif self._once and one.table in self._copied_first:
+            self._bars.tell(one.table, one.rows, one.items, one.phase)
+        elif self._once and one.followed and self._counts_are_ours(one):
+            self._bars.tell(one.table, one.followed, None, one.phase)
         elif not self._once:
             self._bars.end(one.table)
 

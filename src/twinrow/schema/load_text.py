@@ -21,11 +21,15 @@ NULL: Final = "NULL"
 
 @dataclass(frozen=True, slots=True)
 class LoadText:
-    """A page's rows as LOAD DATA takes them, made under one version of the schema; `keys` are their fingerprints."""
+    """A page's rows as LOAD DATA takes them, made under one version of the schema; `keys` are their fingerprints.
+
+    `in_extra`: rows of which some value stands exactly only in extra.
+    """
 
     schema_version: int
     keys: bytes
     data: bytes
+    in_extra: int
 
     @property
     def rows(self) -> int:
@@ -42,7 +46,8 @@ def joined(texts: Sequence[LoadText]) -> LoadText:
     if len(texts) == 1:
         return texts[0]
     version = texts[0].schema_version
-    return LoadText(version, b"".join(text.keys for text in texts), b"".join(text.data for text in texts))
+    keys, data = b"".join(text.keys for text in texts), b"".join(text.data for text in texts)
+    return LoadText(version, keys, data, sum(text.in_extra for text in texts))
 
 
 class LineRow(msgspec.Struct, frozen=True, gc=False):

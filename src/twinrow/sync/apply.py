@@ -14,7 +14,7 @@ from twinrow.mysql import Connection
 from twinrow.retry import back_off_s
 from twinrow.sink import row_keys, staging, writer
 from twinrow.sink.staging import Staged
-from twinrow.sink.writer import Written
+from twinrow.sink.writer import Existing, Written
 from twinrow.state import checkpoint, dead_letter, gap, lease, outbox, recheck
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.outbox import Debt
@@ -49,7 +49,8 @@ class Batch:
 class Applied:
     """What a committed batch came to: the debts to be paid, and what was written.
 
-    `doubted`: keys whose image no row can hold, to be read again before that is believed.
+    `doubted`: keys whose image no row can hold, to be read again before that is believed. `became`: the changes that
+    became rows, or took one away; not those that a row beat, were parked, or are the echo of a link.
     """
 
     debts: list[Debt]
@@ -57,6 +58,7 @@ class Applied:
     parked: int
     went_back: bool = False
     doubted: tuple[bytes, ...] = ()
+    became: tuple[One, ...] = ()
 
 
 def apply(copy: Copy, batch: Batch, prepared: Prepared | None = None) -> Applied:
@@ -134,7 +136,7 @@ def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | 
         lease.leave(tx, copy.lease, locked, rows_delta=rows_delta - batch.rows_gone)
     copy.generation = locked.generation
     copy.loss_told |= applied.went_back
-    _count(copy, prepared, applied)
+    _count(copy, applied)
     return applied
 
 
@@ -201,7 +203,13 @@ def _write(
     if batch.truth and copy.settings.capture == "stream":
         copy.ran_ahead(one.hash for one in wanted if one.row is not None)
     hashes = tuple(one.hash for one in doubted)
-    return Applied(debts, written, len(parked), went_back, hashes), written.rows_delta - gone
+    became = tuple(one for one in wanted if one.hash not in parked and _acts(one, existing))
+    return Applied(debts, written, len(parked), went_back, hashes, became), written.rows_delta - gone
+
+
+def _acts(one: One, existing: Mapping[bytes, Existing]) -> bool:
+    """Whether a change that was neither put off nor parked made a row another, or took it away."""
+    return one.hash in existing if one.row is None else not owed.is_echo(one, existing)
 
 
 def _doubt(tx: Connection, copy: Copy, ones: Sequence[One]) -> None:
@@ -212,10 +220,10 @@ def _doubt(tx: Connection, copy: Copy, ones: Sequence[One]) -> None:
     recheck.add(tx, copy.table, [(one.hash, one.key) for one in ones], cause, due_at=due_at)
 
 
-def _count(copy: Copy, prepared: Prepared, applied: Applied) -> None:
-    for (kind, origin), count in Counter((one.kind, one.origin) for one in prepared.ones).items():
+def _count(copy: Copy, applied: Applied) -> None:
+    for (kind, origin), count in Counter((one.kind, one.origin) for one in applied.became).items():
         copy.counters.add(kind, origin, count)
     copy.counters.parked += applied.parked
     if applied.doubted:
         copy.counters.doubt(len(applied.doubted), "an image of which no row can be made")
-    copy.counters.in_extra += sum(one.row is not None and one.row.extra is not None for one in prepared.ones)
+    copy.counters.in_extra += sum(one.row is not None and one.row.extra is not None for one in applied.became)

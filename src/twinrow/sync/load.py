@@ -64,7 +64,8 @@ class TextMaker:
             return None
         schema = self.recipe.schema
         text = "".join(lines(found.keys, list(zip(schema.columns, found.columns, strict=True)), found.extras))
-        return LoadText(schema.version, bytes.fromhex("".join(found.keys)), text.encode())
+        in_extra = sum(extra is not None for extra in found.extras or ())
+        return LoadText(schema.version, bytes.fromhex("".join(found.keys)), text.encode(), in_extra)
 
 
 class Loader:
@@ -127,6 +128,7 @@ class Loader:
             return None  # `apply` takes the new schema, and knows how often to try
         copy.generation = generation
         copy.counters.add("PUT", "SCAN", text.rows)
+        copy.counters.in_extra += text.in_extra
         return Applied([], Written(inserted=text.rows, rows_delta=text.rows), 0)
 
     def _insert(self, tx: Connection, text: LoadText, parts: Mapping[str, Checkpoint]) -> int | None:

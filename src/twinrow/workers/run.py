@@ -106,12 +106,13 @@ class Shared:
 
 
 class TableRun:
-    """The life of one table in this process."""
+    """The life of one table in this process; `waits` is why it waits at this moment, empty while it goes on."""
 
     def __init__(self, copy: Copy, shared: Shared) -> None:
         self.copy = copy
         self.shared = shared
         self.phase = ""
+        self.waits = ""
         self._teller: Teller | None = None
         self._cells = PutOff(copy)
         self._mixed = MixedTypes(copy)
@@ -439,6 +440,7 @@ class TableRun:
         reading = scanning or following or passing
         trouble = self._linker_now().trouble or reading or self._recheck_trouble
         reason = trouble or copy.waits_for_rebuild or copy.index_trouble
+        self.waits = reason
         values: dict[str, object] = {"phase": self.phase, "reason": reason}
         if not reading:  # else the time since which nothing could be read goes on
             values["read_at"] = copy.writer.now()
@@ -477,7 +479,7 @@ class TableRun:
     def _wait_for(self, trouble: TwinrowError, attempt: int) -> None:
         """Everything that hangs on the lost session is dropped; the next try reads positions and debts from MySQL."""
         self._end_parts()
-        self.copy.waiting = str(trouble)
+        self.copy.waiting = self.waits = str(trouble)
         self.shared.on_waiting(self.copy.table, str(trouble))
         try:
             if not isinstance(trouble, ConnectionLost):

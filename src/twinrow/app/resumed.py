@@ -1,0 +1,56 @@
+"""Tables that waited and go on, told once for each cause: thirty tables may wait for the same server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from twinrow.app.logs import NUMBERS
+
+TOGETHER_S_MAX = 10.0
+"""The first to go on waits so long for the others to be told with it: each tries again after a pause of its own."""
+MYSQL: Final = re.compile(r"MySQL \S+(?=: )")
+DYNAMODB: Final = re.compile(r"DynamoDB .*")
+
+
+def cause_of(reason: str, table: str) -> str:
+    """What a reason to wait has in common with that of other tables: the server, and no names or numbers of the table.
+
+    A server that is away refuses, hangs and cuts connections in turn: of MySQL its place is the cause.
+    """
+    if found := MYSQL.match(reason):
+        return found[0]
+    found = DYNAMODB.search(reason)
+    named = re.sub(rf"(?<![\w.-]){re.escape(table)}(?![\w.-])", "TABLE", found[0] if found else reason)
+    return NUMBERS.sub("#", named)
+
+
+@dataclass
+class _Through:
+    """The tables that wait for a cause no more, since the first of them went on (monotonic seconds)."""
+
+    at: float
+    tables: list[str] = field(default_factory=list)
+
+
+class Resumed:
+    """Who waits, from one look to the next."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, str] = {}
+        self._through: dict[str, _Through] = {}
+
+    def look(self, reasons: Mapping[str, str], now: float) -> Iterator[tuple[str, list[str]]]:
+        """Causes that are over, with the tables that go on; `reasons` by table, empty where it waits for nothing."""
+        for table, reason in reasons.items():
+            before, cause = self._waiting.pop(table, ""), cause_of(reason, table) if reason else ""
+            if cause:
+                self._waiting[table] = cause
+            elif before:
+                self._through.setdefault(before, _Through(now)).tables.append(table)
+        for cause, through in list(self._through.items()):
+            if cause not in self._waiting.values() or now - through.at >= TOGETHER_S_MAX:
+                del self._through[cause]
+                yield cause, [table for table in dict.fromkeys(through.tables) if table not in self._waiting]
