@@ -7,6 +7,7 @@ import random
 import signal
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -277,10 +278,11 @@ def test_a_process_that_lost_its_lease_moves_no_pass(make_copying: MakeCopying) 
         reconcile = Reconcile(sleeper, 1)
         assert reconcile.step() or reconcile.running
         copying.once_well()
-        with pytest.raises(ConnectionLost):
-            reconcile._save()  # its session was ended by its successor; the next one is its own again
+        with suppress(ConnectionLost, LeaseLost):
+            reconcile._save()  # its successor ended the session, unless a slow machine had renewed it before
         with pytest.raises(LeaseLost):
             reconcile._save()
+        assert not checkpoint.load(sleeper.writer, copying.table, "reconcile:")
         reconcile.close()
 
 
