@@ -54,6 +54,7 @@ def test_verify_finds_a_row_changed_by_hand(make_copying: MakeCopying, dynamodb_
     assert (verdict.different, verdict.examples[0].attributes) == (1, ("rating",))
 
 
+@pytest.mark.either_server
 def test_a_failed_table_is_raised_after_the_others_are_through(make_copying: MakeCopying, dynamodb_client: Any) -> None:
     copying = make_copying()
     put_all(dynamodb_client, copying.table, [review(number) for number in range(3)])
@@ -70,6 +71,7 @@ def test_a_failed_table_is_raised_after_the_others_are_through(make_copying: Mak
     assert failure.value.exit_code == 1
 
 
+@pytest.mark.either_server
 def test_out_of_time_is_an_error_and_the_next_call_goes_on(make_copying: MakeCopying, dynamodb_client: Any) -> None:
     copying = make_copying()
     put_all(dynamodb_client, copying.table, [marked(number) for number in range(3)])
@@ -93,6 +95,7 @@ def test_errors_of_use_are_told_before_anything_is_sent(make_copying: MakeCopyin
     assert (status.phase, status.rows, status.lag_s) == ("NEW", 0, None)
 
 
+@pytest.mark.either_server
 def test_it_works_in_a_thread_that_is_not_the_main_one(make_copying: MakeCopying, dynamodb_client: Any) -> None:
     copying = make_copying()
     put_all(dynamodb_client, copying.table, [marked(1)])

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.conftest import MakeTable
 from tests.fixtures.command_line import CommandLine, config_text, pending_table
 from tests.fixtures.copying import put_all, review
@@ -18,6 +19,7 @@ CURSOR_BACK = "\x1b[?25h"
 """What rich sends when it has ended drawing."""
 
 
+@pytest.mark.either_server
 def test_init_asks_what_it_is_not_told_and_asks_again_for_what_is_not_there(
     tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, database: Database
 ) -> None:
@@ -77,6 +79,7 @@ def test_init_is_given_up_also_where_ctrl_c_was_ignored_before(
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.either_server
 def test_init_with_nothing_left_to_ask_needs_nobody(
     tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, database: Database
 ) -> None:
@@ -87,6 +90,7 @@ def test_init_with_nothing_left_to_ask_needs_nobody(
     assert done.code == 0, done.err
 
 
+@pytest.mark.either_server
 def test_status_is_watched_until_it_is_interrupted(
     tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
 ) -> None:
@@ -101,6 +105,7 @@ def test_status_is_watched_until_it_is_interrupted(
         assert terminal.ended() == 0
 
 
+@pytest.mark.either_server
 def test_a_first_copy_is_drawn_as_a_bar_below_what_is_logged_and_gone_when_it_is_through(
     tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
 ) -> None:
@@ -121,6 +126,7 @@ def test_a_first_copy_is_drawn_as_a_bar_below_what_is_logged_and_gone_when_it_is
     assert "items/s" not in terminal.shown[len(drawn) :], "it was drawn again"
 
 
+@pytest.mark.either_server
 def test_check_fix_ends_at_one_ctrl_c_while_it_asks(
     tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
 ) -> None:
@@ -133,6 +139,7 @@ def test_check_fix_ends_at_one_ctrl_c_while_it_asks(
     assert "GlobalSecondaryIndexes" not in dynamodb_client.describe_table(TableName=table)["Table"]
 
 
+@pytest.mark.either_server
 def test_check_fix_shows_each_change_with_its_cost_and_does_only_what_is_agreed_to(
     tmp_path: Path, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
 ) -> None:

@@ -209,6 +209,7 @@ def test_a_running_sync_follows_and_stops_on_a_signal(
     assert command.run("verify").code == 0
 
 
+@pytest.mark.either_server
 def test_a_once_that_is_stopped_says_that_it_is_not_the_whole(
     command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
 ) -> None:
@@ -226,6 +227,7 @@ def test_a_once_that_is_stopped_says_that_it_is_not_the_whole(
     assert "stopped before the end" in done.err
 
 
+@pytest.mark.either_server
 def test_metrics_of_a_sync_whose_tables_are_all_broken_stay_until_it_is_stopped(
     command: CommandLine, dynamodb: DynamoDBLocal, database: Database
 ) -> None:
@@ -247,6 +249,7 @@ def test_metrics_of_a_sync_whose_tables_are_all_broken_stay_until_it_is_stopped(
     assert done.code == 1
 
 
+@pytest.mark.either_server
 def test_a_first_start_that_is_refused_is_the_reason_until_one_is_let_through(
     command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, database: Database
 ) -> None:
@@ -265,6 +268,7 @@ def test_a_first_start_that_is_refused_is_the_reason_until_one_is_let_through(
     assert (told["phase"], told["reason"]) == ("LIVE", "")
 
 
+@pytest.mark.either_server
 def test_a_key_without_types_is_told_how_it_is_written(command: CommandLine, reviews: str) -> None:
     command.run("sync", "--once")
     done = command.run("item", reviews, "--key", '{"username": "user1", "reviewed_at": "2025-03-01"}')
@@ -273,6 +277,7 @@ def test_a_key_without_types_is_told_how_it_is_written(command: CommandLine, rev
     assert "username (S)" in done.err
 
 
+@pytest.mark.either_server
 def test_check_tells_an_into_that_was_changed_from_a_copy_that_is_gone(
     command: CommandLine, reviews: str, dynamodb: DynamoDBLocal, database: Database
 ) -> None:
@@ -288,6 +293,7 @@ def test_check_tells_an_into_that_was_changed_from_a_copy_that_is_gone(
     assert "`reviews` is gone" in found["MySQL table"]["text"]
 
 
+@pytest.mark.either_server
 def test_check_fix_adds_the_index_and_the_stream(
     command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database
 ) -> None:
@@ -343,6 +349,7 @@ def test_init_writes_what_check_and_sync_take(
     assert command.run("plan", "--json", env=password).document["tables"][0]["table"] == table
 
 
+@pytest.mark.either_server
 def test_init_takes_a_variable_for_the_whole_url(
     command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, database: Database
 ) -> None:
@@ -358,6 +365,7 @@ def test_init_takes_a_variable_for_the_whole_url(
 
 
 @pytest.mark.parametrize("prefix", ["_twinrow_", "_TWINROW_"])
+@pytest.mark.either_server
 def test_init_names_a_row_table_where_that_of_the_items_looks_like_twinrows_own(
     command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, dynamodb_client: Any, database: Database,
     prefix: str,
@@ -371,6 +379,7 @@ def test_init_names_a_row_table_where_that_of_the_items_looks_like_twinrows_own(
     assert database.query(f"SELECT COUNT(*) FROM `{table.removeprefix('_')}`") == [(1,)]
 
 
+@pytest.mark.either_server
 def test_init_takes_a_table_named_twice_once_and_says_how_the_password_is_to_be_set(
     command: CommandLine, make_table: MakeTable, dynamodb: DynamoDBLocal, database: Database
 ) -> None:

@@ -73,6 +73,7 @@ def gaps(copying: Copying) -> list[tuple[str, bool]]:
         ({"columns": {"new one": {"column": "of_an_analyst"}}}, "names the column 'of_an_analyst', which is there"),
     ],
 )
+@pytest.mark.either_server
 def test_what_cannot_be_applied_is_refused_with_the_way_out(
     make_copying: MakeCopying, changed: dict[str, Any], why: str
 ) -> None:
@@ -87,12 +88,14 @@ def test_what_cannot_be_applied_is_refused_with_the_way_out(
 
 
 @pytest.mark.parametrize("link", [True, False])
+@pytest.mark.either_server
 def test_the_way_out_takes_ids_only_where_there_are_any(make_copying: MakeCopying, *, link: bool) -> None:
     copying = copied(make_copying, link=link)
     copying.change(into="elsewhere_" + copying.table)
     assert ("--adopt-links" in refusal(copying)) == link
 
 
+@pytest.mark.either_server
 def test_an_override_that_contradicts_the_key_is_refused_before_anything_is_made(make_copying: MakeCopying) -> None:
     copying = make_copying(columns={"username": {"ignore": True}})
     put_all(copying.client, copying.table, [marked(1)])
@@ -114,6 +117,7 @@ def test_a_column_that_an_analyst_took_in_the_meantime_stays_theirs(make_copying
     assert {one for (one,) in copying.rows("wanted")} == {"theirs"}
 
 
+@pytest.mark.either_server
 def test_overrides_in_another_order_are_the_same(make_copying: MakeCopying) -> None:
     columns = {"late": {"column": "wanted"}, "other": {"column": "another"}}
     copying = copied(make_copying, columns=columns)
@@ -129,6 +133,7 @@ def test_overrides_in_another_order_are_the_same(make_copying: MakeCopying) -> N
     [{"link_attribute": "username", "link": False}, {"pending_index": {**PENDING_INDEX, "attribute": "reviewed_at"}}],
     ids=["link attribute", "mark"],
 )
+@pytest.mark.either_server
 def test_a_key_attribute_cannot_become_twinrows_own(make_copying: MakeCopying, changed: dict[str, Any]) -> None:
     """Whatever the capture: its column would go, and with it the key."""
     copying = make_copying(capture="scan", reconcile_every="1h")
@@ -138,6 +143,7 @@ def test_a_key_attribute_cannot_become_twinrows_own(make_copying: MakeCopying, c
     assert "is a key attribute" in refusal(copying)
 
 
+@pytest.mark.either_server
 def test_another_key_is_refused(make_copying: MakeCopying, make_table: MakeTable) -> None:
     copying = copied(make_copying)
     name = copying.table
@@ -158,6 +164,7 @@ def test_another_key_is_refused(make_copying: MakeCopying, make_table: MakeTable
         ({"pending_index": {**PENDING_INDEX, "pending": ["p1"]}}, "pending_index", "CONFIG_CHANGED"),
     ],
 )
+@pytest.mark.either_server
 def test_what_may_have_hidden_changes_is_applied_and_reconciled(
     make_copying: MakeCopying, changed: dict[str, Any], names: str, cause: str
 ) -> None:
@@ -176,6 +183,7 @@ def test_what_may_have_hidden_changes_is_applied_and_reconciled(
     copying.assert_equal(items=ITEMS - 1)
 
 
+@pytest.mark.either_server
 def test_a_table_made_anew_under_its_name_is_reconciled(
     make_copying: MakeCopying, make_table: MakeTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +211,7 @@ def test_a_table_made_anew_under_its_name_is_reconciled(
     "was", [{"link": False}, {"link_attribute": "other_id"}], ids=["linking on", "other attribute"]
 )
 @pytest.mark.parametrize("all_have_it", [True, False], ids=["all", "one far down"])
+@pytest.mark.either_server
 def test_an_attribute_of_the_app_is_not_taken_for_links(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch, was: dict[str, Any], value: Wire, all_have_it: bool
 ) -> None:
@@ -227,6 +236,7 @@ def test_an_attribute_of_the_app_is_not_taken_for_links(
     copying.assert_equal(items=ITEMS)
 
 
+@pytest.mark.either_server
 def test_links_that_are_the_ids_of_their_rows_are_taken_up_again(make_copying: MakeCopying) -> None:
     copying = copied(make_copying)
     before = copying.items()
@@ -239,6 +249,7 @@ def test_links_that_are_the_ids_of_their_rows_are_taken_up_again(make_copying: M
 
 
 @pytest.mark.parametrize("value", [{"N": "424242"}, {"S": "of the app"}])
+@pytest.mark.either_server
 def test_an_attribute_without_a_column_is_looked_at_in_dynamodb(make_copying: MakeCopying, value: Wire) -> None:
     """It was named before, so it has no column; and yet it never held an id."""
     copying = make_copying(link=False, link_attribute="mine", reconcile_every="1h")
@@ -248,6 +259,7 @@ def test_an_attribute_without_a_column_is_looked_at_in_dynamodb(make_copying: Ma
     assert "items carry `mine`" in refusal(copying)
 
 
+@pytest.mark.either_server
 def test_a_table_begun_under_another_name_is_registered_under_the_one_it_got(make_copying: MakeCopying) -> None:
     """It ended between the register and CREATE TABLE; a table that somebody else makes under that name is theirs."""
     copying = make_copying()
@@ -266,6 +278,7 @@ def _ends(*_: object) -> None:
     raise StartRefused("the disk is full")
 
 
+@pytest.mark.either_server
 def test_a_mark_more_is_no_gap(make_copying: MakeCopying) -> None:
     copying = copied(make_copying)
     copying.change(pending_index={**PENDING_INDEX, "pending": ["false", "p1"]})
@@ -276,6 +289,7 @@ def test_a_mark_more_is_no_gap(make_copying: MakeCopying) -> None:
     copying.assert_equal(items=ITEMS)
 
 
+@pytest.mark.either_server
 def test_a_table_added_is_copied_and_one_removed_is_taken_up_again(
     make_copying: MakeCopying, make_table: MakeTable
 ) -> None:
@@ -296,6 +310,7 @@ def test_a_table_added_is_copied_and_one_removed_is_taken_up_again(
     copying.assert_equal(first, items=ITEMS)
 
 
+@pytest.mark.either_server
 def test_an_index_whose_capacity_changes_is_no_reason_to_stop(make_copying: MakeCopying) -> None:
     copying = copied(make_copying)
     (copy,), _ = copying.copies(Stop())
@@ -306,6 +321,7 @@ def test_an_index_whose_capacity_changes_is_no_reason_to_stop(make_copying: Make
         start.check_source(copy, replace(description, indexes=(replace(index, status="CREATING"),)))
 
 
+@pytest.mark.either_server
 def test_links_refused_for_good_are_forgotten_when_no_links_are_wanted(make_copying: MakeCopying) -> None:
     copying = copied(make_copying)
     copying.database.query(
@@ -320,6 +336,7 @@ def test_links_refused_for_good_are_forgotten_when_no_links_are_wanted(make_copy
     assert copying.state("_twinrow_link") == 0
 
 
+@pytest.mark.either_server
 def test_linking_a_table_with_replicas_is_refused_unless_allowed(make_copying: MakeCopying) -> None:
     copying = copied(make_copying)
     (copy,), _ = copying.copies(Stop())

@@ -55,6 +55,7 @@ def _row_comes(copying: Copying, n: int, text: str) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["the process fails", "they have ended", "half of it is printed"])
+@pytest.mark.either_server
 def test_a_failed_refresh_is_waited_for(make_copying: MakeCopying, printed: Path, trouble: str) -> None:
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(0, text={"S": "first"})])
@@ -82,6 +83,7 @@ def test_a_failed_refresh_is_waited_for(make_copying: MakeCopying, printed: Path
         botocore.exceptions.TokenRetrievalError(provider="sso", error_msg="ended"),
     ],
 )
+@pytest.mark.either_server
 def test_a_session_that_a_person_must_begin_anew_ends_a_command(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

@@ -112,6 +112,7 @@ def test_the_echo_of_a_link_is_no_change(make_following: MakeFollowing) -> None:
     assert copying.once_well().applied() == {("PUT", "STREAM"): 3}
 
 
+@pytest.mark.either_server
 def test_shards_are_durable_before_the_first_page_is_scanned(make_following: MakeFollowing) -> None:
     """Whatever is written from the first page on is in what is followed, however long the pages take."""
     copying = make_following()
@@ -132,6 +133,7 @@ def test_shards_are_durable_before_the_first_page_is_scanned(make_following: Mak
 
 
 @pytest.mark.parametrize("view", ["KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE"])
+@pytest.mark.either_server
 def test_every_view_type_ends_equal_and_linked(make_following: MakeFollowing, view: str) -> None:
     copying = make_following(view, link=True)
     put_all(copying.client, copying.table, [review(n) for n in range(30)])
@@ -142,6 +144,7 @@ def test_every_view_type_ends_equal_and_linked(make_following: MakeFollowing, vi
     copying.assert_equal()
 
 
+@pytest.mark.either_server
 def test_a_second_run_writes_nothing(make_following: MakeFollowing) -> None:
     copying = make_following(link=True)
     put_all(copying.client, copying.table, [review(n) for n in range(40)])
@@ -164,6 +167,7 @@ def test_deleted_and_re_created_it_has_one_row_rightly_linked(make_following: Ma
     copying.assert_equal(items=2)
 
 
+@pytest.mark.either_server
 def test_our_own_link_that_comes_back_before_its_answer_is_settled_asks_for_nothing(
     make_following: MakeFollowing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +192,7 @@ def test_our_own_link_that_comes_back_before_its_answer_is_settled_asks_for_noth
     copying.assert_equal(items=30)
 
 
+@pytest.mark.either_server
 def test_a_re_created_stream_is_a_gap_that_a_reconcile_closes(make_following: MakeFollowing) -> None:
     """What was written while the stream was off is in no stream."""
     copying = make_following()
@@ -205,6 +210,7 @@ def test_a_re_created_stream_is_a_gap_that_a_reconcile_closes(make_following: Ma
     copying.assert_equal(items=49)
 
 
+@pytest.mark.either_server
 def test_a_table_without_its_stream_is_refused(make_following: MakeFollowing) -> None:
     copying = make_following()
     _turn_stream(copying, on=False)
@@ -281,6 +287,7 @@ def test_an_item_keeps_its_id_when_a_recheck_is_ahead_of_the_stream(
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.either_server
 def test_once_ends_while_the_application_goes_on_writing(make_following: MakeFollowing) -> None:
     copying = make_following(link=True)
     put_all(copying.client, copying.table, [review(n) for n in range(20)])
@@ -311,6 +318,7 @@ def test_once_ends_while_the_application_goes_on_writing(make_following: MakeFol
     copying.assert_equal(items=40)
 
 
+@pytest.mark.either_server
 def test_a_fault_of_our_own_is_told_and_lets_the_lease_go(
     make_following: MakeFollowing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,6 +343,7 @@ def test_a_fault_of_our_own_is_told_and_lets_the_lease_go(
     copying.assert_equal(items=2)
 
 
+@pytest.mark.either_server
 def test_a_stream_is_followed_while_rechecks_are_throttled(
     make_following: MakeFollowing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,6 +368,7 @@ def test_a_stream_is_followed_while_rechecks_are_throttled(
     copying.assert_equal(items=5)
 
 
+@pytest.mark.either_server
 def test_an_id_is_given_back_only_while_the_stream_may_be_behind(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,7 @@ def test_a_table_is_copied_and_linked_and_a_second_run_writes_nothing(
     copying.assert_equal(items=items + 10)
 
 
+@pytest.mark.either_server
 def test_number_marks_are_compared_by_value(make_copying: MakeCopying) -> None:
     copying = make_copying(mark="migrated:N", pending_index={"pending": [0, 100.0], "done": 1})
     marks = [{"N": "0"}, {"N": "0.0"}, {"N": "100"}, {"N": "1"}, {"N": "7"}]
@@ -90,6 +91,7 @@ def test_number_marks_are_compared_by_value(make_copying: MakeCopying) -> None:
     assert {item["migrated"]["N"] for item in copying.items()} == {"1", "7"}
 
 
+@pytest.mark.either_server
 def test_several_pending_values_are_followed_side_by_side(make_copying: MakeCopying) -> None:
     copying = make_copying(pending_index={"pending": ["p0", "p1", "p2", "p3"]})
     copying.once_well()
@@ -99,6 +101,7 @@ def test_several_pending_values_are_followed_side_by_side(make_copying: MakeCopy
     assert ran.applied() == {("PUT", "PENDING"): 80}
 
 
+@pytest.mark.either_server
 def test_an_item_marked_deleted_loses_its_row_and_comes_back_as_another(make_copying: MakeCopying) -> None:
     copying = make_copying(pending_index={"deleted": "deleted"})
     put_all(copying.client, copying.table, [marked(n) for n in range(20)])
@@ -117,6 +120,7 @@ def test_an_item_marked_deleted_loses_its_row_and_comes_back_as_another(make_cop
     copying.assert_equal(items=20)
 
 
+@pytest.mark.either_server
 def test_items_marked_deleted_before_the_first_copy_get_no_row_and_count_as_none(make_copying: MakeCopying) -> None:
     """Items without a mark, in more than one page, so that whole pages are loaded and compared at once."""
     copying = make_copying(link=False, segments=1, pending_index={"deleted": "deleted"})
@@ -131,6 +135,7 @@ def test_items_marked_deleted_before_the_first_copy_get_no_row_and_count_as_none
 
 
 @pytest.mark.parametrize("projection", ["KEYS_ONLY", ["rating"]], ids=["KEYS_ONLY", "INCLUDE"])
+@pytest.mark.either_server
 def test_an_index_without_whole_items_leads_to_reads_of_the_table(
     make_copying: MakeCopying, projection: str | list[str]
 ) -> None:
@@ -144,6 +149,7 @@ def test_an_index_without_whole_items_leads_to_reads_of_the_table(
     assert {origin for _, origin in ran.applied()} == {"RECHECK"}
 
 
+@pytest.mark.either_server
 def test_without_links_the_mark_is_cleared_all_the_same(make_copying: MakeCopying) -> None:
     copying = make_copying(link=False)
     put_all(copying.client, copying.table, [marked(n) if n % 2 else review(n) for n in range(40)])
@@ -153,6 +159,7 @@ def test_without_links_the_mark_is_cleared_all_the_same(make_copying: MakeCopyin
 
 
 @pytest.mark.parametrize("attribute", ["mysql_id", 'row "id"', "row\nid"])
+@pytest.mark.either_server
 def test_links_are_written_by_either_way_whatever_the_attribute_is_called(
     make_copying: MakeCopying, dynamodb: DynamoDBLocal, attribute: str
 ) -> None:
@@ -170,6 +177,7 @@ def test_links_are_written_by_either_way_whatever_the_attribute_is_called(
     assert (by_item == 60) == (attribute != 'row "id"')
 
 
+@pytest.mark.either_server
 def test_links_that_may_not_be_written_at_all_break_the_table_and_say_how_to_mend_it(
     make_copying: MakeCopying, dynamodb: DynamoDBLocal
 ) -> None:
@@ -221,6 +229,7 @@ def test_a_lost_database_is_rebuilt_with_the_same_ids_when_asked_to(make_copying
         copying.database = lost
 
 
+@pytest.mark.either_server
 def test_an_id_put_into_a_new_table_by_somebody_else_is_met_in_time(make_copying: MakeCopying) -> None:
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(1), review(2, mysql_id={"N": "77"})])
@@ -232,6 +241,7 @@ def test_an_id_put_into_a_new_table_by_somebody_else_is_met_in_time(make_copying
     assert _get(copying, review(2))["mysql_id"] == {"N": "77"}
 
 
+@pytest.mark.either_server
 def test_who_fights_over_the_link_attribute_ends_the_linking(make_copying: MakeCopying) -> None:
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(n) for n in range(5)])
@@ -258,6 +268,7 @@ def test_who_fights_over_the_link_attribute_ends_the_linking(make_copying: MakeC
     copying.assert_equal(items=5)
 
 
+@pytest.mark.either_server
 def test_a_fight_over_the_link_attribute_is_noticed_over_several_runs_too(make_copying: MakeCopying) -> None:
     """As `sync --once` from cron meets it: each run sees each id once."""
     copying = make_copying()
@@ -293,6 +304,7 @@ def test_an_item_corrected_after_it_was_parked_is_no_fight_and_no_gap(make_copyi
     copying.assert_equal(items=5)
 
 
+@pytest.mark.either_server
 def test_links_are_paid_for_also_where_dynamodb_tells_no_units(make_copying: MakeCopying) -> None:
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(n) for n in range(30)])
@@ -300,6 +312,7 @@ def test_links_are_paid_for_also_where_dynamodb_tells_no_units(make_copying: Mak
     assert ran.copy.write_budget.used >= 30
 
 
+@pytest.mark.either_server
 def test_an_app_that_replaces_whole_items_gets_the_same_id_again(make_copying: MakeCopying) -> None:
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(n) for n in range(10)])
@@ -322,6 +335,7 @@ def test_a_write_made_while_the_sync_runs_arrives(make_copying: MakeCopying) -> 
     copying.assert_equal(items=5)
 
 
+@pytest.mark.either_server
 def test_rows_do_not_wait_for_links_under_way(make_copying: MakeCopying, dynamodb: DynamoDBLocal) -> None:
     held, free = threading.Event(), threading.Event()
 
@@ -344,6 +358,7 @@ def test_rows_do_not_wait_for_links_under_way(make_copying: MakeCopying, dynamod
         copying.assert_equal(items=20)
 
 
+@pytest.mark.either_server
 def test_while_the_index_is_throttled_the_rest_goes_on(make_copying: MakeCopying, dynamodb: DynamoDBLocal) -> None:
     throttled = threading.Event()
 
@@ -383,6 +398,7 @@ def test_while_the_index_is_throttled_the_rest_goes_on(make_copying: MakeCopying
         copying.assert_equal(items=4)
 
 
+@pytest.mark.either_server
 def test_a_value_that_is_throttled_keeps_no_other_value_waiting(
     make_copying: MakeCopying, dynamodb: DynamoDBLocal
 ) -> None:
@@ -414,6 +430,7 @@ def test_a_value_that_is_throttled_keeps_no_other_value_waiting(
         copying.assert_equal(items=6)
 
 
+@pytest.mark.either_server
 def test_rechecks_that_are_answered_in_part_are_written_in_part(
     make_copying: MakeCopying, dynamodb: DynamoDBLocal
 ) -> None:
@@ -491,6 +508,7 @@ def test_rights_taken_away_are_waited_for(make_copying: MakeCopying, dynamodb: D
         copying.assert_equal(items=2)
 
 
+@pytest.mark.either_server
 def test_a_second_once_waits_until_the_holder_has_settled_what_it_suspects(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -527,6 +545,7 @@ def test_a_second_once_waits_until_the_holder_has_settled_what_it_suspects(
     copying.assert_equal(items=1)
 
 
+@pytest.mark.either_server
 def test_an_index_that_shows_cleared_marks_for_a_while_leads_to_no_second_write(
     make_copying: MakeCopying, dynamodb: DynamoDBLocal
 ) -> None:
@@ -579,6 +598,7 @@ def test_an_item_rewritten_between_copy_and_link_is_not_lost(
         copying.assert_equal(items=7 if again == "gone" else 8)
 
 
+@pytest.mark.either_server
 def test_an_old_image_that_a_stale_index_shows_again_does_not_stay(
     make_copying: MakeCopying, dynamodb: DynamoDBLocal
 ) -> None:
@@ -669,6 +689,7 @@ def test_a_link_request_that_arrives_long_after_it_was_given_up_loses_no_change(
         copying.assert_equal(items=4)
 
 
+@pytest.mark.either_server
 def test_statements_of_one_batch_that_fail_each_in_its_own_way_are_all_settled(
     make_copying: MakeCopying, dynamodb: DynamoDBLocal
 ) -> None:
@@ -685,6 +706,7 @@ def test_statements_of_one_batch_that_fail_each_in_its_own_way_are_all_settled(
 
 
 @pytest.mark.parametrize("mark", [None, "f"], ids=["unmarked", "marked"])
+@pytest.mark.either_server
 def test_an_item_that_its_link_would_make_too_large_is_told_as_unlinked(
     make_copying: MakeCopying, mark: str | None
 ) -> None:
@@ -713,6 +735,7 @@ def test_an_item_that_its_link_would_make_too_large_is_told_as_unlinked(
     assert _no_write(again)
 
 
+@pytest.mark.either_server
 def test_what_must_be_mended_first_is_refused_and_nothing_is_half_done(make_copying: MakeCopying) -> None:
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(n) for n in range(3)])

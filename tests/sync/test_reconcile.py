@@ -42,6 +42,7 @@ def _pair(item: Wire) -> tuple[str, str]:
     return item["username"]["S"], item["reviewed_at"]["S"]
 
 
+@pytest.mark.either_server
 def test_a_scan_pass_over_an_unchanged_table_writes_nothing(make_copying: MakeCopying) -> None:
     copying = make_copying(capture="scan", reconcile_every="1h")
     odd: dict[str, Wire] = {
@@ -62,6 +63,7 @@ def test_a_scan_pass_over_an_unchanged_table_writes_nothing(make_copying: MakeCo
 
 
 @pytest.mark.parametrize("capture", ["scan", "pending-index"])
+@pytest.mark.either_server
 def test_what_no_mark_told_of_is_found_by_a_pass(make_copying: MakeCopying, capture: str) -> None:
     copying = make_copying(capture=capture, reconcile_every="1s", link=True)
     put_all(copying.client, copying.table, [review(n) for n in range(120)])
@@ -116,6 +118,7 @@ def test_soft_deleted_rows_are_kept_and_revived_with_the_same_id(make_copying: M
 
 @pytest.mark.parametrize("by_repair", [False, True], ids=["by-scan", "by-repair"])
 @pytest.mark.parametrize(("deletes", "ttl_deletes"), [("hard", "soft"), ("soft", "hard")])
+@pytest.mark.either_server
 def test_an_item_that_expired_is_deleted_as_expiries_are(
     make_copying: MakeCopying, dynamodb: DynamoDBLocal, deletes: str, ttl_deletes: str, by_repair: bool
 ) -> None:
@@ -190,6 +193,7 @@ def test_an_interrupted_pass_goes_on_where_it_was(make_copying: MakeCopying) -> 
     copying.assert_equal(items=30)
 
 
+@pytest.mark.either_server
 def test_status_shows_how_far_a_pass_is_also_one_taken_up(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +228,7 @@ def test_status_shows_how_far_a_pass_is_also_one_taken_up(
 
 @pytest.mark.parametrize("then", ["corrected", "deleted"])
 @pytest.mark.parametrize("capture", ["scan", "pending-index"])
+@pytest.mark.either_server
 def test_a_pass_looks_at_parked_items_again(make_copying: MakeCopying, capture: str, then: str) -> None:
     """They have no row that could differ or be left over; on a pending index the application sets no mark here."""
     copying = make_copying(capture=capture, reconcile_every="1h")
@@ -250,6 +255,7 @@ def test_a_pass_looks_at_parked_items_again(make_copying: MakeCopying, capture: 
     copying.assert_equal(items=11 if then == "corrected" else 10)
 
 
+@pytest.mark.either_server
 def test_a_gap_found_while_it_is_mended_is_another_one(make_copying: MakeCopying) -> None:
     """The pass may have been there already; before it began, the same gap found twice is one."""
     copying = make_copying()
@@ -286,6 +292,7 @@ def test_a_process_that_lost_its_lease_moves_no_pass(make_copying: MakeCopying) 
         reconcile.close()
 
 
+@pytest.mark.either_server
 def test_a_gap_found_by_a_machine_whose_clock_is_ahead_is_closed_all_the_same(make_copying: MakeCopying) -> None:
     copying = make_copying()
     put_all(copying.client, copying.table, [review(n) for n in range(10)])
@@ -299,6 +306,7 @@ def test_a_gap_found_by_a_machine_whose_clock_is_ahead_is_closed_all_the_same(ma
     copying.assert_equal(items=10)
 
 
+@pytest.mark.either_server
 def test_a_gap_is_closed_though_something_is_always_to_be_rechecked(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,6 +332,7 @@ def test_a_gap_is_closed_though_something_is_always_to_be_rechecked(
     copying.assert_equal(items=10)
 
 
+@pytest.mark.either_server
 def test_a_pass_ends_though_rows_come_all_the_time(make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a table with many new items: each look at the last rows finds more of them."""
     copying = make_copying()

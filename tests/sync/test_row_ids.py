@@ -78,6 +78,7 @@ def exit_code(copying: Copying) -> int:
 
 @pytest.mark.parametrize("options", CAPTURES, ids=("pending index", "scan linked", "scan unlinked"))
 @pytest.mark.parametrize("again", ["a good image", "a retry"])
+@pytest.mark.either_server
 def test_an_item_that_was_parked_for_a_time_gets_its_row_back(
     make_copying: MakeCopying, options: dict[str, Any], again: str
 ) -> None:
@@ -133,6 +134,7 @@ def test_a_row_that_a_hand_deleted_is_repaired_under_its_id_and_that_is_all(make
     copying.assert_equal(items=ITEMS)
 
 
+@pytest.mark.either_server
 def test_an_item_that_counted_as_deleted_for_a_time_comes_back_under_the_id_that_it_carries(
     make_copying: MakeCopying,
 ) -> None:
@@ -179,6 +181,7 @@ def test_the_id_of_a_parked_item_is_kept_for_it(make_copying: MakeCopying) -> No
     copying.assert_equal(items=ITEMS + 1)
 
 
+@pytest.mark.either_server
 def test_an_item_that_an_older_version_has_parked_is_no_gap(make_copying: MakeCopying) -> None:
     copying = copied(make_copying)
     before = ids(copying)
@@ -209,6 +212,7 @@ def _killed(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.either_server
 def test_an_app_that_puts_ids_on_new_items_makes_one_gap_and_no_more(make_copying: MakeCopying) -> None:
     """Each looks as if its row had been lost; a reconcile for each would go on for ever."""
     copying = copied(make_copying, reconcile_every="1h")
@@ -220,6 +224,7 @@ def test_an_app_that_puts_ids_on_new_items_makes_one_gap_and_no_more(make_copyin
     copying.assert_equal(items=ITEMS + 4)
 
 
+@pytest.mark.either_server
 def test_an_image_read_before_our_link_was_through_is_no_news_of_another_writer(make_copying: MakeCopying) -> None:
     """A recheck reads the item, its link gets through, and only then the image is looked at; as often as you like."""
     copying = copied(make_copying)
@@ -247,6 +252,7 @@ def test_an_image_read_before_our_link_was_through_is_no_news_of_another_writer(
 
 
 @pytest.mark.parametrize(("age_s", "fights"), [(3_600, False), (-1, True)], ids=["before the restore", "after it"])
+@pytest.mark.either_server
 def test_what_a_stream_tells_from_before_a_restore_is_no_news_of_another_writer(
     make_copying: MakeCopying, age_s: int, fights: bool
 ) -> None:
@@ -266,6 +272,7 @@ def test_what_a_stream_tells_from_before_a_restore_is_no_news_of_another_writer(
             foreign_link.arm(copy.writer, copying.table, [key_hash for (key_hash,) in copying.rows("_twinrow_key")])
 
 
+@pytest.mark.either_server
 def test_an_item_parked_while_its_mark_waits_is_linked_once_it_is_a_row(make_copying: MakeCopying) -> None:
     """The debt that stands clears the mark alone; the same image as a row owes the id too."""
     copying = copied(make_copying)
@@ -285,6 +292,7 @@ def test_an_item_parked_while_its_mark_waits_is_linked_once_it_is_a_row(make_cop
 
 
 @pytest.mark.parametrize("foreign", [{"N": "3"}, {"N": str(2**41)}, {"N": "-7"}, {"S": "x"}])
+@pytest.mark.either_server
 def test_an_id_that_cannot_have_been_its_rows_is_replaced(make_copying: MakeCopying, foreign: Wire) -> None:
     """Another row's, one so high that ids would run out, and what is no id: on an item that is new to the copy."""
     copying = copied(make_copying)

@@ -46,6 +46,7 @@ def row_is_there(copying: Copying, n: int) -> bool:
     return bool(copying.rows("row_id", f"reviewed_at = '{review(n)['reviewed_at']['S']}'"))
 
 
+@pytest.mark.either_server
 def test_a_marked_write_is_copied_while_the_links_of_the_first_copy_wait_in_the_outbox(
     make_copying: MakeCopying, few_debts: int
 ) -> None:
@@ -62,6 +63,7 @@ def test_a_marked_write_is_copied_while_the_links_of_the_first_copy_wait_in_the_
     copying.assert_equal(items=1_501)
 
 
+@pytest.mark.either_server
 def test_debts_left_to_the_outbox_are_paid_within_the_same_run(make_copying: MakeCopying, few_debts: int) -> None:
     """Marks too: the index is read again once they are cleared, not before."""
     copying = make_copying()
@@ -72,6 +74,7 @@ def test_debts_left_to_the_outbox_are_paid_within_the_same_run(make_copying: Mak
     copying.assert_equal(items=1_000)
 
 
+@pytest.mark.either_server
 def test_a_backlog_of_marks_stays_in_the_index_until_there_is_room(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch, few_debts: int
 ) -> None:
@@ -86,6 +89,7 @@ def test_a_backlog_of_marks_stays_in_the_index_until_there_is_room(
     copying.assert_equal(items=1_000)
 
 
+@pytest.mark.either_server
 def test_links_that_wait_for_their_budget_do_not_hold_up_the_end(make_copying: MakeCopying) -> None:
     copying = make_copying(write_capacity_max=1)
     copying.once_well()
@@ -128,6 +132,7 @@ def _rows(copying: Copying, column: str = "row_id") -> int:
     return len(copying.rows("row_id", f"`{column}` IS NOT NULL")) if there[0][0] else 0
 
 
+@pytest.mark.either_server
 def test_a_marked_write_does_not_wait_for_the_bare_link_of_its_item(make_copying: MakeCopying) -> None:
     """At five links a second the last of 400 would have its turn after 80 s."""
     copying = make_copying(write_capacity_max=5)
@@ -142,6 +147,7 @@ def test_a_marked_write_does_not_wait_for_the_bare_link_of_its_item(make_copying
     copying.assert_equal(items=400)
 
 
+@pytest.mark.either_server
 def test_marks_are_cleared_in_the_order_in_which_they_came(make_copying: MakeCopying) -> None:
     """Else the oldest would wait for as long as a backlog lasts."""
     copying = make_copying()
@@ -203,6 +209,7 @@ def no_empty_round(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Poll, "_end_round", shows_something)
 
 
+@pytest.mark.either_server
 def test_under_steady_writes_the_lag_stays_small_and_once_ends(make_copying: MakeCopying, no_empty_round: None) -> None:
     copying = make_copying()
     copying.once_well()

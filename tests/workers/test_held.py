@@ -41,6 +41,7 @@ def test_who_takes_over_remembers_that_calls_may_still_arrive(make_copying: Make
     session.close()
 
 
+@pytest.mark.either_server
 def test_a_command_that_fails_lets_go_and_tells_who_comes_next(make_copying: MakeCopying) -> None:
     copying, session = _copied(make_copying)
     (copy,), mysql = copying.copies(Stop())
@@ -53,6 +54,7 @@ def test_a_command_that_fails_lets_go_and_tells_who_comes_next(make_copying: Mak
     session.close()
 
 
+@pytest.mark.either_server
 def test_once_beside_one_that_begins_a_broken_table_anew_waits_for_it(make_copying: MakeCopying) -> None:
     copying, session = _copied(make_copying)
     holds = lease.acquire(session, copying.table, "begins", 600.0)

@@ -56,6 +56,7 @@ def test_a_copy_read_by_processes_is_equal(make_copying: MakeCopying, monkeypatc
     assert not readers_of(copying.table)
 
 
+@pytest.mark.either_server
 def test_a_killed_reader_is_replaced_and_its_segments_go_on(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +111,7 @@ def test_the_readers_of_a_killed_process_end_and_the_next_one_goes_on(make_copyi
     copying.assert_equal(items=ITEMS)
 
 
+@pytest.mark.either_server
 def test_every_request_of_a_reader_is_asked_for_and_paid_from_the_one_budget(make_copying: MakeCopying) -> None:
     copying = large(make_copying)
     asked: list[int] = []
@@ -128,6 +130,7 @@ def test_every_request_of_a_reader_is_asked_for_and_paid_from_the_one_budget(mak
     assert ran.copy.read_budget.used > ITEMS, "10 KB cost more than a unit, although read eventually consistent"
 
 
+@pytest.mark.either_server
 def test_a_request_is_not_sent_before_it_is_let_through() -> None:
     out = io.BytesIO()
     budget = reader.AskedBudget(reader.Line(out))
@@ -143,6 +146,7 @@ def test_a_request_is_not_sent_before_it_is_let_through() -> None:
     assert not asking.is_alive()
 
 
+@pytest.mark.either_server
 def test_a_throttled_reader_halves_the_one_budget_and_goes_on(
     make_copying: MakeCopying, dynamodb: DynamoDBLocal
 ) -> None:
@@ -162,6 +166,7 @@ def test_a_throttled_reader_halves_the_one_budget_and_goes_on(
     assert ran.copy.read_budget.share < 1.0
 
 
+@pytest.mark.either_server
 def test_rights_taken_from_a_reader_are_waited_for(make_copying: MakeCopying, dynamodb: DynamoDBLocal) -> None:
     denied: list[int] = []
 
@@ -179,6 +184,7 @@ def test_rights_taken_from_a_reader_are_waited_for(make_copying: MakeCopying, dy
         copying.assert_equal(items=ITEMS)
 
 
+@pytest.mark.either_server
 def test_links_and_small_tables_are_read_in_this_process() -> None:
     assert readers.readers_for(None, readers.READER_BYTES_MIN - 1, 8) == 1
     assert readers.readers_for(3, 0, 8) == 3
