@@ -36,6 +36,8 @@ READ_TIMEOUT_S = 20
 LINK_TIMEOUT_S = 4
 NO_SUCH_INDEX = "does not have the specified index"
 """In the message of the ValidationException (DynamoDB Local 3, as AWS words it)."""
+NO_GLOBAL_TABLE = frozenset({"GlobalTableNotFoundException", "UnknownOperationException"})
+"""The second is DynamoDB Local's, which knows no global tables."""
 CONNECTIONS_MAX = 32
 GET_ITEMS_MAX = 100
 """BatchGetItem takes at most 100 keys (AWS API reference, BatchGetItem)."""
@@ -388,6 +390,19 @@ class DynamoDB:
             raise DynamoDBError(
                 error.code, f"has no index {index!r}", where=f"table {table}", remedy="twinrow check --fix adds it"
             ) from error
+
+    def global_table_regions(self, table: str) -> tuple[str, ...]:
+        """The Regions of the global table of the old kind (2017.11.29) of that name; none where there is none.
+
+        DescribeTable tells only of replicas of the kind of 2019. Raises DynamoDBError where it may not be asked.
+        """
+        try:
+            told = self.call("describe_global_table", where=f"table {table}", GlobalTableName=table)
+        except DynamoDBError as error:
+            if error.code in NO_GLOBAL_TABLE:
+                return ()
+            raise
+        return tuple(str(one.get("RegionName", "")) for one in told["GlobalTableDescription"]["ReplicationGroup"])
 
     def describe_stream(self, arn: str, after_shard: str | None = None) -> StreamPage:
         """One page of a stream's shards. Raises DynamoDBError with code ResourceNotFoundException: no such stream."""

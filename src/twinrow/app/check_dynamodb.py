@@ -63,6 +63,8 @@ def look(
     yield from _reading(copy, description, index_is_there=source.level == "ok")
     if copy.settings.linked or copy.settings.capture == "pending-index":
         yield from _writing(copy, description)
+    if copy.settings.linked and not copy.allow_global:
+        yield from _old_kind(copy)
     if copy.settings.linked and registered is None and mysql_answers:  # else nobody knows whose ids they are
         yield from _linked_items(copy)
 
@@ -205,6 +207,18 @@ def _by_item(copy: Copy, debt: Debt, why: str, remedy: str) -> Finding:
     if answer.code not in link.CONDITION_FAILED:
         return Finding(copy.table, name, "error", f"UpdateItem: {answer.code}: {answer.message}", remedy)
     return Finding(copy.table, name, "warning", f"UpdateItem only ({why}): links take three times as long", remedy)
+
+
+def _old_kind(copy: Copy) -> Iterator[Finding]:
+    """A warning where nobody may ask whether this is a global table of the old kind, which a start would refuse."""
+    try:
+        few_tries(lambda: copy.dynamodb.global_table_regions(copy.table))
+    except TwinrowError as error:
+        yield Finding(
+            copy.table, "global table", "warning",
+            f"it is not known whether this is a global table of the old kind (2017.11.29): {error.what}",
+            "grant dynamodb:DescribeGlobalTable, as `twinrow iam-policy` prints it, or see that it is none",
+        )  # fmt: skip
 
 
 def _linked_items(copy: Copy) -> Iterator[Finding]:

@@ -79,6 +79,8 @@ def _rights(
     yield Right(actions, arn)
     if writes(table):
         yield Right(WRITES, arn, _written(table, keys[table.name]))
+    if table.linked and not table.allow_global_table_writes:
+        yield Right(("dynamodb:DescribeGlobalTable",), f"arn:aws:dynamodb::{account}:global-table/{table.name}")
     if table.capture == "pending-index" and table.pending_index is not None:
         yield Right(("dynamodb:Query",), f"{arn}/index/{table.pending_index.index}")
     if table.capture == "stream":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from twinrow.capture.scan import ScannedPage, first_pages, segments_for
+from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import Broken, StartRefused
 from twinrow.mysql import MySQLError
 from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve, part_of
@@ -25,15 +26,32 @@ def check_source(copy: Copy, description: TableDescription) -> None:
     """Raise StartRefused for what must be mended in DynamoDB first: no index, wrong mark type, replicas, stream off."""
     settings = copy.settings
     where = f"table {copy.table}"
-    if settings.linked and len(description.replicas) > 0 and not copy.allow_global:
-        raise StartRefused(
-            "has replicas in other Regions, where last-writer-wins takes whole items", where=where,
-            remedy="set link = false, or allow_global_table_writes = true if one Region writes each item",
-        )  # fmt: skip
+    if settings.linked and not copy.allow_global:
+        _refuse_replicas(copy, description)
     if settings.capture == "pending-index" and settings.pending is not None:
         check_index(settings.pending, description, where)
     if settings.capture == "stream" and description.stream_arn is None:
         raise StartRefused("has no stream", where=where, remedy="twinrow check --fix turns it on")
+
+
+def _refuse_replicas(copy: Copy, description: TableDescription) -> None:
+    """Raise StartRefused for a global table of either kind.
+
+    Where nobody may ask for the old kind (2017.11.29), nothing is refused, and `check` warns.
+    """
+    told = "has replicas in other Regions"
+    if not description.replicas:
+        try:
+            regions = copy.dynamodb.global_table_regions(copy.table)
+        except DynamoDBError:
+            return
+        if copy.dynamodb.region not in regions:  # a table of that name in other Regions is another one
+            return
+        told = f"is a global table of the old kind (2017.11.29, in {', '.join(sorted(regions))})"
+    raise StartRefused(
+        f"{told}, where last-writer-wins takes whole items", where=f"table {copy.table}",
+        remedy="set link = false, or allow_global_table_writes = true if one Region writes each item",
+    )  # fmt: skip
 
 
 def check_index(pending: PendingIndex, description: TableDescription, where: str) -> None:
