@@ -196,6 +196,19 @@ def reader(clause: Clause, separator: str) -> Read:
     if not plain and len(taking) == 1 and not same:
         return taking[0]
 
+    if not plain and len(taking) == 2 and not same:
+        # The usual rule, both keys; it is worth a function without loops.
+        one, other = taking
+
+        def read_both(item: Item) -> Texts | None:
+            first = one(item)
+            if first is None:
+                return None
+            second = other(item)
+            return None if second is None else first + second
+
+        return read_both
+
     def read(item: Item) -> Texts | None:
         for holds in plain:
             if not holds(item):
@@ -206,8 +219,8 @@ def reader(clause: Clause, separator: str) -> Read:
             if found is None:
                 return None
             texts += found
-        for one, other in same:
-            if texts[one] != texts[other]:
+        for here, there in same:
+            if texts[here] != texts[there]:
                 return None
         return texts
 

@@ -9,7 +9,7 @@ from math import prod
 from typing import Final
 
 from twinrow.change import Item
-from twinrow.entities.condition import AnyOf, Clause, Exists, Test, parts_of
+from twinrow.entities.condition import AnyOf, Clause, Exists, Test, Within, parts_of
 from twinrow.entities.route import Route
 from twinrow.entities.split import Entity, Split
 from twinrow.entities.template import Hole, Template
@@ -76,23 +76,26 @@ def _single(test: Test) -> Iterator[Test]:
 
 
 def _takes(entity: Entity, case: Clause, separator: str) -> bool:
-    return any(_weaker(clause, case, separator) for clause in entity.when)
+    return any(implies(case, clause, separator) for clause in entity.when)
 
 
-def _weaker(weak: Clause, strong: Clause, separator: str) -> bool:
-    """Whether every item that matches `strong` surely matches `weak`."""
+def implies(strong: Clause, weak: Clause, separator: str) -> bool:
+    """Return whether every item that matches `strong` surely matches `weak`; False where that cannot be proved."""
     parts = [part.name for part in parts_of(weak)]
     if len(set(parts)) < len(parts):
         # Texts that must be the same: proved only where `strong` asks for the very same.
         return all(test in strong for test in weak)
     return all(
-        any(_implies(other, test, separator) for other in strong if other.attribute == test.attribute) for test in weak
+        any(_narrower(other, test, separator) for other in strong if other.attribute == test.attribute) for test in weak
     )
 
 
-def _implies(strong: Test, weak: Test, separator: str) -> bool:
+def _narrower(strong: Test, weak: Test, separator: str) -> bool:
+    """The same for one attribute."""
     if isinstance(weak, Exists):
-        return strong == weak or (weak.wanted and isinstance(strong, AnyOf))
+        return strong == weak or (weak.wanted and not isinstance(strong, Exists))
+    if isinstance(weak, Within) and isinstance(strong, Within):
+        return _inside(strong, weak)
     if not isinstance(weak, AnyOf) or not isinstance(strong, AnyOf):
         return strong == weak
     return (
@@ -100,6 +103,16 @@ def _implies(strong: Test, weak: Test, separator: str) -> bool:
         and strong.booleans <= weak.booleans
         and all(any(_covers(other, one, separator) for other in weak.texts) for one in strong.texts)
     )
+
+
+def _inside(strong: Within, weak: Within) -> bool:
+    """Whether one range lies in another of the same type."""
+    kinds = {type(one) for one in (strong.low, strong.high, weak.low, weak.high) if one is not None}
+    if len(kinds) != 1:
+        return False
+    if weak.low is not None and (strong.low is None or strong.low < weak.low):  # type: ignore[operator]  # one type
+        return False
+    return weak.high is None or (strong.high is not None and strong.high <= weak.high)  # type: ignore[operator]
 
 
 def _covers(weak: Template, strong: Template, separator: str) -> bool:

@@ -246,6 +246,11 @@ def _used(split: Split) -> Iterable[tuple[str, str, str]]:
         yield split.by_value.attribute, "attribute", ", split"
 
 
+def attributes_of(split: Split) -> frozenset[str]:
+    """Return the attributes that the rules of a split look at, whether to decide or to take parts."""
+    return frozenset(attribute for attribute, _, _ in _used(split))
+
+
 def _check_left_out(keys: SplitKeys, split: Split, around: Around, place: str) -> None:
     """A later split is made from the rows alone, so the rules may look only at what every row holds."""
     left_out = {one.attribute: f"`columns.{one.attribute}.ignore`" for one in around.columns if one.ignore}

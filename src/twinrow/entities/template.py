@@ -126,7 +126,9 @@ def matcher(template: Template, separator: str) -> Match:
     if len(template.holes) == 1:
         return _one_hole(template, separator)
     tokens = _tokens(template, separator)
-    return _by_tokens(tokens, separator) if tokens is not None else _by_places(template, separator)
+    return (
+        _by_tokens(tokens, template.literals[0], separator) if tokens is not None else _by_places(template, separator)
+    )
 
 
 def _one_hole(template: Template, separator: str) -> Match:
@@ -180,26 +182,24 @@ def _tokens(template: Template, separator: str) -> list[_Token] | None:
     return tokens
 
 
-def _by_tokens(tokens: Sequence[_Token], separator: str) -> Match:
+def _by_tokens(tokens: Sequence[_Token], opening: str, separator: str) -> Match:
+    """`opening` is the template's first literal: a text that begins so has the tokens that stand in it."""
     count = len(tokens)
-    fixed = [(n, token) for n, token in enumerate(tokens) if isinstance(token, str)]
+    known = opening.count(separator)
+    fixed = [(n, token) for n, token in enumerate(tokens) if n >= known and isinstance(token, str)]
     holes = [(n, *token) for n, token in enumerate(tokens) if not isinstance(token, str)]
     bare = not any(first or last for _, first, last in holes)
     take = itemgetter(*(n for n, _, _ in holes))
-    first_text = tokens[0] if isinstance(tokens[0], str) else tokens[0][0]
 
     def match(text: str) -> Texts | None:
-        if not text.startswith(first_text):
+        if not text.startswith(opening):
             return None
-        pieces = text.split(separator)
+        pieces = text.split(separator, count)
         if len(pieces) != count:
             return None
         for n, literal in fixed:
             if pieces[n] != literal:
                 return None
-        if bare:
-            found: Texts = take(pieces)
-            return None if "" in found else found
         texts = []
         for n, first, last in holes:
             piece = pieces[n]
@@ -209,7 +209,20 @@ def _by_tokens(tokens: Sequence[_Token], separator: str) -> Match:
             texts.append(piece[begin:end])
         return tuple(texts)
 
-    return match
+    # The usual template, holes between separators; it is called for every item, so it has a function of its own.
+    def match_bare(text: str) -> Texts | None:
+        if not text.startswith(opening):
+            return None
+        pieces = text.split(separator, count)
+        if len(pieces) != count:
+            return None
+        for n, literal in fixed:
+            if pieces[n] != literal:
+                return None
+        found: Texts = take(pieces)
+        return None if "" in found else found
+
+    return match_bare if bare else match
 
 
 def _by_places(template: Template, separator: str) -> Match:
