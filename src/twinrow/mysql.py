@@ -151,6 +151,7 @@ class Connection:
         self.local_infile = local_infile
         self.id = int(driver.thread_id())  # type: ignore[no-untyped-call]
         self.packet_bytes_max = STATEMENT_BYTES_MAX
+        self.page_bytes = 0
         self.in_transaction = False
         self.used_at = clock.monotonic()
 
@@ -326,11 +327,13 @@ class MySQL:
 
         The handshake is not believed: it is sent before `init_connect` runs, and a pooler tells what it likes.
         """
-        packet, infile, text = connection.query("SELECT @@max_allowed_packet, @@local_infile, VERSION()")[0]
+        asked = "SELECT @@max_allowed_packet, @@local_infile, @@innodb_page_size, VERSION()"
+        packet, infile, page_bytes, text = connection.query(asked)[0]
         connection.version = version_of(str(text))
         connection.flavour = connection.version.flavour
         connection.packet_bytes_max = int(packet)
         connection.local_infile = bool(infile)
+        connection.page_bytes = int(page_bytes)
         wanted = variables(connection.flavour, connection.version.number, idle_s)
         try:
             connection.execute(setting(wanted))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,9 +15,17 @@ from tests.fixtures.schemas import schemas_and_items, wide_names
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.attribute import kind_of
 from twinrow.schema.column_type import NUMBER_TOP, ColumnType, encode, join, parse_type, record_bytes, row_bytes
-from twinrow.schema.evolve import COLUMNS_MAX, AddColumn, Evolution, WidenColumn, evolve, without_widening
+from twinrow.schema.evolve import (
+    COLUMNS_MAX,
+    ROW_BYTES_MAX,
+    AddColumn,
+    Evolution,
+    WidenColumn,
+    evolve,
+    without_widening,
+)
 from twinrow.schema.naming import fold
-from twinrow.schema.table import Column, Override, TableSchema, empty_schema
+from twinrow.schema.table import Column, Override, TableSchema, empty_schema, from_json, to_json
 
 KEY: Item = {"username": {"S": "mia"}, "reviewed_at": {"S": "2024"}}
 
@@ -248,6 +258,20 @@ def test_attributes_beyond_what_a_row_holds_stay_in_extra() -> None:
     assert {column.type for column in widened.schema.columns if column.kind == "N"} == {NUMBER_TOP}
     assert len(widened.schema.columns) == len(numbers.columns)
     assert sum(row_bytes(column.type) for column in widened.schema.columns) <= 8126
+
+
+@pytest.mark.parametrize("page_bytes", sorted(ROW_BYTES_MAX))
+def test_the_room_of_a_row_is_that_of_the_servers_pages(page_bytes: int) -> None:
+    wide: Item = {**KEY, **{name: {"S": "x"} for name in wide_names(1500)}}
+    schema = evolve(replace(start(), page_bytes=page_bytes), [wide]).schema
+    assert 0.9 * ROW_BYTES_MAX[page_bytes] - 200 < budget(schema) <= ROW_BYTES_MAX[page_bytes]
+    assert from_json(to_json(schema)) == schema
+
+
+def test_a_schema_kept_before_pages_were_asked_for_is_one_of_16_kb() -> None:
+    kept = json.loads(to_json(start()))
+    del kept["page_bytes"]
+    assert from_json(json.dumps(kept)).page_bytes == 16_384
 
 
 def test_long_varchars_keep_within_the_servers_row_size() -> None:

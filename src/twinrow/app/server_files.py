@@ -125,30 +125,35 @@ def _mariadb() -> Program:
     return Program("mariadb", (binary, "--no-defaults", f"--basedir={prefix}"), Path(binary), share)
 
 
-def fresh_data_folder(server: Program, target: Path) -> None:
-    """Makes `target` the data folder of a server that has never run: no database, root without a password."""
+def fresh_data_folder(server: Program, target: Path, options: Sequence[str] = ()) -> None:
+    """Makes `target` the data folder of a server that has never run: no database, root without a password.
+
+    `options` are those of the server that count when its data folder is made (`--innodb-page-size=4096`).
+    """
     templates = servers_folder() / "templates"
-    template = templates / server.version_mark
+    template = templates / "".join([server.version_mark, *(option.replace("=", "-") for option in options)])
     if not template.is_dir():
         templates.mkdir(parents=True, exist_ok=True)
         with open(templates / "lock", "w") as lock:  # noqa: PTH123 - fcntl wants the open file
             # Parallel test workers start at the same moment; one sets up, the others wait.
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not template.is_dir():
-                _set_up(server, template)
+                _set_up(server, template, options)
     shutil.copytree(template, target)
 
 
-def _set_up(server: Program, template: Path) -> None:
+def _set_up(server: Program, template: Path, options: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(prefix=".", dir=template.parent) as scratch:
         data = Path(scratch) / "data"
         if server.flavour == "mysql":
-            _run_once([*server.command, "--initialize-insecure", f"--datadir={data}"])
+            _run_once([*server.command, "--initialize-insecure", f"--datadir={data}", *options])
             # The identity of a server: each copy makes its own.
             (data / "auto.cnf").unlink(missing_ok=True)
         else:
             (data / "mysql").mkdir(parents=True)
-            _run_once([*server.command, "--bootstrap", f"--datadir={data}"], _mariadb_system_tables(server.share))
+            _run_once(
+                [*server.command, "--bootstrap", f"--datadir={data}", *options], _mariadb_system_tables(server.share)
+            )
         data.rename(template)
 
 

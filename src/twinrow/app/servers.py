@@ -137,6 +137,7 @@ class MySQLServer:
             "--skip-log-bin",
             *options,
         ]
+        self._set_up_options: Final = [one for one in options if one.startswith("--innodb-page-size=")]
         name = "MySQL" if flavour == "mysql" else "MariaDB"
         self._process: Final = ServerProcess(name, command, place, remove_folder=folder is None)
 
@@ -170,7 +171,7 @@ class MySQLServer:
         """Makes the data folder, unless an earlier server left one, and the accounts; `start` calls this."""
         self._init_file.write_text(self._init_sql)
         if not self._data.is_dir():
-            fresh_data_folder(self._program, self._data)
+            fresh_data_folder(self._program, self._data, self._set_up_options)
 
     def url(self, database: str = "", user: str = "root", password: str | None = None) -> str:
         """Returns `mysql://user:password@host:port/database`, each part quoted; the password is root's unless given."""

@@ -17,8 +17,8 @@ from twinrow.schema.table import Column, Override, TableSchema
 
 COLUMNS_MAX: Final = 1_000
 """Attributes' columns; InnoDB takes 1,017 in all, generated ones and ours included (MySQL manual, "InnoDB Limits")."""
-ROW_BYTES_MAX: Final = 8_126
-"""What InnoDB keeps of one row in a page of 16 KB (its error 1118 names the number)."""
+ROW_BYTES_MAX: Final = {4_096: 1_982, 8_192: 4_030, 16_384: 8_126, 32_768: 16_318, 65_536: 16_383}
+"""What InnoDB keeps of one row in a page of that many bytes (its error 1118 names the numbers, on both servers)."""
 ROW_BYTES_OWN: Final = 150
 """row_id, fingerprint, extra, two times, the record's header, InnoDB's own two columns, room for instant columns."""
 RECORD_BYTES_MAX: Final = 65_535
@@ -188,7 +188,7 @@ def _added(
     """The columns of new attributes, in the order seen, as far as rows have room."""
     if not candidates:
         return []
-    room = _Room(schema.columns)
+    room = _Room(schema)
     taken = {*schema.names_taken, *others}
     theirs = {fold(name) for name in others}
     steps = []
@@ -212,11 +212,11 @@ def _added(
 class _Room:
     """What is left of a row, counting every number's column as wide as it may become."""
 
-    def __init__(self, columns: Iterable[Column]) -> None:
-        self._row_bytes = ROW_BYTES_MAX - ROW_BYTES_OWN
+    def __init__(self, schema: TableSchema) -> None:
+        self._row_bytes = ROW_BYTES_MAX[schema.page_bytes] - ROW_BYTES_OWN
         self._record_bytes = RECORD_BYTES_MAX - RECORD_BYTES_OWN
         self._bits = COLUMNS_MAX
-        for column in columns:
+        for column in schema.columns:
             self._subtract(column)
 
     def _subtract(self, column: Column) -> None:

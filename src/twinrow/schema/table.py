@@ -12,6 +12,8 @@ from twinrow.decode.kind import Kind
 from twinrow.schema.column_type import ColumnType
 from twinrow.schema.naming import column_name, fold, is_reserved, valid_name
 
+PAGE_BYTES: Final = 16_384
+"""InnoDB's pages, where nobody has chosen another size (`innodb_page_size`) for the server."""
 HASH_KEY_BYTES_MAX: Final = 2048
 RANGE_KEY_BYTES_MAX: Final = 1024
 """AWS, "Constraints in Amazon DynamoDB": the longest partition key and sort key. A character takes a byte or more."""
@@ -51,7 +53,8 @@ class Column:
 class TableSchema:
     """How the items of one DynamoDB table become rows.
 
-    `own` are Twinrow's attributes (mark and link): never columns, never in extra, never a difference.
+    `own` are Twinrow's attributes (mark and link): never columns, never in extra, never a difference. `page_bytes` is
+    the size of the server's pages, which bounds what a row may hold.
     """
 
     table: str
@@ -62,6 +65,7 @@ class TableSchema:
     own: frozenset[str]
     overrides: tuple[Override, ...]
     soft_deletes: bool
+    page_bytes: int = PAGE_BYTES
 
     def __hash__(self) -> int:
         return self._hash

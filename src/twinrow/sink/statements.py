@@ -12,7 +12,9 @@ from twinrow.schema.table import Column, TableSchema
 from twinrow.state.meta import COLLATION
 
 KEY_PREFIX_BYTES_MAX = 3072
-"""InnoDB's longest index key with ROW_FORMAT=DYNAMIC (MySQL manual, InnoDB limits)."""
+"""InnoDB's longest index key with ROW_FORMAT=DYNAMIC (MySQL manual, InnoDB limits), on pages of 16 KB and more."""
+KEY_PREFIX_BYTES_OF = {4_096: 768, 8_192: 1536}
+"""On smaller pages."""
 KEY_INDEX = "_twinrow_key_columns"
 BYTES_A_CHARACTER = 4
 UNIQUE_INDEX = "_twinrow_key"
@@ -60,7 +62,7 @@ def widen_columns(schema: TableSchema, columns: list[Column], flavour: Flavour) 
 def key_index(schema: TableSchema) -> str:
     """The analysts' index on the readable key columns, cut to what an index key may hold."""
     keys = [column for column in schema.columns if column.key]
-    share = KEY_PREFIX_BYTES_MAX // max(1, len(keys))
+    share = KEY_PREFIX_BYTES_OF.get(schema.page_bytes, KEY_PREFIX_BYTES_MAX) // max(1, len(keys))
     parts = []
     for column in keys:
         name, length = column.type.name, column.type.length

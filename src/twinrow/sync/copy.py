@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from twinrow import clock
 from twinrow.budget import Budget
@@ -234,10 +234,10 @@ class Copy:
             self._writer = None
 
     def load_schema(self) -> None:
-        """Take the schema from MySQL, where it is kept."""
+        """Take the schema from MySQL, where it is kept; the server's pages may be others than when it was made."""
         registered = tables.load(self.writer, self.table)
         if registered is not None:
-            self._schema = from_json(registered.table_schema)
+            self._schema = replace(from_json(registered.table_schema), page_bytes=self.writer.page_bytes)
 
     def ttl_attribute(self) -> str | None:
         """The table's TTL attribute, asked for only where TTL deletes differ from others."""

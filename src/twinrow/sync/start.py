@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from twinrow.capture.scan import ScannedPage, first_pages, segments_for
 from twinrow.dynamodb_error import DynamoDBError
@@ -188,7 +189,8 @@ def _begin(copy: Copy, description: TableDescription) -> tuple[int, list[Scanned
         copy.dynamodb, copy.table, count, copy.read_budget, copy.stop, consistent=settings.capture == "stream"
     )
     _refuse_linked_items(copy, pages)
-    schema = evolve(new_schema(settings, description), (item for page in pages for item in page.items)).schema
+    bare = replace(new_schema(settings, description), page_bytes=copy.writer.page_bytes)
+    schema = evolve(bare, (item for page in pages for item in page.items)).schema
     _register(copy, description, schema)
     with copy.ddl_session() as session:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -76,7 +76,9 @@ def _load(session: Connection, table: TableConfig) -> TableSchema | None:
     from twinrow.state import tables as register
 
     known = register.load(session, table.name) if meta.check_version(session) else None
-    return None if known is None or known.phase == "NEW" else from_json(known.table_schema)
+    if known is None or known.phase == "NEW":
+        return None
+    return replace(from_json(known.table_schema), page_bytes=session.page_bytes)
 
 
 def _document(table: TableConfig, known: TableSchema | None, session: Connection) -> dict[str, Any]:
