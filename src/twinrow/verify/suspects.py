@@ -99,7 +99,7 @@ class Suspect:
     locked: AtLock | None = None
 
     def see(self, sight: Sight, at: Moment) -> None:
-        """Take note of a look that began at `at`."""
+        """Take note of a look that was through at `at`."""
         self.remember(sight.image)
         if self.last is None or self.last.row != sight.row:
             self.row_still_since = at
@@ -141,7 +141,6 @@ class Running:
     runs: bool
     caught_up_at: float
     waiting: set[bytes]
-    generation: int
 
     def had_time(self, suspect: Suspect, at: Moment) -> bool:
         """Whether it has read everything up to the time since which the suspect stands still, and could write it."""
@@ -151,6 +150,19 @@ class Running:
         if still_s > SETTLE_S_MAX or not self.runs:
             return True
         return self.caught_up_at > suspect.still_since.boot and suspect.hash not in self.waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at all suspects: when it was through, the sync before it, the generation after it.
+
+    `late`: what still moves now is not waited for any longer.
+    """
+
+    at: Moment
+    running: Running
+    generation: int
+    late: bool
 
 
 class Suspects:
@@ -200,32 +212,31 @@ class Suspects:
         """Look again until every suspect is equal, confirmed, or has kept moving for UNSETTLED_WAIT_S_MAX."""
         until = clock.monotonic() + UNSETTLED_WAIT_S_MAX
         while self._suspects and not self._reader.stop:
-            at = now()
-            sights = self._look()
+            # How far the sync is comes first: what it had committed by then, this look shows. The time comes last: a
+            # state that this look shows began before it. The other way round a slow look makes false alarms.
             running = self._running()
-            late = clock.monotonic() > until
+            sights = self._look()
+            look = Look(now(), running, self._generation(), late=clock.monotonic() > until)
             for key_hash, sight in sights.items():
                 suspect = self._suspects[key_hash]
-                suspect.see(sight, at)
-                self._judge(suspect, sight, running, at, verdict, late=late)
+                suspect.see(sight, look.at)
+                self._judge(suspect, sight, look, verdict)
             if running.runs:
-                self._look_under_lock(at)
+                self._look_under_lock(look.at)
             if self._suspects:
                 self._reader.stop.wait(LOOK_WAIT_S)
 
-    def _judge(
-        self, suspect: Suspect, sight: Sight, running: Running, at: Moment, verdict: Verdict, *, late: bool
-    ) -> None:
-        found = sight.found
+    def _judge(self, suspect: Suspect, sight: Sight, look: Look, verdict: Verdict) -> None:
+        found, running, at = sight.found, look.running, look.at
         row_still_s = at.monotonic - suspect.row_still_since.monotonic
         if suspect.is_equal(sight):
             del self._suspects[suspect.hash]
         elif running.had_time(suspect, at) or (not running.runs and row_still_s >= SETTLE_S_MIN):
             # without a sync nobody brings the row to its item, whether the item stands still or not
             self._tell(found, verdict, settled=True)
-        elif running.runs and suspect.is_committed_since(sight, running.generation):
+        elif running.runs and suspect.is_committed_since(sight, look.generation):
             del self._suspects[suspect.hash]
-        elif late and suspect.still_since is at:
+        elif look.late and suspect.still_since is at:
             self._tell(found, verdict, settled=False)
 
     def _tell(self, found: Sequence[Difference], verdict: Verdict, *, settled: bool) -> None:
@@ -235,14 +246,17 @@ class Suspects:
         del self._suspects[found[0].hash]
 
     def _running(self) -> Running:
-        """How far a sync is. The generation is read after the rows: a commit that they show is counted in it."""
+        """How far a sync is."""
         connection, table = self._reader.connection, self._table
-        generation = lease.generation(connection, table)
         runs = lease.holder_of(connection, table) is not None
         registered = tables.load(connection, table)
         waiting = recheck.waiting_among(connection, table, list(self._suspects)) if runs else set()
         caught_up_at = registered.caught_up_at if registered is not None else 0.0
-        return Running(runs, self._by_boot_time(caught_up_at), waiting, generation)
+        return Running(runs, self._by_boot_time(caught_up_at), waiting)
+
+    def _generation(self) -> int:
+        """That of the last commit. It is read after the rows: a commit that they show is counted in it."""
+        return lease.generation(self._reader.connection, self._table)
 
     def _by_boot_time(self, moment: float) -> float:
         """The own moment that was over when DynamoDB's clock, as another process reads it, was at `moment`."""
