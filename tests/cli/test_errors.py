@@ -68,7 +68,7 @@ def test_servers_and_tables_that_are_not_there(
     port = f"127.0.0.1:{database.server.port}"
     wrong_password = good.replace("root:", "root:not")
     cases = {
-        "wrong password": (wrong_password, 1, "mysql.url"),
+        "wrong password": (wrong_password, 2, "mysql.url"),
         "MySQL down": (good.replace(port, "127.0.0.1:1"), 1, "mysql.url"),
         "no such table": (config_text(dynamodb, database, pending_table("not_there")), 1, "endpoint_url"),
         "no such index": (config_text(dynamodb, database, pending_table(table, index="nope")), 2, "check --fix"),

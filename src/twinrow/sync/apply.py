@@ -203,7 +203,8 @@ def _write(
     if batch.truth and copy.settings.capture == "stream":
         copy.ran_ahead(one.hash for one in wanted if one.row is not None)
     hashes = tuple(one.hash for one in doubted)
-    became = tuple(one for one in wanted if one.hash not in parked and _acts(one, existing))
+    stay = parked.keys() | put_off.keys()
+    became = tuple(one for one in wanted if one.hash not in stay and _acts(one, existing))
     return Applied(debts, written, len(parked), went_back, hashes, became), written.rows_delta - gone
 
 
