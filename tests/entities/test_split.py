@@ -162,6 +162,13 @@ def test_a_hidden_entity_is_told_where_that_is_sure(earlier: str, later: str, *,
     assert [one.entity for one in hidden(split)] == (["b"] if is_hidden else [])
 
 
+def test_a_separator_that_comes_about_where_a_hole_meets_a_text_hides_nothing() -> None:
+    rules = '{ name = "a", when = { PK = "{x}" } }', '{ name = "b", when = { PK = "xa{y}" } }'
+    split = split_of(f'separator = "ab"\n{_entities(*rules)}')
+    assert hidden(split) == ()
+    assert router(split)({"PK": {"S": "xabc"}})[0].entity == "b"
+
+
 def test_an_entity_that_several_hide_together_is_told() -> None:
     split = split_of(_entities(_A, '{ name = "b", when = { t = "B" } }', '{ name = "c", when = { t = ["A", "B"] } }'))
     (told,) = hidden(split)

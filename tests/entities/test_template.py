@@ -41,6 +41,7 @@ from twinrow.entities.template import (
         ("{a*}#x{b}", "1#x2#x3", ("1#x2", "3")),
         ("{a}#{b*}#c", "1#2#3#c", ("1", "2#3")),
         ("{a*}#{b*}", "1#2#3", ("1", "2#3")),
+        ("{a*}x{b}x{c*}", "1xx#2x3x4", ("1xx#2", "3", "4")),
         ("v{n}_{kind}", "v10_My_Audit", ("10", "My_Audit")),
         ("{a}_x", "1_x_x", ("1_x",)),
         ("aba{x}aba", "aba", None),
