@@ -184,7 +184,7 @@ def test_what_may_have_hidden_changes_is_applied_and_reconciled(
 
 
 @pytest.mark.either_server
-def test_a_table_made_anew_under_its_name_is_reconciled(
+def test_a_table_made_anew_under_its_name_is_reconciled_once_it_is_accepted(
     make_copying: MakeCopying, make_table: MakeTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = ["the first"]
@@ -197,10 +197,10 @@ def test_a_table_made_anew_under_its_name_is_reconciled(
     put_all(copying.client, copying.table, [review(n, text={"S": "of the new table"}) for n in range(3, 6)])
     ids.append("the second")
     told = checked(copying)
-    assert told.level == "warning"
-    assert "is another one than the one that was copied" in told.text
-    assert "a reconcile follows" in told.text
-    copying.once_well()
+    assert told.level == "error"
+    assert "another table of this name than the one that was copied" in told.text
+    assert "--accept-table-id" in told.remedy
+    copying.once_well(prepare=lambda copy: setattr(copy, "accept_tables", frozenset({"the second"})))
     assert gaps(copying) == [("TABLE_RECREATED", True)]
     copying.assert_equal(items=3)
     assert checked(copying).text == "as at the last start"

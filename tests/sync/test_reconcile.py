@@ -26,6 +26,7 @@ from twinrow.state import checkpoint, gap, recheck
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.apply import Applied
 from twinrow.sync.copy import Copy
+from twinrow.sync.lonely import LonelyRows
 from twinrow.sync.recheck import recheck_some
 from twinrow.sync.reconcile import Reconcile
 
@@ -213,7 +214,7 @@ def test_status_shows_how_far_a_pass_is_also_one_taken_up(
 
     gap.record(session, copying.table, "TEST", at=time.time())
     with monkeypatch.context() as patch:
-        patch.setattr(Reconcile, "_rows_step", lambda self: False)
+        patch.setattr(Reconcile, "_rows_step", lambda self, rows: False)
         for _ in range(2):  # the second run takes up what the first has read, and reads nothing
             began = time.time()
             with copying.running():
@@ -342,9 +343,9 @@ def test_a_pass_ends_though_rows_come_all_the_time(make_copying: MakeCopying, mo
     rows_step, busy = Reconcile._rows_step, itertools.count(1)
     insert = f"INSERT INTO `{copying.table}` (username, reviewed_at, _twinrow_key) VALUES ('by hand', 'x', %s)"
 
-    def rows_step_beside_inserts(self: Reconcile) -> bool:
+    def rows_step_beside_inserts(self: Reconcile, rows: LonelyRows) -> bool:
         copying.database.query(insert, next(busy).to_bytes(16, "big"))
-        return rows_step(self)
+        return rows_step(self, rows)
 
     gap.record(session, copying.table, "TEST", at=time.time())
     with monkeypatch.context() as patch, copying.running():

@@ -28,15 +28,19 @@ def look(copy: Copy, description: TableDescription, registered: Registered | Non
         few_tries(lambda: _refuse(copy, description, registered))
     except TwinrowError as error:
         return Finding(table, NAME, "error", error.what, error.remedy)
-    difference = changed_settings.changed(copy.settings, description, registered)
+    difference = few_tries(lambda: _changed(copy, description, registered))
     names = sorted({word for name, word in IN_THE_CONFIGURATION.items() if name in difference.names})
     mended = "; a reconcile follows" if difference.gaps else ""
-    if difference.other_source:
-        told = f"the DynamoDB table is another one than the one that was copied (made anew, or elsewhere){mended}"
-        return Finding(table, NAME, "warning", told, "a start makes MySQL equal to this one, or name the former one")
     if not names:
         return Finding(table, NAME, "ok", "as at the last start")
     return Finding(table, NAME, "ok", f"changed, applied at the next start: {', '.join(names)}{mended}")
+
+
+def _changed(copy: Copy, description: TableDescription, registered: Registered) -> changed_settings.Changed:
+    try:
+        return changed_settings.changed(copy.writer, copy.settings, description, registered)
+    finally:
+        copy.close()
 
 
 def _refuse(copy: Copy, description: TableDescription, registered: Registered) -> None:

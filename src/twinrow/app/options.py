@@ -12,6 +12,7 @@ import typer
 from twinrow.app import typed
 from twinrow.app.terminal import say
 from twinrow.config import Config
+from twinrow.errors import ConfigError
 
 
 def table_names(context: typer.Context, incomplete: str) -> list[str]:
@@ -77,6 +78,29 @@ def config_path(given: Path | None) -> Path:
     path = given or said().config or typed.CONFIG_DEFAULT
     typed.note(path)
     return path
+
+
+AcceptDeletesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept-deletes",
+        metavar="TABLE=N",
+        help="Let the next pass over TABLE delete up to N rows whose items are gone, though they are most of the copy.",
+        show_default=False,
+    ),
+]
+
+
+def accepted_deletes(given: list[str] | None, config: Config) -> dict[str, int]:
+    """What `--accept-deletes TABLE=N` allows, by table. Raises ConfigError."""
+    found: dict[str, int] = {}
+    for one in given or ():
+        table, _, count = one.rpartition("=")
+        if not table or not (count.isascii() and count.isdigit()):
+            raise ConfigError(f"--accept-deletes {one} is not TABLE=N", remedy="write --accept-deletes reviews=1234")
+        config.chosen([table])  # an unknown table is an error
+        found[table] = int(count)
+    return found
 
 
 def load_config(given: Path | None) -> Config:

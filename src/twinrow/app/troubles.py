@@ -19,7 +19,10 @@ from twinrow.state.tables import Registered
 
 RETENTION_LEFT_S_MIN = 6 * 3600.0
 """DynamoDB keeps changes for 24 hours: with less than this left, somebody should look before they are trimmed."""
-COMMAND = r"twinrow [a-z-]+(?: (?:--[a-z-]+|list|retry|drop|{table}(?![\w.-])))*"
+COMMAND = (
+    r"twinrow [a-z-]+(?: (?:--accept-table-id [\w:./-]+|--accept-deletes {table}=\d+|--[a-z-]+|list|retry|drop"
+    r"|{table}(?![\w.-])))*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,8 @@ def _of_the_run(table: TableConfig, known: Registered | None, counts: Counts, at
     if known is not None and known.phase == "BROKEN":
         mending = commands_in(reason, table.name)
         # a BROKEN table is not tried again by itself: what mends it is done first, then a sync is started
-        yield Trouble(
-            True, reason or "stopped", (*(one for one in mending if not one.startswith("twinrow sync")), sync)
-        )
+        first = (one for one in mending if "--accept-" in one or not one.startswith("twinrow sync"))
+        yield Trouble(True, reason or "stopped", (*first, sync))
     elif reason:
         yield Trouble(True, reason, commands_in(reason, table.name) or (check,))
     if known is None or (known.phase == "NEW" and not standing_of(known, counts, at).stopped):

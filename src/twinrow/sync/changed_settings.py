@@ -8,6 +8,7 @@ from typing import Any
 
 from twinrow.capture.scan import ScannedPage, first_pages, segments_for
 from twinrow.errors import StartRefused
+from twinrow.mysql import Connection
 from twinrow.schema.naming import fold, quote
 from twinrow.schema.row import fingerprint
 from twinrow.schema.table import to_json
@@ -15,6 +16,7 @@ from twinrow.sink import inspect
 from twinrow.sink.writer import existing_rows
 from twinrow.state import gap, lease, outbox, tables
 from twinrow.state.tables import Registered
+from twinrow.sync import reconcile, source
 from twinrow.sync.copy import Copy
 from twinrow.sync.settings import Settings
 from twinrow.table_description import TableDescription
@@ -67,15 +69,20 @@ class Changed:
         return tuple(cause for cause, happened in causes.items() if happened)
 
 
-def changed(settings: Settings, description: TableDescription, registered: Registered) -> Changed:
+def changed(
+    connection: Connection, settings: Settings, description: TableDescription, registered: Registered
+) -> Changed:
     """Compare with what the register says."""
-    ids = registered.source_id, description.table_id
-    return Changed(registered.settings, summary(settings), all(ids) and ids[0] != ids[1])
+    return Changed(registered.settings, summary(settings), source.is_another(connection, description, registered))
 
 
 def refuse(copy: Copy, description: TableDescription, registered: Registered) -> None:
-    """Raise StartRefused for a change that would need the copy to be made anew. Reads only, in MySQL and DynamoDB."""
-    settings, difference = copy.settings, changed(copy.settings, description, registered)
+    """Raise StartRefused for a change that would need the copy to be made anew, Broken for another DynamoDB table.
+
+    Reads only, in MySQL and DynamoDB.
+    """
+    settings, difference = copy.settings, changed(copy.writer, copy.settings, description, registered)
+    source.refuse(copy, description, registered, copy.accept_tables)
     before, keys = difference.before, copy.schema.keys
     where = f"table {copy.table}"
     reset = f"twinrow reset {copy.table} --yes, then twinrow sync{' --adopt-links' if settings.linked else ''}"
@@ -170,8 +177,11 @@ def _other_link(copy: Copy, pages: list[ScannedPage]) -> bool:
 
 def adapt(copy: Copy, description: TableDescription, registered: Registered) -> None:
     """Apply what `refuse` lets pass, in one transaction with the gaps that come of it."""
-    settings, difference = copy.settings, changed(copy.settings, description, registered)
+    settings, difference = copy.settings, changed(copy.writer, copy.settings, description, registered)
     if not difference.names and not difference.other_source:
+        if not source.arn_of(copy.writer, registered):
+            source.note(copy.writer, copy.table, description)
+        copy.accept_tables = frozenset()
         return
     # a column of an attribute that is Twinrow's from now on stays as it is, and nobody writes it any more
     columns = tuple(column for column in copy.schema.columns if column.attribute not in settings.own)
@@ -180,11 +190,14 @@ def adapt(copy: Copy, description: TableDescription, registered: Registered) -> 
     )
     with copy.writer.transaction() as tx:
         lease.lock(tx, copy.lease, None)
-        source = {"source_id": description.table_id} if difference.other_source else {}
-        tables.update(tx, copy.table, config=json.dumps(difference.now), table_schema=to_json(schema), **source)
+        tables.update(tx, copy.table, config=json.dumps(difference.now), table_schema=to_json(schema))
+        if difference.other_source:
+            tables.update(tx, copy.table, source_id=description.table_id or description.arn)
+            source.note(tx, copy.table, description)
+            reconcile.forget_pass(tx, copy.table)  # it has read the former table
         lease.raise_schema_version(tx, copy.lease, schema.version)
         if difference.names & {"linked", "link_attribute"}:
             outbox.forgive_refused(tx, copy.table)
         for cause in difference.gaps:
             gap.record(tx, copy.table, cause, at=tx.now())
-    copy.schema = schema
+    copy.schema, copy.accept_tables = schema, frozenset()  # the word of a person was for the table that is there now

@@ -55,7 +55,7 @@ class RowIds:
 class Difference:
     """One key on which the sides are not equal. `orphan`: the row's fingerprint is not that of its own key columns.
 
-    `image` is that of the item when it was seen.
+    `image` is that of the item when it was seen. `gone`: a consistent read found no item for the row.
     """
 
     kind: DifferenceKind
@@ -65,6 +65,7 @@ class Difference:
     attributes: tuple[str, ...] = ()
     orphan: bool = False
     image: bytes = ABSENT
+    gone: bool = False
 
 
 class Comparer:

@@ -116,6 +116,8 @@ class Copy:
         self._key_index_after = 0.0
         self.partiql = True
         self.allow_global = False
+        self.accept_tables: frozenset[str] = frozenset()  # ARNs and ids that a person takes for the table from now on
+        self.accept_deletes: int | None = None  # so many deletes a person allows to the next pass
         self.workers: int | None = None
         self.foreign: dict[bytes, float] = {}  # items met with an id that is not ours: when our link was through
         self.loss_told = False

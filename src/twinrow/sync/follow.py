@@ -13,6 +13,7 @@ from twinrow.capture.stream import EMPTY_S, NEWER_S, StreamBatch, StreamReader
 from twinrow.errors import Broken, Transient
 from twinrow.state import checkpoint, gap, lease
 from twinrow.state.checkpoint import Checkpoint
+from twinrow.sync import source
 from twinrow.sync.apply import Batch, apply
 from twinrow.sync.copy import Copy
 from twinrow.sync.link import Linker
@@ -129,7 +130,9 @@ class Follow:
         """All of the old stream is applied: go on with the new one; what was written between them, reconcile finds."""
         copy = self._copy
         old = self._reader.arn
-        now = copy.dynamodb.describe(copy.table).stream_arn
+        description = copy.dynamodb.describe(copy.table)
+        source.look(copy, description)
+        now = description.stream_arn
         if now == old:
             return
         at = copy.dynamodb.clock.now()

@@ -7,15 +7,18 @@ import json
 from twinrow import clock
 from twinrow.capture.scan import ParallelScan, ScannedPage
 from twinrow.change import Item
+from twinrow.errors import Broken
 from twinrow.failpoint import fail_point
+from twinrow.mysql import Connection
 from twinrow.sink import statements
 from twinrow.state import checkpoint, dead_letter, gap, lease, recheck, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.settling import Settling
-from twinrow.sync import seen
+from twinrow.sync import seen, source
 from twinrow.sync.compare import Comparer, Difference
 from twinrow.sync.compare_page import PageComparer
 from twinrow.sync.copy import Copy
+from twinrow.sync.lonely import LonelyRows
 from twinrow.sync.seen import Seen
 
 PART = "reconcile:"
@@ -47,8 +50,8 @@ class Reconcile:
         self._seen = Seen()
         self._pass_at = self._read_from = 0.0
         self._gaps_up_to = 0
-        self._row_after: int | None = None
-        self._row_until = 0
+        self._rows: LonelyRows | None = None
+        self._is_decided = False
         self._pages_since = 0
         self._suspected = False
         self._settling: Settling | None = None
@@ -71,7 +74,8 @@ class Reconcile:
     @property
     def trouble(self) -> str:
         """Why the pass waits for DynamoDB, when it does."""
-        return self._scan.trouble if self._scan is not None else ""
+        waiting = self._rows.trouble if self._rows is not None else ""
+        return waiting or (self._scan.trouble if self._scan is not None else "")
 
     def step(self) -> bool:
         """Begin a pass when one is due, or handle a page of it; whether there was anything to do."""
@@ -79,15 +83,19 @@ class Reconcile:
             return False
         if recheck.count(self._copy.writer, self._copy.table) > RECHECKS_WAITING_MAX:
             return False
-        if self._row_after is not None:
-            return self._rows_step()
+        if self._rows is not None:
+            return self._rows_step(self._rows)
         scan = self._scan
         page = scan.take(0.0) if scan is not None else None
         if page is not None:
             self._page(page)
         if scan is None or scan.done:
             self._save()
-            self._row_after, self._row_until = 0, self._current().last_row_id()
+            # Rows written since the scan ended are not asked for: on a busy table there would be no end of them.
+            until = self._current().last_row_id()
+            self._rows = LonelyRows(
+                self._copy, self._seen, until, self._suspect_keys, self._decided, decided=self._is_decided
+            )
         return page is not None
 
     def snapshot_is_through(self, started_at: float) -> None:
@@ -119,9 +127,11 @@ class Reconcile:
 
     def _begin(self) -> bool:
         copy = self._copy
+        source.look(copy)
         known = checkpoint.load(copy.writer, copy.table, PART)
         info = known.get(checkpoint.RECONCILE_BEGUN)
-        self._seen, self._row_after, self._suspected, self._settling = Seen(), None, info is not None, None
+        self._seen, self._rows, self._suspected, self._settling = Seen(), None, info is not None, None
+        self._is_decided = info is not None and info.done
         positions: dict[int, Item | None] = dict.fromkeys(range(self._segments))
         if info is not None and info.position:
             self._pass_at, self._gaps_up_to = float(info.position), int(info.info or 0)
@@ -181,8 +191,11 @@ class Reconcile:
             self._save()
 
     def _suspect(self, found: list[Difference]) -> None:
-        self._suspected |= bool(found)
-        recheck.add(self._copy.writer, self._copy.table, [(one.hash, one.key) for one in found], CAUSE)
+        self._suspect_keys([(one.hash, one.key) for one in found])
+
+    def _suspect_keys(self, keys: list[tuple[bytes, Item]]) -> None:
+        self._suspected |= bool(keys)
+        recheck.add(self._copy.writer, self._copy.table, keys, CAUSE)
 
     def _save(self) -> None:
         """Positions and met rows, durable together: an interrupted pass goes on from here."""
@@ -203,23 +216,32 @@ class Reconcile:
         self._positions.clear()
         self._pages_since = 0
 
-    def _rows_step(self) -> bool:
-        """Rows that no scanned item had: their items are gone, or came after the scan had passed; recheck tells.
-
-        Rows written since the scan ended are not asked for: on a busy table there would be no end of them.
-        """
-        comparer, after = self._current(), self._row_after or 0
-        ids = next(comparer.row_ids(after), None) if after < self._row_until else None
-        if ids is None:
+    def _rows_step(self, rows: LonelyRows) -> bool:
+        """Rows that no scanned item had: their items are gone, or came after the scan had passed; recheck tells."""
+        if rows.through:
             self._end()
             return not self.running
-        self._row_after = ids.last
-        lonely = list(comparer.rows_of([row_id for row_id in ids.live if row_id not in self._seen]))
-        extra = [comparer.extra(row) for row in lonely]
-        keys = [(one.hash, {} if one.orphan else one.key) for one in extra]
-        recheck.add(self._copy.writer, self._copy.table, keys, CAUSE)
-        self._suspected |= bool(lonely)
-        return True
+        try:
+            return rows.step(self._current())
+        except Broken:
+            self._give_up()
+            raise
+
+    def _decided(self) -> None:
+        """The rows may go, be it by their number or by the word of a person; an interrupted pass does not ask again."""
+        copy = self._copy
+        began = Checkpoint(repr(self._pass_at), True, self._read_from, str(self._gaps_up_to))
+        with copy.writer.transaction() as tx:
+            lease.lock(tx, copy.lease, None)
+            checkpoint.save(tx, copy.table, {checkpoint.RECONCILE_BEGUN: began})
+        fail_point("before-mass-delete")
+
+    def _give_up(self) -> None:
+        """The pass is not gone on with: what it has read may be of a wrong table. The next start begins another."""
+        copy = self._copy
+        with copy.writer.transaction() as tx:
+            lease.lock(tx, copy.lease, None)
+            forget_pass(tx, copy.table)
 
     def _end(self) -> None:
         """Every suspect found is in recheck; gaps found before the pass began are mended once those are worked off.
@@ -240,8 +262,7 @@ class Reconcile:
         with copy.writer.transaction() as tx:
             lease.lock(tx, copy.lease, None)
             gap.close(tx, copy.table, self._gaps_up_to, tx.now())
-            checkpoint.forget(tx, copy.table, PART)
-            seen.forget(tx, copy.table)
+            forget_pass(tx, copy.table)
             tables.update(tx, copy.table, reconciled_at=self._pass_at)
         self.through_at, self._last_at, self._pass_at = self._read_from, self._pass_at, 0.0
         self.close()
@@ -251,3 +272,9 @@ class Reconcile:
         if self._scan is not None:
             self._scan.close()
             self._scan = None
+
+
+def forget_pass(tx: Connection, table: str) -> None:
+    """A pass is through, or not gone on with."""
+    checkpoint.forget(tx, table, PART)
+    seen.forget(tx, table)

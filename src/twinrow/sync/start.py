@@ -14,7 +14,7 @@ from twinrow.schema.table import KeyAttribute, TableSchema, check_overrides, emp
 from twinrow.sink import ddl, inspect, row_keys, statements
 from twinrow.state import checkpoint, lease, tables
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.sync import cells, changed_settings
+from twinrow.sync import cells, changed_settings, source
 from twinrow.sync.copy import Copy
 from twinrow.sync.follow import enter_stream
 from twinrow.sync.settings import PendingIndex, Settings
@@ -232,6 +232,7 @@ def _register(copy: Copy, description: TableDescription, schema: TableSchema) ->
         copy.writer, copy.table, copy.settings.into, description.table_id or description.arn,
         json.dumps(changed_settings.summary(copy.settings)), to_json(schema), copy.writer.now(),
     )  # fmt: skip
+    source.note(copy.writer, copy.table, description)
     tables.update(  # one that was begun and not made may have had other settings
         copy.writer, copy.table, into_table=copy.settings.into, source_id=description.table_id or description.arn,
         table_schema=to_json(schema), config=json.dumps(changed_settings.summary(copy.settings)),

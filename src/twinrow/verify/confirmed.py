@@ -15,9 +15,13 @@ from twinrow.sync.compare import Difference
 
 
 class Confirmed:
-    """Fingerprints and keys (none: the row is an orphan), a line each: a lost table would not fit into memory."""
+    """Fingerprints and keys (none: the row is an orphan), a line each: a lost table would not fit into memory.
+
+    `gone` counts the rows whose items were not found.
+    """
 
     def __init__(self) -> None:
+        self.gone = 0
         self._file = tempfile.TemporaryFile("w+", encoding="ascii", prefix="twinrow-")  # noqa: SIM115 - see __exit__
 
     def __enter__(self) -> Confirmed:
@@ -30,6 +34,7 @@ class Confirmed:
     def add(self, difference: Difference) -> None:
         """Keep one. Raises TwinrowError when there is no room for it."""
         key = {} if difference.orphan else difference.key
+        self.gone += difference.gone
         with _room():
             self._file.write(json.dumps([difference.hash.hex(), key]) + "\n")
 

@@ -9,6 +9,7 @@ from twinrow import clock
 from twinrow.errors import Transient, TwinrowError
 from twinrow.sink import statements
 from twinrow.state import dead_letter, lease, recheck
+from twinrow.sync import mass_delete
 from twinrow.verify.confirmed import Confirmed
 from twinrow.verify.reading import Reader, schema_of
 from twinrow.verify.suspects import SUSPECTS_A_ROUND_MAX
@@ -33,17 +34,22 @@ def repair_table(
     execute: bool,
     work_off: Callable[[], None],
     progress: Callable[[int, int], None] = lambda items, of: None,
+    accept_deletes: int | None = None,
 ) -> Repaired:
     """Verify, and with `execute` send each confirmed difference through recheck.
 
     `work_off` brings the rechecks to an end when no sync runs; one that runs does it itself. Raises TwinrowError when
-    there was no progress with them for STILL_S_MAX seconds.
+    there was no progress with them for STILL_S_MAX seconds, Broken when it would delete most of the rows because their
+    items were not found, and more than `accept_deletes`.
     """
     if not execute:
         return Repaired(verify_table(reader, progress), None)
     began = clock.monotonic()
     with Confirmed() as confirmed:
         found = verify_table(reader, progress, confirmed.add)
+        if mass_delete.must_ask(confirmed.gone, found.rows) and confirmed.gone > (accept_deletes or 0):
+            command = f"twinrow repair {found.table} --execute"
+            raise mass_delete.refusal(found.table, confirmed.gone, found.rows, accept_deletes, command)
         left = _mended(reader, found, confirmed, work_off)
     left.seconds = round(clock.monotonic() - began, 3)
     return Repaired(found, left)

@@ -291,10 +291,10 @@ class Suspects:
         if item is not None:
             own = comparer.one(suspect.hash, item, row)
         elif row is not None and not row.deleted:
-            own = comparer.extra(row)
+            own = replace(comparer.extra(row), gone=True)
         found = [own] if own is not None else []
         for second in seconds:
-            one = comparer.extra(second)
+            one = replace(comparer.extra(second), gone=item is None)
             # second rows go with their key, whatever their own key columns say
             found.append(one if suspect.orphan else replace(one, key=suspect.key, orphan=False))
         shown = comparer.shown_by(row) if found and not seconds else None

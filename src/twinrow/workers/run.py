@@ -32,7 +32,7 @@ from twinrow.sink import inspect
 from twinrow.state import checkpoint, counted, dead_letter, gap, lease, meta, outbox, recheck, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.settling import Settling
-from twinrow.sync import link, owed, start
+from twinrow.sync import link, owed, source, start
 from twinrow.sync.cells import PutOff
 from twinrow.sync.copy import Copy
 from twinrow.sync.follow import Follow
@@ -51,6 +51,8 @@ IDLE_S_MIN = 0.01
 """The first pause after work: what was just begun (a link, a query) is often through by then."""
 NOTE_EVERY_S = 0.5
 STAND_BY_S = 0.5
+SOURCE_LOOK_EVERY_S = 60.0
+"""DescribeTable costs nothing, but AWS takes only so many of them a second from an account."""
 DUE_LINKS_MAX = 500
 DUE_LINKS_EVERY_S = 0.5
 LINK_CALLS_WAITING_MAX = 64
@@ -122,6 +124,7 @@ class TableRun:
         self._linker: Linker | None = None
         self._noted_at = 0.0
         self._due_at = 0.0
+        self._source_at = clock.monotonic()
         self._recheck_at = 0.0
         self._throttles = 0
         self._recheck_trouble = ""
@@ -324,6 +327,7 @@ class TableRun:
                 worked |= reconcile.step()
                 self._tell_waiting(reconcile.trouble)
             worked |= self._pay_what_is_due()
+            self._look_at_source()
             worked |= self._cells.step()
             if not (self.shared.once and worked):  # --once counts what it leaves, not what it finds
                 worked |= self._mixed.step()
@@ -349,6 +353,16 @@ class TableRun:
             return False
         self._due_at = now
         return link.pay_what_is_due(self.copy, linker, DUE_LINKS_MAX) > 0
+
+    def _look_at_source(self) -> None:
+        """A table may be deleted and made again below a sync that runs; its index or scan then shows another one."""
+        if clock.monotonic() - self._source_at < SOURCE_LOOK_EVERY_S:
+            return
+        self._source_at = clock.monotonic()
+        try:
+            source.look(self.copy)
+        except Transient as trouble:  # asked again in a minute; what hangs on DynamoDB waits by itself
+            self._tell_waiting(str(trouble))
 
     def _adopts_first(self) -> bool:
         """While ids are adopted, marks wait in their index: new items must not take ids that the scan still brings."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twinrow import clock
-from twinrow.app.options import ConfigOption, TablesArgument, load_config, said
+from twinrow.app.options import (
+    AcceptDeletesOption,
+    ConfigOption,
+    TablesArgument,
+    accepted_deletes,
+    load_config,
+    said,
+)
 from twinrow.app.status import TableStatus, span
 from twinrow.app.terminal import complain, out
 from twinrow.app.typed import as_typed, in_text
@@ -45,6 +52,16 @@ def sync(
             "--adopt-links", help="Items of a new copy that carry an id give it to their row, where it is free."
         ),
     ] = False,
+    accept_table_id: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept-table-id",
+            metavar="ARN",
+            help="Go on with another DynamoDB table of the same name than the one that was copied: its ARN, or its id.",
+            show_default=False,
+        ),
+    ] = None,
+    accept_deletes: AcceptDeletesOption = None,
     serve: Annotated[
         str | None,
         typer.Option("--serve", metavar="HOST:PORT", help="Show the page there, for example 127.0.0.1:8642."),
@@ -90,7 +107,10 @@ def sync(
         raise ConfigError(
             "--serve-token-file is the token of --serve, which is not given", remedy="add --serve HOST:PORT"
         )
-    how = How(once=once, adopt_links=adopt_links, serve=Addresses(serve, metrics, serve_token_file))
+    how = How(
+        once=once, adopt_links=adopt_links, serve=Addresses(serve, metrics, serve_token_file),
+        accept_tables=frozenset(accept_table_id or ()), accept_deletes=accepted_deletes(accept_deletes, loaded),
+    )  # fmt: skip
     raise typer.Exit(run(loaded, chosen, stop, log, how))
 
 
@@ -101,6 +121,8 @@ class How:
     once: bool
     adopt_links: bool
     serve: Addresses
+    accept_tables: frozenset[str] = frozenset()
+    accept_deletes: Mapping[str, int] = field(default_factory=dict)
 
 
 def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how: How) -> int:
@@ -117,6 +139,8 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     if why := unproved(config.mysql):
         log.event("warning", "unproved", "", f"{why} (add ?ssl_ca=FILE to `mysql.url`)")
     copies = copies_of(config, chosen, stop, adopt_links=how.adopt_links, mysql=mysql)
+    for copy in copies:
+        copy.accept_tables, copy.accept_deletes = how.accept_tables, how.accept_deletes.get(copy.table)
     limit = limit_budgets(config)
     bars = Bars("items", drawn=not log.as_json, line=partial(log.event, "info", "progress"))
     view = SyncView(log, bars, once=once)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, load_config
+from twinrow.app.options import (
+    AcceptDeletesOption,
+    ConfigOption,
+    JsonOption,
+    TablesArgument,
+    accepted_deletes,
+    load_config,
+)
 from twinrow.app.signals import stop_on_signals
 from twinrow.app.terminal import complain, out, out_json, say
 from twinrow.app.typed import as_typed
@@ -59,6 +66,7 @@ def repair(
     tables: TablesArgument = None,
     config: ConfigOption = None,
     execute: Annotated[bool, typer.Option("--execute", help="Mend what differs; without it this only looks.")] = False,
+    accept_deletes: AcceptDeletesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find what differs, and with --execute bring each such row to what its item is now.
@@ -72,6 +80,7 @@ def repair(
       twinrow repair reviews --execute
     """
     loaded = load_config(config)
+    accepted = accepted_deletes(accept_deletes, loaded)
 
     def one(reader: Reader, copy: Copy, progress: Progress) -> Verdict:
         from twinrow.app.wiring import limit_budgets
@@ -81,7 +90,7 @@ def repair(
         limit = limit_budgets(loaded)
         repaired = repair_table(
             reader, execute=execute, work_off=lambda: work_off_rechecks(copy, copy.mysql, limit, reader.stop),
-            progress=progress,
+            progress=progress, accept_deletes=accepted.get(copy.table),
         )  # fmt: skip
         met = _differences(repaired.found)
         if repaired.left is not None and met:

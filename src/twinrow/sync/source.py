@@ -1,0 +1,64 @@
+"""Is the DynamoDB table still the one that was copied?
+
+Another one of the same name (a wrong region, account or endpoint, or a table made anew) must not empty the copy
+unasked. A table is known by its id, which DynamoDB gives to each table that is made, and by its ARN.
+"""
+
+from __future__ import annotations
+
+from twinrow.errors import Broken
+from twinrow.mysql import Connection
+from twinrow.state import checkpoint, tables
+from twinrow.state.checkpoint import Checkpoint
+from twinrow.state.tables import Registered
+from twinrow.sync.copy import Copy
+from twinrow.table_description import TableDescription
+
+PART = "source"
+"""The checkpoint that keeps the ARN of the copied table, as its position."""
+
+
+def arn_of(connection: Connection, registered: Registered) -> str:
+    """The ARN of the table that was copied, "" where it is not known (a copy of an older Twinrow)."""
+    known = checkpoint.load(connection, registered.table_name, PART).get(PART)
+    if known is not None and known.position:
+        return known.position
+    return registered.source_id if registered.source_id.startswith("arn:") else ""
+
+
+def is_another(connection: Connection, description: TableDescription, registered: Registered) -> bool:
+    """Whether the described table is another one than the one that was copied."""
+    copied_id = "" if registered.source_id.startswith("arn:") else registered.source_id
+    pairs = (copied_id, description.table_id), (arn_of(connection, registered), description.arn)
+    return any(all(pair) and pair[0] != pair[1] for pair in pairs)
+
+
+def note(tx: Connection, table: str, description: TableDescription) -> None:
+    """The described table is the one that is copied from now on."""
+    checkpoint.save(tx, table, {PART: Checkpoint(description.arn)})
+
+
+def refuse(copy: Copy, description: TableDescription, registered: Registered, accepted: frozenset[str]) -> None:
+    """Raise Broken for another table than the one that was copied, unless its ARN or id is `accepted`."""
+    if not is_another(copy.writer, description, registered) or accepted & {description.arn, description.table_id}:
+        return
+    wrong = f" (--accept-table-id names {', '.join(sorted(accepted))})" if accepted else ""
+    raise Broken(
+        f"DynamoDB has another table of this name than the one that was copied: {_told(description)} now, "
+        f"{arn_of(copy.writer, registered) or 'unknown ARN'} (id {registered.source_id}) before{wrong}",
+        where=f"table {copy.table}",
+        remedy="set region, endpoint_url and credentials right; or, to make MySQL equal to this table, "
+        f"twinrow sync {copy.table} --accept-table-id {description.arn or description.table_id}",
+    )
+
+
+def look(copy: Copy, description: TableDescription | None = None) -> None:
+    """Look again, where a table may have been exchanged below a sync that runs. Raises Broken; as `describe` does."""
+    found = description or copy.dynamodb.describe(copy.table)
+    registered = tables.load(copy.writer, copy.table)
+    if registered is not None:
+        refuse(copy, found, registered, frozenset())
+
+
+def _told(description: TableDescription) -> str:
+    return f"{description.arn} (id {description.table_id or 'unknown'})"
