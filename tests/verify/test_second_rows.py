@@ -11,6 +11,11 @@ from tests.fixtures.copying import Copying, marked, put_all, review
 from tests.fixtures.killing import lease_runs_out
 from tests.fixtures.waiting import wait_until
 
+from twinrow.errors import Broken
+from twinrow.sync.copy import Copy
+from twinrow.sync.snapshot import finish
+from twinrow.workers import run
+
 ITEMS = 20
 WAIT_S_MAX = 90.0
 HIDDEN = {"mysql": "INVISIBLE", "mariadb": "IGNORED"}
@@ -164,3 +169,23 @@ def test_a_second_row_with_another_key_s_columns_does_not_cost_the_right_one(mak
     assert left is not None
     assert left.in_step
     assert copying.rows("row_id") == [(1,), (2,), (3,)]
+
+
+def test_a_first_copy_whose_fingerprint_was_not_unique_at_its_end_stops(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loads prove by that index alone that their rows were absent."""
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(3)])
+
+    def late(copy: Copy) -> None:
+        _alter(copying, CHANGES["dropped"])
+        finish(copy)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "finish", late)
+        error = copying.once().outcome.error
+    assert isinstance(error, Broken)
+    copying.database.query(_remedy(str(error)))
+    copying.once_well()
+    copying.assert_equal(items=3)
