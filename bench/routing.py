@@ -67,7 +67,12 @@ def measured() -> dict[str, float]:
 def main() -> None:
     """Print the figures."""
     for name, figure in measured().items():
-        print(f"{figure:6.2f} µs  {name}")
+        target = (
+            ""
+            if "yardstick" in name
+            else f" (target: at most {TARGET_US:.0f}; {'met' if figure <= TARGET_US else 'missed'})"
+        )
+        print(f"{figure:6.2f} µs  {name}{target}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tests.entities.reading import LAW
 
 from twinrow.change import Item
 from twinrow.entities.condition import careful, filter_of, read_condition
-from twinrow.entities.settings import TestConfig
+from twinrow.entities.settings import WantedConfig
 
 EMPTY: dict[str, Any] = {}
 
@@ -34,17 +34,17 @@ def _holds(wanted: Any, item: Item, *, filtering: bool = True) -> bool:
         (["a", "b"], {"S": "b"}, True), (["a", "b"], {"S": "c"}, False), (["a", 7, True], {"N": "7"}, True),
         (["a", 7, True], {"BOOL": True}, True), (["a#{x}", "b#{x}"], {"S": "b#1"}, True),
         (["a#{x}", "b"], {"S": "b"}, True), (["a#{x}", "b"], {"S": "a#"}, False),
-        (TestConfig(exists=True), {"NULL": True}, True), (TestConfig(exists=False), {"NULL": True}, False),
-        (TestConfig(other_than="DRAFT"), {"S": "DRAFT"}, False), (TestConfig(other_than="DRAFT"), {"S": "x"}, True),
-        (TestConfig(other_than="7"), {"N": "7"}, True), (TestConfig(other_than=[7, "a"]), {"N": "7.0"}, False),
-        (TestConfig(other_than="T#{x}"), {"S": "T#1"}, False), (TestConfig(other_than="T#{x}"), {"S": "T#"}, True),
-        (TestConfig(low=1, high=3), {"N": "1"}, True), (TestConfig(low=1, high=3), {"N": "3.0"}, False),
-        (TestConfig(low=1, high=3), {"N": "2.999"}, True), (TestConfig(low=1), {"S": "2"}, False),
-        (TestConfig(low=1), {"N": "1E125"}, True), (TestConfig(high=0), {"N": "-1E-130"}, True),
-        (TestConfig(low="a", high="b"), {"S": "a"}, True), (TestConfig(low="a", high="b"), {"S": "b"}, False),
-        (TestConfig(low="a", high="b"), {"S": "aé"}, True), (TestConfig(low="a"), {"N": "1"}, False),
-        (TestConfig(low="\uffff"), {"S": "\U0001f986"}, True), (TestConfig(low=1, other_than=2), {"N": "2"}, False),
-        (TestConfig(low=1, other_than=2), {"N": "3"}, True), (TestConfig(low=1), {"N": "one"}, False),
+        (WantedConfig(exists=True), {"NULL": True}, True), (WantedConfig(exists=False), {"NULL": True}, False),
+        (WantedConfig(other_than="DRAFT"), {"S": "DRAFT"}, False), (WantedConfig(other_than="DRAFT"), {"S": "x"}, True),
+        (WantedConfig(other_than="7"), {"N": "7"}, True), (WantedConfig(other_than=[7, "a"]), {"N": "7.0"}, False),
+        (WantedConfig(other_than="T#{x}"), {"S": "T#1"}, False), (WantedConfig(other_than="T#{x}"), {"S": "T#"}, True),
+        (WantedConfig(low=1, high=3), {"N": "1"}, True), (WantedConfig(low=1, high=3), {"N": "3.0"}, False),
+        (WantedConfig(low=1, high=3), {"N": "2.999"}, True), (WantedConfig(low=1), {"S": "2"}, False),
+        (WantedConfig(low=1), {"N": "1E125"}, True), (WantedConfig(high=0), {"N": "-1E-130"}, True),
+        (WantedConfig(low="a", high="b"), {"S": "a"}, True), (WantedConfig(low="a", high="b"), {"S": "b"}, False),
+        (WantedConfig(low="a", high="b"), {"S": "aé"}, True), (WantedConfig(low="a"), {"N": "1"}, False),
+        (WantedConfig(low="\uffff"), {"S": "\U0001f986"}, True), (WantedConfig(low=1, other_than=2), {"N": "2"}, False),
+        (WantedConfig(low=1, other_than=2), {"N": "3"}, True), (WantedConfig(low=1), {"N": "one"}, False),
     ],
 )  # fmt: skip
 def test_what_an_attribute_must_be(wanted: Any, value: dict[str, Any], *, holds: bool) -> None:
@@ -54,8 +54,8 @@ def test_what_an_attribute_must_be(wanted: Any, value: dict[str, Any], *, holds:
 @pytest.mark.parametrize(
     ("wanted", "holds"),
     [
-        ("x", False), ("{x*}", False), (7, False), (False, False), (TestConfig(exists=True), False),
-        (TestConfig(exists=False), True), (TestConfig(other_than="x"), False), (TestConfig(low=1), False),
+        ("x", False), ("{x*}", False), (7, False), (False, False), (WantedConfig(exists=True), False),
+        (WantedConfig(exists=False), True), (WantedConfig(other_than="x"), False), (WantedConfig(low=1), False),
     ],
 )  # fmt: skip
 def test_a_missing_attribute_matches_nothing_but_its_absence(wanted: Any, *, holds: bool) -> None:
@@ -87,10 +87,11 @@ def test_of_several_templates_one_that_fits_the_others_is_found() -> None:
     ("wanted", "why"),
     [
         (EMPTY, "is empty"), ([], "empty list"), ({"a": []}, "`a`: is an empty list"), ({"a": "{"}, "`a`: a {"),
-        ({"a": float("nan")}, "no number"), ({"a": float("inf")}, "no number"), ({"a": TestConfig()}, "says nothing"),
-        ({"a": TestConfig(low=2, high=2)}, "matches nothing"), ({"a": TestConfig(low="a", high=1)}, "two types"),
-        ({"a": TestConfig(low=True)}, "texts that are not empty, or numbers"), ({"a": TestConfig(low="")}, "not empty"),
-        ({"a": TestConfig(exists=False, low=1)}, "never holds"),
+        ({"a": float("nan")}, "no number"), ({"a": float("inf")}, "no number"), ({"a": WantedConfig()}, "says nothing"),
+        ({"a": WantedConfig(low=2, high=2)}, "matches nothing"), ({"a": WantedConfig(low="a", high=1)}, "two types"),
+        ({"a": WantedConfig(low=True)}, "texts that are not empty, or numbers"),
+        ({"a": WantedConfig(low="")}, "not empty"),
+        ({"a": WantedConfig(exists=False, low=1)}, "never holds"),
         ({f"a{n}": [f"x{m}#{{p}}" for m in range(9)] for n in range(3)}, "multiplied out"),
     ],
 )  # fmt: skip
@@ -99,8 +100,8 @@ def test_what_is_no_condition(wanted: Any, why: str) -> None:
         read_condition(wanted, filtering=True)
 
 
-@pytest.mark.parametrize("wanted", [TestConfig(other_than="x"), TestConfig(low=1), TestConfig(high=1)])
-def test_what_an_item_is_is_not_told_by_ranges(wanted: TestConfig) -> None:
+@pytest.mark.parametrize("wanted", [WantedConfig(other_than="x"), WantedConfig(low=1), WantedConfig(high=1)])
+def test_what_an_item_is_is_not_told_by_ranges(wanted: WantedConfig) -> None:
     with pytest.raises(ValueError, match="`a`: `not`, `from` and `to` are for `where`"):
         read_condition({"a": wanted})
 
@@ -118,7 +119,7 @@ ODD = st.dictionaries(st.sampled_from(["a", "b", "c"]), _JSON)
 @given(ODD)
 def test_what_is_no_item_is_looked_at_without_an_error(item: Any) -> None:
     every = [
-        {"a": "x#{p}", "b": ["x", "y"]}, {"a": 7, "b": True}, {"a": TestConfig(low=1), "b": TestConfig(high="x")},
-        {"a": TestConfig(other_than=["x#{p}", 7]), "c": TestConfig(exists=False)},
+        {"a": "x#{p}", "b": ["x", "y"]}, {"a": 7, "b": True}, {"a": WantedConfig(low=1), "b": WantedConfig(high="x")},
+        {"a": WantedConfig(other_than=["x#{p}", 7]), "c": WantedConfig(exists=False)},
     ]  # fmt: skip
     _holds(every, careful(item))

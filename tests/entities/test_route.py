@@ -11,6 +11,7 @@ from tests.entities.reading import LAW, WITH_ANSWERS, expected, items_of, naive,
 from tests.entities.test_condition import ODD
 
 from twinrow.change import Item
+from twinrow.entities.columns import value_table
 from twinrow.entities.condition import AnyOf, Clause, Exists, parts_of
 from twinrow.entities.part import Part
 from twinrow.entities.route import Target, part_values, router
@@ -105,6 +106,25 @@ def test_a_text_of_the_split_is_new_until_its_table_is_there_and_rest_beyond_the
     assert full(_item(_type="Bill"))[0] == Target("row", "", "rest")
     for odd in ({"S": ""}, {"N": "7"}, {"NULL": True}, {"S": 7}, {"S": ["x"]}, "x", None):
         assert route({"_type": odd})[0] == Target("row", "", "rest")  # type: ignore[dict-item]
+
+
+def test_of_two_hundred_texts_fifty_get_tables() -> None:
+    split = split_of('split = { attribute = "_type" }')
+    tables: dict[str, str] = {}
+    for n in range(200):
+        target, _ = router(split, tables)(_item(_type=f"Type{n}"))
+        if target.fate == "new":
+            assert split.by_value is not None
+            tables[target.entity] = value_table(split.by_value, target.entity, [*tables.values(), "rest"])
+    assert len(tables) == 50
+    assert router(split, tables)(_item(_type="Type49"))[0].into == "type49"
+    assert router(split, tables)(_item(_type="Type50"))[0].into == "rest"
+
+
+def test_long_keys_emoji_and_braces_are_texts_like_others() -> None:
+    route = router(split_of('entities = [{ name = "a", when = { PK = "{{🦆}}#{x}", SK = "{y*}" } }]'))
+    long = "é#{}" * 256
+    assert route(_item(PK="{🦆}#{1}", SK=long))[1] == ("{1}", long)
 
 
 @pytest.mark.parametrize("name", WITH_ANSWERS)

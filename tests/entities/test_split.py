@@ -14,7 +14,7 @@ from twinrow.entities.columns import Index, PartColumn, indexes, part_columns, s
 from twinrow.entities.doubts import hidden, without_items
 from twinrow.entities.part import Part
 from twinrow.entities.route import router
-from twinrow.entities.settings import read_keys
+from twinrow.entities.settings import from_json, read_keys, to_json
 from twinrow.entities.split import Around, check_keys, read_split
 from twinrow.errors import ConfigError
 from twinrow.schema.table import Override
@@ -134,6 +134,14 @@ def test_other_rules_than_when_are_checked_against_the_key_too() -> None:
             check_keys(split_of(text), {"PK": "N"}, "tables[0] (t)")
         assert where in told.value.where
     check_keys(split_of(_entities('{ name = "b", when = { PK = 7, SK = "x" } }')), {"PK": "N", "SK": "S"}, "t")
+
+
+@pytest.mark.parametrize("name", WITH_ANSWERS)
+def test_the_keys_are_kept_as_json(name: str) -> None:
+    keys = read_keys(table_of(name), name)
+    assert from_json(to_json(keys)) == keys
+    with pytest.raises(ValueError, match="not the keys of a split"):
+        from_json('{"entities": 7}')
 
 
 # ---- doubts

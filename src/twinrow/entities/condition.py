@@ -16,7 +16,7 @@ from typing import Final
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.number import canonical_number, exact_decimal
 from twinrow.entities.part import Part
-from twinrow.entities.settings import Scalar, TestConfig, Wanted, When
+from twinrow.entities.settings import Scalar, Wanted, WantedConfig, When
 from twinrow.entities.template import Template, Texts, matcher, parse_template
 
 CLAUSES_MAX: Final = 500
@@ -104,14 +104,14 @@ def _choices(tests: list[Test]) -> Iterator[list[Test]]:
 def _tests(attribute: str, wanted: Wanted, *, filtering: bool) -> list[Test]:
     """The tests of one attribute, never none."""
     try:
-        if not isinstance(wanted, TestConfig):
+        if not isinstance(wanted, WantedConfig):
             return [_any_of(attribute, wanted)]
         return _further(attribute, wanted, filtering=filtering)
     except ValueError as error:
         raise ValueError(f"`{attribute}`: {error}") from error
 
 
-def _further(attribute: str, wanted: TestConfig, *, filtering: bool) -> list[Test]:
+def _further(attribute: str, wanted: WantedConfig, *, filtering: bool) -> list[Test]:
     tests: list[Test] = []
     if wanted.exists is not None:
         tests.append(Exists(attribute, wanted.exists))

@@ -23,10 +23,8 @@ def _told(text: str, **limits: Any) -> msgspec.Meta:
     return msgspec.Meta(description=text, **limits)
 
 
-class TestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class WantedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an attribute must be, beyond equality: `exists` everywhere, the others in `where`."""
-
-    __test__ = False  # pytest takes every class of this name for tests
 
     exists: Annotated[bool | None, _told("Whether the item has the attribute.")] = None
     other_than: Annotated[
@@ -38,7 +36,7 @@ class TestConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     high: Annotated[Scalar | None, _told("Less than this.")] = msgspec.field(default=None, name="to")
 
 
-Wanted = Scalar | list[Scalar] | TestConfig
+Wanted = Scalar | list[Scalar] | WantedConfig
 When = dict[str, Wanted]
 
 
@@ -102,6 +100,19 @@ def read_keys(raw: Mapping[str, Any], where: str) -> SplitKeys:
 def _entity_title(entity: object) -> str:
     name = entity.get("name") if isinstance(entity, dict) else None
     return f"entity {name!r}" if isinstance(name, str) else "an entity without a name"
+
+
+def to_json(keys: SplitKeys) -> str:
+    """Return the keys as JSON, to be kept beside the copy: what the rows were split by. Equal keys give equal text."""
+    return msgspec.json.encode(keys, order="deterministic").decode()
+
+
+def from_json(text: str) -> SplitKeys:
+    """Return the keys that `to_json` wrote. Raises ValueError for anything else."""
+    try:
+        return msgspec.json.decode(text, type=SplitKeys)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"not the keys of a split: {error}") from error
 
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
