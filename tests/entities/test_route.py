@@ -104,6 +104,9 @@ def test_a_text_of_the_split_is_new_until_its_table_is_there_and_rest_beyond_the
     assert route(_item(_type="_Unique"))[0].fate == "ignored"
     full = router(split, {"Order": "app_order", "Line": "app_line"})
     assert full(_item(_type="Bill"))[0] == Target("row", "", "rest")
+    ignoring = split_of('unmatched = "ignore"\nsplit = { attribute = "_type", tables_max = 1 }')
+    assert router(ignoring, {"Order": "order"})(_item(_type="Bill"))[0] == Target("row", "", "rest")
+    assert router(ignoring, {"Order": "order"})(_item(PK="x"))[0] == Target("unmatched")
     for odd in ({"S": ""}, {"N": "7"}, {"NULL": True}, {"S": 7}, {"S": ["x"]}, "x", None):
         assert route({"_type": odd})[0] == Target("row", "", "rest")  # type: ignore[dict-item]
 
@@ -119,6 +122,15 @@ def test_of_two_hundred_texts_fifty_get_tables() -> None:
     assert len(tables) == 50
     assert router(split, tables)(_item(_type="Type49"))[0].into == "type49"
     assert router(split, tables)(_item(_type="Type50"))[0].into == "rest"
+
+
+def test_many_rules_on_several_attributes_are_compiled_without_multiplying_them_out() -> None:
+    whens = [{name: f"{name}{n}"} for name in "abcd" for n in range(100)]
+    raw = {"entities": [{"name": f"e{n}", "when": when} for n, when in enumerate(whens)]}
+    route = router(read_split(read_keys(raw, "t"), Around("rest"), "t"))
+    for n, when in enumerate(whens):
+        assert route({name: {"S": text} for name, text in when.items()})[0].entity == f"e{n}"
+    assert route(_item(a="x", b="b7", d="d3"))[0].entity == "e107"
 
 
 def test_long_keys_emoji_and_braces_are_texts_like_others() -> None:

@@ -209,7 +209,9 @@ def _comment(
     share = f"{cluster.share:.0%}" if cluster.share >= SHARE_MIN else "under 1%"
     lines = [f"{name}: {len(cluster.rows):,} items ({share}), for example {_example(first, keys)}"]
     if ignored:
-        lines.append("a library's own items; without `ignore` they would be rows, too")
+        own = cluster.value is not None or (_text(first, keys[0]) or "").startswith(MACHINERY_HEADS)
+        what = "a library's own items" if own else "keys only, both the same, as guards are"
+        lines.append(f"{what}; without `ignore` they would be rows, too")
         return lines
     lines.append(f"columns: {', '.join(map(quoted, listed)) or 'the keys only'}{more}")
     lines += [one.note for one in fields if one.note]

@@ -20,8 +20,9 @@ matches it; to a table that is still to be made, for a text that `[tables.split]
 
 LEAF_MAX: Final = 2
 """With so few rules left it is quicker to try them one by one."""
-DEPTH_MAX: Final = 4
-"""Attributes looked up before rules are tried one by one; rules without a fixed text are copied into every branch."""
+COPIES_MAX: Final = 2_000
+"""A rule without a fixed text is copied into every branch of a look-up. Without a bound, a hundred rules on each of
+three attributes would make a million branches."""
 
 NO_MATCH: Final = "matches no entity"
 """The reason of a dead letter."""
@@ -52,7 +53,7 @@ def router(split: Split, tables: Mapping[str, str] | None = None) -> Route:
     """
     after = _after_rules(split, tables or {})
     rules = [rule for entity in split.entities for rule in _rules(entity, split.separator)]
-    first = _node(rules, split.separator, after, 0)
+    first = _node(rules, split.separator, after, COPIES_MAX)
     route = _filtered(first, filter_of(split.where, split.separator)) if split.where else first
 
     def guarded(item: Item) -> Routed:
@@ -145,19 +146,21 @@ _Key = Callable[[Clause], frozenset[str] | None]
 """Which branches a clause can match in; None: in any."""
 
 
-def _node(rules: Sequence[_Rule], separator: str, after: Route, depth: int) -> Route:
+def _node(rules: Sequence[_Rule], separator: str, after: Route, copies_max: int) -> Route:
     """Tell as many rules apart as one look-up can, then again; what is left is tried one by one."""
-    chosen = _best_look_up(rules, separator) if len(rules) > LEAF_MAX and depth < DEPTH_MAX else None
+    chosen = _best_look_up(rules, separator, copies_max) if len(rules) > LEAF_MAX else None
     if chosen is None:
         return _leaf(rules, separator, after)
     attribute, whole, key = chosen
     keyed = [(rule, key(rule.clause)) for rule in rules]
     branches = {}
-    for text in sorted({text for _, texts in keyed if texts is not None for text in texts}):
+    every = sorted({text for _, texts in keyed if texts is not None for text in texts})
+    others_max = copies_max // len(every) if any(texts is None for _, texts in keyed) else copies_max
+    for text in every:
         here = [rule for rule, texts in keyed if texts is None or text in texts]
         known = [_without(rule, attribute, text) for rule in here] if whole else here
-        branches[text] = _node(known, separator, after, depth + 1)
-    others = _node([rule for rule, texts in keyed if texts is None], separator, after, depth + 1)
+        branches[text] = _node(known, separator, after, others_max)
+    others = _node([rule for rule, texts in keyed if texts is None], separator, after, others_max)
     look_up = branches.get
 
     def by_text(item: Item) -> Routed:
@@ -173,7 +176,7 @@ def _node(rules: Sequence[_Rule], separator: str, after: Route, depth: int) -> R
     return by_text if whole else by_head
 
 
-def _best_look_up(rules: Sequence[_Rule], separator: str) -> tuple[str, bool, _Key] | None:
+def _best_look_up(rules: Sequence[_Rule], separator: str, copies_max: int) -> tuple[str, bool, _Key] | None:
     """(attribute, whether its whole text is looked up, key) that leaves the fewest rules to try; None: none helps."""
     attributes = dict.fromkeys(test.attribute for rule in rules for test in rule.clause)
     best: tuple[str, bool, _Key] | None = None
@@ -181,8 +184,9 @@ def _best_look_up(rules: Sequence[_Rule], separator: str) -> tuple[str, bool, _K
     for whole in (True, False):
         for attribute in attributes:
             key: _Key = partial(_texts, attribute) if whole else partial(_heads, attribute, separator)
-            left = _most_left([key(rule.clause) for rule in rules])
-            if left < fewest:
+            keys = [key(rule.clause) for rule in rules]
+            left = _most_left(keys)
+            if left < fewest and _copies(keys) <= copies_max:
                 best, fewest = (attribute, whole, key), left
     return best
 
@@ -194,6 +198,11 @@ def _most_left(keys: Sequence[frozenset[str] | None]) -> int:
         for text in one or ():
             here[text] = here.get(text, 0) + 1
     return anywhere + max(here.values(), default=0)
+
+
+def _copies(keys: Sequence[frozenset[str] | None]) -> int:
+    """How many rules a look-up copies: those that match in any branch, into each."""
+    return sum(one is None for one in keys) * len({text for one in keys for text in one or ()})
 
 
 def _texts(attribute: str, clause: Clause) -> frozenset[str] | None:
@@ -258,10 +267,12 @@ def _after_rules(split: Split, tables: Mapping[str, str]) -> Route:
     rest: Routed = (Target(fate, "", split.into if fate == "row" else None), ())
     if split.by_value is None:
         return lambda item: rest
-    return _by_value(split.by_value, tables, rest)
+    # Beyond `tables_max` an item has its row in the rest table, whatever `unmatched` says: it does match the split.
+    beyond: Routed = (Target("row", "", split.into), ())
+    return _by_value(split.by_value, tables, rest, beyond)
 
 
-def _by_value(told: ByValue, tables: Mapping[str, str], rest: Routed) -> Route:
+def _by_value(told: ByValue, tables: Mapping[str, str], rest: Routed, beyond: Routed) -> Route:
     known: dict[str, Routed] = {
         value: (Target("row", value, into, by_value=True), ()) for value, into in tables.items()
     }  # fmt: skip
@@ -276,8 +287,8 @@ def _by_value(told: ByValue, tables: Mapping[str, str], rest: Routed) -> Route:
         found = look_up(text)
         if found is not None:
             return found
-        if room and isinstance(text, str):
-            return Target("new", text, by_value=True), ()
-        return rest
+        if not isinstance(text, str):
+            return rest
+        return (Target("new", text, by_value=True), ()) if room else beyond
 
     return route
