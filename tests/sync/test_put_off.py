@@ -25,7 +25,9 @@ from twinrow.sync import cells
 from twinrow.sync import copy as copy_module
 
 HALF = {"N": "0.5"}
-WIDEN = "ALTER TABLE `{}` MODIFY COLUMN visits DECIMAL(38,9) NULL"
+WIDEN = "ALTER TABLE `{}` MODIFY COLUMN visits {} NULL"
+TYPES = {"pending-index": "DECIMAL(38,9)", "stream": "DECIMAL(38,9)", "scan": "DECIMAL(65,27)"}
+"""What a hand makes of the column: what is asked for, or more."""
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_in_every_capture_what_waits_for_a_person_is_noted_and_shown_after_a_han
     assert told(copying) == [("visits", 3)]
     copying.assert_equal(items=10)
 
-    copying.database.query(WIDEN.format(copying.table))
+    copying.database.query(WIDEN.format(copying.table, TYPES[capture]))
     copying.once_well()
     assert visits(copying) == [Decimal("0.5")] * 3
     assert told(copying) == []
@@ -142,7 +144,7 @@ def test_a_walk_that_was_killed_is_taken_up_and_overwrites_no_newer_row(
     copying = copied(make_copying, rebuild_rows_max=5)
     put_all(copying.client, copying.table, [marked(n, visits=HALF) for n in (1, 2, 3)])
     copying.once_well()
-    copying.database.query(WIDEN.format(copying.table))
+    copying.database.query(WIDEN.format(copying.table, "DECIMAL(38,9)"))
     put_all(copying.client, copying.table, [marked(2, visits={"N": "7"})])
     code, output = copying.process_once(environment={"TWINROW_FAIL_POINT": "after-cells:1"})
     assert code == -signal.SIGKILL, output
@@ -151,6 +153,7 @@ def test_a_walk_that_was_killed_is_taken_up_and_overwrites_no_newer_row(
 
     monkeypatch.setattr(cells, "ROWS_A_STEP_MAX", 1)
     monkeypatch.setattr(cells, "ROWS_LOOKED_AT_MAX", 2)
+    monkeypatch.setattr(cells, "LOCKED_S_MAX", 0.0)
     copying.once_well()
     assert visits(copying) == [Decimal("0.5"), 7, Decimal("0.5")]
     assert told(copying) == []

@@ -34,6 +34,8 @@ FRACTION: Final = ColumnType("DECIMAL", 38, 9)
 NUMBER_TOP: Final = ColumnType("DECIMAL", 65, 27)
 """The widest type that a number's column grows to."""
 
+NUMBERS: Final = (BIGINT, WHOLE, FRACTION, NUMBER_TOP)
+"""The types of numbers' columns."""
 _HEIGHT: Final = {BIGINT: 0, MIDDLE: 1, WHOLE: 2, FRACTION: 2, NUMBER_TOP: 3}
 _OTHERS: Final[dict[str, ColumnType]] = {
     "S": ColumnType("MEDIUMTEXT"),

@@ -76,12 +76,12 @@ def _hash(attribute: str) -> bytes:
 
 def note(tx: Connection, table: str, rows: Mapping[str, int]) -> None:
     """Rows of this transaction show NULL for values of another type: how many, by attribute."""
-    for attribute, count in rows.items():
-        tx.execute(
-            "INSERT INTO _twinrow_mixed (table_name, attribute_hash, attribute, noted, kinds) "
-            "VALUES (%s, %s, %s, %s, '{}') ON DUPLICATE KEY UPDATE noted = noted + VALUES(noted)",
-            (table, _hash(attribute), attribute, count),
-        )
+    tx.execute(
+        "INSERT INTO _twinrow_mixed (table_name, attribute_hash, attribute, noted, kinds) VALUES "
+        + ", ".join(["(%s, %s, %s, %s, '{}')"] * len(rows))
+        + " ON DUPLICATE KEY UPDATE noted = noted + VALUES(noted)",
+        [one for attribute, count in rows.items() for one in (table, _hash(attribute), attribute, count)],
+    )
 
 
 def counted(tx: Connection, table: str, one: Mixed, values: int, kinds: Mapping[str, int]) -> None:

@@ -12,16 +12,18 @@ from collections import Counter
 from collections.abc import Sequence
 
 from twinrow import clock
-from twinrow.errors import SchemaBusy, SchemaMoved
+from twinrow.decode.kind import Kind
+from twinrow.errors import SchemaBusy, SchemaMoved, TransactionRetry
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection, MySQLError
-from twinrow.schema.column_type import BIGINT
-from twinrow.schema.evolve import Evolution, Wanted, WidenColumn, part_of, wanted_by
+from twinrow.schema.column_type import BIGINT, NUMBERS, ColumnType, join
+from twinrow.schema.evolve import Evolution, Wanted, WidenColumn, evolve_to, wanted_by
 from twinrow.schema.json_cell import compact
 from twinrow.schema.load_text import WritableRow
 from twinrow.schema.naming import quote
 from twinrow.schema.row import key_of, rebuilt_cells, to_item
-from twinrow.sink import ddl, inspect, statements
+from twinrow.schema.sql_type import SqlValue
+from twinrow.sink import inspect, statements
 from twinrow.sink.alone import undo
 from twinrow.state import checkpoint, deferred, lease, recheck
 from twinrow.state.checkpoint import Checkpoint
@@ -32,9 +34,12 @@ from twinrow.sync.copy import Asked, Copy
 ROWS_LOOKED_AT_MAX = 20_000
 """Rows that one step of the walk passes. It looks at them before the lock; few of them hold anything in extra."""
 ROWS_A_STEP_MAX = 500
-"""Rows rewritten under one lock: some 0.2 s, in which no other row of the table is written."""
+"""Rows rewritten under one lock: some 0.2 s on a near server, in which no other row of the table is written."""
+LOCKED_S_MAX = 0.5
+"""A step ends after so long, since a far server takes a round trip for each row."""
 EXTRA_BYTES_A_STEP_MAX = 4_000_000
 """Extra of one row may be as long as its item, 400 KB."""
+LOCK_RETRY_S = 1.0
 SAVEPOINT = "twinrow_cells"
 RULES = "cells"
 """The checkpoint that names the rules by which cells were made."""
@@ -100,18 +105,16 @@ class PutOff:
         except SchemaMoved:
             copy.load_schema()
             return True
+        except TransactionRetry:  # a deadlock, or a lock that somebody holds: the rows can wait
+            self._try_at = clock.monotonic() + LOCK_RETRY_S
+            return False
 
     def _alter(self, asked: Asked) -> bool:
         """Try to get the columns: a hand may have widened them by now, or the reader in the way has gone."""
         copy, before = self._copy, self._copy.schema
-        found = inspect.columns(copy.writer, copy.settings.into)
-        by_hand = [
-            step
-            for step in asked.wished.steps
-            if isinstance(step, WidenColumn) and ddl.is_done(step, found, copy.flavour)
-        ]
+        by_hand = self._widened_by_hand(asked)
         if by_hand:
-            self._enter(part_of(before, asked.wished, by_hand))
+            self._enter(evolve_to(before, by_hand))
         elif asked.evolution.steps:
             copy.change_schema(asked.evolution)
         if copy.schema is not before:
@@ -119,6 +122,20 @@ class PutOff:
         self._wants_person = copy.wants_person
         self._try_at = clock.monotonic() + copies.DDL_RETRY_S
         return False
+
+    def _widened_by_hand(self, asked: Asked) -> Wanted:
+        """Columns that are of a type by now that holds what is asked for."""
+        copy = self._copy
+        found = inspect.columns(copy.writer, copy.settings.into)
+        widened: dict[str, tuple[Kind, ColumnType]] = {}
+        for step in asked.wished.steps:
+            there = found.get(step.after.column) if isinstance(step, WidenColumn) else None
+            if there is None or not isinstance(step, WidenColumn):
+                continue
+            for number in NUMBERS:
+                if there.is_of(number, copy.flavour) and join(number, step.after.type) == number:
+                    widened[step.after.attribute] = step.after.kind, number
+        return widened
 
     def _enter(self, evolution: Evolution) -> None:
         """Take the columns as the table has them now, unless another session changes it at this moment."""
@@ -144,12 +161,13 @@ class PutOff:
         whole = len(chosen) == len(found) < ROWS_A_STEP_MAX
         with session.transaction() as tx:
             locked = lease.lock(tx, copy.lease, copy.schema.version)
-            rewritten = _rewrite(tx, copy, chosen)
+            rewritten, looked_at = _rewrite(tx, copy, chosen)
             fail_point("after-cells")
             if last is None:
                 deferred.done(tx, copy.table, debt)
             else:
-                deferred.walked(tx, copy.table, debt, int(last) if whole else chosen[-1])
+                up_to = int(last) if whole and looked_at == len(chosen) else chosen[looked_at - 1]
+                deferred.walked(tx, copy.table, debt, up_to)
             lease.leave(tx, copy.lease, locked, rows_delta=0)
         copy.generation = locked.generation
         self.rewritten += rewritten
@@ -172,32 +190,41 @@ def bounded(found: Sequence[tuple[int, int]], bytes_max: int) -> list[int]:
     return chosen
 
 
-def _rewrite(tx: Connection, copy: Copy, row_ids: Sequence[int]) -> int:
-    """Set the cells that these rows' extra speaks of, under the lock; how many rows were changed.
+def _rewrite(tx: Connection, copy: Copy, row_ids: Sequence[int]) -> tuple[int, int]:
+    """Set the cells that these rows' extra speaks of, under the lock; how many were changed, how many looked at.
 
     A row that the server refuses goes to recheck, which finds out whose fault it is. An extra that is not of Twinrow
     is left to `verify`.
     """
     if not row_ids:
-        return 0
-    schema, rewritten = copy.schema, 0
-    where = f"`row_id` IN ({', '.join(map(str, row_ids))}) AND `_twinrow_extra` IS NOT NULL"
+        return 0, 0
+    schema, rewritten, until = copy.schema, 0, clock.monotonic() + LOCKED_S_MAX
+    places = {row_id: place for place, row_id in enumerate(row_ids, 1)}
+    where = f"`row_id` IN ({', '.join(map(str, row_ids))}) AND `_twinrow_extra` IS NOT NULL ORDER BY `row_id`"
     for row_id, key_hash, _, _, extra, *values in tx.query(statements.select_rows(schema, where)):
-        try:
-            rebuilt = rebuilt_cells(schema, values, extra, copy.flavour)
-        except ValueError:
-            continue
-        if rebuilt is None:
-            continue
-        cells, text = rebuilt
-        sets = [f"{quote(name)} = {tx.literal(value)}" for name, value in (*cells.items(), ("_twinrow_extra", text))]
-        sql = f"UPDATE {quote(schema.into)} SET {', '.join(sets)} WHERE row_id = {int(row_id)}"
-        if _taken(tx, sql):
-            rewritten += 1
-        else:
-            key = key_of(schema.keys, to_item(schema, values, extra))
-            recheck.add(tx, copy.table, [(key_hash, key)], "a cell that was put off")
-    return rewritten
+        rewritten += _rewrite_one(tx, copy, int(row_id), bytes(key_hash), extra, values)
+        if clock.monotonic() > until:
+            return rewritten, places[int(row_id)]
+    return rewritten, len(row_ids)
+
+
+def _rewrite_one(
+    tx: Connection, copy: Copy, row_id: int, key_hash: bytes, extra: str, values: Sequence[SqlValue]
+) -> bool:
+    schema = copy.schema
+    try:
+        rebuilt = rebuilt_cells(schema, values, extra, copy.flavour)
+    except ValueError:
+        return False
+    if rebuilt is None:
+        return False
+    cells, text = rebuilt
+    sets = [f"{quote(name)} = {tx.literal(value)}" for name, value in (*cells.items(), ("_twinrow_extra", text))]
+    if _taken(tx, f"UPDATE {quote(schema.into)} SET {', '.join(sets)} WHERE row_id = {row_id}"):
+        return True
+    key = key_of(schema.keys, to_item(schema, values, extra))
+    recheck.add(tx, copy.table, [(key_hash, key)], "a cell that was put off")
+    return False
 
 
 def _taken(tx: Connection, sql: str) -> bool:
