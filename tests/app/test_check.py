@@ -41,3 +41,17 @@ def test_a_clock_that_is_off_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> No
     found = clock_skew.finding("", "DynamoDB", told)
     assert (found.level, found.name) == ("warning", "clock of DynamoDB")
     assert re.fullmatch(r"this host's clock is 2[34]\d s behind DynamoDB's", found.text)
+
+
+@pytest.mark.either_server
+def test_an_index_with_several_hash_attributes_is_told_and_not_built_anew(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (copy,), _ = make_copying().copies(Stop())
+    told = copy.dynamodb.describe(copy.table)
+    index = replace(told.indexes[0], keys=(*told.indexes[0].keys, ("tenant", "S")), hashes=2)
+    monkeypatch.setattr(copy.dynamodb, "describe", lambda _table: replace(told, indexes=(index,)))
+    found = {one.name: one for one in check_dynamodb.look(copy, lambda *_: None, None)}["pending index"]
+    assert (found.level, found.fix) == ("error", None)
+    assert "several hash attributes ('migrated', 'tenant')" in found.text
+    assert found.remedy

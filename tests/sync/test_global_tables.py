@@ -13,6 +13,8 @@ from twinrow.app.servers import DynamoDBLocal
 from twinrow.clock import Stop
 from twinrow.errors import StartRefused
 
+pytestmark = pytest.mark.either_server
+
 
 @pytest.fixture
 def proxy(dynamodb: DynamoDBLocal) -> Iterator[DynamoDBProxy]:

@@ -22,6 +22,11 @@ from twinrow.sync.copy import Copy
 from twinrow.table_description import TableDescription
 
 SAMPLE_ITEMS = 100
+LINKING = "rights to link"
+SOME_DIGEST = b"a digest"
+"""Of no item: it makes the statement ask for the image before, as that of every debt with a digest does."""
+BY_ITEM_TOO = frozenset({"ValidationError", "ValidationException", "UnknownOperationException"})
+"""Answers of PartiQL after which a sync links by UpdateItem."""
 MENDABLE = ("twinrow check --fix adds it", "twinrow check --fix turns it on", "wait until it is ACTIVE")
 """The remedies of `start.check_source` that --fix can bring about."""
 
@@ -168,45 +173,61 @@ def _read_some(dynamodb: DynamoDB, arn: str) -> None:
 
 
 def _writing(copy: Copy, description: TableDescription) -> Iterator[Finding]:
-    """Link writes to a key that is nowhere: their condition fails and nothing is written, unless a right is lacking."""
-    key = _nowhere(description)
-    row_id = 1 if copy.settings.linked else None
-    mark = copy.settings.pending.marks[0] if copy.settings.pending is not None else None
-    debt = Debt(b"", key, 0, NO_DIGEST, row_id, mark)
-    unquotable = link_write.unquotable(copy, key)
+    """The very link write of a sync, to a key that is nowhere: where all is well its condition fails, and nothing else.
+
+    A table whose copy follows a mark is asked with it and for the image before, which are rights of their own.
+    """
+    yield _link_finding(copy, _probe(copy, description))
+
+
+def _probe(copy: Copy, description: TableDescription) -> Debt:
+    """A debt as a sync would have it, of a key that no item has."""
+    settings = copy.settings
+    marked = settings.capture == "pending-index" and settings.pending is not None
+    mark = settings.pending.marks[0] if marked and settings.pending is not None else None
+    asks_for_image = settings.capture != "stream"  # as in sync/prepare.py
+    digest = SOME_DIGEST if asks_for_image else NO_DIGEST
+    return Debt(b"", _nowhere(description), 0, digest, 1 if settings.linked else None, mark)
+
+
+def _link_finding(copy: Copy, debt: Debt) -> Finding:
+    unquotable = link_write.unquotable(copy, debt.key)
     if unquotable is not None:
-        yield _by_item(
-            copy, debt, f"PartiQL cannot name {unquotable!r}", "another name of the attribute, for speed alone"
-        )
-        return
+        why, remedy = f"PartiQL cannot name {unquotable!r}", "another name of the attribute, for speed alone"
+        return _by_item(copy, debt, why, remedy)
     try:
         answers, _ = copy.dynamodb.execute_statements(copy.table, [link_write.statement(copy, debt)])
-        code = answers[0].code or ""
+        code, message = answers[0].code, answers[0].message
     except DynamoDBError as error:
-        code = error.code
+        code, message = error.code, error.what
     except TwinrowError as error:
-        yield Finding(copy.table, "rights to link", "error", error.what, error.remedy)
-        return
-    if "AccessDenied" not in code:
-        yield Finding(copy.table, "rights to link", "ok", "PartiQLUpdate: 25 links a call")
-        return
-    yield _by_item(copy, debt, "PartiQLUpdate is not allowed", "grant dynamodb:PartiQLUpdate")
+        return Finding(copy.table, LINKING, "error", error.what, error.remedy)
+    if code in link.CONDITION_FAILED:
+        return Finding(copy.table, LINKING, "ok", "PartiQLUpdate: 25 links a call")
+    if code in link_write.NO_RIGHTS:
+        return _by_item(copy, debt, "PartiQLUpdate is not allowed", "grant dynamodb:PartiQLUpdate")
+    if code in BY_ITEM_TOO:  # as a sync does
+        return _by_item(copy, debt, f"PartiQL: {code}: {message}", "look up what DynamoDB says, for speed alone")
+    return Finding(
+        copy.table, LINKING, "error", f"PartiQLUpdate: {code or 'it wrote'}: {message}", "twinrow check, again"
+    )
 
 
 def _by_item(copy: Copy, debt: Debt, why: str, remedy: str) -> Finding:
     """Whether the link can be written by UpdateItem, where PartiQL cannot be had for the reason `why`."""
-    name = "rights to link"
     try:
         answer, _ = copy.dynamodb.update_item(copy.table, debt.key, **link_write.update(copy, debt))
     except TwinrowError as error:
-        return Finding(copy.table, name, "error", error.what, error.remedy)
-    if "AccessDenied" in (answer.code or ""):
+        return Finding(copy.table, LINKING, "error", error.what, error.remedy)
+    if answer.code in link_write.NO_RIGHTS:
         return Finding(
-            copy.table, name, "error", f"UpdateItem is not allowed, and {why}", "grant what `twinrow iam-policy` prints"
-        )
+            copy.table, LINKING, "error", f"UpdateItem is not allowed, and {why}",
+            "grant what `twinrow iam-policy` prints",
+        )  # fmt: skip
     if answer.code not in link.CONDITION_FAILED:
-        return Finding(copy.table, name, "error", f"UpdateItem: {answer.code}: {answer.message}", remedy)
-    return Finding(copy.table, name, "warning", f"UpdateItem only ({why}): links take three times as long", remedy)
+        told = f"UpdateItem: {answer.code or 'it wrote'}: {answer.message}"
+        return Finding(copy.table, LINKING, "error", told, remedy)
+    return Finding(copy.table, LINKING, "warning", f"UpdateItem only ({why}): links take three times as long", remedy)
 
 
 def _old_kind(copy: Copy) -> Iterator[Finding]:

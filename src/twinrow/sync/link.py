@@ -26,7 +26,7 @@ from twinrow.state import foreign_link, outbox, recheck
 from twinrow.state.outbox import Debt
 from twinrow.sync.copy import Copy
 from twinrow.sync.fruitless import TOLD_CALLS, FruitlessCalls
-from twinrow.sync.link_write import NO_ANSWER, NO_RIGHTS, NOT_SENT, send
+from twinrow.sync.link_write import NO_ANSWER, NO_RIGHTS, NOT_SENT, refused_for_good, send
 
 CALLS_AT_ONCE_MIN = 2
 CALLS_AT_ONCE_MAX = 8
@@ -42,10 +42,6 @@ RETRYABLE = frozenset({
     "InternalServerError",
     "ProvisionedThroughputExceededException", "ThrottlingException", "TransactionConflictException", "DuplicateItem",
     "InternalServerErrorException", "ReplicatedWriteConflictException",
-})  # fmt: skip
-FOR_GOOD = frozenset({
-    "ValidationError", "ValidationException", "ItemCollectionSizeLimitExceeded",
-    "ItemCollectionSizeLimitExceededException",
 })  # fmt: skip
 CONDITION_FAILED = frozenset({"ConditionalCheckFailed", "ConditionalCheckFailedException"})
 LATE_RECHECK_S = 1800.0
@@ -338,7 +334,7 @@ class Linker:
             elif answer.code in RETRYABLE or answer.code in NO_RIGHTS:
                 later.append(debt)
                 self._refusal(answer)
-            elif answer.code in FOR_GOOD and debt.row_id is not None:
+            elif refused_for_good(answer) and debt.row_id is not None:
                 self._refused(debt, answer)
             elif answer.code == NO_ANSWER:
                 silent.append(debt)

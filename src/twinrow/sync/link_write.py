@@ -13,6 +13,12 @@ from twinrow.sync.copy import Copy
 
 NO_RIGHTS = frozenset({"AccessDenied", "AccessDeniedException"})
 """Trouble of the whole table, not of an item: the debts wait, and `status` says why."""
+PARTIQL_INVALID = "ValidationError"
+"""The code of one statement in a batch; UpdateItem says ValidationException."""
+COLLECTION_FULL = frozenset({"ItemCollectionSizeLimitExceeded", "ItemCollectionSizeLimitExceededException"})
+REFUSALS = COLLECTION_FULL | {"ValidationException"}
+TOO_LARGE = "exceeded the maximum allowed size"
+"""In "Item size to update has exceeded the maximum allowed size", by UpdateItem and by PartiQL (DynamoDB Local 3)."""
 NO_ANSWER = "NoAnswer"
 NOT_SENT = "NotSent"
 """The lease did not outlast the call: the debt stands in the outbox, and whoever holds the lease settles it."""
@@ -72,7 +78,8 @@ def send(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], float]:
         try:
             statements = [statement(copy, debt) for debt in debts]
             answers, units = copy.dynamodb.execute_statements(copy.table, statements, copy.may_call)
-            return _send_denied(copy, debts, answers, units)
+            answers, units = _send_denied(copy, debts, answers, units)
+            return _send_invalid(copy, debts, answers, units)
         except NotSent as late:
             return [StatementAnswer(NOT_SENT, str(late), None)] * len(debts), 0.0
         except DynamoDBError as error:
@@ -92,9 +99,39 @@ def _send_denied(
     if not denied:
         return answers, units
     copy.partiql = False
-    again, more = _send_each(copy, [debts[number] for number in denied])
-    settled = dict(zip(denied, again, strict=True))
+    return _again_by_update(copy, debts, answers, units, denied)
+
+
+def _send_invalid(
+    copy: Copy, debts: list[Debt], answers: list[StatementAnswer], units: float
+) -> tuple[list[StatementAnswer], float]:
+    """Statements that PartiQL calls invalid, though their item is not too large, go by UpdateItem: its word counts.
+
+    PartiQL has refusals of its own (names, nesting, limits of a statement) that say nothing of the item.
+    """
+    invalid = [
+        number for number, answer in enumerate(answers) if answer.code == PARTIQL_INVALID and not too_large(answer)
+    ]
+    return _again_by_update(copy, debts, answers, units, invalid) if invalid else (answers, units)
+
+
+def _again_by_update(
+    copy: Copy, debts: list[Debt], answers: list[StatementAnswer], units: float, chosen: list[int]
+) -> tuple[list[StatementAnswer], float]:
+    """The answers, those of the chosen debts by UpdateItem."""
+    again, more = _send_each(copy, [debts[number] for number in chosen])
+    settled = dict(zip(chosen, again, strict=True))
     return [settled.get(number, answer) for number, answer in enumerate(answers)], units + more
+
+
+def too_large(answer: StatementAnswer) -> bool:
+    """Whether the item, or its item collection, has no room for the link: told by the message, as codes are shared."""
+    return answer.code in COLLECTION_FULL or TOO_LARGE in answer.message.lower()
+
+
+def refused_for_good(answer: StatementAnswer) -> bool:
+    """Whether DynamoDB will never take this link, as the item is."""
+    return too_large(answer) if answer.code == PARTIQL_INVALID else answer.code in REFUSALS
 
 
 def _send_each(copy: Copy, debts: list[Debt]) -> tuple[list[StatementAnswer], float]:
