@@ -132,6 +132,22 @@ def _to_row(schema: TableSchema, item: Item, flavour: Flavour) -> Row:
     return Row(fingerprint(schema.keys, item), tuple(values), extra, tuple(unshown))
 
 
+def with_apart(schema: TableSchema, item: Item, flavour: Flavour, apart: frozenset[str]) -> Row:
+    """`to_row` with these attributes in extra alone, their columns NULL. Raises Unrepresentable."""
+    row = to_row(schema, item, flavour)
+    names = sorted(_parse_extra(row.extra).keys() | (apart & item.keys()))
+    cells = zip(schema.columns, row.values, strict=True)
+    values = tuple(None if column.attribute in apart else value for column, value in cells)
+    return Row(row.key, values, extra_text({name: item[name] for name in names}) if names else None)
+
+
+def held_apart(schema: TableSchema, values: Sequence[SqlValue], extra: str | None) -> frozenset[str]:
+    """The attributes of a stored row that extra holds and whose columns are NULL. Raises ValueError as `to_item`."""
+    apart = _parse_extra(extra)
+    cells = zip(schema.columns, values, strict=True)
+    return frozenset(one.attribute for one, value in cells if value is None and one.attribute in apart)
+
+
 def extra_text(apart: Item) -> str:
     """The text of extra for what the columns do not hold exactly. Raises ValueError for what UTF-8 cannot hold."""
     return compact({name: settled(value) for name, value in apart.items()})

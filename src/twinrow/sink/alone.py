@@ -17,6 +17,8 @@ from twinrow.mysql_error import can_be_content
 ALONE_MAX: Final = 20
 """So many rows refused alone, none of them taken: the others of the statement are not tried one by one."""
 SAVEPOINT: Final = "twinrow_rows"
+ROW_TOO_LARGE: Final = 1118
+"""Never the server's fault, even where no row is taken: another form of the row, with less in its cells, fits."""
 
 One = TypeVar("One")
 
@@ -113,6 +115,8 @@ def judge(kinds: Sequence[Tried], passed: int, flavour: Flavour, takes_known_goo
 
 def _is_the_servers(tried: Tried, flavour: Flavour, *, takes: bool | None) -> bool:
     """Whether the server is at fault, of which this batch has no row that was taken."""
+    if {one.code for one in tried.refused.values()} == {ROW_TOO_LARGE}:
+        return False
     if takes is False:
         return True
     by_content = all(can_be_content(one.code, flavour) for one in tried.refused.values())

@@ -10,7 +10,7 @@ from twinrow.mysql_error import HARMLESS_WARNING_CODES
 from twinrow.schema.load_text import WritableRow
 from twinrow.schema.table import TableSchema
 from twinrow.sink import bulk, row_keys, staging, statements
-from twinrow.sink.alone import Judged, Refusal, Tried, in_halves, judge, undo
+from twinrow.sink.alone import ROW_TOO_LARGE, Judged, Refusal, Tried, in_halves, judge, undo
 from twinrow.sink.staging import Staged
 
 KEYS_A_STATEMENT_MAX = 1000
@@ -31,13 +31,14 @@ class Existing:
 class Written:
     """What became of a batch: row ids by fingerprint, rows that were not taken, the change in live rows.
 
-    `refused`: rows whose own content is at fault, with the reason; `put_off`: those to be tried again later; `passed`:
-    how many rows the server took.
+    `refused`: rows whose own content is at fault, with the reason, `too_large` among them those for which a page has no
+    room; `put_off`: those to be tried again later; `passed`: how many rows the server took.
     """
 
     ids: dict[bytes, int] = field(default_factory=dict)
     refused: dict[bytes, str] = field(default_factory=dict)
     put_off: dict[bytes, Refusal] = field(default_factory=dict)
+    too_large: set[bytes] = field(default_factory=set)
     passed: int = 0
     inserted: int = 0
     updated: int = 0
@@ -48,6 +49,16 @@ class Written:
     def not_written(self) -> set[bytes]:
         """The fingerprints of the rows that were not taken, for whatever reason."""
         return self.refused.keys() | self.put_off.keys()
+
+    def took(self, key: bytes, again: Written) -> None:
+        """A row that was refused was taken in another form, as `again` tells."""
+        del self.refused[key]
+        self.too_large.discard(key)
+        self.ids.update(again.ids)
+        self.passed += again.passed
+        self.inserted += again.inserted
+        self.updated += again.updated
+        self.rows_delta += again.rows_delta
 
 
 def existing_rows(
@@ -112,6 +123,8 @@ def write(
     judged = judge((fresh, known_ones), written.passed, tx.flavour, lambda: takes_known_good(tx, schema))
     written.refused.update(judged.parked)
     written.put_off = judged.put_off
+    tried = fresh.refused | known_ones.refused
+    written.too_large = {key for key in judged.parked if tried[key].code == ROW_TOO_LARGE}
     refused = written.not_written
     new = [row.key for row in all_rows if row.key not in existing and row.key not in refused]
     written.inserted = len(new)

@@ -57,6 +57,7 @@ DEFINITIONS = {
     "_twinrow_mixed": f"""{_NAME}, attribute_hash BINARY(16) NOT NULL, attribute LONGTEXT NOT NULL,
         noted BIGINT NOT NULL DEFAULT 0, counted_values BIGINT NOT NULL DEFAULT 0, nulls BIGINT NOT NULL DEFAULT 0,
         kinds LONGTEXT NOT NULL, counted_at DOUBLE NULL, PRIMARY KEY (table_name, attribute_hash)""",
+    "_twinrow_set_apart": f"{_NAME}, {_HASH}, PRIMARY KEY (table_name, key_hash)",
     "_twinrow_seen": f"""{_NAME}, pass_at DOUBLE NOT NULL, block BIGINT NOT NULL, bits BLOB NOT NULL,
         PRIMARY KEY (table_name, pass_at, block)""",
 }  # fmt: skip

@@ -19,7 +19,7 @@ from twinrow.state import checkpoint, dead_letter, gap, lease, outbox, recheck
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.outbox import Debt
 from twinrow.state.recheck import Suspect
-from twinrow.sync import cells, deletes, mixed, owed, row_ids
+from twinrow.sync import cells, deletes, mixed, owed, row_ids, too_large
 from twinrow.sync.copy import Copy
 from twinrow.sync.prepare import One, Prepared, prepare
 
@@ -176,6 +176,8 @@ def _write(
         tx, copy.schema, rows, existing, taken.ids,
         staged=staged, ids=copy.settings.linked, upserts=not copy.rows_unproved,
     )  # fmt: skip
+    if written.too_large or copy.sets_apart is not False:
+        too_large.write_smaller(tx, copy, wanted, existing, taken.ids, written)
     taken_rows = [row for row in rows if row.key not in written.not_written]
     if prepared.put_off:
         cells.note_put_off(tx, copy, prepared.put_off, taken_rows)

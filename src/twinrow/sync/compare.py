@@ -13,10 +13,21 @@ from twinrow.decode.number import one_double
 from twinrow.mysql import Connection
 from twinrow.schema.json_cell import same_json
 from twinrow.schema.naming import quote
-from twinrow.schema.row import Row, Unrepresentable, differing, fingerprint, key_of, to_item, to_row
+from twinrow.schema.row import (
+    Row,
+    Unrepresentable,
+    differing,
+    fingerprint,
+    held_apart,
+    key_of,
+    to_item,
+    to_row,
+    with_apart,
+)
 from twinrow.schema.sql_type import SqlValue
 from twinrow.schema.table import TableSchema
 from twinrow.sink import statements
+from twinrow.state import set_apart
 from twinrow.sync.prepare import content
 from twinrow.sync.settings import Settings
 
@@ -158,12 +169,23 @@ class Comparer:
             expected = to_row(self.schema, item, self.connection.flavour)
         except Unrepresentable:
             return "EXTRA", ()
-        names = self._differing(expected, live)
+        names = self._differing_as_written(item, expected, live)
         if names:
             return "DIFFERENT", names
         if settings.linked and not settings.is_linked(item, live.row_id):
             return "UNLINKED", (settings.link_attribute,)
         return None, ()
+
+    def _differing_as_written(self, item: Item, expected: Row, live: StoredRow) -> tuple[str, ...]:
+        """`_differing`, where a row that had no room for all its cells may have them in extra alone."""
+        names = self._differing(expected, live)
+        if not names or not set_apart.stands(self.connection, self.schema.table, live.hash):
+            return names
+        try:
+            apart = held_apart(self.schema, live.values, live.extra)
+        except ValueError:
+            return names  # extra was changed by hand
+        return self._differing(with_apart(self.schema, item, self.connection.flavour, apart), live)
 
     def _differing(self, expected: Row, live: StoredRow) -> tuple[str, ...]:
         """The attributes in which the row is not the expected one; the server may have bent what extra has exactly."""
@@ -219,7 +241,7 @@ class Comparer:
         except (Unrepresentable, ValueError):
             return None  # changed by hand: no item gives such cells
         # extra alone could give the item back while a cell was changed by hand
-        return image if expected.key == row.hash and not self._differing(expected, row) else None
+        return image if expected.key == row.hash and not self._differing_as_written(item, expected, row) else None
 
     def one_of(self, item: Item | None, rows: Sequence[StoredRow]) -> tuple[StoredRow | None, list[StoredRow]]:
         """Of all rows of a key the one that is the item's, and the live ones that are too many.

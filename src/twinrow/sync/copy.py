@@ -111,6 +111,7 @@ class Copy:
         self.owes_cells = True  # until a look says that nothing is put off
         self.generation = 0  # the highest that this process knows as committed
         self.owes_key_index = False
+        self.sets_apart: bool | None = None  # whether any row has values in extra for want of room; None: not asked yet
         self.rows_unproved = False  # no UNIQUE index keeps a second row of an item out: see `duplicates`
         self.index_trouble = ""
         self._key_index_after = 0.0
@@ -175,6 +176,7 @@ class Copy:
         """Take note of a lease asked for at `at` (`clock.boot_time`) and won; a session of its own writes under it."""
         self.close()
         self._lease = won
+        self.sets_apart = None
         self.held_until = at + won.lease_s
 
     def let_go(self) -> None:

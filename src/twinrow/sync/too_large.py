@@ -1,0 +1,77 @@
+"""Rows for which a page has no room (error 1118), though the schema's budget has: somebody's own columns take it.
+
+Such a row is written again with its largest values in extra alone, and its key is noted, so that a comparison knows why
+cells are NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from twinrow.change import Item
+from twinrow.mysql import Connection, Flavour
+from twinrow.schema.row import to_row, with_apart
+from twinrow.schema.sql_type import SqlValue
+from twinrow.schema.table import TableSchema
+from twinrow.sink import writer
+from twinrow.sink.writer import Existing, Written
+from twinrow.state import set_apart
+from twinrow.sync.copy import Copy
+from twinrow.sync.owed import is_echo
+from twinrow.sync.prepare import One
+
+
+def write_smaller(
+    tx: Connection,
+    copy: Copy,
+    ones: Sequence[One],
+    existing: Mapping[bytes, Existing],
+    ids: Mapping[bytes, int],
+    written: Written,
+) -> None:
+    """Write the rows that were too large with values set apart; what is still refused stays refused. Notes the keys."""
+    if copy.sets_apart is None:
+        copy.sets_apart = set_apart.any_stands(tx, copy.table)
+    if copy.sets_apart:
+        # An echo, and a row that was put off, was not written: it stands as it was.
+        stays = {one.hash for one in ones if is_echo(one, existing)} | written.put_off.keys()
+        set_apart.forget(tx, copy.table, [one.hash for one in ones if one.hash not in stays])
+    done = [one.hash for one in ones if one.hash in written.too_large and _write(tx, copy, one, existing, ids, written)]
+    if done:
+        set_apart.note(tx, copy.table, done)
+        copy.sets_apart = True
+
+
+def _write(
+    tx: Connection,
+    copy: Copy,
+    one: One,
+    existing: Mapping[bytes, Existing],
+    ids: Mapping[bytes, int],
+    written: Written,
+) -> bool:
+    item = one.whole
+    if item is None:
+        return False
+    for names in _largest(copy.schema, item, copy.flavour):
+        row = with_apart(copy.schema, item, copy.flavour, names)
+        again = writer.write(
+            tx, copy.schema, [row], existing, ids, ids=copy.settings.linked, upserts=not copy.rows_unproved
+        )
+        if not again.not_written:
+            written.took(one.hash, again)
+            return True
+    return False
+
+
+def _largest(schema: TableSchema, item: Item, flavour: Flavour) -> Iterator[frozenset[str]]:
+    """The attributes to be set apart: the larger half of those outside of the key, then all of them."""
+    values = zip(schema.columns, to_row(schema, item, flavour).values, strict=True)
+    sized = [(_size(value), one.attribute) for one, value in values if value is not None and not one.key]
+    names = [name for _, name in sorted(sized, reverse=True)]
+    yield frozenset(names[: (len(names) + 1) // 2])
+    yield frozenset(names)
+
+
+def _size(value: SqlValue) -> int:
+    return len(value) if isinstance(value, str | bytes) else 1
