@@ -288,7 +288,10 @@ def test_an_item_keeps_its_id_when_a_recheck_is_ahead_of_the_stream(
 
 @pytest.mark.timeout(300)
 @pytest.mark.either_server
-def test_once_ends_while_the_application_goes_on_writing(make_following: MakeFollowing) -> None:
+def test_once_ends_while_the_application_goes_on_writing(
+    make_following: MakeFollowing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twinrow.capture.stream.NEWER_S", 1.0)  # all clocks are those of this machine
     copying = make_following(link=True)
     put_all(copying.client, copying.table, [review(n) for n in range(20)])
     copying.once_well()

@@ -91,7 +91,7 @@ class LonelyRows:
             source.look(self._copy)  # the table may have been exchanged while it was read
             if self._count <= mass_delete.UNASKED_MAX:
                 self._send(comparer, self._few)
-                self._stage = "through"
+                self._stage, self._copy.accept_deletes = "through", None
                 return
             if not self._decided and mass_delete.must_ask(self._count, self._rows()):
                 self._stage, self._after = "ask", 0

@@ -77,8 +77,8 @@ def heartbeat(shared: Shared, mysql: MySQL, over: Stop) -> None:
         try:
             if session is None or not session.open:
                 session = mysql.connect(read_timeout_s=mysql.lease_s)
-            session.read_clock()
             lost = lease.heartbeat(session, [won for _, won in held])
+            session.read_clock()  # a failover may have brought another clock
         except TwinrowError as error:
             shared.on_waiting("", str(error))
             session = None
