@@ -35,6 +35,13 @@ def test_an_unknown_lag_stays_unknown() -> None:
     assert history.document()["per_s"]["PUT"] == [None, 0.0]
 
 
+def test_the_lag_of_the_last_sync_is_no_lag_of_now() -> None:
+    history = History()
+    history.add(BEGAN_AT, table_status(lag_s=0.0, running=False, as_of=BEGAN_AT - 60))
+
+    assert history.document()["lag_s"] == [None]
+
+
 def test_what_could_not_be_read_is_a_hole() -> None:
     history = History()
     history.add(BEGAN_AT, status(0.5, 10.0))

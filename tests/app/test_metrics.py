@@ -197,6 +197,8 @@ def test_a_table_that_nobody_copies_any_more_claims_nothing(shown: Shown) -> Non
     for name in ("lag_seconds", "backlog", "in_step", "as_of_timestamp_seconds"):
         assert (f"twinrow_{name}", "killed", None) not in samples, name
         assert (f"twinrow_{name}", "ended", None) in samples, name
+    later = [s for family in families(Seen(status, "", {}), status.at + STALE_S_MAX + 5) for s in family.samples]
+    assert "twinrow_lag_seconds" not in {sample.name for sample in later}, "a flat 0 while nobody copies"
     assert [samples[("twinrow_running", table, None)] for table in ("killed", "ended")] == [0, 0]
     assert not_ready(Seen(status, "", {})) == "killed is STOPPED: no sync is running"
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,7 @@ from twinrow import clock
 from twinrow.app import typed
 from twinrow.app.logs import Log
 from twinrow.app.progress import Bars
-from twinrow.app.terminal import complain, out_json
+from twinrow.app.terminal import complain, out_json, say
 from twinrow.errors import TwinrowError
 
 
@@ -128,3 +132,21 @@ def test_each_of_several_tables_has_its_line_off_a_terminal(
         "reviews: SNAPSHOT 900 of about 1,000 (90%) items, 20/s, 5 s left",
         "users: 20 items, 1/s",
     ]
+
+
+def test_what_is_said_and_drawn_on_a_terminal_that_is_gone_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closed window: a table thread that tells why it waits would else be BROKEN by its own words."""
+    ours, theirs = pty.openpty()
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = os.fdopen(theirs, "w", buffering=1)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Bars("items") as bars:
+        bars.tell("reviews", 1, 10)
+        os.close(ours)
+        say("waiting: MySQL does not answer")
+        bars.tell("reviews", 2, 10)
+        bars.end("reviews")
+        bars.tell("orders", 1, 10)
+    say("stopped")
+    with suppress(OSError):
+        terminal.close()

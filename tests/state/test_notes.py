@@ -47,6 +47,25 @@ def test_a_note_under_a_lost_lease_changes_nothing(database: Database) -> None:
     session.close()
 
 
+def test_a_lease_won_for_a_run_ends_what_is_known_of_the_last_one(database: Database) -> None:
+    """From that very moment: a killed run may have noted a second ago that all is well."""
+    session = MySQL(mysql_config(database.url, "test", {})).connect()
+    meta.install(session)
+    tables.register(session, TABLE, TABLE, "arn", "{}", "{}", 1.0)
+    tables.update(session, TABLE, ended_at=5.0)
+    assert lease.acquire(session, TABLE, "a command", 0.001) is not None
+    found = tables.load(session, TABLE)
+    assert found is not None
+    assert (found.begun_at, found.ended_at) == (None, 5.0)
+    session.execute("UPDATE _twinrow_heartbeat SET deadline = '2000-01-01'")
+    assert lease.acquire(session, TABLE, "a run", LEASE_S, for_run=True) is not None
+    found = tables.load(session, TABLE)
+    assert found is not None
+    assert found.ended_at is None
+    assert found.begun_at is not None
+    session.close()
+
+
 def test_a_process_that_breaks_after_its_lease_was_taken_leaves_its_successor_alone(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,9 +96,9 @@ def test_one_stopped_as_it_takes_over_leaves_that_to_the_next(
     copies: list[Copy] = []
     acquire = lease.acquire
 
-    def stopped(*given: Any) -> Lease | None:
+    def stopped(*given: Any, **more: Any) -> Lease | None:
         copies[0].stop.set()
-        return acquire(*given)
+        return acquire(*given, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(lease, "acquire", stopped)

@@ -28,7 +28,8 @@ class History:
 
     def add(self, at: float, one: TableStatus) -> None:
         """Take note of a table's status at `at` (epoch seconds)."""
-        lag_s = _number(one.lag_s)
+        # the lag as of the end of the last sync is no lag of now
+        lag_s = math.nan if one.as_of is not None else _number(one.lag_s)
         per_s = {"PUT": _number(one.puts_per_s), "DELETE": _number(one.deletes_per_s)}
         if self._at and at - self._at[-1] < SAMPLE_S:
             # the worst of these seconds counts; fmax takes the number where the other is not one

@@ -76,8 +76,9 @@ GAUGES = (
     ),
 )  # fmt: skip
 LAG = Gauge(
-    "lag_seconds", "Age of the oldest change seen and not committed yet, 0 when none is.", lambda one: one.lag_s
-)
+    "lag_seconds", "Age of the oldest change seen and not committed yet, 0 when none is; no sample: not known.",
+    lambda one: one.lag_s,
+)  # fmt: skip
 
 
 class StatusCollector(Collector):
@@ -100,12 +101,16 @@ def families(seen: Seen, at: float) -> Iterator[Metric]:
     yield GaugeMetricFamily("twinrow_status_timestamp_seconds", "When the status was read.", status.at)
     for gauge in GAUGES:
         yield _gauge(gauge, status)
-    fresh = at - status.at <= STALE_S_MAX
-    yield _gauge(LAG, status if fresh else Status(at, ()))
+    yield _gauge(LAG, Status(at, tuple(one for one in status.tables if _is_of_now(one, status, at))))
     yield _phases(status)
     yield _skews(status)
     yield from _counters(status)
     yield from _capacity(status)
+
+
+def _is_of_now(one: TableStatus, status: Status, at: float) -> bool:
+    """Whether what the status says of a table's lag is not older than STALE_S_MAX."""
+    return at - (one.as_of or status.at) <= STALE_S_MAX and at - status.at <= STALE_S_MAX
 
 
 def _gauge(gauge: Gauge, status: Status) -> GaugeMetricFamily:

@@ -59,8 +59,17 @@ class Bars:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            if self._progress is not None:
-                self._progress.stop()
+            self._erase()
+
+    def _erase(self) -> None:
+        progress, self._progress = self._progress, None
+        self._tasks.clear()
+        if progress is None:
+            return
+        try:
+            progress.stop()
+        except OSError:
+            self._drawn = False  # the terminal is gone: nothing can be drawn on it, and the work must not end by that
 
     def tell(self, table: str, done: int, of: int | None, doing: str = "") -> None:
         """`done` of `of` (None or less than done: unknown) items of a table are through."""
@@ -84,8 +93,7 @@ class Bars:
                 return
             self._progress.remove_task(self._tasks.pop(table))
             if not self._tasks:
-                self._progress.stop()
-                self._progress = None
+                self._erase()
 
     def _line(self, table: str, done: int, total: int | None, doing: str) -> None:
         now = clock.monotonic()

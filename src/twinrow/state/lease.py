@@ -69,8 +69,10 @@ def enter(connection: Connection, table: str) -> None:
         connection.execute("INSERT IGNORE INTO _twinrow_lease (table_name) VALUES (%s)", (table,))
 
 
-def acquire(connection: Connection, table: str, holder: str, lease_s: float) -> Lease | None:
+def acquire(connection: Connection, table: str, holder: str, lease_s: float, *, for_run: bool = False) -> Lease | None:
     """Take the lease when nobody alive holds it; None when somebody does.
+
+    `for_run`: a run begins with it, so what the last one noted is no news from that moment on.
 
     `holder` itself is nobody else: it asks because it could not let go, its connection was lost. Its name is its own
     (`workers.local.holder_name`), and whoever asks works under the former lease no more.
@@ -101,7 +103,8 @@ def acquire(connection: Connection, table: str, holder: str, lease_s: float) -> 
             (table, fence, int(lease_s * 1e6)),
         )
         # from here on no note of the holder before is taken (`tables.note`)
-        tx.execute("UPDATE _twinrow_table SET fence = %s WHERE table_name = %s", (fence, table))
+        begins = ", ended_at = NULL, begun_at = COALESCE(begun_at, UNIX_TIMESTAMP(NOW(6)))" if for_run else ""
+        tx.execute(f"UPDATE _twinrow_table SET fence = %s{begins} WHERE table_name = %s", (fence, table))
     return Lease(table, fence, holder, lease_s, taken_over=before != "")
 
 

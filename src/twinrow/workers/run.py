@@ -179,7 +179,7 @@ class TableRun:
                 self._broken(broken)
                 return Outcome(error=broken)
         self._end_parts()
-        self._let_go(in_order=True)
+        self._let_go(ended=True)
         return Outcome()
 
     def _gives_up(self, error: TwinrowError, attempt: int) -> bool:
@@ -219,7 +219,7 @@ class TableRun:
             lease.enter(session, copy.table)
             while not copy.stop:
                 at = clock.boot_time()
-                held = lease.acquire(session, copy.table, self.shared.holder, copy.mysql.lease_s)
+                held = lease.acquire(session, copy.table, self.shared.holder, copy.mysql.lease_s, for_run=True)
                 if held is not None:
                     fail_point("after-lease")
                     copy.hold(held, at)
@@ -500,7 +500,7 @@ class TableRun:
                 tables.note(self.copy.writer, self.copy.lease, reason=str(trouble))
         except TwinrowError as also:
             self.copy.waiting = str(also)
-        self._let_go(in_order=True)
+        self._let_go(waits=True)
         self.copy.stop.wait(back_off_s(attempt))
 
     def _by_hand(self, error: TwinrowError) -> TwinrowError:
@@ -563,18 +563,19 @@ class TableRun:
         self._snapshot = self._source = self._reconcile = self._linker = None
         return linker is None or not linker.failed
 
-    def _let_go(self, *, settled: bool = False, in_order: bool = False) -> None:
+    def _let_go(self, *, settled: bool = False, ended: bool = False, waits: bool = False) -> None:
         """Give the lease back where that is possible; else it runs out by itself, or is taken again by this process.
 
-        `in_order`: this process lives and ends by request, or waits: what it has noted holds as of now. `begun_at` is
-        noted with it, so that a copy that waits is not taken for one in step.
+        `ended`: by request, so what was noted holds as of now. `waits`: it goes on later; until it has read again
+        nothing is known, as after its beginning.
         """
         copy = self.copy
         held = self.shared.leases.pop(copy.table, None)
         try:
             if held is not None:
-                if in_order and self._begun_at:
-                    tables.note(copy.writer, copy.lease, begun_at=self._begun_at, ended_at=copy.writer.now())
+                if ended or waits:
+                    again = {"begun_at": self._begun_at or copy.writer.now()} if waits else {}
+                    tables.note(copy.writer, copy.lease, ended_at=copy.writer.now(), **again)
                 lease.release(copy.writer, copy.lease, settled=settled)
         except TwinrowError as error:
             copy.waiting = str(error)

@@ -72,9 +72,10 @@ export class TableView {
       NEW: "new", SNAPSHOT: "first copy", CATCH_UP: "catching up", LIVE: "live", BROKEN: "broken", STOPPED: "stopped",
     };
     const off = table.as_of !== null;
-    setText(chip, off ? `${words[table.phase]} when its sync ended` : words[table.phase] ?? table.phase);
-    const states = { BROKEN: "bad", STOPPED: "bad", LIVE: "good", NEW: "off" };
     const silent = table.running && table.in_step === null && table.phase === "LIVE";
+    const word = words[table.phase] ?? table.phase;
+    setText(chip, off ? `${word} when its sync ended` : silent ? `${word}, how far is not known` : word);
+    const states = { BROKEN: "bad", STOPPED: "bad", LIVE: "good", NEW: "off" };
     chip.dataset.state = ended ? "bad" : off ? "off" : silent ? "busy" : states[table.phase] ?? "busy";
     chip.dataset.phase = table.phase;
     byId("progress").hidden = table.phase !== "SNAPSHOT" || table.snapshot_share === null;
