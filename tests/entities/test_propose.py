@@ -228,3 +228,4 @@ def test_what_is_proposed_is_a_valid_split(some: list[Any], times: int) -> None:
         return
     split = split_in(proposal, {"PK": "S", "SK": "S"})
     assert [draft.name for draft in proposal.drafts] == [entity.name for entity in split.entities]
+    assert hidden(split) == ()

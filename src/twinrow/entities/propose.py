@@ -9,10 +9,12 @@ from typing import Final
 from twinrow.change import Item
 from twinrow.entities.columns import snake_case
 from twinrow.entities.discriminator import find_discriminator, values_in_keys
+from twinrow.entities.doubts import hidden
 from twinrow.entities.draft import Draft, Proposal, quoted
 from twinrow.entities.holes import Cluster, Field, Join, Key, fields_of, joins, named, template_of
-from twinrow.entities.settings import SEPARATOR_DEFAULT
+from twinrow.entities.settings import SEPARATOR_DEFAULT, read_keys
 from twinrow.entities.shape import Beside, Shape, find_separator, shapes
+from twinrow.entities.split import Around, read_split
 from twinrow.schema.naming import NAME_CHARACTERS_MAX, OWN_PREFIX
 
 SHARE_MIN: Final = 0.01
@@ -47,11 +49,28 @@ def propose(items: Sequence[Item], keys: Sequence[str], table: str, own: Collect
     into = rest_table(table)
     names = _names(kept, {into.casefold()})
     drafts, joined = compose(kept, names, ignored, items, told, discriminator)
+    drafts = _without_hidden(drafts, separator_of(told), into)
+    useful = {one.name for one in drafts}
+    joined = [one for one in joined if {one.child[0], one.parent[0]} <= useful]
     notes = [f"of a sample of {len(items):,} items"]
     if discriminator is not None:
         notes.append(f"{quoted(discriminator)} tells the entity")
     notes += [*map(str, joined), *_left_notes(left, len(items), keys, items)]
     return Proposal(into, separator_of(told), drafts, tuple(notes))
+
+
+def _without_hidden(drafts: Sequence[Draft], separator: str, into: str) -> tuple[Draft, ...]:
+    """The drafts but those whose items all match an earlier one: shapes that differ may end as one template."""
+    entities = [
+        {"name": one.name, "ignore": one.ignore, "when": [
+            {name: wanted if isinstance(wanted, str) else {"exists": wanted} for name, wanted in rule.items()}
+            for rule in one.when
+        ]}
+        for one in drafts
+    ]  # fmt: skip
+    split = read_split(read_keys({"separator": separator, "entities": entities}, "proposal"), Around(into), "proposal")
+    names = {one.entity for one in hidden(split)}
+    return tuple(one for one in drafts if one.name not in names)
 
 
 def separator_of(keys: Sequence[Key]) -> str:
