@@ -66,25 +66,34 @@ def _write(value: AttributeValue, out: list[bytes], levels: int) -> None:
     elif kind == "N":
         out.append(_text(b"N", canonical_number(payload)))
     elif kind == "BOOL":
+        _want(payload is True or payload is False, kind)
         out.append(b"T" if payload else b"F")
     elif kind == "NULL":
         out.append(b"0")
     elif kind == "B":
         out.append(_binary(b"B", payload))
     elif kind in ("SS", "NS", "BS"):
+        _want(type(payload) is list, kind)
         out.append(b"%b%d:" % (kind.lower().encode(), len(payload)))
         out += sorted(_member(kind, one) for one in payload)
     elif levels == 0:
         raise too_deep()
     elif kind == "M":
+        _want(type(payload) is dict, kind)
         out.append(b"M%d:" % len(payload))
         for name in sorted(payload):
             out.append(_name(name))
             _write(payload[name], out, levels - 1)
     else:
+        _want(type(payload) is list, kind)
         out.append(b"L%d:" % len(payload))
         for one in payload:
             _write(one, out, levels - 1)
+
+
+def _want(is_right: bool, kind: Kind) -> None:
+    if not is_right:
+        raise ValueError(f"not a DynamoDB value: what stands as {kind} is of another type")
 
 
 def _member(kind: Kind, payload: str) -> bytes:
@@ -108,9 +117,14 @@ def digest(item: Item, without: frozenset[str]) -> bytes:
 
     An image that cannot be read has one too, made of its JSON: it is compared with others before it is understood.
     """
-    kept = {name: value for name, value in item.items() if name not in without}
     try:
-        form = canonical(kept)
+        return exact_digest(item, without)
     except ValueError:
-        form = b"?" + json.dumps(kept, sort_keys=True).encode()
-    return blake2b(form, digest_size=DIGEST_BYTES).digest()
+        kept = {name: value for name, value in item.items() if name not in without}
+        return blake2b(b"?" + json.dumps(kept, sort_keys=True).encode(), digest_size=DIGEST_BYTES).digest()
+
+
+def exact_digest(item: Item, without: frozenset[str]) -> bytes:
+    """The same of an image that can be read at every depth. Raises ValueError for another."""
+    kept = {name: value for name, value in item.items() if name not in without}
+    return blake2b(canonical(kept), digest_size=DIGEST_BYTES).digest()

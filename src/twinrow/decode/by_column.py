@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from msgspec import UNSET
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.compiled import DoesNotFit, PageDecoder
 from twinrow.schema.column_text import ColumnTexts
-from twinrow.schema.row import FINGERPRINT_BYTES, extra_text, fingerprint_of
+from twinrow.schema.row import extra_text, fingerprints_of
 from twinrow.schema.sql_type import SqlValue
 from twinrow.schema.table import Column
 
@@ -55,7 +54,6 @@ class ColumnDecoder:
             (attrgetter(f"c{number}"), attrgetter(f"c{number}.payload"), form.at_once(column), form.one(column))
             for number, column in enumerate(columns)
         ]
-        self._text_keys = all(key.kind == "S" for key in decoder.schema.keys)
         self._key_payloads = [attrgetter(f"c{number}.payload") for number in decoder.keys]
 
     def page(self, raw: bytes) -> PageTexts | None:
@@ -82,11 +80,7 @@ class ColumnDecoder:
 
     def _fingerprints(self, items: list[Any]) -> list[str]:
         payloads = [list(map(get, items)) for get in self._key_payloads]
-        if self._text_keys and all("".join(one).isascii() for one in payloads):
-            told = [[f"S{len(one)}:{one}" for one in of_one] for of_one in payloads]
-            texts: map[str] = map("".join, zip(*told, strict=True))
-            return [blake2b(text.encode(), digest_size=FINGERPRINT_BYTES).hexdigest() for text in texts]
-        return [fingerprint_of(self._decoder.schema.keys, key).hex() for key in zip(*payloads, strict=True)]
+        return [one.hex() for one in fingerprints_of(self._decoder.schema.keys, payloads)]
 
     def _column(self, items: list[Any], number: int, apart: dict[int, Item]) -> Texts:
         cell_of, payload_of, at_once, _ = self._columns[number]

@@ -29,34 +29,38 @@ def unreadable(item: Item, left_out: Collection[str]) -> str:
 
 
 def _read(value: AttributeValue, levels: int) -> None:
-    kind = kind_of(value)
-    payload: Any = value[kind]
+    if len(value) != 1:
+        kind_of(value)  # raises
+    ((kind, payload),) = value.items()
     if kind == "S":
-        _want(isinstance(payload, str), kind)
+        _want(type(payload) is str, kind)
     elif kind == "N":
-        # most numbers are short integers, which need no parser
-        if not (payload.isdigit() and payload.isascii()):
+        # most numbers are short and need no parser
+        if not (payload.replace(".", "", 1).isdigit() and payload.isascii()):
             number_parts(payload)
     elif kind in ("BOOL", "NULL"):
-        _want(isinstance(payload, bool), kind)
+        _want(type(payload) is bool, kind)
+    elif kind == "SS":
+        _want(type(payload) is list and set(map(type, payload)) <= {str}, kind)
     elif kind == "B":
         b64decode(payload, validate=True)
-    elif levels == 0:
+    else:
+        _read_nested(kind_of(value), payload, levels)
+
+
+def _read_nested(kind: Kind, payload: Any, levels: int) -> None:
+    if levels == 0:
         raise too_deep()
-    elif kind == "M":
+    if kind == "M":
+        _want(type(payload) is dict, kind)
         for one in payload.values():
             _read(one, levels - 1)
-    elif kind == "L":
-        _want(isinstance(payload, list), kind)
-        for one in payload:
-            _read(one, levels - 1)
-    else:
-        _want(isinstance(payload, list), kind)
-        member = kind[0]
-        for one in payload:
-            _read({member: one}, levels)
+        return
+    _want(type(payload) is list, kind)
+    for one in payload:
+        _read(one if kind == "L" else {kind[0]: one}, levels - 1)
 
 
-def _want(is_right: bool, kind: Kind) -> None:
+def _want(is_right: bool, kind: str) -> None:
     if not is_right:
         raise ValueError(f"not a DynamoDB value: what stands as {kind} is of another type")

@@ -85,6 +85,15 @@ def fingerprint_of(keys: tuple[KeyAttribute, ...], payloads: Sequence[str]) -> b
     return blake2b(b"".join(parts), digest_size=FINGERPRINT_BYTES).digest()
 
 
+def fingerprints_of(keys: tuple[KeyAttribute, ...], payloads: Sequence[Sequence[str]]) -> list[bytes]:
+    """The same of many keys at once, the payloads key attribute by key attribute. Raises ValueError."""
+    if all(key.kind == "S" for key in keys) and all("".join(of_one).isascii() for of_one in payloads):
+        told = [[f"S{len(one)}:{one}" for one in of_one] for of_one in payloads]
+        texts: map[str] = map("".join, zip(*told, strict=True))
+        return [blake2b(text.encode(), digest_size=FINGERPRINT_BYTES).digest() for text in texts]
+    return [fingerprint_of(keys, one) for one in zip(*payloads, strict=True)]
+
+
 @lru_cache(maxsize=256)
 def _encoders(schema: TableSchema, flavour: Flavour) -> tuple[tuple[Column, str, Kind, PayloadEncoder], ...]:
     return tuple((one, one.attribute, one.kind, payload_encoder(one.type, one.kind, flavour)) for one in schema.columns)

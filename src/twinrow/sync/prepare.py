@@ -11,7 +11,7 @@ import msgspec
 
 from twinrow.capture.stream_record import decode_item
 from twinrow.change import AttributeValue, Change, ChangeKind, Item, Origin
-from twinrow.decode.attribute import digest, same
+from twinrow.decode.attribute import digest, exact_digest, same
 from twinrow.decode.readable import unreadable
 from twinrow.mysql import Flavour
 from twinrow.schema.evolve import Wanted
@@ -99,8 +99,9 @@ def _one(settings: Settings, schema: TableSchema, flavour: Flavour, key_hash: by
         if shown_again and (
             settings.linked or mark is not None
         ):  # only a debt asks for it, and it is a third of this work
-            found = digest(item, settings.own)
-        unfit = unreadable(item, schema.left_out)
+            found, unfit = _digest(item, settings, schema)
+        else:
+            unfit = unreadable(item, schema.left_out)
         echo = not unfit and _is_unchanged(change.old, item, settings)
         # a delete that an image tells is believed only where all of the image can be read, or was read consistently
         if settings.counts_as_deleted(item) and (not unfit or change.origin == "RECHECK"):
@@ -114,6 +115,14 @@ def _one(settings: Settings, schema: TableSchema, flavour: Flavour, key_hash: by
         key_hash, change.key, change.origin, item, row, unfit, found, mark, link, echo, change.ttl,
         change.at,
     )  # fmt: skip
+
+
+def _digest(item: Item, settings: Settings, schema: TableSchema) -> tuple[bytes, str]:
+    """The digest of an image, which reads it at every depth, and why the image cannot be read, if it cannot."""
+    try:
+        return exact_digest(item, settings.own), ""
+    except ValueError:
+        return digest(item, settings.own), unreadable(item, schema.left_out)
 
 
 def _is_unchanged(old: Item | None, item: Item, settings: Settings) -> bool:

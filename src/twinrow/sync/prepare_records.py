@@ -22,7 +22,7 @@ from twinrow.decode.readable import UNREADABLE
 from twinrow.errors import Broken
 from twinrow.schema.evolve import Wanted
 from twinrow.schema.load_text import LineRow, WritableRow, lines
-from twinrow.schema.row import Row, fingerprint, fingerprint_of, to_row
+from twinrow.schema.row import Row, fingerprint, fingerprints_of, to_row
 from twinrow.schema.table import KeyAttribute
 from twinrow.sink import bulk
 from twinrow.state.outbox import NO_DIGEST
@@ -291,11 +291,16 @@ def _misfits(parts: Sequence[Sequence[Folded]], fitting: Sequence[list[One] | No
 
 def _fingerprints(keys: tuple[KeyAttribute, ...], told: Sequence[Item]) -> list[bytes] | None:
     """Those of keys that have the key attributes and nothing else, each of its one type; None where one has not."""
-    kinds = [(one.name, one.kind) for one in keys]
     try:
-        if any(len(key) != len(kinds) or any(len(key[name]) != 1 for name, _ in kinds) for key in told):
+        if any(len(key) != len(keys) for key in told):
             return None
-        return [fingerprint_of(keys, [key[name][kind] for name, kind in kinds]) for key in told]
+        payloads = []
+        for one in keys:
+            values = [key[one.name] for key in told]
+            if any(len(value) != 1 for value in values):
+                return None
+            payloads.append([value[one.kind] for value in values])
+        return fingerprints_of(keys, payloads)
     except UNREADABLE:
         return None
 
