@@ -28,7 +28,7 @@ def told(shown: Shown) -> Shown:
     shown.add(["reviews", "orders"], rows=1234)
     shown.count(
         "reviews", applied={("PUT", "SCAN"): 1200, ("PUT", "STREAM"): 34, ("DELETE", "STREAM"): 5}, links_paid=7,
-        read_units=12.5, read_units_max=1000.0, write_units=3.0, write_share=0.5,
+        not_understood=2, read_units=12.5, read_units_max=1000.0, write_units=3.0, write_share=0.5,
     )  # fmt: skip
     shown.park("orders", 2)
     shown.gap("orders")
@@ -102,6 +102,7 @@ def test_counters_have_their_labels(server: Listening) -> None:
 
     assert (applied("PUT", "SCAN"), applied("PUT", "STREAM"), applied("DELETE", "STREAM")) == (1200, 34, 5)
     assert samples[("twinrow_links_paid_total", (("table", "reviews"),))] == 7
+    assert samples[("twinrow_not_understood_total", (("table", "reviews"),))] == 2
     assert samples[("twinrow_capacity_units_total", (("kind", "read"), ("table", "reviews")))] == 12.5
     assert samples[("twinrow_capacity_units_max", (("kind", "read"), ("table", "reviews")))] == 1000
     assert ("twinrow_capacity_units_max", (("kind", "write"), ("table", "reviews"))) not in samples

@@ -174,3 +174,13 @@ def test_a_clock_that_is_off_is_told_while_a_sync_runs(
     known = replace(WELL, counters=counted.to_json(counters))
     assert [one.text for one in of(known)] == told
     assert not [one for one in of(known, replace(HELD, holder="")) if "clock" in one.text]
+
+
+def test_changes_that_were_not_understood_are_told_but_are_no_fault() -> None:
+    counters = counted.to_json(Counted(AT - 100, not_understood=3, last_doubt="a stream record: its event is 'SHRUG'"))
+    known = replace(WELL, counters=counters)
+    (trouble,) = of(known)
+    assert not trouble.bad
+    assert "3 changes not understood" in trouble.text
+    assert "SHRUG" in trouble.text
+    assert table_status_of(STREAM, known, HELD, AT).not_understood == 3

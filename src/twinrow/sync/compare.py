@@ -10,6 +10,7 @@ from typing import Any, Literal
 from twinrow.change import Item
 from twinrow.decode.attribute import digest
 from twinrow.decode.number import one_double
+from twinrow.decode.readable import unreadable
 from twinrow.mysql import Connection
 from twinrow.schema.json_cell import same_json
 from twinrow.schema.naming import quote
@@ -165,6 +166,8 @@ class Comparer:
             return ("EXTRA" if live is not None else None), ()
         if live is None:
             return (None if key_hash in self.parked else "MISSING"), ()
+        if unreadable(item, self.schema.left_out):
+            return "EXTRA", ()  # an image that cannot be read proves no row right: only a consistent read tells
         try:
             expected = to_row(self.schema, item, self.connection.flavour)
         except Unrepresentable:
