@@ -16,6 +16,8 @@ from twinrow.app import standing
 from twinrow.app.status import TableStatus, collect
 from twinrow.config import parse
 from twinrow.mysql import MySQL
+from twinrow.state import lease, overview
+from twinrow.state.overview import Counts
 from twinrow.sync.copy import Copy
 from twinrow.sync.poll import Poll
 
@@ -77,6 +79,26 @@ def test_a_good_end_keeps_its_figures_and_a_kill_leaves_none(make_copying: MakeC
         process.popen.send_signal(signal.SIGTERM)
         assert process.ended()[0] == 0
     assert told(command, 0, "--check").items() >= ENDED.items()
+
+
+def test_a_status_is_of_one_moment(make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A successor that begins between two of its queries is not shown with the notes of the run that was killed."""
+    copying, _ = copied(make_copying)
+    copying.database.query("UPDATE _twinrow_table SET ended_at = NULL")
+    counts = overview.counts
+
+    def a_run_begins(*given: Any) -> dict[str, Counts]:
+        session = MySQL(parse(copying.text()).mysql).connect()
+        assert lease.acquire(session, copying.table, "successor", WAIT_S, for_run=True) is not None
+        session.close()
+        return counts(*given)
+
+    monkeypatch.setattr(overview, "counts", a_run_begins)
+    one = now(copying)
+    assert (one.phase, one.running, one.in_step) == ("STOPPED", False, None)
+    monkeypatch.undo()
+    one = now(copying)
+    assert (one.phase, one.running, one.in_step) == ("LIVE", True, None)
 
 
 def test_a_refused_start_leaves_nothing_known(make_copying: MakeCopying) -> None:

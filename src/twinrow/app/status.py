@@ -173,8 +173,9 @@ def collect(connection: Connection, chosen: Sequence[TableConfig]) -> Status:
     version = meta.check_version(connection)
     if not version:
         return Status(at, tuple(table_status_of(table, None, Counts(), at) for table in chosen))
-    registered = {one.table_name: one for one in tables.load_all(connection)}
-    counts = overview.counts(connection, version)
+    with connection.snapshot() as moment:  # else a new lease could stand beside the notes of the run before
+        registered = {one.table_name: one for one in tables.load_all(moment)}
+        counts = overview.counts(moment, version)
     return Status(
         at,
         tuple(
