@@ -21,7 +21,7 @@ from twinrow.clock import ServerClock
 from twinrow.errors import ConfigError, ConnectionLost, Transient, TwinrowError
 from twinrow.failpoint import fail_point
 from twinrow.mysql_error import MARIADB_WAIT_CODES, WITHHELD_CODES, MySQLError, lost, meaning
-from twinrow.mysql_guard import Driver, TLSSettings, reach, tls_of, trust_of
+from twinrow.mysql_guard import UNREADABLE, Driver, TLSSettings, reach, tls_of, trust_of
 from twinrow.mysql_session import IDLE_S_MAX, UNKNOWN_VARIABLE, Flavour, Variable, reading, setting, variables
 from twinrow.mysql_session import check as check_session
 from twinrow.mysql_text import without_values
@@ -317,6 +317,12 @@ class MySQL:
         connection = Connection(driver, version_of(""), self.place, False, self.clock)
         try:
             self._make_ready(connection, max(1, int(idle_s or IDLE_S_MAX)))
+        except UNREADABLE as error:
+            connection.drop()
+            raise TwinrowError(
+                f"its answers cannot be read ({type(error).__name__})", where=self.place,
+                remedy="check that host and port in `mysql.url` are a MySQL server's",
+            ) from error  # fmt: skip
         except BaseException:
             connection.drop()
             raise

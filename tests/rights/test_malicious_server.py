@@ -14,6 +14,7 @@ from tests.fixtures.malicious_mysql import (
     MaliciousMySQL,
     Script,
     answers,
+    answers_without_rows,
     asks_for_file,
     logs_in_by,
     public_pem,
@@ -126,6 +127,7 @@ def test_a_file_that_is_asked_for_is_one_line(tmp_path: Path, afterwards: bytes)
     [
         answers(b""), answers(b"\x01"), answers(b"\x01\x09"), answers(b"\xfe"), answers(b"\xfe\xff\xff\0"),
         answers(b"\xff"), logs_in_by("\N{SNOWMAN}"), logs_in_by("no_such_plugin"), answers(b"\x0a" * 40),
+        answers_without_rows,
     ],
 )  # fmt: skip
 def test_an_answer_that_is_none_is_one_line(script: Script) -> None:
