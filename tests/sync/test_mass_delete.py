@@ -12,7 +12,9 @@ from tests.conftest import MakeCopying
 from tests.fixtures.copying import Copying, Wire, key, put_all, review
 from tests.fixtures.killing import lease_runs_out
 
-from twinrow.errors import Broken
+from twinrow.app.options import accepted_deletes
+from twinrow.config import parse
+from twinrow.errors import Broken, ConfigError
 from twinrow.sync import mass_delete
 from twinrow.sync.copy import Copy
 from twinrow.sync.seen import Seen
@@ -56,6 +58,14 @@ def _refused(copying: Copying, allowed: int | None = None) -> str:
 @given(gone=st.integers(0, 10_000), rows=st.integers(0, 10_000))
 def test_a_person_is_asked_for_more_than_half_and_more_than_a_hundred(gone: int, rows: int) -> None:
     assert mass_delete.must_ask(gone, rows) == (gone > 100 and 2 * gone > rows)
+
+
+@pytest.mark.parametrize("given", ["5", "orders=", "orders=-1", "=5", "nowhere=5"])
+def test_what_is_no_number_of_a_table_is_told(given: str) -> None:
+    config = parse('[mysql]\nurl = "mysql://u@h/d"\n[[tables]]\nname = "orders"\ncapture = "scan"')
+    assert accepted_deletes(["orders=1234"], config) == {"orders": 1234}
+    with pytest.raises(ConfigError):
+        accepted_deletes([given], config)
 
 
 def test_a_pass_stops_before_the_first_delete_until_the_number_is_allowed(make_copying: MakeCopying) -> None:

@@ -117,7 +117,10 @@ def test_a_table_of_another_region_is_told_by_its_arn(make_copied: MakeCopied, a
         found = check_settings.look(copy, copy.dynamodb.describe(copy.table), known)
     assert found.level == "error"
     assert "--accept-table-id" in found.remedy
-    copying.once_well(prepare=_accept(aws.arn))
+    code, said = copying.process(arguments=["--accept-table-id", before]).ended()
+    assert code == 1, said
+    code, said = copying.process(arguments=["--accept-table-id", aws.arn]).ended()
+    assert code == 0, said
     copying.assert_equal(items=ITEMS)
 
 
