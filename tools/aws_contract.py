@@ -25,8 +25,9 @@ import botocore.session
 from twinrow.budget import Budget
 from twinrow.capture import stream_record
 from twinrow.clock import Stop
-from twinrow.dynamodb import DynamoDB, Statement, StatementAnswer, request_item
+from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_error import DynamoDBError
+from twinrow.dynamodb_wire import Statement, StatementAnswer, request_item
 from twinrow.errors import TwinrowError
 from twinrow.sync.link import FOR_GOOD, RETRYABLE
 

@@ -1,18 +1,12 @@
-"""The only door to DynamoDB: botocore signs, sends and finds credentials; items stay in wire form.
-
-botocore's response parser takes 65 µs an item and turns binary into bytes, so answers below 300 are decoded by
-msgspec instead (`response_parser_factory` is a hook, not a public contract: `_stock_to_wire` is the fallback).
-"""
+"""The only door to DynamoDB: botocore signs, sends and finds credentials; items stay in wire form (`dynamodb_wire`)."""
 
 from __future__ import annotations
 
-import base64
 import email.utils
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import botocore.exceptions
 import botocore.parsers
@@ -26,6 +20,19 @@ from twinrow.change import Item
 from twinrow.clock import DATE_GRAIN_S, ServerClock, Stop
 from twinrow.decode import wire_json
 from twinrow.dynamodb_error import REMEDIES, DynamoDBError, of_answer
+from twinrow.dynamodb_wire import (
+    Page,
+    RecordsPage,
+    Statement,
+    StatementAnswer,
+    StreamPage,
+    WireParserFactory,
+    page_of,
+    request_item,
+    statement_answer_of,
+    stock_to_wire,
+    to_request,
+)
 from twinrow.errors import NotSent, Throttled, Transient, TwinrowError
 from twinrow.failpoint import fail_point
 from twinrow.retry import back_off_s
@@ -47,8 +54,6 @@ UNPROCESSED_TRIES_MAX = 12
 DATES_CONFIRMED = 3
 """So many answers in a row must agree before they move the clock that earlier answers told."""
 UNANSWERED = "DynamoDB leaves keys of a batch read unanswered"
-PAGE_SHAPES = frozenset({"ScanOutput", "QueryOutput"})
-RECORDS_SHAPE = "GetRecordsOutput"
 
 REFRESH_ERRORS = (
     botocore.exceptions.CredentialRetrievalError, botocore.exceptions.MetadataRetrievalError, RuntimeError,
@@ -58,156 +63,6 @@ REFRESH_ERRORS = (
 
 A `credential_process` that prints half an answer raises JSONDecodeError; DynamoDB's answers are not read by json here.
 """
-
-
-class _PageAnswer(msgspec.Struct, rename="pascal"):
-    """The answer of a Scan or Query; the items stay bytes until it is known what they should look like."""
-
-    items: msgspec.Raw = msgspec.Raw(b"[]")
-    last_evaluated_key: dict[str, Any] | None = None
-    consumed_capacity: dict[str, Any] | None = None
-
-    @classmethod
-    def of(cls, told: dict[str, Any]) -> _PageAnswer:
-        items = msgspec.Raw(wire_json.encoded(told.get("Items", [])))
-        return cls(items, told.get("LastEvaluatedKey"), told.get("ConsumedCapacity"))
-
-
-class _RecordsAnswer(msgspec.Struct, rename="pascal"):
-    """The answer of GetRecords; the records stay bytes."""
-
-    records: msgspec.Raw = msgspec.Raw(b"[]")
-    next_shard_iterator: str | None = None
-
-    @classmethod
-    def of(cls, told: dict[str, Any]) -> _RecordsAnswer:
-        return cls(msgspec.Raw(wire_json.encoded(told.get("Records", []))), told.get("NextShardIterator"))
-
-
-_decode: Final = msgspec.json.Decoder().decode
-_decode_page: Final = msgspec.json.Decoder(_PageAnswer).decode
-_decode_records: Final = msgspec.json.Decoder(_RecordsAnswer).decode
-"""Made while this module is imported: see `twinrow.decode.compiled`."""
-
-
-class _WireParser:
-    """Decodes good answers with msgspec, unchanged; errors are parsed by botocore's own parser."""
-
-    def __init__(self, stock: Any) -> None:
-        self._stock = stock
-
-    def parse(self, response: dict[str, Any], shape: Any) -> Any:
-        if response["status_code"] >= 300 or not response["body"]:
-            return self._stock.parse(response, shape)
-        body, parsed = response["body"], dict[str, Any]()
-        if shape.name in PAGE_SHAPES:
-            page = wire_json.decoded(_decode_page, body, _PageAnswer.of)
-            parsed |= {
-                "Items": bytes(page.items), "LastEvaluatedKey": page.last_evaluated_key,
-                "ConsumedCapacity": page.consumed_capacity,
-            }  # fmt: skip
-        elif shape.name == RECORDS_SHAPE:
-            told = wire_json.decoded(_decode_records, body, _RecordsAnswer.of)
-            parsed |= {"Records": told.records, "NextShardIterator": told.next_shard_iterator}
-        else:
-            parsed |= wire_json.decoded(_decode, body, dict)
-        parsed["ResponseMetadata"] = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": response["headers"]}
-        return parsed
-
-
-class _WireParserFactory(botocore.parsers.ResponseParserFactory):
-    def create_parser(self, protocol_name: str) -> Any:
-        stock = super().create_parser(protocol_name)
-        return _WireParser(stock) if protocol_name == "json" else stock
-
-
-def _stock_to_wire(value: Any) -> Any:
-    """What botocore's stock parser gives (bytes, datetimes) in wire form."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    if isinstance(value, dict):
-        return {name: _stock_to_wire(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_stock_to_wire(inner) for inner in value]
-    if hasattr(value, "timestamp"):
-        return value.timestamp()
-    return value
-
-
-def _to_request(value: dict[str, Any]) -> dict[str, Any]:
-    """One attribute value for a request: botocore encodes binary itself, so base64 text becomes bytes."""
-    kind, inner = next(iter(value.items()))
-    if kind == "B":
-        return {"B": base64.b64decode(inner)}
-    if kind == "BS":
-        return {"BS": [base64.b64decode(one) for one in inner]}
-    if kind == "M":
-        return {"M": {name: _to_request(one) for name, one in inner.items()}}
-    if kind == "L":
-        return {"L": [_to_request(one) for one in inner]}
-    return value
-
-
-def request_item(item: Item) -> Item:
-    """A whole item or key in the form in which botocore takes it."""
-    return {name: _to_request(value) for name, value in item.items()}
-
-
-_decode_items = msgspec.json.Decoder(list[dict[str, dict[str, Any]]]).decode
-
-
-class Page:
-    """One answer of a Scan or Query: items, the position after it (None at the end), units consumed.
-
-    `raw` is the JSON array of the items. What `items` decodes from it is five times as large, so it is not kept.
-    """
-
-    __slots__ = ("next_key", "raw", "units")
-
-    def __init__(self, items: list[Item] | bytes, next_key: Item | None, units: float) -> None:
-        self.raw = items if isinstance(items, bytes) else wire_json.encoded(items)
-        self.next_key = next_key
-        self.units = units
-
-    @property
-    def items(self) -> list[Item]:
-        """The items in wire form, decoded anew each time."""
-        return wire_json.decoded(_decode_items, self.raw, list)
-
-
-@dataclass(frozen=True, slots=True)
-class StreamPage:
-    """One page of DescribeStream: shards in wire form; the next page begins after `last_shard` (None: no more)."""
-
-    status: str
-    view: str
-    shards: list[dict[str, Any]]
-    last_shard: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordsPage:
-    """One answer of GetRecords: the JSON array of the records, and the next iterator (None: the shard has ended)."""
-
-    raw: bytes | msgspec.Raw
-    next_iterator: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One PartiQL statement and its parameters in wire form."""
-
-    text: str
-    parameters: tuple[dict[str, Any], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StatementAnswer:
-    """What one statement of a batch came to: `code` is None on success, `old` the image before it."""
-
-    code: str | None
-    message: str
-    old: Item | None
 
 
 class DynamoDB:
@@ -236,7 +91,7 @@ class DynamoDB:
             if client is None:
                 if self._session is None:
                     self._session = botocore.session.Session()
-                    self._session.register_component("response_parser_factory", _WireParserFactory())
+                    self._session.register_component("response_parser_factory", WireParserFactory())
                 config = BotoConfig(
                     connect_timeout=min(CONNECT_TIMEOUT_S, timeout_s), read_timeout=timeout_s,
                     max_pool_connections=CONNECTIONS_MAX, retries={"total_max_attempts": 1}, tcp_keepalive=True,
@@ -315,7 +170,7 @@ class DynamoDB:
             raise TwinrowError(f"DynamoDB request failed: {error}", where=where or operation) from error
         self._note_time(answer, sent)
         if isinstance(answer.get("ResponseMetadata"), dict) and "RequestId" in answer["ResponseMetadata"]:
-            return _stock_to_wire(answer)  # type: ignore[no-any-return]
+            return stock_to_wire(answer)  # type: ignore[no-any-return]
         return answer  # type: ignore[no-any-return]
 
     def _note_time(self, answer: Mapping[str, Any], sent: float) -> None:
@@ -367,7 +222,7 @@ class DynamoDB:
             parameters["Limit"] = limit
         if consistent:
             parameters["ConsistentRead"] = True
-        return _page(self.call("scan", where=f"table {table}", **parameters))
+        return page_of(self.call("scan", where=f"table {table}", **parameters))
 
     def query_page(
         self, table: str, index: str, attribute: str, value: dict[str, Any], start_key: Item | None, limit: int | None
@@ -383,7 +238,7 @@ class DynamoDB:
         if limit is not None:
             parameters["Limit"] = limit
         try:
-            return _page(self.call("query", where=f"index {index} of table {table}", **parameters))
+            return page_of(self.call("query", where=f"index {index} of table {table}", **parameters))
         except DynamoDBError as error:
             if NO_SUCH_INDEX not in error.what:
                 raise
@@ -480,13 +335,13 @@ class DynamoDB:
             "batch_execute_statement", where=f"table {table}", timeout_s=LINK_TIMEOUT_S, may_send=may_send,
             ReturnConsumedCapacity="TOTAL",
             Statements=[
-                {"Statement": one.text, "Parameters": [_to_request(value) for value in one.parameters]}
+                {"Statement": one.text, "Parameters": [to_request(value) for value in one.parameters]}
                 for one in statements
             ],
         )  # fmt: skip
         told = answer.get("ConsumedCapacity")  # DynamoDB Local tells none: a unit each is the least
         units = sum(one.get("CapacityUnits", 0.0) for one in told) if told else float(len(statements))
-        return [_statement_answer(one) for one in answer["Responses"]], units
+        return [statement_answer_of(one) for one in answer["Responses"]], units
 
     def update_item(
         self, table: str, key: Item, may_send: Callable[[], bool] | None = None, **parameters: Any
@@ -504,18 +359,6 @@ class DynamoDB:
             return StatementAnswer(error.code, error.what, None), 1.0
         units = float((answer.get("ConsumedCapacity") or {}).get("CapacityUnits", 0.0))
         return StatementAnswer(None, "", answer.get("Attributes")), units
-
-
-def _page(answer: dict[str, Any]) -> Page:
-    units = float((answer.get("ConsumedCapacity") or {}).get("CapacityUnits", 0.0))
-    return Page(answer.get("Items", []), answer.get("LastEvaluatedKey") or None, units)
-
-
-def _statement_answer(answer: dict[str, Any]) -> StatementAnswer:
-    error = answer.get("Error")
-    if error:
-        return StatementAnswer(str(error.get("Code", "Unknown")), str(error.get("Message", "")), error.get("Item"))
-    return StatementAnswer(None, "", answer.get("Item"))
 
 
 def budgeted(work: Callable[[], Page], budget: Spending, stop: Stop) -> Page:

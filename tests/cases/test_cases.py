@@ -25,7 +25,7 @@ from tests.fixtures.copying import Copying, put_all
 from tests.fixtures.databases import Database, server_as
 
 from twinrow.app.servers import DynamoDBLocal
-from twinrow.dynamodb import request_item
+from twinrow.dynamodb_wire import request_item
 
 FOLDER = Path(__file__).parent
 CASES = sorted(path.parent.name for path in FOLDER.glob("*/items.json"))

@@ -9,7 +9,7 @@ from tests.fixtures.copying import marked, put_all
 from tests.fixtures.databases import server_as
 
 from twinrow.config import mysql_config
-from twinrow.dynamodb import request_item
+from twinrow.dynamodb_wire import request_item
 from twinrow.mysql import MySQL
 from twinrow.state import dead_letter
 

@@ -11,7 +11,7 @@ from tests.fixtures.schemas import schemas_and_items
 from twinrow.capture.scan import ScannedPage
 from twinrow.change import Item
 from twinrow.config import mysql_config
-from twinrow.dynamodb import Page
+from twinrow.dynamodb_wire import Page
 from twinrow.mysql import Connection, Flavour, MySQL
 from twinrow.schema.evolve import evolve
 from twinrow.schema.naming import quote

@@ -13,7 +13,8 @@ from twinrow import clock
 from twinrow.budget import Spending
 from twinrow.change import Item
 from twinrow.clock import Stop
-from twinrow.dynamodb import DynamoDB, Page, budgeted
+from twinrow.dynamodb import DynamoDB, budgeted
+from twinrow.dynamodb_wire import Page
 from twinrow.errors import Transient
 from twinrow.failpoint import fail_point
 from twinrow.retry import back_off_s

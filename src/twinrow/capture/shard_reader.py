@@ -9,8 +9,8 @@ from typing import Protocol
 from twinrow.capture import stream_record
 from twinrow.capture.shard_tree import Start
 from twinrow.capture.stream_record import StreamRecord
-from twinrow.dynamodb import RecordsPage, StreamPage
 from twinrow.dynamodb_error import DynamoDBError
+from twinrow.dynamodb_wire import RecordsPage, StreamPage
 from twinrow.errors import Transient
 
 ACTIVE_S = 0.1

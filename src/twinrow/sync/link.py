@@ -17,7 +17,8 @@ from typing import TypeVar
 from twinrow import clock
 from twinrow.change import Item
 from twinrow.decode.attribute import digest
-from twinrow.dynamodb import STATEMENTS_MAX, StatementAnswer
+from twinrow.dynamodb import STATEMENTS_MAX
+from twinrow.dynamodb_wire import StatementAnswer
 from twinrow.errors import Throttled, TransactionRetry, Transient, TwinrowError
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection

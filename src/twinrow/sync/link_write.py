@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from twinrow.change import AttributeValue, Item
-from twinrow.dynamodb import Statement, StatementAnswer
 from twinrow.dynamodb_error import DynamoDBError
+from twinrow.dynamodb_wire import Statement, StatementAnswer
 from twinrow.errors import NotSent, Throttled, Transient
 from twinrow.state.outbox import NO_DIGEST, Debt
 from twinrow.sync.copy import Copy

@@ -8,7 +8,8 @@ from twinrow import clock
 from twinrow.change import AttributeValue, Change, Item
 from twinrow.clock import Stop
 from twinrow.decode.attribute import digest
-from twinrow.dynamodb import STATEMENTS_MAX, Page, budgeted
+from twinrow.dynamodb import STATEMENTS_MAX, budgeted
+from twinrow.dynamodb_wire import Page
 from twinrow.errors import Throttled, Transient
 from twinrow.retry import back_off_s
 from twinrow.schema.row import fingerprint, key_of

@@ -17,8 +17,8 @@ from typing import IO, Final
 from twinrow.capture.scan import PAGES_QUEUED_MAX, PUT_WAIT_S, PageSource, ScannedPage
 from twinrow.change import Item
 from twinrow.clock import Stop
-from twinrow.dynamodb import Page
 from twinrow.dynamodb_error import DynamoDBError
+from twinrow.dynamodb_wire import Page
 from twinrow.errors import Broken, Transient, TwinrowError, fault_of
 from twinrow.sync.copy import Copy
 from twinrow.sync.load import Loader, Recipe
