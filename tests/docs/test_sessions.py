@@ -25,7 +25,9 @@ INIT = (
 R_REMEDY = "sudo apt-get install r-base-core r-cran-dbi r-cran-rmariadb"
 R_TIMEOUT_S = 100
 # Told only when the work takes long, or while an index is being built.
-_NOW_AND_THEN = re.compile(r"^reviews: (.*items, 0/s|ACTIVE, migrated-index CREATING)$", re.MULTILINE)
+_NOW_AND_THEN = re.compile(
+    r"^reviews: (.*items, 0/s|ACTIVE, migrated-index CREATING, after 0 s|waiting for index .*)$", re.MULTILINE
+)
 
 
 @pytest.fixture
