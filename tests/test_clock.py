@@ -24,6 +24,7 @@ from twinrow.app.servers import DynamoDBLocal
 from twinrow.clock import ServerClock, Stop
 from twinrow.errors import Transient
 from twinrow.sync import poll
+from twinrow.sync.apply import Applied
 
 HOUR_S = 3600.0
 MINUTE_S = 60.0
@@ -235,8 +236,8 @@ def test_once_on_a_second_host_minutes_apart_ends_after_the_item_is_there(
     copying.once_well()
     held_up, step = threading.Event(), poll.Poll.step
 
-    def step_unless_held_up(self: poll.Poll) -> bool:
-        return False if held_up.is_set() else step(self)
+    def step_unless_held_up(self: poll.Poll) -> tuple[bool, Applied | None]:
+        return (False, None) if held_up.is_set() else step(self)
 
     monkeypatch.setattr(poll.Poll, "step", step_unless_held_up)
     ended: list[Ran] = []

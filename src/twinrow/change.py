@@ -12,7 +12,8 @@ from typing import Any, Literal
 AttributeValue = dict[str, Any]
 Item = dict[str, AttributeValue]
 ChangeKind = Literal["PUT", "DELETE"]
-Origin = Literal["SCAN", "STREAM", "PENDING", "RECHECK"]
+Origin = str
+"""SCAN (a first copy), RECHECK (a consistent read), or the `origin` of the table's capture kind: STREAM, PENDING."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,13 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 import msgspec
 
 from twinrow import config_error
+from twinrow.capture_kind import Traits, traits_of
 from twinrow.errors import ConfigError
 
 Capture = Literal["pending-index", "stream", "scan"]
 Deletes = Literal["hard", "soft"]
 Mark = str | int | float
 
-RECONCILE_EVERY_DEFAULT = "15m"
 LINK_ATTRIBUTE_DEFAULT = "mysql_id"
 ON_DEMAND_READ_UNITS = 1000.0
 ON_DEMAND_WRITE_UNITS = 200.0
@@ -141,6 +141,11 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: Annotated[dict[str, ColumnConfig], _told("Overrides, by attribute.")] = msgspec.field(default_factory=dict)
 
     @property
+    def traits(self) -> Traits:
+        """What the engine has to know of the capture."""
+        return traits_of(self.capture)
+
+    @property
     def into_name(self) -> str:
         """The MySQL table: `into`, or the same name."""
         return self.into or self.name
@@ -148,7 +153,7 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def linked(self) -> bool:
         """Whether row ids are written back: `link`, by default only with a pending index."""
-        return self.link if self.link is not None else self.capture == "pending-index"
+        return self.link if self.link is not None else self.traits.links_by_default
 
     @property
     def ttl_kind(self) -> Deletes:
@@ -163,7 +168,7 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def reconcile_s(self) -> float | None:
         """Seconds between reconciles; None is off."""
-        text = self.reconcile_every or (RECONCILE_EVERY_DEFAULT if self.capture == "scan" else None)
+        text = self.reconcile_every or self.traits.reconcile_every
         return duration_s(text) if text else None
 
     @property
@@ -450,6 +455,9 @@ def _check_tables(tables: list[TableConfig], place: str) -> None:
                 duration_s(table.reconcile_every)
             except ValueError as error:
                 raise ConfigError(f"`reconcile_every`: {error}", where=where) from error
+        part = table.traits.part
+        if part is not None and getattr(table, part) is None:
+            raise ConfigError(f"`capture` is {table.capture}, but there is no [tables.{part}]", where=where)
         _check_pending_index(table, where)
         for attribute, column in table.columns.items():
             _check_column(table, attribute, column, where)
@@ -458,8 +466,6 @@ def _check_tables(tables: list[TableConfig], place: str) -> None:
 def _check_pending_index(table: TableConfig, where: str) -> None:
     index = table.pending_index
     if index is None:
-        if table.capture == "pending-index":
-            raise ConfigError("`capture` is pending-index, but there is no [tables.pending_index]", where=where)
         return
     if not index.pending:
         raise ConfigError("`pending_index.pending` is empty", where=where, remedy='write pending = ["false"]')

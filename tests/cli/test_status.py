@@ -18,6 +18,7 @@ from twinrow.config import parse
 from twinrow.mysql import MySQL
 from twinrow.state import lease, overview
 from twinrow.state.overview import Counts
+from twinrow.sync.apply import Applied
 from twinrow.sync.copy import Copy
 from twinrow.sync.poll import Poll
 
@@ -129,9 +130,9 @@ def test_a_sync_stopped_before_it_has_read_takes_nothing_over_from_the_last_one(
     copying, _ = copied(make_copying)
     copies: list[Copy] = []
 
-    def stopped(_self: Poll) -> bool:
+    def stopped(_self: Poll) -> tuple[bool, Applied | None]:
         copies[0].stop.set()
-        return False
+        return False, None
 
     monkeypatch.setattr(Poll, "step", stopped)
     with copying.running(copies.append):
@@ -146,7 +147,7 @@ def test_a_table_whose_thread_hangs_is_not_in_step(make_copying: MakeCopying, mo
     copying, _ = copied(make_copying)
     hangs, goes_on, step = threading.Event(), threading.Event(), Poll.step
 
-    def stuck(self: Poll) -> bool:
+    def stuck(self: Poll) -> tuple[bool, Applied | None]:
         if hangs.is_set():
             goes_on.wait(WAIT_S)
         return step(self)

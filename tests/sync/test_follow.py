@@ -264,8 +264,8 @@ def test_an_item_keeps_its_id_when_a_recheck_is_ahead_of_the_stream(
     (before,) = copying.rows("row_id", "reviewed_at LIKE '%%1'")
     behind, step = threading.Event(), Follow.step
 
-    def step_unless_behind(self: Follow) -> bool:
-        return False if behind.is_set() else step(self)
+    def step_unless_behind(self: Follow) -> tuple[bool, Applied | None]:
+        return (False, None) if behind.is_set() else step(self)
 
     monkeypatch.setattr(Follow, "step", step_unless_behind)
     monkeypatch.setattr("twinrow.sync.follow.RECORDS_A_BATCH_MAX", 1)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from twinrow.errors import StartRefused
+from twinrow.kinds.pending_index import check_index
 from twinrow.sync.settings import PendingIndex, same_mark
-from twinrow.sync.start import check_index
 from twinrow.table_description import TableDescription, described
 
 LARGE = str(2**53)

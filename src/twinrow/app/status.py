@@ -123,7 +123,7 @@ class TableStatus:
     @property
     def followed(self) -> int:
         """Of these, what index or stream brought: a recheck, or a scan beside them, brings the same item again."""
-        return sum(part.count for part in self.applied if part.origin in ("PENDING", "STREAM"))
+        return sum(part.count for part in self.applied if part.origin not in ("SCAN", "RECHECK"))
 
     @property
     def in_step(self) -> bool | None:

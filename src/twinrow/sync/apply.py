@@ -202,7 +202,7 @@ def _write(
     debts = owed.new_debts(tx, copy, debts, wanted, truth=batch.truth)
     explained = {one.key_hash for one in batch.rechecked if one.cause in recheck.KNOWN_LOSSES}
     went_back = owed.meet_foreign_ids(tx, copy, wanted, written, taken, explained, read_at)
-    if batch.truth and copy.settings.capture == "stream":
+    if batch.truth and copy.settings.traits.tells_deletes:
         copy.ran_ahead(one.hash for one in wanted if one.row is not None)
     hashes = tuple(one.hash for one in doubted)
     stay = parked.keys() | put_off.keys()

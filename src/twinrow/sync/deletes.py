@@ -43,7 +43,7 @@ def delete(
     rowless = [*gone, *(one for one in wanted if one.hash in parked and one.hash in existing)]
     for one in rowless:
         if one.hash in existing and one.hash not in refused:
-            copy.row_is_gone(one.hash, existing[one.hash].row_id, by_stream=one.origin == "STREAM")
+            copy.row_is_gone(one.hash, existing[one.hash].row_id, by_stream=copy.settings.traits.is_record(one.origin))
     if copy.snapshotting:
         rows = {one.hash: existing[one.hash].row_id if one.hash in existing else None for one in rowless}
         tombstone.bury(tx, copy.table, rows, tx.now())

@@ -14,9 +14,8 @@ from twinrow.errors import Broken, Transient
 from twinrow.state import checkpoint, gap, lease
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync import source
-from twinrow.sync.apply import Batch, apply
+from twinrow.sync.apply import Applied, Batch, apply
 from twinrow.sync.copy import Copy
-from twinrow.sync.link import Linker
 from twinrow.sync.prepare_records import RecordPreparer
 from twinrow.table_description import TableDescription
 
@@ -42,9 +41,8 @@ class Follow:
     A stream that was re-created is read to the end of the old one first.
     """
 
-    def __init__(self, copy: Copy, linker: Linker, description: TableDescription) -> None:
+    def __init__(self, copy: Copy, description: TableDescription) -> None:
         self._copy = copy
-        self._linker = linker
         self._preparer = RecordPreparer(copy)
         self.caught_up_at = 0.0
         self.oldest_at: float | None = None
@@ -84,10 +82,10 @@ class Follow:
         self._threads = ReaderThreads(self._reader, SHARDS_READ_AT_ONCE_MAX)
         self._threads.__enter__()
 
-    def step(self) -> bool:
-        """Apply what was read; whether there was anything."""
+    def step(self) -> tuple[bool, Applied | None]:
+        """Apply what was read."""
         batch = self._reader.take(RECORDS_A_BATCH_MAX, IDLE_WAIT_S)
-        self._apply(batch)
+        applied = self._apply(batch)
         self.trouble = batch.waits
         self.oldest_at = None if batch.read_through else batch.oldest_at
         self.backlog = 0 if batch.read_through else None
@@ -97,7 +95,7 @@ class Follow:
             self._next_stream()
         elif not self._is_old:
             self._look_how_far()
-        return bool(batch.records) or batch.ended
+        return bool(batch.records) or batch.ended, applied
 
     def _look_how_far(self) -> None:
         """Up to the beginning, as `--once` asks, and then up to a moment that moves along with the clock.
@@ -110,8 +108,8 @@ class Follow:
             if moment > self.caught_up_at and self._reader.caught_up_since(moment):
                 self.caught_up_at = moment
 
-    def _apply(self, batch: StreamBatch) -> None:
-        copy = self._copy
+    def _apply(self, batch: StreamBatch) -> Applied | None:
+        copy, applied = self._copy, None
         if batch.records or batch.positions or batch.gaps:
             told = self._preparer.prepare(batch.records)
             parts = {SHARD + shard: _checkpoint(one) for shard, one in batch.positions.items()}
@@ -119,12 +117,12 @@ class Follow:
             applied = apply(copy, Batch(told.changes, parts, suspects=told.suspects, gaps=gaps), told.prepared)
             if told.doubts:
                 copy.counters.doubt(len(told.doubts), f"a stream record: {told.doubts[-1]}")
-            self._linker.submit(applied.debts)
         if batch.forgotten:
             with copy.writer.transaction() as tx:
                 lease.lock(tx, copy.lease, None)
                 for shard in batch.forgotten:
                     checkpoint.forget(tx, copy.table, SHARD + shard)
+        return applied
 
     def _next_stream(self) -> None:
         """All of the old stream is applied: go on with the new one; what was written between them, reconcile finds."""

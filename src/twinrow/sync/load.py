@@ -34,7 +34,7 @@ LOADED = Form(loaded_texts, lambda _column: cell_text)
 
 def passed_over(settings: Settings) -> frozenset[str]:
     """Twinrow's own attributes that say nothing of what becomes of an item; the mark is for `apply`."""
-    follows_marks = settings.pending is not None and settings.capture == "pending-index"
+    follows_marks = settings.pending is not None and settings.traits.carries_marks
     return settings.own - {settings.pending.attribute} if settings.pending and follows_marks else settings.own
 
 

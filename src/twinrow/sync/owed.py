@@ -54,7 +54,7 @@ def refuse_foreign_ids(
         return
     for one in ones:
         new = one.row is not None and one.hash not in existing and one.hash not in buried
-        if new and one.link is not None and one.origin in ("SCAN", "PENDING"):
+        if new and one.link is not None and copy.settings.traits.is_image(one.origin):
             refuse_linked(copy)
 
 
@@ -95,9 +95,9 @@ def new_debts(tx: Connection, copy: Copy, found: list[Debt], ones: Sequence[One]
     """
     owing = {debt.key_hash for debt in found}
     settled = [one.hash for one in ones if one.hash not in owing]
-    if truth or copy.settings.capture == "stream":
+    if truth or copy.settings.traits.tells_every_change:
         outbox.forgive(tx, copy.table, settled)
-    if truth or not found or copy.settings.capture == "stream":
+    if truth or not found or copy.settings.traits.tells_every_change:
         return found
     standing = outbox.standing(tx, copy.table, [debt.key_hash for debt in found])
     return [debt for debt in found if not _stands(debt, standing.get(debt.key_hash))]
@@ -136,7 +136,7 @@ def meet_foreign_ids(
         # an image from before our own link was through, or from before MySQL went back, is no news of another writer
         if ours or (one.origin == "RECHECK" and copy.foreign.get(one.hash, 0.0) > read_at):
             continue
-        if one.origin == "STREAM" and _is_older_than_the_loss(tx, copy, one.seen_at):
+        if copy.settings.traits.is_record(one.origin) and _is_older_than_the_loss(tx, copy, one.seen_at):
             continue
         met = foreign_link.meet(tx, copy.table, one.hash, str(one.link))
         copy.foreign.setdefault(one.hash, 0.0)

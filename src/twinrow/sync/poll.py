@@ -14,7 +14,7 @@ from twinrow.errors import Throttled, Transient
 from twinrow.retry import back_off_s
 from twinrow.schema.row import fingerprint, key_of
 from twinrow.state import recheck
-from twinrow.sync.apply import Batch, apply
+from twinrow.sync.apply import Applied, Batch, apply
 from twinrow.sync.copy import Copy
 from twinrow.sync.link import CALLS_AT_ONCE_MAX, Linker
 from twinrow.sync.settings import PendingIndex
@@ -68,10 +68,11 @@ class Poll:
         self.caught_up_at = 0.0
         self.oldest_at: float | None = None
         self.backlog: int | None = None
+        self.retention_left_s: float | None = None
         self.trouble = ""
 
-    def step(self) -> bool:
-        """Begin a round when one is due, or take answers of the round; whether there was anything to do.
+    def step(self) -> tuple[bool, Applied | None]:
+        """Begin a round when one is due, or take answers of the round, up to the first that has something to apply.
 
         A value whose query is throttled is left to the next round, which waits; the other values are read all the same.
         """
@@ -79,21 +80,22 @@ class Poll:
         self._linker.forget_paid(asked_at - STALE_S_MAX)
         if self._round_at is None:
             if clock.monotonic() < self._due_at:
-                return False
+                return False, None
             # What waits for its link is still marked: a round would read it again.
             if self._linker.left_marks or not self._linker.drain_marks(self._marks_beside_max, LINKS_WAIT_S):
                 if self._first_at:  # meanwhile nobody knows what the app has written
                     self.oldest_at = self.oldest_at or max(self._first_at, self._proved_at)
-                return False
+                return False, None
             self._round_at, self._seen, self._fresh = self._copy.dynamodb.clock.now(), 0, 0
             self._first_at = self._first_at or self._round_at
             self._refused, self._pages, self._left_out_now = "", 0, {}
             for mark in self._pending.marks:
                 self._ask(mark, None)
         answered, _ = wait(self._asked, timeout=ANSWER_WAIT_S, return_when=FIRST_COMPLETED)
+        applied: Applied | None = None
         for answer in answered:
             if not self._has_room():
-                return False
+                return False, None
             mark, asked_at = self._asked.pop(answer)
             try:
                 page = answer.result()
@@ -106,10 +108,12 @@ class Poll:
             self._pages += 1
             if page.next_key is not None:
                 self._ask(mark, page.next_key)
-            self._take(page.items, asked_at)
+            applied = self._take(page.items, asked_at)
+            if applied is not None:  # its links are submitted before the next page is looked at
+                break
         if not self._asked:
             self._end_round()
-        return self._fresh > 0
+        return self._fresh > 0 or (applied is not None and bool(self._asked)), applied
 
     def _ask(self, mark: AttributeValue, start_key: Item | None) -> None:
         copy, pending = self._copy, self._pending
@@ -119,7 +123,7 @@ class Poll:
 
         self._asked[self._pool.submit(budgeted, query, copy.read_budget, self._over)] = (mark, clock.monotonic())
 
-    def _take(self, items: list[Item], asked_at: float) -> None:
+    def _take(self, items: list[Item], asked_at: float) -> Applied | None:
         copy = self._copy
         flying = self._linker.in_flight()
         keyed = [(fingerprint(copy.schema.keys, item), item) for item in items]
@@ -137,19 +141,19 @@ class Poll:
         copied = {key_hash for key_hash, _ in fresh} if self._whole else set()
         self._leave_out([key_hash for key_hash, _ in keyed if key_hash not in copied])
         if not fresh:
-            return
+            return None
         if not self._whole:
             recheck.add(
                 copy.writer, copy.table, [(one, key_of(copy.schema.keys, item)) for one, item in fresh], "keys only"
             )
-            return
+            return None
         at = copy.dynamodb.clock.now()
         changes = [Change("PUT", "PENDING", key_of(copy.schema.keys, item), item, at=at) for _, item in fresh]
         applied = apply(copy, Batch(changes))
         self._leave_out(list(applied.doubted))
         # images that change nothing and owe nothing new are no reason to ask again at once
         self._fresh += len(applied.debts) + applied.written.inserted + applied.written.updated + applied.parked
-        self._linker.submit(applied.debts)
+        return applied
 
     def _has_room(self) -> bool:
         """Whether another page may be taken, or its items would only wait here."""

@@ -95,7 +95,7 @@ def _one(settings: Settings, schema: TableSchema, flavour: Flavour, key_hash: by
     echo = False
     if item is not None:
         mark, link = settings.mark_of(item), settings.link_of(item)
-        shown_again = settings.capture != "stream"  # a stream shows each image once, and tells every later change
+        shown_again = not settings.traits.tells_every_change  # else any successful link write settles it
         if shown_again and (
             settings.linked or mark is not None
         ):  # only a debt asks for it, and it is a third of this work

@@ -111,7 +111,7 @@ class Reconcile:
         if gap.open_gaps(copy.writer, copy.table) or checkpoint.load(copy.writer, copy.table, PART):
             return True
         every = copy.settings.reconcile_s
-        if copy.settings.capture == "scan" and self.through_at <= self._wanted_at():
+        if copy.settings.traits.passes_only and self.through_at <= self._wanted_at():
             return True
         if every is None:
             return False
@@ -157,7 +157,7 @@ class Reconcile:
         self._scan = ParallelScan(
             copy.dynamodb, copy.table, self._segments, positions, copy.read_budget, copy.stop,
             # A gap in a stream may have ended a moment ago, and the stream does not tell again what was in it.
-            consistent=copy.settings.capture == "stream" and bool(gap.open_gaps(copy.writer, copy.table)),
+            consistent=copy.settings.traits.consistent_scan and bool(gap.open_gaps(copy.writer, copy.table)),
         )  # fmt: skip
         return True
 

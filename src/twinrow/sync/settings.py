@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
+from twinrow.capture_kind import Traits, traits_of
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.number import canonical_number
 from twinrow.decode.readable import UNREADABLE
-
-Capture = Literal["pending-index", "stream", "scan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Settings:
 
     table: str
     into: str
-    capture: Capture
+    capture: str
     linked: bool
     link_attribute: str
     soft_deletes: bool
@@ -41,10 +40,15 @@ class Settings:
     own: frozenset[str]
     adopt_links: bool = False
     overrides: tuple[Any, ...] = ()
+    traits: Traits = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Look the traits of the capture up once: they are asked for each item."""
+        object.__setattr__(self, "traits", traits_of(self.capture))
 
     def mark_of(self, item: Item) -> AttributeValue | None:
         """The pending mark that the item carries, where marks are what is followed; else None."""
-        if self.capture != "pending-index" or self.pending is None:
+        if not self.traits.carries_marks or self.pending is None:
             return None
         value = item.get(self.pending.attribute)
         return value if value is not None and any(same_mark(value, one) for one in self.pending.marks) else None

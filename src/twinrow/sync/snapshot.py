@@ -41,7 +41,7 @@ def read_here(copy: Copy, loader: Loader, segments: int, positions: Mapping[int,
     """
     return ParallelScan(
         copy.dynamodb, copy.table, segments, positions, copy.read_budget, copy.stop, loader.make,
-        consistent=copy.settings.capture == "stream",
+        consistent=copy.settings.traits.consistent_scan,
     )  # fmt: skip
 
 

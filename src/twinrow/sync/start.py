@@ -16,8 +16,8 @@ from twinrow.state import checkpoint, lease, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync import cells, changed_settings, source
 from twinrow.sync.copy import Copy
-from twinrow.sync.follow import enter_stream
-from twinrow.sync.settings import PendingIndex, Settings
+from twinrow.sync.kind import kind_of
+from twinrow.sync.settings import Settings
 from twinrow.table_description import TableDescription
 
 TABLE_EXISTS = 1050
@@ -26,13 +26,9 @@ TABLE_EXISTS = 1050
 def check_source(copy: Copy, description: TableDescription) -> None:
     """Raise StartRefused for what must be mended in DynamoDB first: no index, wrong mark type, replicas, stream off."""
     settings = copy.settings
-    where = f"table {copy.table}"
     if settings.linked and not copy.allow_global:
         _refuse_replicas(copy, description)
-    if settings.capture == "pending-index" and settings.pending is not None:
-        check_index(settings.pending, description, where)
-    if settings.capture == "stream" and description.stream_arn is None:
-        raise StartRefused("has no stream", where=where, remedy="twinrow check --fix turns it on")
+    kind_of(settings).refuse(settings, description)
 
 
 def _refuse_replicas(copy: Copy, description: TableDescription) -> None:
@@ -53,38 +49,6 @@ def _refuse_replicas(copy: Copy, description: TableDescription) -> None:
         f"{told}, where last-writer-wins takes whole items", where=f"table {copy.table}",
         remedy="set link = false, or allow_global_table_writes = true if one Region writes each item",
     )  # fmt: skip
-
-
-def check_index(pending: PendingIndex, description: TableDescription, where: str) -> None:
-    """Raise StartRefused where the index is not there, is not ready, or cannot be asked for the marks."""
-    index = description.index(pending.index)
-    if index is None:
-        raise StartRefused(f"has no index {pending.index!r}", where=where, remedy="twinrow check --fix adds it")
-    if index.status == "DELETING":
-        raise StartRefused(
-            f"index {pending.index!r} is being deleted",
-            where=where,
-            remedy="once it is gone, twinrow check --fix adds it",
-        )
-    if index.hashes > 1:
-        names = ", ".join(repr(name) for name, _ in index.keys[: index.hashes])
-        raise StartRefused(
-            f"index {pending.index!r} has several hash attributes ({names}): no query for a mark alone can read it",
-            where=where, remedy=f"set `index` to one whose only hash attribute is {pending.attribute!r}",
-        )  # fmt: skip
-    name, kind = index.keys[0]
-    if name != pending.attribute:
-        raise StartRefused(
-            f"index {pending.index!r} has the hash key {name!r}, not {pending.attribute!r}", where=where,
-            remedy="set `attribute` to it, or another `index`",
-        )  # fmt: skip
-    if any(kind not in mark for mark in (*pending.marks, *([pending.done] if pending.done else []))):
-        raise StartRefused(
-            f"index {pending.index!r} wants marks of type {kind}, the configuration has another", where=where,
-            remedy='write pending = ["false"] for S, pending = [0] for N',
-        )  # fmt: skip
-    if index.status not in ("ACTIVE", "UPDATING", ""):  # UPDATING: its capacity changes, it can be read
-        raise StartRefused(f"index {pending.index!r} is {index.status}", where=where, remedy="wait until it is ACTIVE")
 
 
 def check_settings(settings: Settings, description: TableDescription) -> None:
@@ -183,10 +147,9 @@ def _begin(copy: Copy, description: TableDescription) -> tuple[int, list[Scanned
             remedy="set another `into`, or rename it",
         )
     count = settings.segments or segments_for(description.bytes)
-    if settings.capture == "stream" and description.stream_arn is not None:
-        enter_stream(copy, description.stream_arn)
+    kind_of(settings).begin(copy, description)
     pages = first_pages(
-        copy.dynamodb, copy.table, count, copy.read_budget, copy.stop, consistent=settings.capture == "stream"
+        copy.dynamodb, copy.table, count, copy.read_budget, copy.stop, consistent=settings.traits.consistent_scan
     )
     _refuse_linked_items(copy, pages)
     bare = replace(new_schema(settings, description), page_bytes=copy.writer.page_bytes)

@@ -132,7 +132,7 @@ class Readers:
             mine = {segment: messages.told_position(key) for segment, key in parts[number::count]}
             reader.left = set(mine)
             recipe = messages.told(self._recipe)
-            consistent = copy.settings.capture == "stream"  # as `snapshot.read_here` says
+            consistent = copy.settings.traits.consistent_scan  # as `snapshot.read_here` says
             reader.say(Job(dynamodb.region, dynamodb.endpoint_url, copy.table, segments, mine, recipe, consistent))
         self._threads = [
             threading.Thread(target=self._listen, args=(reader,), name=f"hear-{reader.name}", daemon=True)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
 from twinrow import clock
 from twinrow.dynamodb_error import WITHHELD_CODES as DYNAMODB_WITHHELD
@@ -35,10 +34,9 @@ from twinrow.state.settling import Settling
 from twinrow.sync import link, owed, source, start
 from twinrow.sync.cells import PutOff
 from twinrow.sync.copy import Copy
-from twinrow.sync.follow import Follow
+from twinrow.sync.kind import Source, SourceNeeds, kind_of
 from twinrow.sync.link import Linker
 from twinrow.sync.mixed import MixedTypes
-from twinrow.sync.poll import Poll
 from twinrow.sync.recheck import recheck_some
 from twinrow.sync.reconcile import Reconcile
 from twinrow.sync.snapshot import Snapshot, finish
@@ -66,21 +64,6 @@ STEADY_S = BACK_OFF_S_MAX
 NO_SUCH_TABLE = 1146
 NO_SUCH_COLUMN = 1054
 NO_DEFAULT = 1364
-
-
-class Source(Protocol):
-    """What follows a table: the pending index or the stream."""
-
-    caught_up_at: float
-    oldest_at: float | None
-    backlog: int | None
-    trouble: str
-
-    def step(self) -> bool:
-        """Do a piece of work; whether there was any."""
-
-    def close(self) -> None:
-        """End threads and drop what was read ahead."""
 
 
 @dataclass
@@ -279,7 +262,7 @@ class TableRun:
         self._mixed, copy.has_mixed = MixedTypes(copy), True
         owed.forget_foreign_ids(copy, broken=registered is not None and registered.phase == "BROKEN")
         self._linker = Linker(copy)
-        self._source = self._make_source(description)
+        self._source = kind_of(copy.settings).source(SourceNeeds(copy, self._linker, description, self.shared.once))
         if copy.snapshotting:
             self._snapshot = Snapshot(copy, segments, pages, partial(readers.pages_of, copy, description))
         self.phase = "SNAPSHOT" if copy.snapshotting else "LIVE"
@@ -287,16 +270,6 @@ class TableRun:
         tables.note(copy.writer, copy.lease, phase=self.phase, reason="", items=description.items)
         if registered is None:
             checkpoint.forget(copy.writer, copy.table, checkpoint.REFUSED)
-
-    def _make_source(self, description: TableDescription) -> Source | None:
-        settings = self.copy.settings
-        if settings.capture == "stream":
-            return Follow(self.copy, self._linker_now(), description)
-        if settings.capture == "pending-index" and settings.pending is not None:
-            index = description.index(settings.pending.index)
-            whole = index is not None and index.projection == "ALL"
-            return Poll(self.copy, self._linker_now(), settings.pending, whole, once=self.shared.once)
-        return None
 
     def _linker_now(self) -> Linker:
         if self._linker is None:
@@ -320,8 +293,7 @@ class TableRun:
             worked = self._recheck()
             # With --once nothing later than its start is begun: under steady writes there is always something later.
             if self._source is not None and not self._adopts_first() and not (self.shared.once and self._is_through()):
-                worked |= self._source.step()
-                self._tell_waiting(self._source.trouble)
+                worked |= self._source_step(self._source)
             worked |= self._snapshot_step(wait_s=0.0 if worked else IDLE_S)
             if self._snapshot is None:
                 worked |= reconcile.step()
@@ -367,7 +339,7 @@ class TableRun:
     def _adopts_first(self) -> bool:
         """While ids are adopted, marks wait in their index: new items must not take ids that the scan still brings."""
         copy = self.copy
-        return copy.first_copy and copy.settings.adopt_links and copy.settings.capture == "pending-index"
+        return copy.first_copy and copy.settings.adopt_links and copy.settings.traits.waits_for_adoption
 
     def _check_lease(self) -> None:
         if self.copy.table not in self.shared.leases:
@@ -394,6 +366,13 @@ class TableRun:
             self._linker_now().submit(applied.debts)
         return worked > 0
 
+    def _source_step(self, source: Source) -> bool:
+        worked, applied = source.step()
+        if applied is not None:
+            self._linker_now().submit(applied.debts)
+        self._tell_waiting(source.trouble)
+        return worked
+
     def _snapshot_step(self, wait_s: float) -> bool:
         if self._snapshot is None:
             return False
@@ -417,8 +396,8 @@ class TableRun:
         return applied is not None
 
     def _source_is_past(self, moment: float) -> bool:
-        """Tombstones are needed until the stream has passed the snapshot's end."""
-        return self.copy.settings.capture != "stream" or self._source is None or self._source.caught_up_at > moment
+        """Tombstones are needed until the source of deletes has passed the snapshot's end."""
+        return not self.copy.settings.traits.tells_deletes or self._source is None or self._source.caught_up_at > moment
 
     def _is_through(self) -> bool:
         """Whether everything in DynamoDB at the start of the command was read."""
@@ -427,7 +406,7 @@ class TableRun:
         began = self.copy.dynamodb.clock.now(self.shared.began)
         if self._source is not None and self._source.caught_up_at <= began:
             return False
-        return self.copy.settings.capture != "scan" or self._parts_now().through_at > began
+        return not self.copy.settings.traits.passes_only or self._parts_now().through_at > began
 
     def _caught_up(self) -> bool:
         """Whether everything in DynamoDB at the start of the command is in MySQL, and nothing is owed."""
@@ -469,8 +448,7 @@ class TableRun:
             values |= {"oldest_at": self._by_mysql(source.oldest_at), "backlog": source.backlog}
             if source.caught_up_at:
                 values["caught_up_at"] = source.caught_up_at
-            left = getattr(source, "retention_left_s", None)
-            values["retention_left_s"] = left
+            values["retention_left_s"] = source.retention_left_s
         elif self._reconcile is not None and self._reconcile.through_at:
             values |= {"caught_up_at": self._reconcile.through_at, "oldest_at": None}
         tables.note(copy.writer, copy.lease, **values)

@@ -1,0 +1,68 @@
+"""What a capture kind does for the engine and for the commands. The kinds themselves are in `twinrow.kinds`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from twinrow import capture_kind
+from twinrow.capture_kind import Traits
+from twinrow.sync.apply import Applied
+from twinrow.sync.copy import Copy
+from twinrow.sync.link import Linker
+from twinrow.sync.settings import Settings
+from twinrow.table_description import TableDescription
+
+
+class Source(Protocol):
+    """What follows a table; the loop of the table's run calls it, and submits the links that it owes.
+
+    `caught_up_at`: every change before this moment is in MySQL; `oldest_at`: that of the oldest change that is not
+    (None: there is none); both on DynamoDB's clock. `backlog`: changes seen and not yet copied (None: not known).
+    `retention_left_s`: seconds until changes that wait are lost (None: never). `trouble`: why it waits, else "".
+    """
+
+    caught_up_at: float
+    oldest_at: float | None
+    backlog: int | None
+    retention_left_s: float | None
+    trouble: str
+
+    def step(self) -> tuple[bool, Applied | None]:
+        """Do a piece of work; whether there was any, and what was applied. At most one batch is applied by a step."""
+
+    def close(self) -> None:
+        """End threads and drop what was read ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceNeeds:
+    """What a source may be made from. With `once` the run ends when all from before its beginning is copied."""
+
+    copy: Copy
+    linker: Linker
+    description: TableDescription
+    once: bool
+
+
+class CaptureKind(Protocol):
+    """One way to find changes: all that is special about it."""
+
+    @property
+    def traits(self) -> Traits:
+        """The facts on which the engine depends."""
+
+    def refuse(self, settings: Settings, description: TableDescription) -> None:
+        """Raise StartRefused for what must be mended in DynamoDB first."""
+
+    def begin(self, copy: Copy, description: TableDescription) -> None:
+        """Make durable where changes are followed from, before the first page of a new copy is scanned."""
+
+    def source(self, needs: SourceNeeds) -> Source | None:
+        """What follows the table from its durable position on; None where whole-table passes are the source."""
+
+
+def kind_of(settings: Settings) -> CaptureKind:
+    """The kind by which a table is captured."""
+    kind: CaptureKind = capture_kind.load(settings.capture)
+    return kind
