@@ -23,7 +23,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from bench.reviews import INDEX, LINK, MARK, TABLE
-from twinrow.app.servers import DynamoDBLocal, Flavour, MySQLServer
+from twinrow.local_servers.servers import DynamoDBLocal, Flavour, MySQLServer
 
 REGION = "us-east-1"
 DATABASE = "analytics"

@@ -16,7 +16,7 @@ from tests.fixtures import tables
 from tests.fixtures.copying import PENDING_INDEX, Copying
 from tests.fixtures.databases import Database
 
-from twinrow.app.servers import DynamoDBLocal, Flavour, MySQLServer
+from twinrow.local_servers.servers import DynamoDBLocal, Flavour, MySQLServer
 
 FLAVOURS: tuple[Flavour, ...] = ("mysql", "mariadb")
 

@@ -20,9 +20,9 @@ from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, error
 from tests.fixtures.waiting import wait_until
 
 from twinrow import clock
-from twinrow.app.servers import DynamoDBLocal
 from twinrow.clock import ServerClock, Stop
 from twinrow.errors import Transient
+from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.sync import poll
 from twinrow.sync.apply import Applied
 

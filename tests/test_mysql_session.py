@@ -12,9 +12,9 @@ from tests.fixtures.copying import PENDING_INDEX, Copying, marked, put_all
 from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app.servers import DynamoDBLocal, MySQLServer
 from twinrow.config import mysql_config
 from twinrow.errors import Transient
+from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
 from twinrow.mysql import Flavour, MySQL
 from twinrow.mysql_error import MySQLError, meaning
 from twinrow.mysql_session import SessionRefused, Variable, check, reading, setting, variables

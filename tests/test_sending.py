@@ -11,11 +11,11 @@ from tests.fixtures.copying import key, marked, put_all
 from tests.fixtures.proxy import DynamoDBProxy
 
 from twinrow import clock
-from twinrow.app.servers import DynamoDBLocal
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_wire import Statement
 from twinrow.errors import NotSent
+from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.state.lease import Lease
 from twinrow.sync.copy import Copy
 

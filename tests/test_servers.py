@@ -15,7 +15,7 @@ from tests.fixtures import tables
 from tests.fixtures.databases import Database, connect
 from tests.fixtures.waiting import is_running, wait_until
 
-from twinrow.app.servers import DynamoDBLocal, Flavour, MySQLServer, ServerError
+from twinrow.local_servers.servers import DynamoDBLocal, Flavour, MySQLServer, ServerError
 
 _GONE_TIMEOUT_S = 10.0
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 _PARENT = """
 import sys, threading
-from twinrow.app.servers import DynamoDBLocal, MySQLServer
+from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
 servers = []
 # From a thread that ends: the servers must not end with it.
 for start in (DynamoDBLocal.start, lambda: MySQLServer.start(sys.argv[1])):

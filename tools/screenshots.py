@@ -24,8 +24,8 @@ from tests.fixtures.shown import Shown
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.history import SAMPLE_S, SAMPLES_MAX, History
-from twinrow.app.servers import MySQLServer
 from twinrow.clock import Stop
+from twinrow.local_servers.servers import MySQLServer
 from twinrow.state.counted import Rates
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"

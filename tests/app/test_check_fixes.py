@@ -13,9 +13,9 @@ from tests.fixtures.databases import Database
 
 from twinrow import clock
 from twinrow.app import check_fixes
-from twinrow.app.servers import DynamoDBLocal
 from twinrow.clock import Stop
 from twinrow.errors import TwinrowError
+from twinrow.local_servers.servers import DynamoDBLocal
 
 
 class _Clock:

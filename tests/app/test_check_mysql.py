@@ -12,9 +12,9 @@ from tests.fixtures.command_line import InProcess, config_of
 from tests.fixtures.databases import Database, server_as
 
 from twinrow.app import check_mysql
-from twinrow.app.servers import Flavour, MySQLServer
 from twinrow.config import mysql_config
 from twinrow.errors import Transient
+from twinrow.local_servers.servers import Flavour, MySQLServer
 from twinrow.mysql import MySQL
 from twinrow.mysql_error import MySQLError
 

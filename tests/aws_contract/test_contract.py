@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 
 REPOSITORY = Path(__file__).parents[2]
 TOOL = REPOSITORY / "tools" / "aws_contract.py"

@@ -18,12 +18,12 @@ from tests.fixtures.stream_reading import numbers
 from tests.fixtures.waiting import wait_until
 
 from twinrow import clock
-from twinrow.app.servers import DynamoDBLocal
 from twinrow.capture.reader_threads import ReaderThreads
 from twinrow.capture.stream import StreamBatch, StreamReader
 from twinrow.change import Change
 from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_error import DynamoDBError
+from twinrow.local_servers.servers import DynamoDBLocal
 
 WRITES = 600
 LAG_MEDIAN_S_MAX = 0.25

@@ -24,8 +24,8 @@ from tests.conftest import MakeTable
 from tests.fixtures.copying import Copying, put_all
 from tests.fixtures.databases import Database, server_as
 
-from twinrow.app.servers import DynamoDBLocal
 from twinrow.dynamodb_wire import request_item
+from twinrow.local_servers.servers import DynamoDBLocal
 
 FOLDER = Path(__file__).parent
 CASES = sorted(path.parent.name for path in FOLDER.glob("*/items.json"))

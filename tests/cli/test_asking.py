@@ -13,7 +13,7 @@ from tests.fixtures.copying import put_all, review
 from tests.fixtures.databases import Database
 from tests.fixtures.pseudo_terminal import PseudoTerminal
 
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 
 CURSOR_BACK = "\x1b[?25h"
 """What rich sends when it has ended drawing."""

@@ -17,7 +17,7 @@ from tests.fixtures.copying import put_all
 from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 
 INDEX = ("migrated-index", "migrated:S", "ALL")
 ITEMS = 30

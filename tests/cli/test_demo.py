@@ -16,8 +16,8 @@ from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app import demo, demo_app
-from twinrow.app.servers import DynamoDBLocal, MySQLServer
 from twinrow.clock import Stop
+from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
 
 
 @pytest.mark.timeout(200)

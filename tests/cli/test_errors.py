@@ -11,7 +11,7 @@ from tests.conftest import MakeTable
 from tests.fixtures.command_line import CommandLine, config_text, pending_table
 from tests.fixtures.databases import Database
 
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 
 SCAN = "[mysql]\nurl = 'mysql://u@h/d'\n[[tables]]\nname = 'abc'\ncapture = 'scan'\n"
 

@@ -16,7 +16,7 @@ from tests.fixtures.copying import put_all
 from tests.fixtures.databases import Database
 
 from twinrow.app import demo_app
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND_TIMEOUT_S = 90

@@ -16,7 +16,7 @@ from tests.docs.session import blocks, fill, run, shape, steps
 from tests.fixtures import tables
 from tests.fixtures.databases import Database
 
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 
 INIT = (
     "twinrow init --endpoint-url http://127.0.0.1:8000 --table reviews --capture pending-index --yes "

@@ -18,7 +18,7 @@ from tests.fixtures.killing import lease_runs_out, seeded
 from tests.fixtures.waiting import wait_until
 from tests.fixtures.writing import Writers
 
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 
 WRITES = 50_000
 KEYS = 5_000

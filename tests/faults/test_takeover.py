@@ -11,7 +11,7 @@ from tests.fixtures.killing import fifteen_minutes_pass, lease_runs_out
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import is_paused, wait_until
 
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 
 LEASE_S = 6.0
 TAKEOVER_S_MAX = 20.0

@@ -21,9 +21,9 @@ from tests.fixtures.killing import seeded
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, TcpProxy, chaos
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app.servers import DynamoDBLocal, Flavour, MySQLServer
 from twinrow.config import mysql_config
 from twinrow.errors import Broken
+from twinrow.local_servers.servers import DynamoDBLocal, Flavour, MySQLServer
 from twinrow.mysql import MySQL
 from twinrow.retry import back_off_s
 from twinrow.sink import inspect, row_keys

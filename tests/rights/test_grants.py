@@ -15,7 +15,7 @@ from tests.fixtures.copying import marked, put_all
 from tests.fixtures.databases import Database
 
 from twinrow.app.permissions import MYSQL_RIGHTS
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 
 ITEMS = 10
 MANY = 100

@@ -12,7 +12,7 @@ from tests.fixtures.command_line import CommandLine, config_text
 from tests.fixtures.copying import put_all
 from tests.fixtures.databases import Database
 
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 
 EVIL = (
     "'; DROP TABLE victim; --",

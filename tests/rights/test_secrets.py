@@ -18,10 +18,10 @@ from tests.fixtures.waiting import wait_until
 
 import twinrow
 from twinrow import config
-from twinrow.app.servers import DynamoDBLocal
 from twinrow.app.watch import StatusSource
 from twinrow.app.wiring import copies_of, mysql_of
 from twinrow.clock import Stop
+from twinrow.local_servers.servers import DynamoDBLocal
 
 PASSWORD = "canary-p@ss/w:rd%41"
 AWS_SECRET = "canary-aws-secret"

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from tests.fixtures.command_line import CommandLine, Done, InProcess, config_of
 from tests.fixtures.databases import Database
 
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 
 TABLE = '[[tables]]\nname = "reviews"\ncapture = "scan"\n'
 

@@ -19,7 +19,7 @@ from tests.fixtures.iam import ACCOUNT, Enforcer
 from tests.fixtures.proxy import DynamoDBProxy
 from tests.fixtures.waiting import is_paused, wait_until
 
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 
 MARKED, STREAMED, SCANNED = "marked", "streamed", "scanned"
 LINKED = (MARKED, STREAMED)

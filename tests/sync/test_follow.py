@@ -17,9 +17,9 @@ from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import wait_until
 
 from twinrow import clock
-from twinrow.app.servers import DynamoDBLocal
 from twinrow.clock import Stop
 from twinrow.errors import Throttled
+from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.mysql import Connection
 from twinrow.state import outbox, recheck
 from twinrow.state.outbox import Debt

@@ -18,7 +18,7 @@ from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, answer
 from tests.fixtures.waiting import wait_until
 
 from twinrow import clock
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.state import recheck
 from twinrow.state.outbox import Debt
 from twinrow.sync import link as link_module

@@ -9,9 +9,9 @@ from tests.conftest import MakeCopying
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, Rule, error
 
 from twinrow.app import check_dynamodb
-from twinrow.app.servers import DynamoDBLocal
 from twinrow.clock import Stop
 from twinrow.errors import StartRefused
+from twinrow.local_servers.servers import DynamoDBLocal
 
 pytestmark = pytest.mark.either_server
 

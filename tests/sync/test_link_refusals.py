@@ -12,8 +12,8 @@ from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, answer
 
 from twinrow.app import check_dynamodb
 from twinrow.app.finding import Finding
-from twinrow.app.servers import DynamoDBLocal
 from twinrow.clock import Stop
+from twinrow.local_servers.servers import DynamoDBLocal
 
 ITEMS = 5
 

@@ -11,7 +11,7 @@ from tests.fixtures.copying import PENDING_INDEX, Copying, Wire, key, marked, pu
 from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 
 LONE = "a\ud800b"
 FORMS: dict[str, Wire] = {

@@ -15,7 +15,7 @@ from tests.fixtures.databases import Database
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 
 CATCH_UP_S = 60.0
 EMPTY_MAPS: Wire = {"bag": {"M": {}}, "deep": {"M": {"in": {"L": [{"M": {}}, {"L": []}]}}}}

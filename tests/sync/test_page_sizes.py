@@ -10,7 +10,7 @@ from tests.conftest import ROOT_PASSWORD, MakeTable
 from tests.fixtures.copying import PENDING_INDEX, Copying, Wire, marked, put_all
 from tests.fixtures.databases import Database
 
-from twinrow.app.servers import DynamoDBLocal, Flavour, MySQLServer
+from twinrow.local_servers.servers import DynamoDBLocal, Flavour, MySQLServer
 from twinrow.sink import statements
 
 ATTRIBUTES = 130

@@ -16,9 +16,9 @@ from tests.fixtures.killing import fifteen_minutes_pass
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, error, fail_statements, leave_keys
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app.servers import DynamoDBLocal
 from twinrow.clock import Stop
 from twinrow.errors import Broken, StartRefused, Throttled
+from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.mysql import VERSION_MIN
 from twinrow.state import recheck
 from twinrow.sync.apply import Applied

@@ -17,11 +17,11 @@ from tests.fixtures.killing import asleep, lease_runs_out, seeded
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app.servers import DynamoDBLocal
 from twinrow.app.status import collect
 from twinrow.clock import Stop
 from twinrow.config import parse
 from twinrow.errors import ConnectionLost, LeaseLost
+from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.state import checkpoint, gap, recheck
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.apply import Applied

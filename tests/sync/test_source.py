@@ -13,9 +13,9 @@ from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app import check_mysql, check_settings
-from twinrow.app.servers import DynamoDBLocal
 from twinrow.clock import Stop
 from twinrow.errors import Broken
+from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.sync.copy import Copy
 from twinrow.workers import run
 

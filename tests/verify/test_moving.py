@@ -18,7 +18,7 @@ from tests.fixtures.copying import Copying, Process, Wire, marked, put_all, revi
 from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app.servers import DynamoDBLocal
+from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.state import lease
 from twinrow.verify import suspects
 from twinrow.verify.verdict import Verdict

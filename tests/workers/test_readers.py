@@ -14,10 +14,10 @@ from tests.fixtures.killing import lease_runs_out, readers_of
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, error
 from tests.fixtures.waiting import is_paused, wait_until
 
-from twinrow.app.servers import DynamoDBLocal
 from twinrow.budget import Budget
 from twinrow.capture.scan import ScannedPage
 from twinrow.clock import Stop
+from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.sync.copy import Copy
 from twinrow.workers import messages, reader, readers
 from twinrow.workers.messages import Ask

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twinrow import config as configuration
-from twinrow.app.server_process import ServerError
-from twinrow.app.servers import DynamoDBLocal, Flavour, MySQLServer
 from twinrow.app.terminal import say
 from twinrow.config import Config
+from twinrow.local_servers.process import ServerError
+from twinrow.local_servers.servers import DynamoDBLocal, Flavour, MySQLServer
 from twinrow.mysql import MySQL
 
 DATABASE = "demo"

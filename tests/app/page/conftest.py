@@ -17,9 +17,9 @@ from tests.fixtures.shown import Shown
 from twinrow.app import standing
 from twinrow.app.listen import Listening
 from twinrow.app.page.server import serve
-from twinrow.app.servers import MySQLServer
 from twinrow.app.watch import StatusSource
 from twinrow.clock import Stop
+from twinrow.local_servers.servers import MySQLServer
 
 MADE_UP_S_MAX = 3600.0
 """So old may made-up notes become while a test looks at them; a busy machine takes its time."""

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.app.page.conftest import TOKEN, Served, new_shown, serving
 from tests.fixtures.shown import Shown
 
-from twinrow.app.servers import MySQLServer
+from twinrow.local_servers.servers import MySQLServer
 from twinrow.state.counted import Rates
 
 pytestmark = pytest.mark.slow

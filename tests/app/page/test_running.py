@@ -23,7 +23,7 @@ from tests.fixtures.copying import marked, put_all, review
 from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app.servers import DynamoDBLocal, MySQLServer
+from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
 
 STARTED_S_MAX = 30.0
 SEEN_S_MAX = 15.0

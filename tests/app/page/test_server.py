@@ -17,9 +17,9 @@ from tests.fixtures.waiting import wait_until
 from twinrow.app.listen import Address, parse_address
 from twinrow.app.page.server import FILES, serve
 from twinrow.app.serve_token import new_token
-from twinrow.app.servers import MySQLServer
 from twinrow.clock import Stop
 from twinrow.errors import ConfigError, TwinrowError
+from twinrow.local_servers.servers import MySQLServer
 from twinrow.state.counted import Rates
 
 ANSWER_S_MAX = 10.0

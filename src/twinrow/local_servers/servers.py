@@ -1,7 +1,7 @@
 """Starts and stops the databases of demo and tests: DynamoDB Local, MySQL, MariaDB.
 
 Each server listens on a free port of the loopback interface, keeps its data in a folder of its own, and ends with the
-process that started it, however that ends (see `server_watchdog`). Nothing of the system is used or changed.
+process that started it, however that ends (see `watchdog`). Nothing of the system is used or changed.
 
     with DynamoDBLocal.start() as source, MySQLServer.start("mysql") as sink:
         print(source.endpoint_url, sink.url("analytics"))
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final, Self
 from urllib.parse import quote
 
-from twinrow.app.server_files import Flavour, dynamodb_command, fresh_data_folder, program
-from twinrow.app.server_process import LOOPBACK, ReservedPort, ServerError, ServerProcess
+from twinrow.local_servers.files import Flavour, dynamodb_command, fresh_data_folder, program
+from twinrow.local_servers.process import LOOPBACK, ReservedPort, ServerError, ServerProcess
 
 __all__ = ["DynamoDBLocal", "Flavour", "MySQLServer", "ServerError"]
 

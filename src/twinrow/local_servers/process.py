@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from twinrow.app import server_watchdog
 from twinrow.errors import TwinrowError
+from twinrow.local_servers import watchdog
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -24,7 +24,7 @@ LOOPBACK: Final = "127.0.0.1"
 START_TIMEOUT_S: Final = 90.0
 _POLL_INTERVAL_S: Final = 0.02
 # Must outlast the watchdog's own patience with a polite end.
-_ANSWER_TIMEOUT_S: Final = server_watchdog.TERMINATE_TIMEOUT_S + 15.0
+_ANSWER_TIMEOUT_S: Final = watchdog.TERMINATE_TIMEOUT_S + 15.0
 _LOG_LINES_SHOWN: Final = 3
 
 # Below the range from which the system takes ports for outgoing connections (32768 up on Linux): else such a connection
@@ -103,7 +103,7 @@ class ServerProcess:
             "parent": os.getpid(),
         }
         self._watchdog = subprocess.Popen(
-            [sys.executable, "-I", "-S", server_watchdog.__file__, json.dumps(settings)],
+            [sys.executable, "-I", "-S", watchdog.__file__, json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -112,7 +112,7 @@ class ServerProcess:
 
     def start(self, answers: Callable[[], bool]) -> int:
         """Starts the program; returns its pid once `answers()` is true. Raises ServerError with what its log says."""
-        state = self._ask(server_watchdog.START)
+        state = self._ask(watchdog.START)
         deadline = time.monotonic() + START_TIMEOUT_S
         while state.startswith("running"):
             # Asked again after the answer: it could have come from a stranger on the port.
@@ -123,21 +123,21 @@ class ServerProcess:
                 state = f"did not answer within {START_TIMEOUT_S:.0f} s"
                 break
             time.sleep(_POLL_INTERVAL_S)
-            state = self._ask(server_watchdog.ASK)
+            state = self._ask(watchdog.ASK)
         raise ServerError(f"{self.name} did not start ({state}): {self._complaint()}")
 
     def pid(self) -> int | None:
         """Returns the pid of the running server, None when it does not run."""
-        word, value = self._ask(server_watchdog.ASK).split(maxsplit=1)
+        word, value = self._ask(watchdog.ASK).split(maxsplit=1)
         return int(value) if word == "running" else None
 
     def terminate(self) -> None:
         """Asks the server to shut down, as its operator would, and returns when it has."""
-        self._ask(server_watchdog.TERMINATE)
+        self._ask(watchdog.TERMINATE)
 
     def kill(self) -> None:
         """Ends the server at once, as a crash would."""
-        self._ask(server_watchdog.KILL)
+        self._ask(watchdog.KILL)
 
     def close(self) -> None:
         """Kills what still runs, removes the folder if that was agreed, and returns when both is done."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from twinrow.app.server_process import ServerError
+from twinrow.local_servers.process import ServerError
 
 Flavour = Literal["mysql", "mariadb"]
 
