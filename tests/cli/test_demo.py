@@ -15,7 +15,8 @@ from tests.fixtures.command_line import CommandLine
 from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app import demo, demo_app
+from twinrow.app.demo import app as demo_app
+from twinrow.app.demo import run as demo
 from twinrow.clock import Stop
 from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
 

@@ -15,7 +15,7 @@ from tests.fixtures import tables
 from tests.fixtures.copying import put_all
 from tests.fixtures.databases import Database
 
-from twinrow.app import demo_app
+from twinrow.app.demo import app as demo_app
 from twinrow.local_servers.servers import DynamoDBLocal
 
 REPOSITORY = Path(__file__).parents[2]

@@ -29,7 +29,7 @@ def demo(
       twinrow demo --keep
       twinrow demo --endpoint-url http://127.0.0.1:8000 --mysql mysql://root:secret@127.0.0.1:3306/demo
     """
-    from twinrow.app.demo import Options, run
+    from twinrow.app.demo.run import Options, run
     from twinrow.app.signals import stop_on_signals
 
     raise typer.Exit(run(Options(endpoint_url, mysql, keep, serve), stop_on_signals()))

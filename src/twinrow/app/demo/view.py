@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from twinrow import clock
-from twinrow.app.demo_app import Writer
-from twinrow.app.demo_servers import Place
+from twinrow.app.demo.app import Writer
+from twinrow.app.demo.servers import Place
 from twinrow.app.status import TableStatus
 from twinrow.app.terminal import can_redraw, out, say
 from twinrow.change import Item

@@ -8,8 +8,10 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from twinrow import clock
-from twinrow.app import check_fixes, demo_app, demo_view
-from twinrow.app.demo_servers import Place, place
+from twinrow.app import check_fixes
+from twinrow.app.demo import app as demo_app
+from twinrow.app.demo import view as demo_view
+from twinrow.app.demo.servers import Place, place
 from twinrow.app.logs import Log
 from twinrow.app.progress import Bars
 from twinrow.app.serving import Addresses, serving
