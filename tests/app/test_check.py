@@ -10,7 +10,8 @@ import pytest
 from tests.conftest import MakeCopying
 
 from twinrow import clock
-from twinrow.app import check_dynamodb, clock_skew
+from twinrow.app.check import clock_skew
+from twinrow.app.check import dynamodb as check_dynamodb
 from twinrow.clock import ServerClock, Stop
 
 

@@ -12,7 +12,7 @@ from tests.fixtures.copying import marked, put_all
 from tests.fixtures.databases import Database
 
 from twinrow import clock
-from twinrow.app import check_fixes
+from twinrow.app.check import fixes as check_fixes
 from twinrow.clock import Stop
 from twinrow.errors import TwinrowError
 from twinrow.local_servers.servers import DynamoDBLocal

@@ -11,7 +11,7 @@ from tests.conftest import FLAVOURS
 from tests.fixtures.command_line import InProcess, config_of
 from tests.fixtures.databases import Database, server_as
 
-from twinrow.app import check_mysql
+from twinrow.app.check import mysql as check_mysql
 from twinrow.config import mysql_config
 from twinrow.errors import Transient
 from twinrow.local_servers.servers import Flavour, MySQLServer

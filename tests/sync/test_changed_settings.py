@@ -11,8 +11,9 @@ from tests.conftest import MakeCopying, MakeTable
 from tests.fixtures.copying import PENDING_INDEX, Copying, Wire, key, marked, put_all, review
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app import check_mysql, check_settings
-from twinrow.app.finding import Finding
+from twinrow.app.check import mysql as check_mysql
+from twinrow.app.check import settings as check_settings
+from twinrow.app.check.finding import Finding
 from twinrow.change import Change
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB

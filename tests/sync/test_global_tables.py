@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import MakeCopying
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, Rule, error
 
-from twinrow.app import check_dynamodb
+from twinrow.app.check import dynamodb as check_dynamodb
 from twinrow.clock import Stop
 from twinrow.errors import StartRefused
 from twinrow.local_servers.servers import DynamoDBLocal

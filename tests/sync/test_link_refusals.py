@@ -10,8 +10,8 @@ from tests.conftest import MakeCopying
 from tests.fixtures.copying import marked, put_all
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, answer_statements, error
 
-from twinrow.app import check_dynamodb
-from twinrow.app.finding import Finding
+from twinrow.app.check import dynamodb as check_dynamodb
+from twinrow.app.check.finding import Finding
 from twinrow.clock import Stop
 from twinrow.local_servers.servers import DynamoDBLocal
 

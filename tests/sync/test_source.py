@@ -12,7 +12,8 @@ from tests.fixtures.copying import Copying, key, marked, put_all, review
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app import check_mysql, check_settings
+from twinrow.app.check import mysql as check_mysql
+from twinrow.app.check import settings as check_settings
 from twinrow.clock import Stop
 from twinrow.errors import Broken
 from twinrow.local_servers.servers import DynamoDBLocal

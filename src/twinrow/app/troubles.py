@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from twinrow.app.clock_skew import skewed
+from twinrow.app.check.clock_skew import skewed
 from twinrow.app.mixed_columns import MixedColumn, sentence
 from twinrow.app.standing import TOLD_S_MAX, is_silent, standing_of
 from twinrow.app.typed import as_typed

@@ -17,7 +17,7 @@ from twinrow.app.typed import in_text
 from twinrow.errors import StartRefused, TwinrowError
 
 if TYPE_CHECKING:
-    from twinrow.app.finding import Finding, Fix
+    from twinrow.app.check.finding import Finding, Fix
     from twinrow.clock import Stop
     from twinrow.config import Config, TableConfig
 
@@ -62,8 +62,10 @@ def check(
 
 
 def _look(config: Config, chosen: tuple[TableConfig, ...], stop: Stop) -> Iterator[Finding]:
-    from twinrow.app import check_dynamodb, check_mysql, clock_skew
-    from twinrow.app.finding import Finding
+    from twinrow.app.check import clock_skew
+    from twinrow.app.check import dynamodb as check_dynamodb
+    from twinrow.app.check import mysql as check_mysql
+    from twinrow.app.check.finding import Finding
     from twinrow.app.wiring import connect, copies_of, limit_budgets, mysql_of
 
     copies = copies_of(config, chosen, stop)

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from twinrow import clock
-from twinrow.app import check_fixes
+from twinrow.app.check import fixes as check_fixes
 from twinrow.app.demo import app as demo_app
 from twinrow.app.demo import view as demo_view
 from twinrow.app.demo.servers import Place, place

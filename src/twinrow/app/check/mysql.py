@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 
-from twinrow.app.finding import Finding
+from twinrow.app.check.finding import Finding
 from twinrow.config import MySQLConfig
 from twinrow.errors import ConnectionLost, StartRefused, TwinrowError
 from twinrow.mysql import VERSION_MIN, Connection

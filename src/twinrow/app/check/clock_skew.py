@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from twinrow.app.finding import Finding
+from twinrow.app.check.finding import Finding
 from twinrow.clock import SKEW_S_MAX, ServerClock
 from twinrow.state.counted import Counted
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twinrow import clock
-from twinrow.app.finding import Fix
+from twinrow.app.check.finding import Fix
 from twinrow.app.terminal import say
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB

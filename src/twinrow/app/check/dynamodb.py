@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from twinrow import clock
-from twinrow.app import check_fixes, check_settings
-from twinrow.app.finding import Finding, Fix, Level
+from twinrow.app.check import fixes as check_fixes
+from twinrow.app.check import settings as check_settings
+from twinrow.app.check.finding import Finding, Fix, Level
 from twinrow.app.wiring import few_tries
 from twinrow.change import AttributeValue, Item
 from twinrow.dynamodb import DynamoDB

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twinrow.app.finding import Finding
+from twinrow.app.check.finding import Finding
 from twinrow.app.wiring import few_tries
 from twinrow.errors import TwinrowError
 from twinrow.state.tables import Registered
