@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.fixtures.command_line import InProcess
 
 from twinrow import config
-from twinrow.app import permissions
+from twinrow.app.setup import permissions
 from twinrow.errors import ConfigError
 
 AWS_CHARACTERS = 6_144

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from twinrow.app import init, permissions
-from twinrow.app.plan import Prices, plan
+from twinrow.app.setup import init, permissions
+from twinrow.app.setup.plan import Prices, plan
 from twinrow.config import parse
 from twinrow.table_description import IndexDescription, TableDescription
 

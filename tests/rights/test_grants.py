@@ -14,7 +14,7 @@ from tests.fixtures.command_line import InProcess, config_of, pending_table
 from tests.fixtures.copying import marked, put_all
 from tests.fixtures.databases import Database
 
-from twinrow.app.permissions import MYSQL_RIGHTS
+from twinrow.app.setup.permissions import MYSQL_RIGHTS
 from twinrow.local_servers.servers import DynamoDBLocal
 
 ITEMS = 10

@@ -17,7 +17,7 @@ from twinrow.app.terminal import out, say
 from twinrow.errors import ConfigError, StartRefused, TwinrowError
 
 if TYPE_CHECKING:
-    from twinrow.app.init import Choice
+    from twinrow.app.setup.init import Choice
     from twinrow.config import Capture
     from twinrow.table_description import TableDescription
 
@@ -49,7 +49,7 @@ def init(
       twinrow init --mysql mysql://user:secret@127.0.0.1:3306/analytics
       twinrow init --mysql 'mysql://user:${MYSQL_PASSWORD}@db/analytics' reviews --capture stream --yes
     """
-    from twinrow.app import init as writing
+    from twinrow.app.setup import init as writing
     from twinrow.app.wiring import few_tries
     from twinrow.dynamodb import DynamoDB
 
@@ -122,7 +122,7 @@ def _which(found: list[TableDescription]) -> list[TableDescription]:
 
 
 def _choose(one: TableDescription, capture: str | None, *, asks: bool) -> Choice:
-    from twinrow.app.init import Choice, suggested
+    from twinrow.app.setup.init import Choice, suggested
 
     wanted = capture or suggested(one)
     if asks and capture is None:

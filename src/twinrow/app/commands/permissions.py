@@ -41,7 +41,7 @@ def iam_policy(
       twinrow iam-policy --account 123456789012 --policy 2 > policy-2.json
       twinrow iam-policy --keys reviews=username,reviewed_at
     """
-    from twinrow.app import permissions
+    from twinrow.app.setup import permissions
 
     loaded = load_config(config)
     chosen = loaded.chosen(tables or [])
@@ -97,7 +97,7 @@ def grants(
       twinrow grants --reader analyst
       twinrow grants --reader 'analyst@10.%'
     """
-    from twinrow.app import permissions
+    from twinrow.app.setup import permissions
 
     for statement in permissions.grants(load_config(config), reader):
         out(statement)

@@ -13,7 +13,7 @@ from twinrow.app.terminal import out, out_json, say
 from twinrow.errors import ConfigError, TwinrowError
 
 if TYPE_CHECKING:
-    from twinrow.app.plan import TablePlan, Work
+    from twinrow.app.setup.plan import TablePlan, Work
     from twinrow.config import Config, TableConfig
     from twinrow.dynamodb import DynamoDB
     from twinrow.mysql import Flavour
@@ -42,8 +42,8 @@ def plan(
     Example:
       twinrow plan reviews --changes-a-day 200000
     """
-    from twinrow.app.plan import Prices
-    from twinrow.app.plan import plan as reckon
+    from twinrow.app.setup.plan import Prices
+    from twinrow.app.setup.plan import plan as reckon
     from twinrow.app.wiring import capacity_limits, dynamodb_of, few_tries
 
     loaded = load_config(config)
