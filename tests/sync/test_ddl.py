@@ -15,7 +15,7 @@ from tests.fixtures.copying import Copying, Wire, marked, put_all
 from tests.fixtures.killing import asleep, lease_runs_out
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app import schema_apply
+from twinrow.app.columns import apply as schema_apply
 from twinrow.app.commands import schema as schema_command
 from twinrow.clock import Stop
 from twinrow.config import parse

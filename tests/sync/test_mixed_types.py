@@ -13,7 +13,7 @@ from tests.fixtures.command_line import CommandLine
 from tests.fixtures.copying import Copying, put_all, review
 
 from twinrow.app import status
-from twinrow.app.mixed_columns import MixedColumn
+from twinrow.app.columns.mixed import MixedColumn
 from twinrow.clock import Stop
 from twinrow.config import parse
 from twinrow.state import mixed

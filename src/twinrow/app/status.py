@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from twinrow.app.mixed_columns import MixedColumn, mixed_columns
+from twinrow.app.columns.mixed import MixedColumn, mixed_columns
 from twinrow.app.standing import Standing, lag_s, standing_of
 from twinrow.app.troubles import Trouble, retention_left_s, span, troubles_of
 from twinrow.config import TableConfig

@@ -82,8 +82,8 @@ def _load(session: Connection, table: TableConfig) -> TableSchema | None:
 
 
 def _document(table: TableConfig, known: TableSchema | None, session: Connection) -> dict[str, Any]:
-    from twinrow.app.mixed_columns import mixed_columns
-    from twinrow.app.schema_apply import columns_left_out, plain_type
+    from twinrow.app.columns.apply import columns_left_out, plain_type
+    from twinrow.app.columns.mixed import mixed_columns
     from twinrow.state import deferred, meta, mixed
 
     if known is None:
@@ -106,7 +106,7 @@ def _document(table: TableConfig, known: TableSchema | None, session: Connection
 
 
 def _views(table: TableConfig, known: TableSchema | None, session: Connection) -> list[str]:
-    from twinrow.app import schema_views
+    from twinrow.app.columns import views as schema_views
 
     if known is None:
         say(f"{table.name}: not copied yet ({as_typed(f'twinrow sync {table.name} --once')})")
@@ -121,7 +121,7 @@ def _show_views(statements: list[str]) -> None:
 
 
 def _show(table: TableConfig, known: TableSchema | None, document: dict[str, Any], session: Connection) -> None:
-    from twinrow.app.mixed_columns import MixedColumn, sentence
+    from twinrow.app.columns.mixed import MixedColumn, sentence
     from twinrow.sink import statements
     from twinrow.state import schema_log
 
@@ -159,7 +159,7 @@ def _apply(config: Config, table: TableConfig, *, dry_run: bool) -> int:
 
 
 def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
-    from twinrow.app import schema_apply
+    from twinrow.app.columns import apply as schema_apply
     from twinrow.app.wiring import connect, copies_of, mysql_of
     from twinrow.clock import Stop
     from twinrow.state import deferred, meta

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from twinrow.app.schema_apply import plain_type
+from twinrow.app.columns.apply import plain_type
 from twinrow.mysql import Connection
 from twinrow.schema.table import from_json
 from twinrow.state import dead_letter, gap, meta, outbox, schema_log, tables
