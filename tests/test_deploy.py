@@ -18,8 +18,8 @@ from typer.main import get_command
 
 from twinrow.app.cli import app
 from twinrow.app.metrics import families
-from twinrow.app.status import Status
-from twinrow.app.watch import Seen
+from twinrow.app.observe.status import Status
+from twinrow.app.observe.watch import Seen
 from twinrow.state.counted import Applied
 
 PROJECT = Path(__file__).resolve().parent.parent

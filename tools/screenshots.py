@@ -23,7 +23,7 @@ from tests.app.page.conftest import CHROMIUM_FLAGS, Served, new_shown, serving
 from tests.fixtures.shown import Shown
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app.history import SAMPLE_S, SAMPLES_MAX, History
+from twinrow.app.observe.history import SAMPLE_S, SAMPLES_MAX, History
 from twinrow.clock import Stop
 from twinrow.local_servers.servers import MySQLServer
 from twinrow.state.counted import Rates

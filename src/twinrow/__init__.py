@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twinrow.app.library import Synced, SyncFailed, TableSynced, Twinrow, Verified, load
-    from twinrow.app.status import Status, TableStatus
+    from twinrow.app.observe.status import Status, TableStatus
     from twinrow.errors import ConfigError, TwinrowError
     from twinrow.verify.verdict import Verdict
 
@@ -23,8 +23,8 @@ __all__ = [
 _HOMES = {
     "ConfigError": "twinrow.errors",
     "TwinrowError": "twinrow.errors",
-    "Status": "twinrow.app.status",
-    "TableStatus": "twinrow.app.status",
+    "Status": "twinrow.app.observe.status",
+    "TableStatus": "twinrow.app.observe.status",
     "Verdict": "twinrow.verify.verdict",
 }
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.fixtures.statuses import table_status
 
-from twinrow.app.history import SAMPLE_S, SAMPLES_MAX, History
-from twinrow.app.status import TableStatus
+from twinrow.app.observe.history import SAMPLE_S, SAMPLES_MAX, History
+from twinrow.app.observe.status import TableStatus
 
 BEGAN_AT = 1_700_000_000.0
 

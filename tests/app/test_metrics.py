@@ -14,8 +14,8 @@ from tests.fixtures.waiting import wait_until
 
 from twinrow.app.listen import Listening
 from twinrow.app.metrics import STALE_S_MAX, families, not_ready, serve_metrics
-from twinrow.app.status import Status
-from twinrow.app.watch import Seen, StatusSource
+from twinrow.app.observe.status import Status
+from twinrow.app.observe.watch import Seen, StatusSource
 
 __all__ = ["page_mysql", "shown"]
 ANSWER_S_MAX = 10.0

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.app.test_troubles import AT, HELD, STREAM, WELL
 
-from twinrow.app.standing import SILENT_S_MAX
-from twinrow.app.status import Status, TableStatus, table_status_of
+from twinrow.app.observe.standing import SILENT_S_MAX
+from twinrow.app.observe.status import Status, TableStatus, table_status_of
 from twinrow.state import counted
 from twinrow.state.counted import Counted, Rates
 from twinrow.state.overview import Counts

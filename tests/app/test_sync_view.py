@@ -12,8 +12,8 @@ from tests.fixtures.statuses import table_status
 from twinrow import clock
 from twinrow.app import sync_view
 from twinrow.app.logs import Log
+from twinrow.app.observe.status import Status, TableStatus
 from twinrow.app.progress import Bars
-from twinrow.app.status import Status, TableStatus
 from twinrow.app.sync_view import SyncView
 from twinrow.state.counted import Applied
 from twinrow.workers.run import TableRun

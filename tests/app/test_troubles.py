@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from twinrow.app.standing import SILENT_S_MAX, START_S_MAX, TOLD_S_MAX
-from twinrow.app.status import table_status_of
-from twinrow.app.troubles import Trouble, commands_in, retention_left_s, troubles_of
+from twinrow.app.observe.standing import SILENT_S_MAX, START_S_MAX, TOLD_S_MAX
+from twinrow.app.observe.status import table_status_of
+from twinrow.app.observe.troubles import Trouble, commands_in, retention_left_s, troubles_of
 from twinrow.config import TableConfig
 from twinrow.state import counted
 from twinrow.state.counted import Counted

@@ -12,8 +12,8 @@ from tests.fixtures.command_line import CommandLine
 from tests.fixtures.copying import Copying, marked, put_all
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app import standing
-from twinrow.app.status import TableStatus, collect
+from twinrow.app.observe import standing
+from twinrow.app.observe.status import TableStatus, collect
 from twinrow.config import parse
 from twinrow.mysql import MySQL
 from twinrow.state import lease, overview

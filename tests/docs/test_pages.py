@@ -16,7 +16,7 @@ from tests.docs.session import blocks
 
 from twinrow.app.cli import app
 from twinrow.app.library import Synced, TableSynced, Twinrow, Verified
-from twinrow.app.status import TableStatus
+from twinrow.app.observe.status import TableStatus
 from twinrow.config import parse
 
 REPOSITORY = Path(__file__).parents[2]

@@ -18,7 +18,7 @@ from tests.fixtures.waiting import wait_until
 
 import twinrow
 from twinrow import config
-from twinrow.app.watch import StatusSource
+from twinrow.app.observe.watch import StatusSource
 from twinrow.app.wiring import copies_of, mysql_of
 from twinrow.clock import Stop
 from twinrow.local_servers.servers import DynamoDBLocal

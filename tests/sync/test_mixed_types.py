@@ -12,8 +12,8 @@ from tests.conftest import MakeCopying
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.copying import Copying, put_all, review
 
-from twinrow.app import status
 from twinrow.app.columns.mixed import MixedColumn
+from twinrow.app.observe import status
 from twinrow.clock import Stop
 from twinrow.config import parse
 from twinrow.state import mixed

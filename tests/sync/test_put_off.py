@@ -17,7 +17,7 @@ from tests.fixtures.killing import lease_runs_out
 from tests.fixtures.waiting import wait_until
 
 from twinrow import mysql_session
-from twinrow.app import status
+from twinrow.app.observe import status
 from twinrow.clock import Stop
 from twinrow.config import parse
 from twinrow.state import deferred

@@ -17,7 +17,7 @@ from tests.fixtures.killing import asleep, lease_runs_out, seeded
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app.status import collect
+from twinrow.app.observe.status import collect
 from twinrow.clock import Stop
 from twinrow.config import parse
 from twinrow.errors import ConnectionLost, LeaseLost

@@ -12,7 +12,7 @@ from tests.fixtures.copying import Copying, Wire, key, marked, put_all, review
 from tests.fixtures.waiting import wait_until
 from tests.sync.test_changed_settings import gaps
 
-from twinrow.app.status import collect
+from twinrow.app.observe.status import collect
 from twinrow.change import Change
 from twinrow.clock import Stop
 from twinrow.config import parse

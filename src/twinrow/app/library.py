@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from twinrow import clock
 from twinrow.app import wiring
-from twinrow.app.status import Status, TableStatus, collect
+from twinrow.app.observe.status import Status, TableStatus, collect
 from twinrow.app.verifying import look_at
 from twinrow.clock import Stop
 from twinrow.config import Config, TableConfig

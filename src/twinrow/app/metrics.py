@@ -18,9 +18,9 @@ from starlette.routing import Route
 
 import twinrow
 from twinrow.app.listen import Listening, parse_address
-from twinrow.app.standing import STOPPED
-from twinrow.app.status import Status, TableStatus
-from twinrow.app.watch import Seen, StatusSource
+from twinrow.app.observe.standing import STOPPED
+from twinrow.app.observe.status import Status, TableStatus
+from twinrow.app.observe.watch import Seen, StatusSource
 from twinrow.clock import Stop
 from twinrow.state.tables import Phase
 

@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from twinrow import clock
+from twinrow.app.observe.troubles import span
 from twinrow.app.terminal import can_redraw, say
-from twinrow.app.troubles import span
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

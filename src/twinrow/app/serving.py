@@ -10,8 +10,8 @@ from pathlib import Path
 
 from twinrow.app.listen import Address
 from twinrow.app.logs import Log
+from twinrow.app.observe.watch import StatusSource
 from twinrow.app.serve_token import new_token, others_can_read, token_of
-from twinrow.app.watch import StatusSource
 from twinrow.clock import Stop
 
 

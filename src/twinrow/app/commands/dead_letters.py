@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from twinrow.app.observe.troubles import many
 from twinrow.app.options import ConfigOption, JsonOption, load_config, table_names
 from twinrow.app.terminal import complain, out, out_json, say
-from twinrow.app.troubles import many
 from twinrow.config import Config
 from twinrow.errors import ConfigError, StartRefused, TwinrowError
 

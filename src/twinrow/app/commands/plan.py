@@ -115,7 +115,7 @@ def _show(made: TablePlan, ddl: str, prices_said: str) -> None:
 
 
 def _work(work: Work) -> str:
-    from twinrow.app.status import span
+    from twinrow.app.observe.status import span
 
     at_least = f", at least {span(work.seconds)} within the budget" if work.seconds else ""
     return f"{work.read_units:,.0f} units read, {work.write_units:,.0f} written{at_least}, ${work.dollars:,.2f}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from twinrow.app.status import Status
+    from twinrow.app.observe.status import Status
     from twinrow.config import TableConfig
     from twinrow.mysql import MySQL
 
@@ -71,7 +71,7 @@ def status(
     if as_json:
         out_json(found.document())
     else:
-        from twinrow.app.status_view import view
+        from twinrow.app.observe.status_view import view
 
         _console().print(view(found))
     late = found.late(lag_s_max) if check else {}
@@ -92,7 +92,7 @@ def _lag_s_max(text: str | None, *, check: bool) -> float:
 
 
 def _read(mysql: MySQL, chosen: Sequence[TableConfig]) -> Status:
-    from twinrow.app.status import collect
+    from twinrow.app.observe.status import collect
     from twinrow.app.wiring import connect
 
     session = connect(mysql)
@@ -115,8 +115,8 @@ def _watch(mysql: MySQL, chosen: Sequence[TableConfig]) -> None:
     from rich.live import Live
     from rich.text import Text
 
+    from twinrow.app.observe.status_view import view
     from twinrow.app.signals import stop_on_signals
-    from twinrow.app.status_view import view
     from twinrow.errors import TwinrowError
 
     stop = stop_on_signals()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twinrow import clock
+from twinrow.app.observe.status import TableStatus, span
 from twinrow.app.options import (
     AcceptDeletesOption,
     ConfigOption,
@@ -20,7 +21,6 @@ from twinrow.app.options import (
     load_config,
     said,
 )
-from twinrow.app.status import TableStatus, span
 from twinrow.app.terminal import complain, out
 from twinrow.app.typed import as_typed, in_text
 from twinrow.config import Config, TableConfig
@@ -127,10 +127,10 @@ class How:
 
 def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how: How) -> int:
     """Copy the chosen tables and tell how it goes; the exit code."""
+    from twinrow.app.observe.watch import StatusSource
     from twinrow.app.progress import Bars, Watcher
     from twinrow.app.serving import serving
     from twinrow.app.sync_view import SyncView
-    from twinrow.app.watch import StatusSource
     from twinrow.app.wiring import copies_of, limit_budgets, mysql_of
     from twinrow.mysql_guard import unproved
     from twinrow.workers.local import run_tables
@@ -209,7 +209,7 @@ def _tell_error(log: Log, table: str, error: TwinrowError) -> None:
 
 def _results(mysql: MySQL, chosen: Sequence[TableConfig], outcomes: Mapping[str, Outcome]) -> dict[str, TableStatus]:
     """How the tables that ended well stand now; nothing is asked when none did."""
-    from twinrow.app.status import collect
+    from twinrow.app.observe.status import collect
     from twinrow.app.wiring import connect
 
     well = [table for table in chosen if outcomes[table.name].error is None]

@@ -13,11 +13,11 @@ from twinrow.app.demo import app as demo_app
 from twinrow.app.demo import view as demo_view
 from twinrow.app.demo.servers import Place, place
 from twinrow.app.logs import Log
+from twinrow.app.observe.status import TableStatus, collect
+from twinrow.app.observe.watch import StatusSource
 from twinrow.app.progress import Bars
 from twinrow.app.serving import Addresses, serving
-from twinrow.app.status import TableStatus, collect
 from twinrow.app.terminal import out, say
-from twinrow.app.watch import StatusSource
 from twinrow.app.wiring import connect, copies_of, dynamodb_of, mysql_of
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB

@@ -16,7 +16,7 @@ from rich.text import Text
 from twinrow import clock
 from twinrow.app.demo.app import Writer
 from twinrow.app.demo.servers import Place
-from twinrow.app.status import TableStatus
+from twinrow.app.observe.status import TableStatus
 from twinrow.app.terminal import can_redraw, out, say
 from twinrow.change import Item
 from twinrow.mysql import Connection

@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twinrow.app.listen import Address, Listening, parse_address
 from twinrow.app.metrics import health_routes
+from twinrow.app.observe.watch import StatusSource
 from twinrow.app.page import detail
-from twinrow.app.watch import StatusSource
 from twinrow.clock import Stop
 from twinrow.errors import TwinrowError
 from twinrow.mysql import Connection

@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from twinrow import clock
-from twinrow.app.history import History
-from twinrow.app.status import Status, collect
-from twinrow.app.troubles import commands_in
+from twinrow.app.observe.history import History
+from twinrow.app.observe.status import Status, collect
+from twinrow.app.observe.troubles import commands_in
 from twinrow.app.typed import as_typed, config_option
 from twinrow.clock import Stop
 from twinrow.config import TableConfig

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from twinrow.app.columns.mixed import MixedColumn, mixed_columns
-from twinrow.app.standing import Standing, lag_s, standing_of
-from twinrow.app.troubles import Trouble, retention_left_s, span, troubles_of
+from twinrow.app.observe.standing import Standing, lag_s, standing_of
+from twinrow.app.observe.troubles import Trouble, retention_left_s, span, troubles_of
 from twinrow.config import TableConfig
 from twinrow.mysql import Connection
 from twinrow.schema.table import from_json

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Mapping
 from typing import Any
 
-from twinrow.app.status import TableStatus
+from twinrow.app.observe.status import TableStatus
 
 HISTORY_S = 3600
 SAMPLE_S = 5

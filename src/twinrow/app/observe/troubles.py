@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from twinrow.app.check.clock_skew import skewed
 from twinrow.app.columns.mixed import MixedColumn, sentence
-from twinrow.app.standing import TOLD_S_MAX, is_silent, standing_of
+from twinrow.app.observe.standing import TOLD_S_MAX, is_silent, standing_of
 from twinrow.app.typed import as_typed
 from twinrow.config import TableConfig
 from twinrow.state.counted import from_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twinrow.app.status import Status, TableStatus, span
+from twinrow.app.observe.status import Status, TableStatus, span
 from twinrow.app.typed import in_text
 
 if TYPE_CHECKING:
