@@ -17,9 +17,9 @@ from tests.fixtures.statuses import table_status
 from typer.main import get_command
 
 from twinrow.app.cli import app
-from twinrow.app.metrics import families
 from twinrow.app.observe.status import Status
 from twinrow.app.observe.watch import Seen
+from twinrow.app.serve.metrics import families
 from twinrow.state.counted import Applied
 
 PROJECT = Path(__file__).resolve().parent.parent

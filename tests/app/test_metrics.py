@@ -12,10 +12,10 @@ from tests.app.page.conftest import page_mysql, shown
 from tests.fixtures.shown import Shown
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app.listen import Listening
-from twinrow.app.metrics import STALE_S_MAX, families, not_ready, serve_metrics
 from twinrow.app.observe.status import Status
 from twinrow.app.observe.watch import Seen, StatusSource
+from twinrow.app.serve.listen import Listening
+from twinrow.app.serve.metrics import STALE_S_MAX, families, not_ready, serve_metrics
 
 __all__ = ["page_mysql", "shown"]
 ANSWER_S_MAX = 10.0

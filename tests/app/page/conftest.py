@@ -14,10 +14,10 @@ from tests.conftest import ROOT_PASSWORD
 from tests.fixtures.databases import Database
 from tests.fixtures.shown import Shown
 
-from twinrow.app.listen import Listening
 from twinrow.app.observe import standing
 from twinrow.app.observe.watch import StatusSource
-from twinrow.app.page.server import serve
+from twinrow.app.serve.listen import Listening
+from twinrow.app.serve.page.server import serve
 from twinrow.clock import Stop
 from twinrow.local_servers.servers import MySQLServer
 

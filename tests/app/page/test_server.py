@@ -14,9 +14,9 @@ from tests.app.page.conftest import TOKEN, Served, new_shown, serving
 from tests.fixtures.shown import Shown
 from tests.fixtures.waiting import wait_until
 
-from twinrow.app.listen import Address, parse_address
-from twinrow.app.page.server import FILES, serve
-from twinrow.app.serve_token import new_token
+from twinrow.app.serve.listen import Address, parse_address
+from twinrow.app.serve.page.server import FILES, serve
+from twinrow.app.serve.token import new_token
 from twinrow.clock import Stop
 from twinrow.errors import ConfigError, TwinrowError
 from twinrow.local_servers.servers import MySQLServer

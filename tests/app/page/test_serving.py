@@ -19,8 +19,8 @@ from tests.fixtures.pseudo_terminal import PseudoTerminal
 from twinrow import config
 from twinrow.app.logs import Log
 from twinrow.app.observe.watch import StatusSource
-from twinrow.app.serve_token import TOKEN_CHARACTERS_MIN, token_of
-from twinrow.app.serving import Addresses, serving
+from twinrow.app.serve.serving import Addresses, serving
+from twinrow.app.serve.token import TOKEN_CHARACTERS_MIN, token_of
 from twinrow.app.wiring import mysql_of
 from twinrow.clock import Stop
 from twinrow.errors import ConfigError

@@ -28,7 +28,7 @@ from twinrow.errors import ConfigError, TwinrowError, is_fault
 
 if TYPE_CHECKING:
     from twinrow.app.logs import Log
-    from twinrow.app.serving import Addresses
+    from twinrow.app.serve.serving import Addresses
     from twinrow.clock import Stop
     from twinrow.mysql import MySQL
     from twinrow.sync.copy import Copy
@@ -96,7 +96,7 @@ def sync(
       twinrow sync --serve 127.0.0.1:8642 --metrics 0.0.0.0:9642
     """
     from twinrow.app.logs import Log
-    from twinrow.app.serving import Addresses
+    from twinrow.app.serve.serving import Addresses
     from twinrow.app.signals import stop_on_signals
 
     loaded = load_config(config)
@@ -129,7 +129,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     """Copy the chosen tables and tell how it goes; the exit code."""
     from twinrow.app.observe.watch import StatusSource
     from twinrow.app.progress import Bars, Watcher
-    from twinrow.app.serving import serving
+    from twinrow.app.serve.serving import serving
     from twinrow.app.sync_view import SyncView
     from twinrow.app.wiring import copies_of, limit_budgets, mysql_of
     from twinrow.mysql_guard import unproved

@@ -18,10 +18,10 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from twinrow.app.listen import Address, Listening, parse_address
-from twinrow.app.metrics import health_routes
 from twinrow.app.observe.watch import StatusSource
-from twinrow.app.page import detail
+from twinrow.app.serve.listen import Address, Listening, parse_address
+from twinrow.app.serve.metrics import health_routes
+from twinrow.app.serve.page import detail
 from twinrow.clock import Stop
 from twinrow.errors import TwinrowError
 from twinrow.mysql import Connection

@@ -17,10 +17,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 import twinrow
-from twinrow.app.listen import Listening, parse_address
 from twinrow.app.observe.standing import STOPPED
 from twinrow.app.observe.status import Status, TableStatus
 from twinrow.app.observe.watch import Seen, StatusSource
+from twinrow.app.serve.listen import Listening, parse_address
 from twinrow.clock import Stop
 from twinrow.state.tables import Phase
 

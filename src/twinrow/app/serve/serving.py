@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from twinrow.app.listen import Address
 from twinrow.app.logs import Log
 from twinrow.app.observe.watch import StatusSource
-from twinrow.app.serve_token import new_token, others_can_read, token_of
+from twinrow.app.serve.listen import Address
+from twinrow.app.serve.token import new_token, others_can_read, token_of
 from twinrow.clock import Stop
 
 
@@ -35,13 +35,13 @@ def serving(addresses: Addresses, source: StatusSource, stop: Stop, log: Log) ->
     """Listen until the end of the `with`. Raises ConfigError, TwinrowError when an address cannot be had."""
     with ExitStack() as stack:
         if addresses.page is not None:
-            from twinrow.app.page.server import serve
+            from twinrow.app.serve.page.server import serve
 
             token = token_of(addresses.token_file) if addresses.token_file is not None else new_token()
             page = stack.enter_context(serve(addresses.page, source, stop, token))
             _tell(log, page.url, page.address, token, addresses.token_file)
         if addresses.metrics is not None:
-            from twinrow.app.metrics import serve_metrics
+            from twinrow.app.serve.metrics import serve_metrics
 
             metrics = stack.enter_context(serve_metrics(addresses.metrics, source))
             log.event("info", "serving", "", f"Prometheus: {metrics.url}metrics")
