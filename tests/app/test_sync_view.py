@@ -10,11 +10,11 @@ import pytest
 from tests.fixtures.statuses import table_status
 
 from twinrow import clock
-from twinrow.app import sync_view
 from twinrow.app.logs import Log
 from twinrow.app.observe.status import Status, TableStatus
-from twinrow.app.progress import Bars
-from twinrow.app.sync_view import SyncView
+from twinrow.app.output import sync_view
+from twinrow.app.output.progress import Bars
+from twinrow.app.output.sync_view import SyncView
 from twinrow.state.counted import Applied
 from twinrow.workers.run import TableRun
 

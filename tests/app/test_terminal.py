@@ -14,7 +14,7 @@ import pytest
 from twinrow import clock
 from twinrow.app import typed
 from twinrow.app.logs import Log
-from twinrow.app.progress import Bars
+from twinrow.app.output.progress import Bars
 from twinrow.app.terminal import complain, out_json, say
 from twinrow.errors import TwinrowError
 

@@ -128,9 +128,9 @@ class How:
 def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how: How) -> int:
     """Copy the chosen tables and tell how it goes; the exit code."""
     from twinrow.app.observe.watch import StatusSource
-    from twinrow.app.progress import Bars, Watcher
+    from twinrow.app.output.progress import Bars, Watcher
+    from twinrow.app.output.sync_view import SyncView
     from twinrow.app.serve.serving import serving
-    from twinrow.app.sync_view import SyncView
     from twinrow.app.wiring import copies_of, limit_budgets, mysql_of
     from twinrow.mysql_guard import unproved
     from twinrow.workers.local import run_tables

@@ -102,7 +102,7 @@ def repair(
 
 def _each(config: Config, names: list[str], work: _Work, *, as_json: bool) -> int:
     """Verify or repair table after table, and report; the exit code. One's error does not stop the others."""
-    from twinrow.app.progress import Bars
+    from twinrow.app.output.progress import Bars
 
     chosen, stop = config.chosen(names), stop_on_signals()
     verdicts: list[Verdict] = []

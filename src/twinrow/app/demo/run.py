@@ -15,7 +15,7 @@ from twinrow.app.demo.servers import Place, place
 from twinrow.app.logs import Log
 from twinrow.app.observe.status import TableStatus, collect
 from twinrow.app.observe.watch import StatusSource
-from twinrow.app.progress import Bars
+from twinrow.app.output.progress import Bars
 from twinrow.app.serve.serving import Addresses, serving
 from twinrow.app.terminal import out, say
 from twinrow.app.wiring import connect, copies_of, dynamodb_of, mysql_of

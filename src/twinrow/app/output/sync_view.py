@@ -9,8 +9,8 @@ from twinrow import clock
 from twinrow.app.logs import Log
 from twinrow.app.observe.standing import STOPPED
 from twinrow.app.observe.status import Status, TableStatus, span
-from twinrow.app.progress import Bars
-from twinrow.app.resumed import Resumed
+from twinrow.app.output.progress import Bars
+from twinrow.app.output.resumed import Resumed
 from twinrow.app.typed import as_typed
 
 if TYPE_CHECKING:
