@@ -45,8 +45,9 @@ def status(
 ) -> None:
     """How far each table is: phase, rows, lag, backlog, links owed, dead letters, gaps.
 
-    Works while a sync runs and while none does. Exit code 3 when dead letters, gaps or refused links are
-    known, or when nothing is known (no copy yet, a sync that died or was refused); 1 when a table is BROKEN.
+    Works while a sync runs and while none does. Exit code 3 when dead letters, gaps, refused links or
+    rows that MySQL does not take are known, or when nothing is known (no copy yet, a sync that died or was refused);
+    1 when a table is BROKEN.
     With --check also 3 when the lag is larger than --lag-max, or the last good end of a sync is older.
 
     \b

@@ -85,8 +85,8 @@ def sync(
     Ctrl-C and SIGTERM stop after the batch in hand, a second Ctrl-C at once; so does a terminal that is closed, unless
     it was started with nohup.
 
-    One broken table never stops the others. With --once: exit code 3 when dead letters or refused links remain, 1 when
-    a table broke, 2 when one was refused.
+    One broken table never stops the others. With --once: exit code 3 when dead letters, refused links or rows that
+    MySQL does not take remain, 1 when a table broke, 2 when one was refused.
 
     \b
     Example:
