@@ -23,7 +23,8 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from bench.reviews import INDEX, LINK, MARK, TABLE
-from twinrow.local_servers.servers import DynamoDBLocal, Flavour, MySQLServer
+from twinrow.flavour import Flavour
+from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
 
 REGION = "us-east-1"
 DATABASE = "analytics"

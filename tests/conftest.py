@@ -16,7 +16,8 @@ from tests.fixtures import tables
 from tests.fixtures.copying import PENDING_INDEX, Copying
 from tests.fixtures.databases import Database
 
-from twinrow.local_servers.servers import DynamoDBLocal, Flavour, MySQLServer
+from twinrow.flavour import Flavour
+from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
 
 FLAVOURS: tuple[Flavour, ...] = ("mysql", "mariadb")
 

@@ -14,8 +14,9 @@ from tests.fixtures.waiting import wait_until
 
 from twinrow.config import mysql_config
 from twinrow.errors import Transient
+from twinrow.flavour import Flavour
 from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
-from twinrow.mysql import Flavour, MySQL
+from twinrow.mysql import MySQL
 from twinrow.mysql_error import MySQLError, meaning
 from twinrow.mysql_session import SessionRefused, Variable, check, reading, setting, variables
 

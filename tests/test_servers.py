@@ -15,7 +15,8 @@ from tests.fixtures import tables
 from tests.fixtures.databases import Database, connect
 from tests.fixtures.waiting import is_running, wait_until
 
-from twinrow.local_servers.servers import DynamoDBLocal, Flavour, MySQLServer, ServerError
+from twinrow.flavour import Flavour
+from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer, ServerError
 
 _GONE_TIMEOUT_S = 10.0
 

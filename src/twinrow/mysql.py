@@ -7,7 +7,6 @@ import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Protocol
 
 import pymysql
@@ -20,19 +19,19 @@ from twinrow import clock
 from twinrow.clock import ServerClock
 from twinrow.errors import ConfigError, ConnectionLost, Transient, TwinrowError
 from twinrow.failpoint import fail_point
+from twinrow.flavour import Flavour, SqlValue
 from twinrow.mysql_error import MARIADB_WAIT_CODES, WITHHELD_CODES, MySQLError, lost, meaning
 from twinrow.mysql_guard import UNREADABLE, Driver, TLSSettings, reach, tls_of, trust_of
-from twinrow.mysql_session import IDLE_S_MAX, UNKNOWN_VARIABLE, Flavour, Variable, reading, setting, variables
+from twinrow.mysql_session import IDLE_S_MAX, UNKNOWN_VARIABLE, Variable, reading, setting, variables
 from twinrow.mysql_session import check as check_session
 from twinrow.mysql_text import without_values
 
 __all__ = [
-    "READ_TIMEOUT_S", "STATEMENT_BYTES_MAX", "VERSION_MIN", "WITHHELD_CODES", "Connection", "Flavour", "MySQL",
-    "MySQLError", "ServerVersion", "Settings", "SqlValue", "tls_of", "translate",
+    "READ_TIMEOUT_S", "STATEMENT_BYTES_MAX", "VERSION_MIN", "WITHHELD_CODES", "Connection", "MySQL",
+    "MySQLError", "ServerVersion", "Settings", "tls_of", "translate",
     "version_of",
 ]  # fmt: skip
 
-SqlValue = None | int | float | str | bytes | Decimal
 
 READ_TIMEOUT_S = 120
 CLOCK_EVERY_S = 60.0

@@ -9,7 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 from twinrow.errors import ConnectionLost, ServerState, TransactionRetry, Transient, TwinrowError
-from twinrow.mysql_session import Flavour
+from twinrow.flavour import Flavour
+
+DUPLICATE_COLUMN: Final = 1060
+NO_SUCH_TABLE: Final = 1146
 
 LOST_CODES: Final[dict[Flavour, frozenset[int]]] = {
     # 1053 shutdown, 1152 to 1161 and 1184 network, 2006, 2013, 2014 and 2055 the driver's own, 4031 idle for too long

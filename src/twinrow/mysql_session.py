@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from twinrow.errors import StartRefused
-
-Flavour = Literal["mysql", "mariadb"]
+from twinrow.flavour import COLLATION, Flavour
 
 LOCK_WAIT_S: Final = 5
 """InnoDB row locks: bounded, so that a blocked transaction is retried and `status` can say why."""
@@ -22,7 +21,6 @@ IDLE_S_MAX: Final = 28_800
 SQL_MODE: Final = "STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 NO_LIMIT: Final = 2**64 - 1
 UNKNOWN_VARIABLE: Final = 1193
-COLLATION: Final[dict[Flavour, str]] = {"mysql": "utf8mb4_0900_bin", "mariadb": "utf8mb4_nopad_bin"}
 RENAMED_ON_MARIADB: Final = (11, 1, 0)
 """From here on MariaDB calls the isolation as MySQL does, and warns of the old names."""
 

@@ -14,7 +14,8 @@ from tests.fixtures.databases import Database, server_as
 from twinrow.app.check import mysql as check_mysql
 from twinrow.config import mysql_config
 from twinrow.errors import Transient
-from twinrow.local_servers.servers import Flavour, MySQLServer
+from twinrow.flavour import Flavour
+from twinrow.local_servers.servers import MySQLServer
 from twinrow.mysql import MySQL
 from twinrow.mysql_error import MySQLError
 

@@ -14,12 +14,12 @@ from tests.fixtures.schemas import overrides_and_mixed_items, schemas_and_items
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.by_column import ColumnDecoder, Form
 from twinrow.decode.compiled import PageDecoder, null_only
+from twinrow.flavour import Flavour
 from twinrow.schema.column_text import loaded_texts, printed_texts
 from twinrow.schema.column_type import parse_type
 from twinrow.schema.evolve import evolve
 from twinrow.schema.printed import printer
 from twinrow.schema.row import Row, Unrepresentable, to_row
-from twinrow.schema.sql_type import Flavour
 from twinrow.schema.table import Column, KeyAttribute, TableSchema, empty_schema
 from twinrow.sink import bulk
 from twinrow.sync.load import Recipe, TextMaker

@@ -10,9 +10,9 @@ from tests.fixtures.schemas import overrides_and_mixed_items, schemas_and_items
 
 from twinrow.change import Item
 from twinrow.decode.compiled import PageDecoder, null_only
+from twinrow.flavour import Flavour
 from twinrow.schema.evolve import evolve
 from twinrow.schema.row import Unrepresentable, to_row
-from twinrow.schema.sql_type import Flavour
 from twinrow.schema.table import KeyAttribute, TableSchema, empty_schema
 
 KEYS = (KeyAttribute("username", "S"), KeyAttribute("reviewed_at", "S"))

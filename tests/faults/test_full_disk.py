@@ -15,7 +15,8 @@ from tests.fixtures.copying import PENDING_INDEX, Copying, marked, put_all
 from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 
-from twinrow.local_servers.servers import DynamoDBLocal, Flavour, MySQLServer
+from twinrow.flavour import Flavour
+from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
 
 DISK_MB = 512
 LEFT_BYTES = 200_000

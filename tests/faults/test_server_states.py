@@ -17,7 +17,8 @@ from tests.fixtures.waiting import wait_until
 from twinrow.app import wiring
 from twinrow.config import mysql_config
 from twinrow.errors import ServerState, TransactionRetry
-from twinrow.local_servers.servers import DynamoDBLocal, Flavour, MySQLServer
+from twinrow.flavour import Flavour
+from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
 from twinrow.mysql import Connection, MySQL, MySQLError
 from twinrow.mysql_error import meaning
 from twinrow.workers import run

@@ -23,7 +23,8 @@ from tests.fixtures.waiting import wait_until
 
 from twinrow.config import mysql_config
 from twinrow.errors import Broken
-from twinrow.local_servers.servers import DynamoDBLocal, Flavour, MySQLServer
+from twinrow.flavour import Flavour
+from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
 from twinrow.mysql import MySQL
 from twinrow.retry import back_off_s
 from twinrow.sink import inspect, row_keys

@@ -16,16 +16,12 @@ from tests.fixtures.schemas import column_types
 from twinrow.change import AttributeValue
 from twinrow.decode.attribute import Kind, kind_of
 from twinrow.decode.plain import settled
-from twinrow.schema.cell import holds
-from twinrow.schema.column_type import (
-    ColumnType,
+from twinrow.flavour import (
     Flavour,
-    SqlValue,
-    decode,
-    encode,
-    parse_type,
-    same_stored,
-)  # fmt: skip
+    SqlValue,  # fmt: skip
+)
+from twinrow.schema.cell import holds
+from twinrow.schema.column_type import ColumnType, decode, encode, parse_type, same_stored
 from twinrow.schema.json_cell import JSON_LEVELS_MAX
 from twinrow.schema.sql_type import INTEGER_RANGES
 

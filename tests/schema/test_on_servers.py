@@ -31,8 +31,9 @@ from tests.fixtures.schemas import override_types, wide_names
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.attribute import Kind, kind_of
 from twinrow.decode.plain import settled
+from twinrow.flavour import SqlValue
 from twinrow.schema.cell import holds
-from twinrow.schema.column_type import ColumnType, SqlValue, decode, encode, parse_type, render, same_stored
+from twinrow.schema.column_type import ColumnType, decode, encode, parse_type, render, same_stored
 from twinrow.schema.evolve import evolve
 from twinrow.schema.json_cell import JSON_KEY_BYTES_MAX, JSON_LEVELS_MAX
 from twinrow.schema.naming import column_name, fold, quote

@@ -14,8 +14,9 @@ from tests.schema.test_cell import after_mysql
 
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.attribute import same
+from twinrow.flavour import SqlValue
 from twinrow.schema.cell import encode, prints_all
-from twinrow.schema.column_type import SqlValue, parse_type
+from twinrow.schema.column_type import parse_type
 from twinrow.schema.evolve import evolve
 from twinrow.schema.row import (
     Row,

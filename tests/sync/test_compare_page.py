@@ -12,7 +12,8 @@ from twinrow.capture.scan import ScannedPage
 from twinrow.change import Item
 from twinrow.config import mysql_config
 from twinrow.dynamodb_wire import Page
-from twinrow.mysql import Connection, Flavour, MySQL
+from twinrow.flavour import Flavour
+from twinrow.mysql import Connection, MySQL
 from twinrow.schema.evolve import evolve
 from twinrow.schema.naming import quote
 from twinrow.schema.printed import digest_sql, page_digests, printer

@@ -10,7 +10,8 @@ from tests.conftest import ROOT_PASSWORD, MakeTable
 from tests.fixtures.copying import PENDING_INDEX, Copying, Wire, marked, put_all
 from tests.fixtures.databases import Database
 
-from twinrow.local_servers.servers import DynamoDBLocal, Flavour, MySQLServer
+from twinrow.flavour import Flavour
+from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
 from twinrow.sink import statements
 
 ATTRIBUTES = 130

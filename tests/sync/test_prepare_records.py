@@ -18,7 +18,7 @@ from twinrow.capture import stream_record
 from twinrow.capture.stream_record import StreamRecord
 from twinrow.change import Item
 from twinrow.errors import Broken
-from twinrow.mysql import Flavour
+from twinrow.flavour import Flavour
 from twinrow.schema.evolve import evolve
 from twinrow.schema.row import fingerprint, key_of, to_row
 from twinrow.schema.table import KeyAttribute, TableSchema, empty_schema

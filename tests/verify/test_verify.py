@@ -19,8 +19,8 @@ from tests.fixtures.waiting import wait_until
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
 from twinrow.errors import Transient, TwinrowError
+from twinrow.flavour import SqlValue
 from twinrow.mysql import Connection
-from twinrow.schema.sql_type import SqlValue
 from twinrow.state import recheck
 from twinrow.verify.verdict import Verdict
 from twinrow.verify.verify import verify_table

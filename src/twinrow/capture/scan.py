@@ -54,9 +54,9 @@ class ScannedPage:
         return self.page.next_key
 
 
-def segments_for(table_bytes: int) -> int:
-    """How many segments a table of that size is cut into."""
-    return max(SEGMENTS_MIN, min(SEGMENTS_MAX, table_bytes // SEGMENT_BYTES))
+def segments_for(table_bytes: int, wanted: int | None = None) -> int:
+    """Returns how many segments a table of that size is cut into, unless the settings want a number of their own."""
+    return wanted or max(SEGMENTS_MIN, min(SEGMENTS_MAX, table_bytes // SEGMENT_BYTES))
 
 
 MakeText = Callable[[bytes], LoadText | None]

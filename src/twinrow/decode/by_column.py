@@ -15,9 +15,9 @@ from msgspec import UNSET
 
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.compiled import DoesNotFit, PageDecoder
+from twinrow.flavour import SqlValue
 from twinrow.schema.column_text import ColumnTexts
 from twinrow.schema.row import extra_text, fingerprints_of
-from twinrow.schema.sql_type import SqlValue
 from twinrow.schema.table import Column
 
 _UNUSUAL: Final = (ValueError, TypeError, AttributeError, KeyError)

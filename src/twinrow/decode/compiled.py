@@ -16,11 +16,11 @@ from msgspec import UNSET, UnsetType
 
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.kind import Kind
+from twinrow.flavour import Flavour
 from twinrow.schema.cell import PayloadEncoder, payload_encoder
 from twinrow.schema.column_type import join, least
 from twinrow.schema.evolve import grows
 from twinrow.schema.row import Row, extra_text, fingerprint_of
-from twinrow.schema.sql_type import Flavour
 from twinrow.schema.table import Column, TableSchema
 
 _PAYLOADS: Final[dict[Kind, Any]] = {

@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Final, Literal, get_args
 
 from twinrow.decode.number import INT64_MAX, INT64_MIN, exact_decimal, number_parts
+from twinrow.flavour import COLLATION, Flavour, SqlValue
 from twinrow.schema.moment import moment_sql, read_moment
-from twinrow.schema.sql_type import COLLATION, ColumnType, Flavour, SqlValue, render
+from twinrow.schema.sql_type import ColumnType, render
 
 PartType = Literal["text", "int", "decimal", "date", "datetime", "epoch_s", "epoch_ms", "uuid"]
 

@@ -12,7 +12,7 @@ from twinrow.entities.condition import AnyOf, Clause, Read, careful, filter_of, 
 from twinrow.entities.part import Part, read
 from twinrow.entities.split import ByValue, Entity, Split
 from twinrow.entities.template import Match, matcher
-from twinrow.schema.sql_type import SqlValue
+from twinrow.flavour import SqlValue
 
 Fate = Literal["row", "ignored", "filtered", "unmatched", "letter", "new"]
 """Where an item goes: to a row; nowhere, by `ignore`, by `where` or by `unmatched`; to a dead letter, because nothing

@@ -13,11 +13,10 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
+from twinrow.flavour import Flavour
 from twinrow.local_servers.process import ServerError
-
-Flavour = Literal["mysql", "mariadb"]
 
 SERVERS_VARIABLE: Final = "TWINROW_SERVERS"
 _REMEDY: Final = f"run `make servers` in Twinrow's project folder, or set {SERVERS_VARIABLE} to the folder that has it"

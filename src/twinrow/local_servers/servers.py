@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Final, Self
 from urllib.parse import quote
 
-from twinrow.local_servers.files import Flavour, dynamodb_command, fresh_data_folder, program
+from twinrow.flavour import Flavour
+from twinrow.local_servers.files import dynamodb_command, fresh_data_folder, program
 from twinrow.local_servers.process import LOOPBACK, ReservedPort, ServerError, ServerProcess
 
-__all__ = ["DynamoDBLocal", "Flavour", "MySQLServer", "ServerError"]
+__all__ = ["DynamoDBLocal", "MySQLServer", "ServerError"]
 
 _PROBE_TIMEOUT_S: Final = 1.0
 _HANDSHAKE_VERSION_BYTE: Final = 4

@@ -17,17 +17,10 @@ from typing import Any, Final
 from twinrow.change import AttributeValue
 from twinrow.decode.kind import Kind, kind_of
 from twinrow.decode.number import PLAIN, canonical_number, decimal_text, double_text, exact_decimal
+from twinrow.flavour import Flavour, SqlValue
 from twinrow.schema.json_cell import decode_json, json_encoder, same_json
 from twinrow.schema.moment import moment_sql, moment_text, read_moment
-from twinrow.schema.sql_type import (
-    BLOB_BYTES_MAX,
-    INTEGER_RANGES,
-    TEXT_BYTES_MAX,
-    ColumnType,
-    Flavour,
-    Source,
-    SqlValue,
-)
+from twinrow.schema.sql_type import BLOB_BYTES_MAX, INTEGER_RANGES, TEXT_BYTES_MAX, ColumnType, Source
 
 Cell = tuple[SqlValue, bool]
 PayloadEncoder = Callable[[Any], Cell]

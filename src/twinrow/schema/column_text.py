@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from twinrow.flavour import Flavour
 from twinrow.schema.json_text import Odd, json_texts
-from twinrow.schema.sql_type import BYTES_A_CHARACTER, INTEGER_RANGES, TEXT_BYTES_MAX, Flavour
+from twinrow.schema.sql_type import BYTES_A_CHARACTER, INTEGER_RANGES, TEXT_BYTES_MAX
 from twinrow.schema.table import Column
 
 ColumnTexts = Callable[[Sequence[Any]], Sequence[str]]

@@ -20,10 +20,10 @@ from twinrow.change import AttributeValue
 from twinrow.decode.kind import Kind
 from twinrow.decode.number import INT64_MAX, INT64_MIN, number_parts
 from twinrow.schema.cell import Encoded, decode, encode, same_stored
-from twinrow.schema.sql_type import ColumnType, Flavour, Source, SqlValue, parse_type, record_bytes, render, row_bytes
+from twinrow.schema.sql_type import ColumnType, Source, parse_type, record_bytes, render, row_bytes
 
 __all__ = [
-    "NUMBER_TOP", "ColumnType", "Encoded", "Flavour", "Source", "SqlValue", "decode", "encode", "join", "least",
+    "NUMBER_TOP", "ColumnType", "Encoded", "Source", "decode", "encode", "join", "least",
     "on_ladder", "parse_type", "record_bytes", "render", "row_bytes", "same_stored", "settled",
 ]  # fmt: skip
 

@@ -12,8 +12,9 @@ from typing import Final
 
 import msgspec
 
+from twinrow.flavour import SqlValue
 from twinrow.schema.row import FINGERPRINT_BYTES, Row
-from twinrow.schema.sql_type import BLOB_BYTES_MAX, INTEGER_RANGES, SqlValue
+from twinrow.schema.sql_type import BLOB_BYTES_MAX, INTEGER_RANGES
 from twinrow.schema.table import Column
 
 NULL: Final = "NULL"

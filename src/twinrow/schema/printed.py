@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
+from twinrow.flavour import Flavour
 from twinrow.schema.naming import quote
-from twinrow.schema.sql_type import BLOB_BYTES_MAX, ColumnType, Flavour
+from twinrow.schema.sql_type import BLOB_BYTES_MAX, ColumnType
 from twinrow.schema.table import TableSchema
 
 DIGEST_HEX: Final = 32

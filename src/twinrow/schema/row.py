@@ -14,6 +14,7 @@ from twinrow.change import AttributeValue, Item
 from twinrow.decode.kind import Kind
 from twinrow.decode.number import canonical_number
 from twinrow.decode.plain import settled
+from twinrow.flavour import Flavour, SqlValue
 from twinrow.schema.cell import (
     Encoded,
     PayloadDecoder,
@@ -26,7 +27,6 @@ from twinrow.schema.cell import (
     shown,
 )
 from twinrow.schema.json_cell import compact
-from twinrow.schema.sql_type import Flavour, SqlValue
 from twinrow.schema.table import Column, KeyAttribute, TableSchema
 
 FINGERPRINT_BYTES: Final = 16

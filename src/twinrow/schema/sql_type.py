@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final, Literal
 
-Flavour = Literal["mysql", "mariadb"]
-SqlValue = None | int | float | str | bytes | Decimal
+from twinrow.flavour import COLLATION, Flavour
+
 Source = Literal["epoch_s", "epoch_ms", "iso8601"]
 
 SOURCES: Final[tuple[Source, ...]] = ("epoch_s", "epoch_ms", "iso8601")
-
-COLLATION: Final[dict[Flavour, str]] = {"mysql": "utf8mb4_0900_bin", "mariadb": "utf8mb4_nopad_bin"}
-"""Binary and NO PAD on both: `'a'` is neither `'a '` nor `'A'`."""
 
 INTEGER_RANGES: Final[dict[str, tuple[int, int]]] = {
     "TINYINT": (-(2**7), 2**7 - 1),

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from twinrow.flavour import COLLATION, Flavour
 from twinrow.schema.naming import column_name, quote
-from twinrow.schema.sql_type import COLLATION, Flavour
 from twinrow.schema.table import Column, TableSchema
 
 FLAT_SUFFIX: Final = "_flat"

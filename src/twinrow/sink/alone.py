@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from twinrow.errors import TwinrowError
-from twinrow.mysql import Connection, Flavour, MySQLError
+from twinrow.flavour import Flavour
+from twinrow.mysql import Connection, MySQLError
 from twinrow.mysql_error import can_be_content
 
 ALONE_MAX: Final = 20

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from twinrow.errors import SchemaBusy, Transient
 from twinrow.failpoint import fail_point
-from twinrow.mysql import Connection, Flavour, MySQLError
+from twinrow.flavour import Flavour
+from twinrow.mysql import Connection, MySQLError
+from twinrow.mysql_error import DUPLICATE_COLUMN
 from twinrow.schema.column_type import render
 from twinrow.schema.evolve import AddColumn, WidenColumn
 from twinrow.schema.table import Column, TableSchema
@@ -18,7 +20,6 @@ NO_INSTANT_CODES = frozenset({1845, 1846, 4092, 4157, 1235})
 """ALGORITHM=INSTANT cannot be had: row format, no row version left (64, on 9.x 254), row too large, unsupported."""
 NO_ROOM_CODES = frozenset({1117, 1118})
 """Too many columns, too large a row: users have added some of their own."""
-DUPLICATE_COLUMN = 1060
 DUPLICATE_INDEX = 1061
 
 

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from twinrow.errors import Broken, Transient
+from twinrow.flavour import COLLATION, Flavour
 from twinrow.mysql import Connection, MySQLError
+from twinrow.mysql_error import NO_SUCH_TABLE
 from twinrow.schema.naming import quote
-from twinrow.schema.sql_type import COLLATION, ColumnType, Flavour
+from twinrow.schema.sql_type import ColumnType
 from twinrow.schema.table import TableSchema
 
 KEY_COLUMN = "_twinrow_key"
 OURS = ("row_id", KEY_COLUMN, "_twinrow_extra", "_twinrow_updated_at", "_twinrow_deleted_at")
 
-NO_SUCH_TABLE = 1146
 LOOKS_MAX = 200
 LOOK_WAIT_S = 0.01
 

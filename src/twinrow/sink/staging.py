@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from twinrow.mysql import Connection, Flavour, MySQLError
+from twinrow.flavour import COLLATION, Flavour
+from twinrow.mysql import Connection, MySQLError
 from twinrow.schema.load_text import WritableRow
 from twinrow.schema.naming import quote
 from twinrow.schema.table import TableSchema
 from twinrow.sink import bulk
 from twinrow.sink.statements import column_definition
-from twinrow.state.meta import COLLATION
 
 TABLE: Final = "_twinrow_stage"
 

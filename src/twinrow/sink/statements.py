@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from twinrow.mysql import Flavour
+from twinrow.flavour import COLLATION, Flavour
 from twinrow.schema.column_type import render
 from twinrow.schema.naming import quote
 from twinrow.schema.sql_type import BLOB_BYTES_MAX, TEXT_BYTES_MAX
 from twinrow.schema.table import Column, TableSchema
-from twinrow.state.meta import COLLATION
 
 KEY_PREFIX_BYTES_MAX = 3072
 """InnoDB's longest index key with ROW_FORMAT=DYNAMIC (MySQL manual, InnoDB limits), on pages of 16 KB and more."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from twinrow.errors import StartRefused
-from twinrow.mysql import VERSION_MIN, Connection, Flavour, MySQLError
+from twinrow.flavour import COLLATION, Flavour
+from twinrow.mysql import VERSION_MIN, Connection, MySQLError
+from twinrow.mysql_error import DUPLICATE_COLUMN
 
 VERSION = 3
-
-COLLATION: dict[Flavour, str] = {"mysql": "utf8mb4_0900_bin", "mariadb": "utf8mb4_nopad_bin"}
 
 _NAME = "table_name VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL"
 _HASH = "key_hash BINARY(16) NOT NULL"
@@ -73,7 +73,6 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
     ),
 }
 """What makes the state of the version before into that one: columns only, which the older program does without."""
-DUPLICATE_COLUMN = 1060
 
 
 def create_statements(flavour: Flavour) -> list[str]:

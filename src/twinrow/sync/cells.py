@@ -15,6 +15,7 @@ from twinrow import clock
 from twinrow.decode.kind import Kind
 from twinrow.errors import SchemaBusy, SchemaMoved, TransactionRetry
 from twinrow.failpoint import fail_point
+from twinrow.flavour import SqlValue
 from twinrow.mysql import Connection, MySQLError
 from twinrow.schema.column_type import BIGINT, NUMBERS, ColumnType, join
 from twinrow.schema.evolve import Evolution, Wanted, WidenColumn, evolve_to, wanted_by
@@ -22,7 +23,6 @@ from twinrow.schema.json_cell import compact
 from twinrow.schema.load_text import WritableRow
 from twinrow.schema.naming import quote
 from twinrow.schema.row import key_of, rebuilt_cells, to_item
-from twinrow.schema.sql_type import SqlValue
 from twinrow.sink import inspect, statements
 from twinrow.sink.alone import undo
 from twinrow.state import checkpoint, deferred, lease, recheck

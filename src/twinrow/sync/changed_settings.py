@@ -136,7 +136,7 @@ def _refuse_the_apps_attribute(copy: Copy, description: TableDescription, reset:
         other = f"{cell} <> row_id" if column.kind == "N" else f"{cell} IS NOT NULL"
         there = _any_row(copy, other)
     if not there:
-        segments = settings.segments or segments_for(description.bytes)
+        segments = segments_for(description.bytes, settings.segments)
         there = _other_link(copy, first_pages(copy.dynamodb, copy.table, segments, copy.read_budget, copy.stop))
     if there:
         raise StartRefused(

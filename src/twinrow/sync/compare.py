@@ -11,6 +11,7 @@ from twinrow.change import Item
 from twinrow.decode.attribute import digest
 from twinrow.decode.number import one_double
 from twinrow.decode.readable import unreadable
+from twinrow.flavour import SqlValue
 from twinrow.mysql import Connection
 from twinrow.schema.json_cell import same_json
 from twinrow.schema.naming import quote
@@ -25,7 +26,6 @@ from twinrow.schema.row import (
     to_row,
     with_apart,
 )
-from twinrow.schema.sql_type import SqlValue
 from twinrow.schema.table import TableSchema
 from twinrow.sink import statements
 from twinrow.state import set_apart

@@ -14,7 +14,8 @@ from twinrow.clock import Stop
 from twinrow.dynamodb import LINK_TIMEOUT_S, DynamoDB
 from twinrow.errors import LeaseLost, SchemaBusy, SchemaMoved, TransactionRetry, Transient
 from twinrow.failpoint import fail_point
-from twinrow.mysql import Connection, Flavour, MySQL, MySQLError
+from twinrow.flavour import Flavour
+from twinrow.mysql import Connection, MySQL, MySQLError
 from twinrow.schema.evolve import (
     AddColumn,
     Evolution,

@@ -15,7 +15,8 @@ from twinrow.decode.by_column import ColumnDecoder, Form
 from twinrow.decode.compiled import PageDecoder, null_only
 from twinrow.errors import SchemaMoved, TransactionRetry
 from twinrow.failpoint import fail_point
-from twinrow.mysql import Connection, Flavour
+from twinrow.flavour import Flavour
+from twinrow.mysql import Connection
 from twinrow.schema.column_text import loaded_texts
 from twinrow.schema.load_text import LoadText, cell_text, joined, lines
 from twinrow.schema.table import TableSchema

@@ -13,7 +13,7 @@ from twinrow.capture.stream_record import decode_item
 from twinrow.change import AttributeValue, Change, ChangeKind, Item, Origin
 from twinrow.decode.attribute import digest, exact_digest, same
 from twinrow.decode.readable import unreadable
-from twinrow.mysql import Flavour
+from twinrow.flavour import Flavour
 from twinrow.schema.evolve import Wanted
 from twinrow.schema.load_text import WritableRow
 from twinrow.schema.row import Unrepresentable, fingerprint, to_row

@@ -120,7 +120,7 @@ def _segments(copy: Copy, description: TableDescription) -> int:
     known = checkpoint.load(copy.writer, copy.table, "segments")
     if known:
         return int(known["segments"].position or 1)
-    count = copy.settings.segments or segments_for(description.bytes)
+    count = segments_for(description.bytes, copy.settings.segments)
     checkpoint.save(copy.writer, copy.table, {"segments": Checkpoint(str(count))})
     return count
 
@@ -146,7 +146,7 @@ def _begin(copy: Copy, description: TableDescription) -> tuple[int, list[Scanned
             where=f"MySQL table {settings.into}",
             remedy="set another `into`, or rename it",
         )
-    count = settings.segments or segments_for(description.bytes)
+    count = segments_for(description.bytes, settings.segments)
     kind_of(settings).begin(copy, description)
     pages = first_pages(
         copy.dynamodb, copy.table, count, copy.read_budget, copy.stop, consistent=settings.traits.consistent_scan

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from twinrow.change import Item
-from twinrow.mysql import Connection, Flavour
+from twinrow.flavour import Flavour, SqlValue
+from twinrow.mysql import Connection
 from twinrow.schema.row import to_row, with_apart
-from twinrow.schema.sql_type import SqlValue
 from twinrow.schema.table import TableSchema
 from twinrow.sink import writer
 from twinrow.sink.writer import Existing, Written

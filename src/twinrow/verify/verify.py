@@ -32,7 +32,7 @@ def verify_table(
     settings = reader.settings
     description = patiently(reader, lambda: reader.dynamodb.describe(settings.table))
     verdict, seen, suspects = Verdict(settings.table), Seen(), Suspects(reader, on_difference)
-    segments = settings.segments or segments_for(description.bytes)
+    segments = segments_for(description.bytes, settings.segments)
     scan = ParallelScan(
         reader.dynamodb, settings.table, segments, dict.fromkeys(range(segments)), reader.budget, reader.stop
     )

@@ -8,7 +8,7 @@ from typing import IO, Final
 import msgspec
 
 from twinrow.change import Item
-from twinrow.mysql import Flavour
+from twinrow.flavour import Flavour
 from twinrow.schema.load_text import LoadText
 from twinrow.schema.table import from_json, to_json
 from twinrow.sync.load import Recipe

@@ -24,7 +24,7 @@ from twinrow.errors import (
 )
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection, MySQLError
-from twinrow.mysql_error import KNOWN_CODES, REFUSED_START_CODES
+from twinrow.mysql_error import KNOWN_CODES, NO_SUCH_TABLE, REFUSED_START_CODES
 from twinrow.mysql_session import SessionRefused
 from twinrow.retry import BACK_OFF_S_MAX, back_off_s
 from twinrow.sink import inspect
@@ -61,7 +61,6 @@ GIVE_UP_S_MAX = 60.0
 """So long `--once` waits for a state of MySQL, or for an error that is not known, without getting on."""
 STEADY_S = BACK_OFF_S_MAX
 """Trouble after so long, or after a commit, is another one than before: waits begin small again."""
-NO_SUCH_TABLE = 1146
 NO_SUCH_COLUMN = 1054
 NO_DEFAULT = 1364
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from twinrow.app.check.finding import Finding
 from twinrow.config import MySQLConfig
 from twinrow.errors import ConnectionLost, StartRefused, TwinrowError
+from twinrow.flavour import COLLATION
 from twinrow.mysql import VERSION_MIN, Connection
-from twinrow.mysql_error import RIGHTS_CODES, MySQLError
+from twinrow.mysql_error import NO_SUCH_TABLE, RIGHTS_CODES, MySQLError
 from twinrow.schema.naming import quote
 from twinrow.sink import inspect, row_keys
 from twinrow.state import meta, tables
@@ -18,7 +19,6 @@ from twinrow.sync.settings import Settings
 
 FOR_SPEED = "CREATE TEMPORARY TABLES"
 """The one right that a sync does without: see docs/permissions.md."""
-NO_SUCH_TABLE = 1146
 REMEDIES = {
     1175: "SET GLOBAL sql_safe_updates = OFF",
     1665: "SET GLOBAL binlog_format = 'ROW', then start what is connected anew",
@@ -59,7 +59,7 @@ def look(connection: Connection, config: MySQLConfig) -> Iterator[Finding]:
 
 
 def _collation(connection: Connection) -> Finding:
-    wanted = meta.COLLATION[connection.flavour]
+    wanted = COLLATION[connection.flavour]
     if connection.query("SELECT 1 FROM information_schema.collations WHERE collation_name = %s", (wanted,)):
         return Finding("", "collation", "ok", f"{wanted} is there: texts stay as different as they are")
     oldest = ".".join(map(str, VERSION_MIN[connection.flavour]))

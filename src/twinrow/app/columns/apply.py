@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from twinrow.errors import TwinrowError
-from twinrow.mysql import Connection, Flavour
+from twinrow.flavour import Flavour
+from twinrow.mysql import Connection
 from twinrow.schema.column_type import render
 from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve, wanted_by
 from twinrow.schema.naming import quote

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from twinrow.app.setup.plan import TablePlan, Work
     from twinrow.config import Config, TableConfig
     from twinrow.dynamodb import DynamoDB
-    from twinrow.mysql import Flavour
+    from twinrow.flavour import Flavour
     from twinrow.table_description import TableDescription
 
 SAMPLE_ITEMS = 100

@@ -14,8 +14,9 @@ from pathlib import Path
 from twinrow import config as configuration
 from twinrow.app.terminal import say
 from twinrow.config import Config
+from twinrow.flavour import Flavour
 from twinrow.local_servers.process import ServerError
-from twinrow.local_servers.servers import DynamoDBLocal, Flavour, MySQLServer
+from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
 from twinrow.mysql import MySQL
 
 DATABASE = "demo"

@@ -24,7 +24,7 @@ from twinrow.schema.naming import quote
 from twinrow.sync.copy import Copy
 
 if TYPE_CHECKING:
-    from twinrow.mysql import SqlValue
+    from twinrow.flavour import SqlValue
 
 DRAW_EVERY_S = 0.25
 LINE_EVERY_S = 3.0
