@@ -7,7 +7,7 @@ from functools import lru_cache
 from twinrow.flavour import COLLATION, Flavour
 from twinrow.schema.column_type import render
 from twinrow.schema.naming import quote
-from twinrow.schema.sql_type import BLOB_BYTES_MAX, TEXT_BYTES_MAX
+from twinrow.schema.sql_type import BLOB_BYTES_MAX, BYTES_A_CHARACTER, TEXT_BYTES_MAX
 from twinrow.schema.table import Column, TableSchema
 
 KEY_PREFIX_BYTES_MAX = 3072
@@ -15,7 +15,6 @@ KEY_PREFIX_BYTES_MAX = 3072
 KEY_PREFIX_BYTES_OF = {4_096: 768, 8_192: 1536}
 """On smaller pages."""
 KEY_INDEX = "_twinrow_key_columns"
-BYTES_A_CHARACTER = 4
 UNIQUE_INDEX = "_twinrow_key"
 
 

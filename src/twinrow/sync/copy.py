@@ -16,6 +16,7 @@ from twinrow.errors import LeaseLost, SchemaBusy, SchemaMoved, TransactionRetry,
 from twinrow.failpoint import fail_point
 from twinrow.flavour import Flavour
 from twinrow.mysql import Connection, MySQL, MySQLError
+from twinrow.mysql_session import DDL_LOCK_WAIT_S
 from twinrow.schema.evolve import (
     AddColumn,
     Evolution,
@@ -36,7 +37,6 @@ from twinrow.sync.settings import Settings
 DDL_RETRY_S = 30.0
 DDL_LOCK_NAME = "CONCAT('twinrow ddl ', LEFT(SHA2(CONCAT(DATABASE(), '/', %s), 256), 32))"
 """Such locks are the whole server's, with 64 characters."""
-DDL_LOCK_WAIT_S = 3
 DDL_S_MAX = 86_400.0
 """A rebuild that was asked for by hand may take hours."""
 LEASE_MARGIN_S = 0.5

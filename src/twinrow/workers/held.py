@@ -17,11 +17,9 @@ from twinrow.sync.link import Linker
 from twinrow.sync.recheck import recheck_some
 from twinrow.table_description import TableDescription
 from twinrow.workers.local import heartbeat, holder_name
-from twinrow.workers.run import Shared
+from twinrow.workers.run import DUE_LINKS_MAX, IDLE_S, Shared
 
 DRAIN_S_MAX = 60.0
-DUE_LINKS_MAX = 500
-IDLE_S = 0.05
 
 
 @contextmanager
