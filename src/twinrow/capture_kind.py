@@ -6,10 +6,13 @@ of the registry is imported when a table first uses its kind, so a kind that is 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any, Final
+
+from twinrow.table_description import TableDescription
 
 KINDS: Final[dict[str, str]] = {
     "pending-index": "twinrow.kinds.pending_index",
@@ -23,6 +26,7 @@ KINDS: Final[dict[str, str]] = {
 class Traits:
     """Facts about a capture kind on which the engine depends.
 
+    `label`: its name in the findings of `check`.
     `origin`: the word under which its changes are counted (metric label); "" where it makes none of its own.
     `tells_every_change`: every write of an item arrives as a change of its own, so that any successful link write
     settles a pending link. Without it, a link is settled only when the image before the write is the copied one.
@@ -36,9 +40,11 @@ class Traits:
     `passes_only`: whole-table passes are the source; there is no other.
     `retention_s`: changes that were not read for this long are lost; None where they wait without end.
     `links_by_default`, `reconcile_every`: defaults of these settings. `part`: the part of the configuration that it
-    needs, if any. `unseen`: what it does not see without a reconcile, for a person.
+    needs, if any. `changes_table`: whether `check --fix` may have to change the table for it. For a person, else "":
+    `unseen` is what it does not see without a reconcile, `unpriced` what the figures of `plan` leave out.
     """
 
+    label: str
     origin: str = ""
     tells_every_change: bool = False
     tells_deletes: bool = False
@@ -51,7 +57,9 @@ class Traits:
     links_by_default: bool = False
     reconcile_every: str | None = None
     part: str | None = None
+    changes_table: bool = True
     unseen: str = ""
+    unpriced: str = ""
 
     def is_record(self, origin: str) -> bool:
         """Whether changes of this origin are records: each tells one write, and may be older than the row."""
@@ -61,6 +69,64 @@ class Traits:
         """Whether changes of this origin show an item as it was found, not one write of it."""
         return origin == SCANNED or (not self.tells_every_change and origin == self.origin)
 
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """Actions on one resource; writes may name these attributes only (empty: no limit)."""
+
+    actions: tuple[str, ...]
+    resource: str
+    attributes: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Rights that are equal but for their resource share a statement."""
+        return self.actions, self.attributes
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A reading request that proves the rights it is named after."""
+
+    rights: str
+    request: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A warning of `check`: what will work, and cost more or show less."""
+
+    name: str
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """A change to a DynamoDB table, as data: what it does, what it costs, and how it is done.
+
+    `update`: the parameters of UpdateTable (None: only to wait). `waits_for`: what is waited for afterwards, until
+    `is_there` says so of the table's description.
+    """
+
+    what: str
+    cost: str
+    update: Mapping[str, Any] | None
+    waits_for: str
+    is_there: Callable[[TableDescription], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Lines that `init` writes: a comment for `capture`, lines beside it, and a part of its own."""
+
+    comment: str
+    lines: tuple[str, ...] = ()
+    part: tuple[str, ...] = ()
+
+
+UNFIT, POSSIBLE, PREFERRED, SUITED = range(4)
+"""How well a kind suits a table: `init` suggests the best."""
 
 SCANNED = "SCAN"
 """The origin of changes that a first copy or a pass makes, under any kind."""

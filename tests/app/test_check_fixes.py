@@ -15,6 +15,7 @@ from twinrow import clock
 from twinrow.app.check import fixes as check_fixes
 from twinrow.clock import Stop
 from twinrow.errors import TwinrowError
+from twinrow.kinds.pending_index.index import wait_for_index
 from twinrow.local_servers.servers import DynamoDBLocal
 
 
@@ -38,7 +39,7 @@ def test_waiting_for_an_index_says_how_long_and_ends(
     monkeypatch.setattr(copy.dynamodb, "describe", lambda _table: building)
     monkeypatch.setattr(clock, "monotonic", _Clock(100.0).monotonic)
     monkeypatch.setattr(check_fixes, "POLL_S", 0.001)
-    fix = check_fixes.wait_for_index(copy.dynamodb, told, told.indexes[0].name)
+    fix = check_fixes.fix_of(copy.dynamodb, told, wait_for_index(told.indexes[0].name))
     with pytest.raises(TwinrowError, match=r"not ready after 3. min .*CREATING.*goes on by itself"):
         fix.act(Stop())
     lines = capsys.readouterr().err.splitlines()
@@ -74,10 +75,10 @@ def test_a_fix_that_fails_keeps_no_other_table_from_its_own(
     )
     command = InProcess(tmp_path)
     command.write_config(config_text(dynamodb, database, part.format(first), part.format(second)))
-    add_index = check_fixes.add_index
+    fix_of = check_fixes.fix_of
 
-    def failing(dynamodb: Any, description: Any, pending: Any) -> Any:
-        fix = add_index(dynamodb, description, pending)
+    def failing(dynamodb: Any, description: Any, change: Any) -> Any:
+        fix = fix_of(dynamodb, description, change)
         if description.name != first:
             return fix
 
@@ -86,7 +87,7 @@ def test_a_fix_that_fails_keeps_no_other_table_from_its_own(
 
         return replace(fix, act=act)
 
-    monkeypatch.setattr(check_fixes, "add_index", failing)
+    monkeypatch.setattr(check_fixes, "fix_of", failing)
     done = command.run("check", "--fix", "--yes")
     assert done.code == 1
     assert f"NO  {first}: pending index: not done" in done.out

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import fields
-from typing import get_args
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from types import SimpleNamespace
+from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from twinrow import capture_kind, config
-from twinrow.capture_kind import KINDS, SCANNED, Traits, traits_of
+from twinrow.app.wiring import settings_of
+from twinrow.capture_kind import KINDS, SCANNED, SUITED, UNFIT, Traits, traits_of
 from twinrow.config import TableConfig
-from twinrow.errors import ConfigError
+from twinrow.errors import ConfigError, StartRefused
+from twinrow.sync.settings import Settings
+from twinrow.table_description import IndexDescription, described
 
 EVERY_KIND = pytest.mark.parametrize("name", KINDS)
+TOLD: dict[str, Any] = {
+    "TableName": "reviews",
+    "TableStatus": "ACTIVE",
+    "KeySchema": [{"AttributeName": "username", "KeyType": "HASH"}],
+    "AttributeDefinitions": [{"AttributeName": "username", "AttributeType": "S"}],
+}
+BARE = described(TOLD)
+"""A table without an index or a stream."""
 START = '[mysql]\nurl = "mysql://u:p@127.0.0.1/d"\n[[tables]]\nname = "reviews"\n'
 
 
@@ -84,6 +99,108 @@ def test_records_and_images_are_told_apart(origin: str) -> None:
         "stream": {SCANNED: image, "STREAM": record}.get(origin, neither),
         "scan": {SCANNED: image}.get(origin, neither),
     }
+
+
+@EVERY_KIND
+def test_what_a_kind_refuses_as_missing_its_fix_makes(name: str) -> None:
+    """A bare table: either nothing is refused, or there is a change whose end the kind itself recognizes."""
+    settings, kind = _settings(name), capture_kind.load(name)
+    change = kind.fix(settings, BARE)
+    assert (change is not None) == traits_of(name).changes_table
+    if change is None:
+        kind.refuse(settings, BARE)
+        return
+    with pytest.raises(StartRefused, match=r"table reviews: .*twinrow check --fix"):
+        kind.refuse(settings, BARE)
+    assert change.update is not None
+    assert not change.is_there(BARE)
+    made = described(_updated(change.update))
+    assert change.is_there(made)
+    kind.refuse(settings, made)
+    assert kind.fix(settings, made) is None
+
+
+@EVERY_KIND
+def test_a_kind_tries_each_right_that_it_asks_for(name: str) -> None:
+    settings, kind, arn = _settings(name), capture_kind.load(name), "arn:aws:dynamodb:eu-west-1:1:table/reviews"
+    change = kind.fix(settings, BARE)
+    made = described(_updated(change.update)) if change is not None else BARE
+    rights = kind.rights(settings, arn)
+    assert all(one.resource.startswith(f"{arn}/") and not one.attributes for one in rights), "reading, below the table"
+    asked = {action for one in rights for action in one.actions}
+    tried = {right for one in kind.tries(settings, made, FakeDoor()) for right in one.rights.split(", ")}
+    assert tried == asked
+    for one in kind.tries(settings, made, FakeDoor()):
+        one.request()
+
+
+@EVERY_KIND
+def test_reading_costs_more_with_more_changes_or_the_same(name: str) -> None:
+    settings, kind = _settings(name), capture_kind.load(name)
+    table = replace(BARE, items=1000, bytes=1_000_000)
+    costs = [kind.reads_a_day(settings, table, changes) for changes in (0, 10, 1000)]
+    assert costs == sorted(costs)
+    assert costs[0] >= 0
+
+
+@EVERY_KIND
+def test_what_init_writes_for_a_kind_is_read_back(name: str) -> None:
+    kind = capture_kind.load(name)
+    template = kind.template(BARE)
+    lines = [f'capture = "{name}"{template.comment}', *template.lines, *template.part]
+    (table,) = config.parse(START + "\n".join(lines)).tables
+    assert table.capture == name
+    assert kind.remarks(settings_of(table, "here"), BARE) == ()
+
+
+@given(
+    items=st.integers(0, 10**9), stream=st.none() | st.just("arn"),
+    attribute=st.sampled_from(["migrated", "day", "synced_at", "username"]),
+)  # fmt: skip
+def test_some_kind_suits_each_table(items: int, stream: str | None, attribute: str) -> None:
+    index = IndexDescription("i", ((attribute, "S"),), "ALL", (), "ACTIVE")
+    table = replace(BARE, items=items, stream_arn=stream, indexes=(index,))
+    fits = {name: capture_kind.load(name).suits(table) for name in KINDS}
+    assert UNFIT < max(fits.values()) <= SUITED
+    best = [name for name, fit in fits.items() if fit == max(fits.values())]
+    marked = attribute in ("migrated", "synced_at")
+    assert best == ["pending-index" if marked else "scan" if stream is None and items <= 20_000 else "stream"]
+
+
+def _settings(name: str) -> Settings:
+    text = f'{START}capture = "{name}"\n'
+    if traits_of(name).part == "pending_index":
+        text += '[tables.pending_index]\nindex = "marks"\nattribute = "mark"\n'
+    return settings_of(config.parse(text).tables[0], "here")
+
+
+def _updated(update: Mapping[str, Any]) -> dict[str, Any]:
+    """What DescribeTable says once UpdateTable is through."""
+    told = TOLD | {name: update[name] for name in ("AttributeDefinitions", "StreamSpecification") if name in update}
+    if "StreamSpecification" in update:
+        told["LatestStreamArn"] = "arn:of:the:stream"
+    made = [one["Create"] | {"IndexStatus": "ACTIVE"} for one in update.get("GlobalSecondaryIndexUpdates", ())]
+    return told | {"GlobalSecondaryIndexes": made}
+
+
+class FakeDoor:
+    """Answers every request as an empty table does."""
+
+    def query_page(self, *_: object) -> None:
+        """Nothing is marked."""
+
+    def describe_stream(self, arn: str) -> Any:
+        """One shard."""
+        assert arn == "arn:of:the:stream"
+        return SimpleNamespace(shards=[{"ShardId": "shardId-1"}])
+
+    def shard_iterator(self, _arn: str, shard: str, _at: str) -> str:
+        """Of that shard."""
+        return f"iterator of {shard}"
+
+    def records(self, iterator: str) -> None:
+        """None."""
+        assert iterator == "iterator of shardId-1"
 
 
 def test_the_registry_names_modules_with_a_kind() -> None:

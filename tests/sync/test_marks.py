@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from twinrow.errors import StartRefused
-from twinrow.kinds.pending_index import check_index
+from twinrow.kinds.pending_index.index import check_index
 from twinrow.sync.settings import PendingIndex, same_mark
 from twinrow.table_description import TableDescription, described
 

@@ -57,6 +57,11 @@ def settings_of(table: TableConfig, place: str, *, adopt_links: bool = False) ->
             "none of them NUL or above U+FFFF, and no white space at the end",
             where=f"{place}: tables ({table.name})", remedy="set `into`",
         )  # fmt: skip
+    return dynamodb_settings_of(table, place, adopt_links=adopt_links)
+
+
+def dynamodb_settings_of(table: TableConfig, place: str, *, adopt_links: bool = False) -> Settings:
+    """The same for what concerns DynamoDB alone, where it does not matter what MySQL makes of the table's name."""
     pending = None
     if table.pending_index is not None:
         index = table.pending_index

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from twinrow import capture_kind
-from twinrow.capture_kind import Traits
+from twinrow.capture_kind import Remark, Right, TableChange, Template, Traits, Try
+from twinrow.dynamodb import DynamoDB
 from twinrow.sync.apply import Applied
 from twinrow.sync.copy import Copy
 from twinrow.sync.link import Linker
@@ -60,6 +61,30 @@ class CaptureKind(Protocol):
 
     def source(self, needs: SourceNeeds) -> Source | None:
         """What follows the table from its durable position on; None where whole-table passes are the source."""
+
+    def state(self, settings: Settings, description: TableDescription) -> str:
+        """For `check`, where nothing is refused: how the table stands."""
+
+    def remarks(self, settings: Settings, description: TableDescription) -> tuple[Remark, ...]:
+        """For `check`: warnings."""
+
+    def fix(self, settings: Settings, description: TableDescription) -> TableChange | None:
+        """What `check --fix` can do where `refuse` raises; None where only a person can."""
+
+    def rights(self, settings: Settings, arn: str) -> tuple[Right, ...]:
+        """The rights that it needs besides those of every table; `arn` is the table's."""
+
+    def tries(self, settings: Settings, description: TableDescription, dynamodb: DynamoDB) -> tuple[Try, ...]:
+        """Requests of `check` that prove its rights, for a table that is not refused."""
+
+    def reads_a_day(self, settings: Settings, description: TableDescription, changes: int) -> float:
+        """Read units a day at so many changes a day, without whole-table passes."""
+
+    def suits(self, description: TableDescription) -> int:
+        """How well it suits a table for which nobody has chosen: from UNFIT to SUITED."""
+
+    def template(self, description: TableDescription) -> Template:
+        """What `init` writes for a table that is captured so."""
 
 
 def kind_of(settings: Settings) -> CaptureKind:

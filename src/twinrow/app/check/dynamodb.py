@@ -10,16 +10,17 @@ from dataclasses import replace
 from twinrow import clock
 from twinrow.app.check import fixes as check_fixes
 from twinrow.app.check import settings as check_settings
-from twinrow.app.check.finding import Finding, Fix, Level
+from twinrow.app.check.finding import Finding, Level
 from twinrow.app.wiring import few_tries
+from twinrow.capture_kind import Try
 from twinrow.change import AttributeValue, Item
-from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import StartRefused, TwinrowError
 from twinrow.state.outbox import NO_DIGEST, Debt
 from twinrow.state.tables import Registered
 from twinrow.sync import link, link_write, start
 from twinrow.sync.copy import Copy
+from twinrow.sync.kind import kind_of
 from twinrow.table_description import TableDescription
 
 SAMPLE_ITEMS = 100
@@ -66,8 +67,8 @@ def look(
     yield source
     yield from _captured(copy, description)
     yield settings
-    yield from _reading(copy, description, index_is_there=source.level == "ok")
-    if copy.settings.linked or copy.settings.capture == "pending-index":
+    yield from _reading(copy, description)
+    if copy.settings.linked or copy.settings.traits.carries_marks:
         yield from _writing(copy, description)
     if copy.settings.linked and not copy.allow_global:
         yield from _old_kind(copy)
@@ -77,63 +78,26 @@ def look(
 
 def _source(copy: Copy, description: TableDescription) -> Finding:
     """What must be mended before a sync starts, with a fix where there is one."""
-    settings = copy.settings
-    name = {"pending-index": "pending index", "stream": "stream", "scan": "capture"}[settings.capture]
+    kind = kind_of(copy.settings)
+    name = kind.traits.label
     try:
         start.check_source(copy, description)
     except StartRefused as refusal:
-        fix = _fix(copy, description) if refusal.remedy in MENDABLE else None
-        remedy = refusal.remedy if fix is None else f"twinrow check {copy.table} --fix"
-        return Finding(copy.table, name, "error", refusal.what, remedy, fix)
-    told = "ACTIVE, as the configuration says"
-    if settings.pending is not None and settings.capture == "pending-index":
-        told = f"{settings.pending.index} on {settings.pending.attribute}, ACTIVE"
-    elif settings.capture == "stream":
-        told = f"on, {description.stream_view}"
-    elif settings.capture == "scan":
-        told = f"the whole table is read every {settings.reconcile_s or 0:g} s"
-    return Finding(copy.table, name, "ok", told)
-
-
-def _fix(copy: Copy, description: TableDescription) -> Fix | None:
-    pending = copy.settings.pending
-    if copy.settings.capture == "stream":
-        return check_fixes.turn_on_stream(copy.dynamodb, description)
-    index = description.index(pending.index) if pending is not None else None
-    if pending is not None and index is None:
-        return check_fixes.add_index(copy.dynamodb, description, pending)
-    if index is not None and index.status == "CREATING":
-        return check_fixes.wait_for_index(copy.dynamodb, description, index.name)
-    return None
+        change = kind.fix(copy.settings, description) if refusal.remedy in MENDABLE else None
+        if change is None:
+            return Finding(copy.table, name, "error", refusal.what, refusal.remedy)
+        fix = check_fixes.fix_of(copy.dynamodb, description, change)
+        return Finding(copy.table, name, "error", refusal.what, f"twinrow check {copy.table} --fix", fix)
+    return Finding(copy.table, name, "ok", kind.state(copy.settings, description))
 
 
 def _captured(copy: Copy, description: TableDescription) -> Iterator[Finding]:
-    settings = copy.settings
-    if settings.capture == "pending-index" and settings.pending is not None:
-        index = description.index(settings.pending.index)
-        if index is not None and index.projection != "ALL":
-            yield Finding(
-                copy.table, "projection", "warning",
-                f"{index.projection}: each marked item costs a consistent read more", "an index with projection ALL",
-            )  # fmt: skip
-        keys = {name for name, _ in description.keys}
-        sorts = index.keys[index.hashes :] if index is not None else ()
-        sort = next((name for name, _ in sorts if name not in keys), None)
-        if sort is not None:
-            yield Finding(
-                copy.table, "sort key", "warning",
-                f"items without {sort!r} are not in the index: their marked writes are seen at the next reconcile only",
-                "an index with a hash key alone, or reconcile_every",
-            )  # fmt: skip
-    if settings.capture == "stream" and description.stream_view not in (None, check_fixes.STREAM_VIEW):
-        yield Finding(
-            copy.table, "stream view", "warning", f"{description.stream_view}: each change costs one read more",
-            f"a stream with {check_fixes.STREAM_VIEW}",
-        )  # fmt: skip
+    for remark in kind_of(copy.settings).remarks(copy.settings, description):
+        yield Finding(copy.table, remark.name, "warning", remark.text, remark.remedy)
 
 
-def _reading(copy: Copy, description: TableDescription, *, index_is_there: bool) -> Iterator[Finding]:
-    dynamodb, table, pending = copy.dynamodb, copy.table, copy.settings.pending
+def _reading(copy: Copy, description: TableDescription) -> Iterator[Finding]:
+    dynamodb, table = copy.dynamodb, copy.table
     tries: list[tuple[str, Callable[[], object]]] = [
         ("dynamodb:Scan", lambda: dynamodb.scan_page(table, 0, 1, None, limit=1)),
         (
@@ -141,17 +105,7 @@ def _reading(copy: Copy, description: TableDescription, *, index_is_there: bool)
             lambda: dynamodb.get_items(table, [_nowhere(description)], copy.read_budget, copy.stop),
         ),
     ]
-    if pending is not None and copy.settings.capture == "pending-index" and index_is_there:
-        mark = pending.marks[0]
-        tries.append(
-            ("dynamodb:Query", lambda: dynamodb.query_page(table, pending.index, pending.attribute, mark, None, 1))
-        )
-    if copy.settings.capture == "stream" and description.stream_arn is not None:
-        arn = description.stream_arn
-        tries += [
-            ("dynamodb:DescribeStream", lambda: dynamodb.describe_stream(arn)),
-            ("dynamodb:GetShardIterator, dynamodb:GetRecords", lambda: _read_some(dynamodb, arn)),
-        ]
+    tries += [(one.rights, one.request) for one in _tries_of_kind(copy, description)]
     if copy.settings.soft_ttl_deletes != copy.settings.soft_deletes:
         tries.append(("dynamodb:DescribeTimeToLive", lambda: dynamodb.ttl_attribute(table)))
     lacking = []
@@ -167,10 +121,14 @@ def _reading(copy: Copy, description: TableDescription, *, index_is_there: bool)
         yield Finding(table, "rights to read", "ok", told)
 
 
-def _read_some(dynamodb: DynamoDB, arn: str) -> None:
-    """Read from a stream's first shard, as a sync will."""
-    for shard in dynamodb.describe_stream(arn).shards[:1]:
-        dynamodb.records(dynamodb.shard_iterator(arn, str(shard["ShardId"]), "TRIM_HORIZON"))
+def _tries_of_kind(copy: Copy, description: TableDescription) -> tuple[Try, ...]:
+    """Those of the capture; none while it lacks what it would read from."""
+    kind = kind_of(copy.settings)
+    try:
+        kind.refuse(copy.settings, description)
+    except StartRefused:
+        return ()
+    return kind.tries(copy.settings, description, copy.dynamodb)
 
 
 def _writing(copy: Copy, description: TableDescription) -> Iterator[Finding]:
@@ -184,11 +142,10 @@ def _writing(copy: Copy, description: TableDescription) -> Iterator[Finding]:
 def _probe(copy: Copy, description: TableDescription) -> Debt:
     """A debt as a sync would have it, of a key that no item has."""
     settings = copy.settings
-    marked = settings.capture == "pending-index" and settings.pending is not None
-    mark = settings.pending.marks[0] if marked and settings.pending is not None else None
-    asks_for_image = settings.capture != "stream"  # as in sync/prepare.py
+    marks = settings.pending.marks if settings.pending is not None and settings.traits.carries_marks else (None,)
+    asks_for_image = not settings.traits.tells_every_change  # as in sync/prepare.py
     digest = SOME_DIGEST if asks_for_image else NO_DIGEST
-    return Debt(b"", _nowhere(description), 0, digest, 1 if settings.linked else None, mark)
+    return Debt(b"", _nowhere(description), 0, digest, 1 if settings.linked else None, marks[0])
 
 
 def _link_finding(copy: Copy, debt: Debt) -> Finding:

@@ -14,15 +14,15 @@ import typer
 from twinrow.app.options import ConfigOption, YesOption, config_path
 from twinrow.app.signals import asking
 from twinrow.app.terminal import out, say
+from twinrow.capture_kind import KINDS
 from twinrow.errors import ConfigError, StartRefused, TwinrowError
 
 if TYPE_CHECKING:
     from twinrow.app.setup.init import Choice
-    from twinrow.config import Capture
     from twinrow.table_description import TableDescription
 
 URL_QUESTION = "MySQL, as mysql://user:password@host:port/database (${NAME} takes an environment variable)"
-CAPTURES: Final[tuple[Capture, ...]] = ("pending-index", "stream", "scan")
+CAPTURES: Final = tuple(KINDS)
 ALL = "*"
 """No table is called so."""
 
@@ -131,7 +131,7 @@ def _choose(one: TableDescription, capture: str | None, *, asks: bool) -> Choice
     return Choice(one, _capture(wanted))
 
 
-def _capture(text: str) -> Capture:
+def _capture(text: str) -> str:
     for known in CAPTURES:
         if text.strip() == known:
             return known

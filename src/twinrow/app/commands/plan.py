@@ -10,6 +10,7 @@ import typer
 
 from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, load_config
 from twinrow.app.terminal import out, out_json, say
+from twinrow.capture_kind import traits_of
 from twinrow.errors import ConfigError, TwinrowError
 
 if TYPE_CHECKING:
@@ -107,8 +108,8 @@ def _show(made: TablePlan, ddl: str, prices_said: str) -> None:
     if made.indexes_written:
         out(f"  links are written into these indexes, too: {', '.join(made.indexes_written)}")
     out(f"  prices          {prices_said}")
-    if made.capture == "stream":
-        out("  reading the stream is priced by the call, and not in it")
+    if unpriced := traits_of(made.capture).unpriced:
+        out(f"  {unpriced}")
     out("  DDL, as the first items want it:")
     out("    " + ddl.replace("\n", "\n    ") + ";")
     out(f"  once the first copy is through, an index on its key; once a database, {len(DEFINITIONS)} tables _twinrow_*")

@@ -26,6 +26,7 @@ from twinrow.errors import TwinrowError
 from twinrow.mysql import MySQL
 from twinrow.schema.naming import quote
 from twinrow.sync.copy import Copy
+from twinrow.sync.kind import kind_of
 from twinrow.verify.reading import Reader
 from twinrow.verify.verdict import Verdict
 from twinrow.verify.verify import verify_table
@@ -139,9 +140,10 @@ def _before(dynamodb: DynamoDB, where: Place, stop: Stop) -> None:
     demo_app.create_table(dynamodb, where.table, stop)
     demo_app.fill(dynamodb, where.table, stop)
     (copy,) = copies_of(where.config, where.config.tables, stop)
-    pending = copy.settings.pending
-    if pending is not None:
-        fix = check_fixes.add_index(dynamodb, dynamodb.describe(where.table), pending)
+    description = dynamodb.describe(where.table)
+    change = kind_of(copy.settings).fix(copy.settings, description)
+    if change is not None:
+        fix = check_fixes.fix_of(dynamodb, description, change)
         say(f"as `twinrow check --fix` does: {fix.what}")
         fix.act(stop)
 

@@ -113,8 +113,8 @@ def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, a
     if differences:
         text = f"the last verify found {many(differences, 'difference')}, {span(at - verified['at'])} ago"
         yield Trouble(True, text, (f"twinrow repair {name} --execute", f"twinrow verify {name}"))
-    if table.capture == "pending-index" and table.reconcile_s is None:
-        text = "writes without the mark and hard deletes are not seen: reconcile_every is off"
+    if table.traits.unseen and table.reconcile_s is None:
+        text = f"{table.traits.unseen} are not seen: reconcile_every is off"
         yield Trouble(False, text, (f"twinrow repair {name} --execute",) if known else ())
 
 

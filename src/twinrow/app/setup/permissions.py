@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from twinrow.app.wiring import dynamodb_settings_of
+from twinrow.capture_kind import Right
 from twinrow.config import Config, TableConfig
 from twinrow.errors import ConfigError
 from twinrow.schema.naming import quote
+from twinrow.sync.kind import kind_of
 
 MYSQL_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "CREATE TEMPORARY TABLES")
 """The last is for speed alone: many changed rows are staged. No INDEX: ALTER TABLE … ADD KEY asks for ALTER only."""
@@ -19,26 +21,11 @@ POLICIES_A_ROLE_MAX = 10
 """Managed policies that AWS attaches to a role, unless the account asks for up to 20 (the same page)."""
 WRITES = ("dynamodb:PartiQLUpdate", "dynamodb:UpdateItem")
 READS = ("dynamodb:DescribeTable", "dynamodb:Scan", "dynamodb:BatchGetItem")
-STREAM_READS = ("dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords")
-
-
-@dataclass(frozen=True, slots=True)
-class Right:
-    """Actions on one resource; writes may name these attributes only (empty: no limit)."""
-
-    actions: tuple[str, ...]
-    resource: str
-    attributes: tuple[str, ...] = ()
-
-    @property
-    def kind(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Rights that are equal but for their resource share a statement."""
-        return self.actions, self.attributes
 
 
 def writes(table: TableConfig) -> bool:
     """Whether Twinrow writes to items of the table at all: links, or marks that it clears."""
-    return table.linked or table.capture == "pending-index"
+    return table.linked or table.traits.carries_marks
 
 
 def iam_policies(
@@ -52,7 +39,7 @@ def iam_policies(
     """
     by_kind: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Right]] = {}
     for table in chosen:
-        for right in _rights(config.dynamodb.region, account, table, keys, fix=fix):
+        for right in _rights(config, account, table, keys, fix=fix):
             by_kind.setdefault(right.kind, []).append(right)
     policies: list[dict[str, Any]] = []
     for rights in by_kind.values():
@@ -68,23 +55,21 @@ def iam_policies(
 
 
 def _rights(
-    region: str, account: str, table: TableConfig, keys: Mapping[str, Sequence[str]], *, fix: bool
+    config: Config, account: str, table: TableConfig, keys: Mapping[str, Sequence[str]], *, fix: bool
 ) -> Iterator[Right]:
-    arn = f"arn:aws:dynamodb:{region}:{account}:table/{table.name}"
+    settings = dynamodb_settings_of(table, config.path)
+    arn = f"arn:aws:dynamodb:{config.dynamodb.region}:{account}:table/{table.name}"
     actions: tuple[str, ...] = READS
     if table.ttl_kind != table.deletes:  # only then it matters which attribute is the TTL's
         actions = (*actions, "dynamodb:DescribeTimeToLive")
-    if fix and table.capture != "scan":
+    if fix and table.traits.changes_table:
         actions = (*actions, "dynamodb:UpdateTable")
     yield Right(actions, arn)
     if writes(table):
         yield Right(WRITES, arn, _written(table, keys[table.name]))
     if table.linked and not table.allow_global_table_writes:
         yield Right(("dynamodb:DescribeGlobalTable",), f"arn:aws:dynamodb::{account}:global-table/{table.name}")
-    if table.capture == "pending-index" and table.pending_index is not None:
-        yield Right(("dynamodb:Query",), f"{arn}/index/{table.pending_index.index}")
-    if table.capture == "stream":
-        yield Right(STREAM_READS, f"{arn}/stream/*")
+    yield from kind_of(settings).rights(settings, arn)
 
 
 def _written(table: TableConfig, keys: Sequence[str]) -> tuple[str, ...]:
@@ -92,7 +77,7 @@ def _written(table: TableConfig, keys: Sequence[str]) -> tuple[str, ...]:
     names = {*keys}
     if table.linked:
         names.add(table.link_name)
-    if table.pending_index is not None and table.capture == "pending-index":
+    if table.pending_index is not None and table.traits.carries_marks:
         names.add(table.pending_index.attribute)
     return tuple(sorted(names))
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from twinrow.app.wiring import dynamodb_settings_of
 from twinrow.config import TableConfig
+from twinrow.sync.kind import kind_of
 from twinrow.table_description import IndexDescription, TableDescription
 
 SCAN_BYTES_A_UNIT = 8192
 """An eventually consistent read takes half a unit for 4 KB."""
 WRITE_BYTES_A_UNIT = 1024
-READ_BYTES_A_UNIT = 4096
 READ_PRICE = 0.125
 WRITE_PRICE = 0.625
 """Dollars per million on-demand units in us-east-1; other Regions and provisioned tables pay other prices."""
-IDLE_POLLS_A_DAY = 86_400 / 0.4
-"""An idle poll of one pending value comes every 0.4 s, and costs half a unit."""
 SECONDS_A_DAY = 86_400
 
 
@@ -68,7 +67,7 @@ def plan(
     indexes = tuple(one.name for one in description.indexes if _holds_link(one, table))
     a_link = writes_an_item * (1 + len(indexes)) if table.linked else 0
     a_mark, marked = 0, 0
-    pending = table.pending_index if table.capture == "pending-index" else None
+    pending = table.pending_index if table.traits.carries_marks else None
     if pending is not None:
         # Clearing the mark takes the item out of the pending index; another value puts it in again elsewhere.
         a_mark = writes_an_item * (1 if pending.done == "" else 2)
@@ -77,9 +76,9 @@ def plan(
         index = description.index(pending.index)
         marked = index.items if index is not None else 0
     scan_units = description.bytes / SCAN_BYTES_A_UNIT
-    first_read = 2 * scan_units if table.capture == "stream" else scan_units  # beside a stream it reads consistently
+    first_read = 2 * scan_units if table.traits.consistent_scan else scan_units
     first = _work(first_read, description.items * a_link + marked * a_mark, limits, prices)
-    reading = _reads_a_day(table, description, scan_units, changes_a_day, size)
+    reading = _reads_a_day(table, description, scan_units, changes_a_day)
     a_day = _work(reading, changes_a_day * (a_link + a_mark), limits, prices)
     return TablePlan(
         table.name,
@@ -103,17 +102,10 @@ def _holds_link(index: IndexDescription, table: TableConfig) -> bool:
     return index.projection == "ALL" or table.link_name in index.included
 
 
-def _reads_a_day(
-    table: TableConfig, description: TableDescription, scan_units: float, changes: int, size: float
-) -> float:
+def _reads_a_day(table: TableConfig, description: TableDescription, scan_units: float, changes: int) -> float:
     passes = SECONDS_A_DAY / table.reconcile_s if table.reconcile_s else 0.0
-    reads = passes * scan_units
-    if table.capture == "pending-index" and table.pending_index is not None:
-        reads += len(table.pending_index.pending) * IDLE_POLLS_A_DAY * 0.5 + changes * size / SCAN_BYTES_A_UNIT
-        index = description.index(table.pending_index.index)
-        if index is not None and index.projection != "ALL":
-            reads += changes * max(1, math.ceil(size / READ_BYTES_A_UNIT))
-    return reads
+    settings = dynamodb_settings_of(table, f"table {table.name}")
+    return passes * scan_units + kind_of(settings).reads_a_day(settings, description, changes)
 
 
 def _work(read: float, write: float, limits: tuple[float | None, float | None], prices: Prices) -> Work:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import math
 from typing import TYPE_CHECKING, Final
 
-from twinrow.capture_kind import Traits
-from twinrow.errors import StartRefused
+from twinrow.capture_kind import SUITED, UNFIT, Remark, Right, TableChange, Template, Traits, Try
+from twinrow.kinds.pending_index.index import add_index, check_index, one_on_a_mark, wait_for_index
 
 if TYPE_CHECKING:
+    from twinrow.dynamodb import DynamoDB
     from twinrow.sync.copy import Copy
     from twinrow.sync.kind import Source, SourceNeeds
-    from twinrow.sync.settings import PendingIndex, Settings
+    from twinrow.sync.settings import Settings
     from twinrow.table_description import TableDescription
+
+IDLE_POLLS_A_DAY = 86_400 / 0.4
+"""An idle poll of one pending value comes every 0.4 s, and costs half a unit."""
+QUERY_BYTES_A_UNIT = 8192
+"""An eventually consistent read takes half a unit for 4 KB."""
+GET_BYTES_A_UNIT = 4096
 
 
 class MarkedItems:
     """The kind `pending-index`."""
 
     traits: Final = Traits(
-        origin="PENDING", carries_marks=True, waits_for_adoption=True, links_by_default=True, part="pending_index",
-        unseen="writes without the mark and hard deletes",
+        label="pending index", origin="PENDING", carries_marks=True, waits_for_adoption=True, links_by_default=True,
+        part="pending_index", unseen="writes without the mark and hard deletes",
     )  # fmt: skip
 
     def refuse(self, settings: Settings, description: TableDescription) -> None:
@@ -41,37 +50,96 @@ class MarkedItems:
         whole = index is not None and index.projection == "ALL"
         return Poll(needs.copy, needs.linker, pending, whole, once=needs.once)
 
+    def state(self, settings: Settings, description: TableDescription) -> str:  # noqa: ARG002 - of the protocol
+        """Index and mark."""
+        pending = settings.pending
+        return f"{pending.index} on {pending.attribute}, ACTIVE" if pending is not None else ""
 
-def check_index(pending: PendingIndex, description: TableDescription, where: str) -> None:
-    """Raise StartRefused where the index is not there, is not ready, or cannot be asked for the marks."""
-    index = description.index(pending.index)
-    if index is None:
-        raise StartRefused(f"has no index {pending.index!r}", where=where, remedy="twinrow check --fix adds it")
-    if index.status == "DELETING":
-        raise StartRefused(
-            f"index {pending.index!r} is being deleted",
-            where=where,
-            remedy="once it is gone, twinrow check --fix adds it",
+    def remarks(self, settings: Settings, description: TableDescription) -> tuple[Remark, ...]:
+        """A projection that lacks attributes, and a sort key that not every item has."""
+        index = description.index(settings.pending.index) if settings.pending is not None else None
+        if index is None:
+            return ()
+        found = []
+        if index.projection != "ALL":
+            text = f"{index.projection}: each marked item costs a consistent read more"
+            found.append(Remark("projection", text, "an index with projection ALL"))
+        keys = {name for name, _ in description.keys}
+        sort = next((name for name, _ in index.keys[index.hashes :] if name not in keys), None)
+        if sort is not None:
+            text = (
+                f"items without {sort!r} are not in the index: their marked writes are seen at the next reconcile only"
+            )
+            found.append(Remark("sort key", text, "an index with a hash key alone, or reconcile_every"))
+        return tuple(found)
+
+    def fix(self, settings: Settings, description: TableDescription) -> TableChange | None:
+        """Add the index, or wait until it is built."""
+        pending = settings.pending
+        if pending is None:
+            return None
+        index = description.index(pending.index)
+        if index is None:
+            return add_index(description, pending)
+        return wait_for_index(index.name) if index.status == "CREATING" else None
+
+    def rights(self, settings: Settings, arn: str) -> tuple[Right, ...]:
+        """To query the index."""
+        pending = settings.pending
+        return (Right(("dynamodb:Query",), f"{arn}/index/{pending.index}"),) if pending is not None else ()
+
+    def tries(self, settings: Settings, description: TableDescription, dynamodb: DynamoDB) -> tuple[Try, ...]:  # noqa: ARG002
+        """Query the index for one mark."""
+        pending = settings.pending
+        if pending is None:
+            return ()
+
+        def query() -> None:
+            dynamodb.query_page(settings.table, pending.index, pending.attribute, pending.marks[0], None, 1)
+
+        return (Try("dynamodb:Query", query),)
+
+    def reads_a_day(self, settings: Settings, description: TableDescription, changes: int) -> float:
+        """Idle polls, and each change once; where the index does not hold whole items a consistent read more."""
+        pending = settings.pending
+        if pending is None:
+            return 0.0
+        size = description.bytes / description.items if description.items else 0.0
+        reads = len(pending.marks) * IDLE_POLLS_A_DAY * 0.5 + changes * size / QUERY_BYTES_A_UNIT
+        index = description.index(pending.index)
+        if index is not None and index.projection != "ALL":
+            reads += changes * max(1, math.ceil(size / GET_BYTES_A_UNIT))
+        return reads
+
+    def suits(self, description: TableDescription) -> int:
+        """A table with an index that looks like one on a mark."""
+        return SUITED if one_on_a_mark(description) is not None else UNFIT
+
+    def template(self, description: TableDescription) -> Template:
+        """The index that is there, or one that `check --fix` adds."""
+        index = one_on_a_mark(description)
+        name, (attribute, kind) = (
+            (index.name, index.keys[0]) if index is not None else ("migrated-index", ("migrated", "S"))
         )
-    if index.hashes > 1:
-        names = ", ".join(repr(name) for name, _ in index.keys[: index.hashes])
-        raise StartRefused(
-            f"index {pending.index!r} has several hash attributes ({names}): no query for a mark alone can read it",
-            where=where, remedy=f"set `index` to one whose only hash attribute is {pending.attribute!r}",
-        )  # fmt: skip
-    name, kind = index.keys[0]
-    if name != pending.attribute:
-        raise StartRefused(
-            f"index {pending.index!r} has the hash key {name!r}, not {pending.attribute!r}", where=where,
-            remedy="set `attribute` to it, or another `index`",
-        )  # fmt: skip
-    if any(kind not in mark for mark in (*pending.marks, *([pending.done] if pending.done else []))):
-        raise StartRefused(
-            f"index {pending.index!r} wants marks of type {kind}, the configuration has another", where=where,
-            remedy='write pending = ["false"] for S, pending = [0] for N',
-        )  # fmt: skip
-    if index.status not in ("ACTIVE", "UPDATING", ""):  # UPDATING: its capacity changes, it can be read
-        raise StartRefused(f"index {pending.index!r} is {index.status}", where=where, remedy="wait until it is ACTIVE")
+        missing = "" if index is not None else "   # `twinrow check --fix` adds it"
+        return Template(
+            "      # the app marks every write; the copy reads what is marked",
+            ('# reconcile_every = "24h"      # sees unmarked writes and hard deletes, too; reads the whole table',),
+            (
+                "",
+                "[tables.pending_index]",
+                f"index = {_text(name)}{missing}",
+                f"attribute = {_text(attribute)}       # the app writes one of `pending` here on every write",
+                f"pending = [{'0' if kind == 'N' else _text('false')}]",
+                'done = ""                      # the mark is removed; or the value to set in its place',
+                '# deleted = "deleted"          # items in which this attribute is true count as deleted',
+            ),
+        )
+
+
+def _text(text: str) -> str:
+    """A TOML basic string: JSON's escapes are its escapes, but for surrogate pairs."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 KIND: Final = MarkedItems()

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twinrow.capture_kind import Traits
+from twinrow.capture_kind import PREFERRED, UNFIT, Remark, Right, TableChange, Template, Traits, Try
 
 if TYPE_CHECKING:
+    from twinrow.dynamodb import DynamoDB
     from twinrow.sync.copy import Copy
     from twinrow.sync.kind import SourceNeeds
     from twinrow.sync.settings import Settings
     from twinrow.table_description import TableDescription
 
+SCAN_ITEMS_MAX = 20_000
+"""Up to so many items a pass over the whole table is cheap enough to be the capture."""
+
 
 class Scan:
     """The kind `scan`."""
 
-    traits: Final = Traits(passes_only=True, reconcile_every="15m")
+    traits: Final = Traits(label="capture", passes_only=True, reconcile_every="15m", changes_table=False)
 
     def refuse(self, settings: Settings, description: TableDescription) -> None:
         """Any table can be scanned."""
@@ -26,6 +30,40 @@ class Scan:
 
     def source(self, needs: SourceNeeds) -> None:
         """Whole-table passes are the source."""
+
+    def state(self, settings: Settings, description: TableDescription) -> str:  # noqa: ARG002 - of the protocol
+        """The pace."""
+        return f"the whole table is read every {settings.reconcile_s or 0:g} s"
+
+    def remarks(self, settings: Settings, description: TableDescription) -> tuple[Remark, ...]:  # noqa: ARG002 - as above
+        """None."""
+        return ()
+
+    def fix(self, settings: Settings, description: TableDescription) -> TableChange | None:
+        """Nothing to be made."""
+
+    def rights(self, settings: Settings, arn: str) -> tuple[Right, ...]:  # noqa: ARG002 - of the protocol
+        """None but those that every table needs."""
+        return ()
+
+    def tries(self, settings: Settings, description: TableDescription, dynamodb: DynamoDB) -> tuple[Try, ...]:  # noqa: ARG002
+        """None but those that every table needs."""
+        return ()
+
+    def reads_a_day(self, settings: Settings, description: TableDescription, changes: int) -> float:  # noqa: ARG002
+        """None besides the passes."""
+        return 0.0
+
+    def suits(self, description: TableDescription) -> int:
+        """A small table without a stream."""
+        return PREFERRED if description.stream_arn is None and description.items <= SCAN_ITEMS_MAX else UNFIT
+
+    def template(self, description: TableDescription) -> Template:  # noqa: ARG002 - of the protocol
+        """The pace, to be changed."""
+        return Template(
+            "               # small tables: the whole table, again and again",
+            ('reconcile_every = "15m"        # a pass over the whole table reads bytes / 8192 units',),
+        )
 
 
 KIND: Final = Scan()

@@ -5,22 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twinrow.capture.shard_tree import RETENTION_S
-from twinrow.capture_kind import Traits
+from twinrow.capture_kind import POSSIBLE, Remark, Right, TableChange, Template, Traits, Try
 from twinrow.errors import StartRefused
 
 if TYPE_CHECKING:
+    from twinrow.dynamodb import DynamoDB
     from twinrow.sync.copy import Copy
     from twinrow.sync.kind import Source, SourceNeeds
     from twinrow.sync.settings import Settings
     from twinrow.table_description import TableDescription
+
+STREAM_VIEW = "NEW_AND_OLD_IMAGES"
+READS = ("dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords")
 
 
 class Stream:
     """The kind `stream`."""
 
     traits: Final = Traits(
-        origin="STREAM", tells_every_change=True, tells_deletes=True, consistent_scan=True, retention_s=RETENTION_S
-    )
+        label="stream", origin="STREAM", tells_every_change=True, tells_deletes=True, consistent_scan=True,
+        retention_s=RETENTION_S, unpriced="reading the stream is priced by the call, and not in it",
+    )  # fmt: skip
 
     def refuse(self, settings: Settings, description: TableDescription) -> None:
         """Raise StartRefused where the stream is off."""
@@ -41,6 +46,61 @@ class Stream:
         from twinrow.sync.follow import Follow
 
         return Follow(needs.copy, needs.description)
+
+    def state(self, settings: Settings, description: TableDescription) -> str:  # noqa: ARG002 - of the protocol
+        """The stream's view."""
+        return f"on, {description.stream_view}"
+
+    def remarks(self, settings: Settings, description: TableDescription) -> tuple[Remark, ...]:  # noqa: ARG002 - as above
+        """A view without the new image."""
+        if description.stream_view in (None, STREAM_VIEW):
+            return ()
+        text = f"{description.stream_view}: each change costs one read more"
+        return (Remark("stream view", text, f"a stream with {STREAM_VIEW}"),)
+
+    def fix(self, settings: Settings, description: TableDescription) -> TableChange | None:  # noqa: ARG002 - as above
+        """Turn the stream on, with both images."""
+        if description.stream_arn is not None:
+            return None
+        return TableChange(
+            f"turn the stream on ({STREAM_VIEW})",
+            "The stream itself costs nothing, reading it one stream read unit a GetRecords call. "
+            "The table stays in use.",
+            {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": STREAM_VIEW}},
+            "the stream",
+            lambda told: bool(told.stream_arn),
+        )
+
+    def rights(self, settings: Settings, arn: str) -> tuple[Right, ...]:  # noqa: ARG002 - of the protocol
+        """To read the stream, which has another name each time it is turned on."""
+        return (Right(READS, f"{arn}/stream/*"),)
+
+    def tries(self, settings: Settings, description: TableDescription, dynamodb: DynamoDB) -> tuple[Try, ...]:  # noqa: ARG002
+        """Read from a stream's first shard, as a sync will."""
+        arn = description.stream_arn
+        if arn is None:
+            return ()
+
+        def read_some() -> None:
+            for shard in dynamodb.describe_stream(arn).shards[:1]:
+                dynamodb.records(dynamodb.shard_iterator(arn, str(shard["ShardId"]), "TRIM_HORIZON"))
+
+        return (
+            Try("dynamodb:DescribeStream", lambda: dynamodb.describe_stream(arn)),
+            Try("dynamodb:GetShardIterator, dynamodb:GetRecords", read_some),
+        )
+
+    def reads_a_day(self, settings: Settings, description: TableDescription, changes: int) -> float:  # noqa: ARG002
+        """Reading a stream takes none of the table's capacity."""
+        return 0.0
+
+    def suits(self, description: TableDescription) -> int:  # noqa: ARG002 - of the protocol
+        """Any table."""
+        return POSSIBLE
+
+    def template(self, description: TableDescription) -> Template:  # noqa: ARG002 - of the protocol
+        """Nothing to be set."""
+        return Template("             # every change, from the table's stream")
 
 
 KIND: Final = Stream()
