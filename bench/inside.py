@@ -6,10 +6,9 @@ import time
 from dataclasses import dataclass
 
 from bench.ground import Ground
-from twinrow.app.wiring import copies_of, limit_budgets, mysql_of
+from twinrow.app.wiring import copies_of, mysql_of
 from twinrow.clock import Stop
 from twinrow.config import parse
-from twinrow.sync.copy import Copy
 from twinrow.table_description import TableDescription
 from twinrow.workers.local import run_tables
 
@@ -32,12 +31,10 @@ def once(here: Ground, capture: str, *, link: bool) -> Pass:
     config = parse(here.text(capture, link=link))
     mysql = mysql_of(config)
     copies = copies_of(config, config.chosen([]), Stop(), mysql=mysql)
-    described = limit_budgets(config)
     began = time.perf_counter()
 
-    def started(copy: Copy, description: TableDescription) -> None:
+    def started(_description: TableDescription) -> None:
         nonlocal began
-        described(copy, description)
         began = time.perf_counter()
 
     outcomes = run_tables(copies, mysql, once=True, on_waiting=lambda table, reason: None, on_described=started)

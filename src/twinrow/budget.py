@@ -6,6 +6,7 @@ import threading
 from typing import Protocol
 
 from twinrow.clock import Stop, monotonic
+from twinrow.errors import Broken
 
 BURST_S = 1.0
 HALVE_EVERY_S = 1.0
@@ -31,16 +32,29 @@ class Budget:
     """Units per second over all threads that share it; None is no bound.
 
     Units are paid after the answer tells what it cost, so that one page may overdraw; the next caller waits it off.
+    A budget whose rate was never set lets no request through: who forgets to set it must not read without a bound.
     """
 
     def __init__(self, units_per_s: float | None) -> None:
         self.units_per_s = units_per_s
+        self.is_set = True
         self.used = 0.0
         self._lock = threading.Lock()
         self._share = 1.0
         self._tokens = (units_per_s or 0.0) * BURST_S
         self._at = monotonic()
         self._halved_at = 0.0
+
+    @classmethod
+    def unset(cls) -> Budget:
+        """A budget whose rate is not known yet; until `limit` sets it, `wait`, `ready` and `pay` raise Broken."""
+        budget = cls(None)
+        budget.is_set = False
+        return budget
+
+    def _refuse_unset(self) -> None:
+        if not self.is_set:
+            raise Broken("the capacity budget was not set before the first request", remedy="please report it")
 
     def _refill(self) -> None:
         moment = monotonic()
@@ -54,7 +68,7 @@ class Budget:
         """Set the rate anew: it is known only once the table has been described."""
         with self._lock:
             self._refill()
-            self.units_per_s = units_per_s
+            self.units_per_s, self.is_set = units_per_s, True
             self._tokens = min(self._tokens, 0.0) + (units_per_s or 0.0) * BURST_S
 
     def wait(self, stop: Stop) -> None:
@@ -72,6 +86,7 @@ class Budget:
 
     def _overdrawn_s(self) -> float:
         """In how many seconds the bucket is not overdrawn any more."""
+        self._refuse_unset()
         with self._lock:
             self._refill()
             if self.units_per_s is None:
@@ -80,6 +95,7 @@ class Budget:
 
     def pay(self, units: float) -> None:
         """Take `units` (capacity units that an answer says it consumed)."""
+        self._refuse_unset()
         with self._lock:
             self._refill()
             self.used += units

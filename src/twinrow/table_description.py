@@ -20,6 +20,8 @@ class IndexDescription:
     status: str
     items: int = 0
     hashes: int = 1
+    provisioned_read: float | None = None
+    provisioned_write: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class TableDescription:
         return next((one for one in self.indexes if one.name == name), None)
 
 
+def _units(throughput: dict[str, Any] | None, name: str) -> float | None:
+    """Provisioned units a second; None on demand, where DescribeTable answers 0 or leaves them out."""
+    return float((throughput or {}).get(name, 0)) or None
+
+
 def described(told: dict[str, Any]) -> TableDescription:
     """The description in DescribeTable's answer (AWS API reference, TableDescription)."""
     kinds = {one["AttributeName"]: one["AttributeType"] for one in told.get("AttributeDefinitions", [])}
@@ -55,7 +62,7 @@ def described(told: dict[str, Any]) -> TableDescription:
         return tuple((one["AttributeName"], kinds.get(one["AttributeName"], "")) for one in ordered)
 
     on_demand = told.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
-    throughput = told.get("ProvisionedThroughput") or {}
+    throughput = told.get("ProvisionedThroughput")
     stream = told.get("StreamSpecification") or {}
     return TableDescription(
         name=told["TableName"],
@@ -67,16 +74,18 @@ def described(told: dict[str, Any]) -> TableDescription:
         bytes=int(told.get("TableSizeBytes", 0)),
         indexes=tuple(
             IndexDescription(
-                one["IndexName"], keys(one["KeySchema"]), one["Projection"].get("ProjectionType", "ALL"),
-                tuple(one["Projection"].get("NonKeyAttributes", ())), one.get("IndexStatus", ""),
-                int(one.get("ItemCount", 0)), sum(key["KeyType"] == "HASH" for key in one["KeySchema"]),
+                index["IndexName"], keys(index["KeySchema"]), index["Projection"].get("ProjectionType", "ALL"),
+                tuple(index["Projection"].get("NonKeyAttributes", ())), index.get("IndexStatus", ""),
+                int(index.get("ItemCount", 0)), sum(key["KeyType"] == "HASH" for key in index["KeySchema"]),
+                _units(index.get("ProvisionedThroughput"), "ReadCapacityUnits"),
+                _units(index.get("ProvisionedThroughput"), "WriteCapacityUnits"),
             )
-            for one in told.get("GlobalSecondaryIndexes", [])
+            for index in told.get("GlobalSecondaryIndexes", [])
         ),
         stream_arn=told.get("LatestStreamArn") if stream.get("StreamEnabled") else None,
         stream_view=stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
-        provisioned_read=None if on_demand else float(throughput.get("ReadCapacityUnits", 0)) or None,
-        provisioned_write=None if on_demand else float(throughput.get("WriteCapacityUnits", 0)) or None,
+        provisioned_read=None if on_demand else _units(throughput, "ReadCapacityUnits"),
+        provisioned_write=None if on_demand else _units(throughput, "WriteCapacityUnits"),
         replicas=tuple(one.get("RegionName", "") for one in told.get("Replicas", [])),
         raw=told,
     )  # fmt: skip

@@ -26,7 +26,7 @@ def test_an_index_that_leaves_items_out_is_warned_of(
     monkeypatch.setattr(
         copy.dynamodb, "describe", lambda _table: replace(told, indexes=(replace(index, keys=keys),))
     )  # fmt: skip
-    found = {one.name: one for one in check_dynamodb.look(copy, lambda *_: None, None)}
+    found = {one.name: one for one in check_dynamodb.look(copy, None)}
     assert ("sort key" in found) == warned
     if warned:
         assert found["sort key"].level == "warning"
@@ -52,7 +52,7 @@ def test_an_index_with_several_hash_attributes_is_told_and_not_built_anew(
     told = copy.dynamodb.describe(copy.table)
     index = replace(told.indexes[0], keys=(*told.indexes[0].keys, ("tenant", "S")), hashes=2)
     monkeypatch.setattr(copy.dynamodb, "describe", lambda _table: replace(told, indexes=(index,)))
-    found = {one.name: one for one in check_dynamodb.look(copy, lambda *_: None, None)}["pending index"]
+    found = {one.name: one for one in check_dynamodb.look(copy, None)}["pending index"]
     assert (found.level, found.fix) == ("error", None)
     assert "several hash attributes ('migrated', 'tenant')" in found.text
     assert found.remedy

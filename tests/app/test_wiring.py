@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from twinrow.app.wiring import capacity_limits, is_loopback, settings_of
+from twinrow.app.wiring import capacity_of, copies_of, is_loopback, settings_of
+from twinrow.capacity import Capacity
+from twinrow.clock import Stop
 from twinrow.config import Config, TableConfig, parse
 from twinrow.errors import ConfigError
 from twinrow.schema.column_type import ColumnType
-from twinrow.table_description import TableDescription
 
 HEAD = "[mysql]\nurl = 'mysql://u:p@h/d'\n"
 PENDING = HEAD + (
@@ -26,14 +26,6 @@ def table(text: str) -> TableConfig:
     return config.tables[0]
 
 
-def described(read: float | None, write: float | None, index: dict[str, Any] | None = None) -> TableDescription:
-    return TableDescription(
-        name="reviews", arn="", table_id="", status="ACTIVE", keys=(("username", "S"),), items=0, bytes=0, indexes=(),
-        stream_arn=None, stream_view=None, provisioned_read=read, provisioned_write=write, replicas=(),
-        raw={"GlobalSecondaryIndexes": [index]} if index else {},
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("url", "loopback"),
     [
@@ -46,22 +38,15 @@ def test_loopback_endpoints(url: str | None, loopback: bool) -> None:
     assert is_loopback(url) is loopback
 
 
-def test_the_budget_is_a_quarter_of_what_is_provisioned_by_default() -> None:
-    plain = table(PENDING.format(more=""))
-    assert capacity_limits(plain, described(400, 100), AWS) == (100, 25)
-    assert capacity_limits(plain, described(None, None), AWS) == (1000, 200)
-    assert capacity_limits(plain, described(400, 100), "http://127.0.0.1:8000") == (None, None)
-
-
-def test_an_index_with_less_capacity_bounds_the_budget() -> None:
-    index = {"IndexName": "marks", "ProvisionedThroughput": {"ReadCapacityUnits": 40, "WriteCapacityUnits": 20}}
-    assert capacity_limits(table(PENDING.format(more="")), described(400, 100, index), AWS) == (10, 5)
-
-
-def test_figures_of_the_configuration_come_first_everywhere() -> None:
+def test_what_a_table_says_of_its_capacity_reaches_its_settings() -> None:
     said = table(PENDING.format(more="read_capacity_max = 7\nwrite_capacity_max = 3"))
-    assert capacity_limits(said, described(400, 100), AWS) == (7, 3)
-    assert capacity_limits(said, described(None, None), "http://127.0.0.1:8000") == (7, 3)
+    assert capacity_of(said, AWS) == Capacity(7, 3, loopback=False, index="marks")
+    assert capacity_of(table(PENDING.format(more="")), "http://127.0.0.1:8000") == Capacity(
+        loopback=True, index="marks"
+    )
+    config = parse(PENDING.format(more="write_capacity_max = 3"), "twinrow.toml", {})
+    (copy,) = copies_of(config, config.tables, Stop())
+    assert copy.settings.capacity == Capacity(write_max=3, index="marks")
 
 
 def test_settings_resolve_every_default() -> None:

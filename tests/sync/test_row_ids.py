@@ -237,6 +237,7 @@ def test_an_image_read_before_our_link_was_through_is_no_news_of_another_writer(
     change = Change("PUT", "RECHECK", key(stale), stale)
     with held(copy, mysql):
         copy.load_schema()
+        copy.describe()
         linker = Linker(copy)
         linker.submit(apply(copy, Batch([change], truth=True)).debts)
 

@@ -153,6 +153,7 @@ def test_marks_are_cleared_in_the_order_in_which_they_came(make_copying: MakeCop
     copying = make_copying()
     copying.once_well()
     (copy,), _ = copying.copies(Stop())
+    copy.describe()
     linker, paid = Linker(copy), list[bytes]()
     linker._pay = lambda debts: paid.extend(debt.key_hash for debt in debts)  # type: ignore[method-assign]
     linker._working = 1  # no thread takes them yet

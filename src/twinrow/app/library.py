@@ -163,11 +163,7 @@ class Twinrow:
         outcomes: dict[str, Outcome] = {}
 
         def work() -> None:
-            outcomes.update(
-                run_tables(
-                    copies, mysql, once=True, on_waiting=on_waiting, on_described=wiring.limit_budgets(self.config)
-                )
-            )
+            outcomes.update(run_tables(copies, mysql, once=True, on_waiting=on_waiting))
 
         thread = threading.Thread(target=work, name="sync_once", daemon=True)
         thread.start()

@@ -21,13 +21,12 @@ SIDES: Final = (*DIFFERENCES, "unsettled")
 
 def look_at(config: Config, table: TableConfig, stop: Stop, work: Callable[[Reader, Copy], Verdict]) -> Verdict:
     """Run `work` on one table, within its read budget, and remember the verdict for `status`. Raises TwinrowError."""
-    from twinrow.app.wiring import connect, copies_of, few_tries, limit_budgets
+    from twinrow.app.wiring import connect, copies_of, few_tries
     from twinrow.verify.reading import Reader
 
     (copy,) = copies_of(config, [table], stop)
     with closing(connect(copy.mysql)) as session:
-        description = few_tries(lambda: copy.dynamodb.describe(table.name))
-        limit_budgets(config)(copy, description)
+        few_tries(copy.describe)
         reader = Reader(copy.settings, copy.dynamodb, session, copy.read_budget, stop, copy.mysql)
         verdict = work(reader, copy)
         _remember(reader, verdict)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ipaddress
 import stat
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from twinrow import clock
 from twinrow import config as configuration
+from twinrow.capacity import Capacity
 from twinrow.clock import Stop
-from twinrow.config import ON_DEMAND_READ_UNITS, ON_DEMAND_WRITE_UNITS, PROVISIONED_SHARE, Config, TableConfig
+from twinrow.config import Config, TableConfig
 from twinrow.errors import ConfigError, ServerState, Transient
 from twinrow.mysql import READ_TIMEOUT_S, Connection, MySQL, MySQLError
 from twinrow.mysql_error import KNOWN_CODES
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     # botocore takes longer to import than `twinrow status` may take: imported where it is needed.
     from twinrow.dynamodb import DynamoDB
     from twinrow.sync.copy import Copy
-    from twinrow.table_description import TableDescription
 
 ONE_SHOT_TRIES_MAX = 3
 """A command that ends by itself tries a server that does not answer so often, then says so."""
@@ -133,64 +134,28 @@ def is_loopback(endpoint_url: str | None) -> bool:
         return False
 
 
-def capacity_limits(
-    table: TableConfig, description: TableDescription, endpoint_url: str | None
-) -> tuple[float | None, float | None]:
-    """(read, write) units per second that this table's work may take; None is no bound.
-
-    25 % of what is provisioned (of the table or of the pending index, whichever has less, for link writes take both),
-    1,000 and 200 on demand, nothing on a loopback endpoint; the configuration's own figures come first.
-    """
-    if is_loopback(endpoint_url):
-        read = write = None
-    else:
-        provisioned_read, provisioned_write = _provisioned(table, description)
-        read = provisioned_read * PROVISIONED_SHARE if provisioned_read else ON_DEMAND_READ_UNITS
-        write = provisioned_write * PROVISIONED_SHARE if provisioned_write else ON_DEMAND_WRITE_UNITS
-    return table.read_capacity_max or read, table.write_capacity_max or write
-
-
-def _provisioned(table: TableConfig, description: TableDescription) -> tuple[float | None, float | None]:
-    read, write = description.provisioned_read, description.provisioned_write
-    if table.pending_index is None:
-        return read, write
-    for index in description.raw.get("GlobalSecondaryIndexes", []):
-        units = index.get("ProvisionedThroughput") or {}
-        if index["IndexName"] == table.pending_index.index:
-            index_read, index_write = units.get("ReadCapacityUnits"), units.get("WriteCapacityUnits")
-            read = min(read, float(index_read)) if read and index_read else read
-            write = min(write, float(index_write)) if write and index_write else write
-    return read, write
+def capacity_of(table: TableConfig, endpoint_url: str | None) -> Capacity:
+    """What the configuration says of a table's capacity."""
+    index = table.pending_index.index if table.pending_index is not None else None
+    return Capacity(table.read_capacity_max, table.write_capacity_max, is_loopback(endpoint_url), index)
 
 
 def copies_of(
     config: Config, chosen: Sequence[TableConfig], stop: Stop, *, adopt_links: bool = False, mysql: MySQL | None = None
 ) -> list[Copy]:
-    """A copy for each table, all on one client; `limit_budgets` sets their budgets once the table is described."""
-    from twinrow.budget import Budget
+    """A copy for each table, all on one client; `Copy.describe` sets its budgets."""
     from twinrow.sync.copy import Copy
 
     dynamodb, sink = dynamodb_of(config), mysql or mysql_of(config)
     copies = []
     for table in chosen:
         settings = settings_of(table, config.path, adopt_links=adopt_links)
-        copy = Copy(settings, dynamodb, sink, Budget(None), Budget(None), stop)
+        settings = replace(settings, capacity=capacity_of(table, config.dynamodb.endpoint_url))
+        copy = Copy(settings, dynamodb, sink, stop)
         copy.allow_global = table.allow_global_table_writes
         copy.workers = config.sync.workers
         copies.append(copy)
     return copies
-
-
-def limit_budgets(config: Config) -> Callable[[Copy, TableDescription], None]:
-    """What to do when a copy's table is described, before anything of it is read: budgets take their rates."""
-    tables = {table.name: table for table in config.tables}
-
-    def limit(copy: Copy, description: TableDescription) -> None:
-        read, write = capacity_limits(tables[copy.table], description, config.dynamodb.endpoint_url)
-        copy.read_budget.limit(read)
-        copy.write_budget.limit(write)
-
-    return limit
 
 
 def few_tries(work: Callable[[], Result]) -> Result:

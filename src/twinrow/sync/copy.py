@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from twinrow import clock
 from twinrow.budget import Budget
+from twinrow.capacity import limits
 from twinrow.change import Item
 from twinrow.clock import Stop
 from twinrow.dynamodb import LINK_TIMEOUT_S, DynamoDB
@@ -33,6 +34,7 @@ from twinrow.state import checkpoint, lease, schema_log, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.lease import Lease
 from twinrow.sync.settings import Settings
+from twinrow.table_description import TableDescription
 
 DDL_RETRY_S = 30.0
 DDL_LOCK_NAME = "CONCAT('twinrow ddl ', LEFT(SHA2(CONCAT(DATABASE(), '/', %s), 256), 32))"
@@ -86,15 +88,13 @@ class Copy:
         settings: Settings,
         dynamodb: DynamoDB,
         mysql: MySQL,
-        read_budget: Budget,
-        write_budget: Budget,
         stop: Stop,
     ) -> None:
         self.settings = settings
         self.dynamodb = dynamodb
         self.mysql = mysql
-        self.read_budget = read_budget
-        self.write_budget = write_budget
+        self.read_budget = Budget.unset()
+        self.write_budget = Budget.unset()
         self.stop = stop
         self.counters = Counters()
         self.snapshotting = False
@@ -160,6 +160,14 @@ class Copy:
     def table(self) -> str:
         """The DynamoDB table's name."""
         return self.settings.table
+
+    def describe(self) -> TableDescription:
+        """What DynamoDB says of the table. Sets both budgets by it; until then they let no request through."""
+        description = self.dynamodb.describe(self.table)
+        read, write = limits(self.settings.capacity, description)
+        self.read_budget.limit(read)
+        self.write_budget.limit(write)
+        return description
 
     @property
     def lease(self) -> Lease:

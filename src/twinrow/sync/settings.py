@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from twinrow.capacity import Capacity
 from twinrow.capture_kind import Traits, traits_of
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.number import canonical_number
@@ -39,6 +40,7 @@ class Settings:
     pending: PendingIndex | None
     own: frozenset[str]
     adopt_links: bool = False
+    capacity: Capacity = field(default_factory=Capacity)
     overrides: tuple[Any, ...] = ()
     traits: Traits = field(init=False, compare=False, repr=False)
 

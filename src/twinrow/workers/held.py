@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from twinrow import clock
@@ -15,7 +15,6 @@ from twinrow.sync import link, start
 from twinrow.sync.copy import Copy
 from twinrow.sync.link import Linker
 from twinrow.sync.recheck import recheck_some
-from twinrow.table_description import TableDescription
 from twinrow.workers.local import heartbeat, holder_name
 from twinrow.workers.run import DUE_LINKS_MAX, IDLE_S, Shared
 
@@ -57,13 +56,10 @@ def held(copy: Copy, mysql: MySQL) -> Iterator[Copy]:
             session.close()
 
 
-def work_off_rechecks(
-    copy: Copy, mysql: MySQL, on_described: Callable[[Copy, TableDescription], None], stop: Stop
-) -> None:
+def work_off_rechecks(copy: Copy, mysql: MySQL, stop: Stop) -> None:
     """Bring waiting rechecks of a copied table to their end, links included. Raises StartRefused, Transient, Broken."""
     with held(copy, mysql):
-        description = copy.dynamodb.describe(copy.table)
-        on_described(copy, description)
+        description = copy.describe()
         start.check_source(copy, description)
         start.start(copy, description, mending=True)
         link.unanswered_to_recheck(copy)

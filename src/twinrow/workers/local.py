@@ -32,12 +32,12 @@ def run_tables(
     once: bool,
     on_waiting: Callable[[str, str], None],
     on_start: Callable[[Mapping[str, TableRun]], None] = lambda runs: None,
-    on_described: Callable[[Copy, TableDescription], None] = lambda copy, description: None,
+    on_described: Callable[[TableDescription], None] = lambda description: None,
     on_end: Callable[[str, Outcome], None] = lambda table, outcome: None,
 ) -> dict[str, Outcome]:
     """Copy the tables until their stop is set (or once); how each ended. One broken table never stops the others.
 
-    The callbacks are told of each table's waits, of its description before anything of it is read, and of its end.
+    The callbacks only listen: to each table's waits, to its description before anything of it is read, and to its end.
     """
     shared = Shared(holder_name(), once, clock.boot_time(), on_waiting=on_waiting, on_described=on_described)
     outcomes: dict[str, Outcome] = {}

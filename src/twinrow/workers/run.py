@@ -86,7 +86,7 @@ class Shared:
     began: float
     leases: dict[str, Copy] = field(default_factory=dict)
     on_waiting: Callable[[str, str], None] = lambda table, reason: None
-    on_described: Callable[[Copy, TableDescription], None] = lambda copy, description: None
+    on_described: Callable[[TableDescription], None] = lambda description: None
 
 
 class TableRun:
@@ -247,8 +247,8 @@ class TableRun:
         tables.note(copy.writer, copy.lease, begun_at=self._begun_at, ended_at=None)
         if copy.lease.taken_over:
             link.late_to_recheck(copy)
-        description = copy.dynamodb.describe(copy.table)
-        self.shared.on_described(copy, description)
+        description = copy.describe()
+        self.shared.on_described(description)
         start.check_source(copy, description)
         registered = tables.load(copy.writer, copy.table)
         segments, pages = start.start(copy, description)

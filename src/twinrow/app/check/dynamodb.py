@@ -35,7 +35,6 @@ MENDABLE = ("twinrow check --fix adds it", "twinrow check --fix turns it on", "w
 
 def look(
     copy: Copy,
-    on_described: Callable[[Copy, TableDescription], None],
     registered: Registered | None,
     *,
     mysql_answers: bool = True,
@@ -43,11 +42,11 @@ def look(
     """What concerns one table; `registered` is its copy in MySQL, where there is one.
 
     Reads at most SAMPLE_ITEMS items; where linking was turned on for a copy, one page of every segment, within the
-    budget that `on_described` sets.
+    budget.
     """
     table = copy.table
     try:
-        description = few_tries(lambda: copy.dynamodb.describe(table))
+        description = few_tries(copy.describe)
     except TwinrowError as error:
         yield Finding(table, "DynamoDB table", "error", error.what, error.remedy)
         return
@@ -58,7 +57,6 @@ def look(
         f"{description.status}, about {description.items:,} items, {description.bytes:,} bytes",
         "" if state == "ok" else "wait until it is ACTIVE",
     )  # fmt: skip
-    on_described(copy, description)
     settings = check_settings.look(copy, description, registered)
     source = _source(copy, description)
     if settings.level == "error" and source.fix is not None:

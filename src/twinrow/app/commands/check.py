@@ -66,7 +66,7 @@ def _look(config: Config, chosen: tuple[TableConfig, ...], stop: Stop) -> Iterat
     from twinrow.app.check import dynamodb as check_dynamodb
     from twinrow.app.check import mysql as check_mysql
     from twinrow.app.check.finding import Finding
-    from twinrow.app.wiring import connect, copies_of, limit_budgets, mysql_of
+    from twinrow.app.wiring import connect, copies_of, mysql_of
 
     copies = copies_of(config, chosen, stop)
     registered = {}
@@ -83,7 +83,7 @@ def _look(config: Config, chosen: tuple[TableConfig, ...], stop: Stop) -> Iterat
         answers = False
     for copy in copies:
         known = registered.get(copy.table)
-        yield from check_dynamodb.look(copy, limit_budgets(config), known, mysql_answers=answers)
+        yield from check_dynamodb.look(copy, known, mysql_answers=answers)
     if copies and copies[0].dynamodb.clock.is_known:  # else the first finding of each table says what is wrong
         yield clock_skew.finding("", "DynamoDB", copies[0].dynamodb.clock)
 

@@ -45,7 +45,8 @@ def plan(
     """
     from twinrow.app.setup.plan import Prices
     from twinrow.app.setup.plan import plan as reckon
-    from twinrow.app.wiring import capacity_limits, dynamodb_of, few_tries
+    from twinrow.app.wiring import capacity_of, dynamodb_of, few_tries
+    from twinrow.capacity import limits
 
     loaded = load_config(config)
     dynamodb, prices = dynamodb_of(loaded), Prices(read_price, write_price)
@@ -53,8 +54,8 @@ def plan(
     flavour = _flavour(loaded)
     for table in loaded.chosen(tables or []):
         description = few_tries(lambda name=table.name: dynamodb.describe(name))  # type: ignore[misc]
-        limits = capacity_limits(table, description, loaded.dynamodb.endpoint_url)
-        made = reckon(table, description, limits, prices, changes_a_day)
+        bounds = limits(capacity_of(table, loaded.dynamodb.endpoint_url), description)
+        made = reckon(table, description, bounds, prices, changes_a_day)
         ddl = _ddl(loaded, table, dynamodb, description, flavour)
         documents.append(asdict(made) | {"ddl": ddl})
         if not as_json:

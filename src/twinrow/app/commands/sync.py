@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from twinrow.app.serve.serving import Addresses
     from twinrow.clock import Stop
     from twinrow.mysql import MySQL
-    from twinrow.sync.copy import Copy
     from twinrow.table_description import TableDescription
     from twinrow.workers.run import Outcome
 
@@ -131,7 +130,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     from twinrow.app.output.progress import Bars, Watcher
     from twinrow.app.output.sync_view import SyncView
     from twinrow.app.serve.serving import serving
-    from twinrow.app.wiring import copies_of, limit_budgets, mysql_of
+    from twinrow.app.wiring import copies_of, mysql_of
     from twinrow.mysql_guard import unproved
     from twinrow.workers.local import run_tables
 
@@ -141,14 +140,13 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     copies = copies_of(config, chosen, stop, adopt_links=how.adopt_links, mysql=mysql)
     for copy in copies:
         copy.accept_tables, copy.accept_deletes = how.accept_tables, how.accept_deletes.get(copy.table)
-    limit = limit_budgets(config)
     bars = Bars("items", drawn=not log.as_json, line=partial(log.event, "info", "progress"))
     view = SyncView(log, bars, once=once)
     source = StatusSource(mysql, chosen, lambda: bool(how.serve) or view.wants_status())
 
-    def described(copy: Copy, description: TableDescription) -> None:
-        limit(copy, description)
-        log.event("debug", "described", copy.table, f"about {description.items:,} items, {description.bytes:,} bytes")
+    def described(description: TableDescription) -> None:
+        text = f"about {description.items:,} items, {description.bytes:,} bytes"
+        log.event("debug", "described", description.name, text)
 
     def ended(table: str, outcome: Outcome) -> None:
         if outcome.error is not None:

@@ -83,13 +83,11 @@ def repair(
     accepted = accepted_deletes(accept_deletes, loaded)
 
     def one(reader: Reader, copy: Copy, progress: Progress) -> Verdict:
-        from twinrow.app.wiring import limit_budgets
         from twinrow.verify.repair import repair_table
         from twinrow.workers.held import work_off_rechecks
 
-        limit = limit_budgets(loaded)
         repaired = repair_table(
-            reader, execute=execute, work_off=lambda: work_off_rechecks(copy, copy.mysql, limit, reader.stop),
+            reader, execute=execute, work_off=lambda: work_off_rechecks(copy, copy.mysql, reader.stop),
             progress=progress, accept_deletes=accepted.get(copy.table),
         )  # fmt: skip
         met = _differences(repaired.found)
