@@ -69,8 +69,6 @@ NEVER_READ: Final = frozenset(
         "capture_kind.py:Traits.in_order",
         "capture_kind.py:Traits.retention_s",
         "capture_kind.py:Traits.unseen",
-        "dynamodb.py:DynamoDB.wire",
-        "dynamodb_wire.py:StreamPage.view",
         "entities/changed.py:Changed.reasons",
         "entities/changed.py:Changed.removed",
         "entities/changed.py:Changed.renamed",

@@ -78,7 +78,6 @@ class DynamoDB:
         self._session: Any = None
         self._clients: dict[tuple[str, int], Any] = {}
         self._sending = threading.local()
-        self.wire = True
         self.clock = ServerClock("DynamoDB", DATES_CONFIRMED)
         self.requests: dict[str, int] = {}
 
@@ -265,7 +264,7 @@ class DynamoDB:
         told = self.call("describe_stream", service="dynamodbstreams", where=f"stream {arn}", StreamArn=arn, **start)
         told = told["StreamDescription"]
         return StreamPage(
-            told.get("StreamStatus", ""), told.get("StreamViewType", ""), told.get("Shards", []),
+            told.get("StreamStatus", ""), told.get("Shards", []),
             told.get("LastEvaluatedShardId") or None,
         )  # fmt: skip
 

@@ -142,7 +142,6 @@ class StreamPage:
     """One page of DescribeStream: shards in wire form; the next page begins after `last_shard` (None: no more)."""
 
     status: str
-    view: str
     shards: list[dict[str, Any]]
     last_shard: str | None
 

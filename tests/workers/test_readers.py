@@ -82,7 +82,7 @@ def test_a_killed_reader_is_replaced_and_its_segments_go_on(
         reading.set()
         page = take(self, wait_s)
         if page is not None and not killed.is_set():
-            os.kill(self.pids[0], signal.SIGKILL)
+            os.kill(self._readers[0].process.pid, signal.SIGKILL)
             killed.set()
         return page
 

@@ -42,7 +42,6 @@ class Written:
     passed: int = 0
     inserted: int = 0
     updated: int = 0
-    deleted: int = 0
     rows_delta: int = 0
 
     @property

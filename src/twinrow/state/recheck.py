@@ -38,7 +38,6 @@ class Suspect:
     cause: str
     seq: int
     late: bool
-    attempts: int
 
 
 def add(
@@ -99,14 +98,11 @@ def due(connection: Connection, table: str, now: float, limit: int) -> list[Susp
     One that is due further ahead than anybody puts off was entered by a clock that was wrong: it is due, too.
     """
     found = connection.query(
-        "SELECT key_hash, item_key, cause, seq, late, attempts FROM _twinrow_recheck "
+        "SELECT key_hash, item_key, cause, seq, late FROM _twinrow_recheck "
         "WHERE table_name = %s AND (due_at <= %s OR (due_at > %s AND due_at < %s)) ORDER BY due_at LIMIT %s",
         (table, now, now + PUT_OFF_S_MAX, NEVER, limit),
     )
-    return [
-        Suspect(key_hash, json.loads(key), cause, seq, bool(late), attempts)
-        for key_hash, key, cause, seq, late, attempts in found
-    ]
+    return [Suspect(key_hash, json.loads(key), cause, seq, bool(late)) for key_hash, key, cause, seq, late in found]
 
 
 def make_due(tx: Connection, table: str, cause: str) -> None:

@@ -33,6 +33,7 @@ from twinrow.sink import ddl, inspect
 from twinrow.state import checkpoint, lease, schema_log, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.lease import Lease
+from twinrow.sync.foreign_ids import ForeignIds
 from twinrow.sync.settings import Settings
 from twinrow.table_description import TableDescription
 
@@ -99,7 +100,6 @@ class Copy:
         self.counters = Counters()
         self.snapshotting = False
         self.first_copy = False
-        self.waiting = ""
         self.held_until = 0.0
         self._lease: Lease | None = None
         self._schema: TableSchema | None = None
@@ -121,7 +121,7 @@ class Copy:
         self.accept_tables: frozenset[str] = frozenset()  # ARNs and ids that a person takes for the table from now on
         self.accept_deletes: int | None = None  # so many deletes a person allows to the next pass
         self.workers: int | None = None
-        self.foreign: dict[bytes, float] = {}  # items met with an id that is not ours: when our link was through
+        self.foreign = ForeignIds()
         self.loss_told = False
         self._former: OrderedDict[bytes, tuple[int, ...]] = OrderedDict()
         self._ahead: OrderedDict[bytes, float] = OrderedDict()

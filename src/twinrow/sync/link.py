@@ -364,9 +364,9 @@ class Linker:
                 copy.write_budget.throttled()
             wait_s = back_off_s(max(debt.attempts for debt in later) + 1, POSTPONE_S_MAX)
             self._settled(lambda: self._put_off(later, wait_s))
-        met = [debt.key_hash for debt in good if debt.key_hash in copy.foreign and debt.row_id is not None]
+        met = [debt.key_hash for debt in good if copy.foreign.met(debt.key_hash) and debt.row_id is not None]
         if met:
-            copy.foreign |= dict.fromkeys(met, clock.monotonic())
+            copy.foreign.link_is_through(met, clock.monotonic())
             self._settled(lambda: foreign_link.arm(self._session(), copy.table, met))
 
     def _failures(self, failed: Sequence[tuple[Debt, StatementAnswer]]) -> None:

@@ -57,11 +57,6 @@ class LonelyRows:
         """Whether every row that is to be looked at is in recheck."""
         return self._stage == "through"
 
-    @property
-    def any_found(self) -> bool:
-        """Whether there was such a row."""
-        return self._count > 0
-
     def step(self, comparer: Comparer) -> bool:
         """Handle a slice of rows, or read some items; whether there was anything to do. Raises Broken."""
         if self._stage == "ask" and self._unread:

@@ -134,12 +134,12 @@ def meet_foreign_ids(
         if one.hash not in explained and (ours or _names_no_row_of(tx, copy, one)):
             went_back |= _went_back(tx, copy, one)
         # an image from before our own link was through, or from before MySQL went back, is no news of another writer
-        if ours or (one.origin == "RECHECK" and copy.foreign.get(one.hash, 0.0) > read_at):
+        if ours or (one.origin == "RECHECK" and copy.foreign.through_at(one.hash) > read_at):
             continue
         if copy.settings.traits.is_record(one.origin) and _is_older_than_the_loss(tx, copy, one.seen_at):
             continue
         met = foreign_link.meet(tx, copy.table, one.hash, str(one.link))
-        copy.foreign.setdefault(one.hash, 0.0)
+        copy.foreign.meet(one.hash)
         if met >= MEETINGS_MAX:
             raise Broken(
                 f"something else writes `{copy.settings.link_attribute}` ({met} times in the item of row {row_id})",

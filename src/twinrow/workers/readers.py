@@ -142,11 +142,6 @@ class Readers:
             thread.start()
 
     @property
-    def pids(self) -> list[int]:
-        """The processes."""
-        return [reader.process.pid for reader in self._readers]
-
-    @property
     def done(self) -> bool:
         """Whether every segment's last page was taken."""
         return self._left == 0

@@ -470,13 +470,13 @@ class TableRun:
     def _wait_for(self, trouble: TwinrowError, attempt: int) -> None:
         """Everything that hangs on the lost session is dropped; the next try reads positions and debts from MySQL."""
         self._end_parts()
-        self.copy.waiting = self.waits = str(trouble)
+        self.waits = str(trouble)
         self.shared.on_waiting(self.copy.table, str(trouble))
         try:
             if not isinstance(trouble, ConnectionLost):
                 tables.note(self.copy.writer, self.copy.lease, reason=str(trouble))
         except TwinrowError as also:
-            self.copy.waiting = str(also)
+            self._not_noted(also)
         self._let_go(waits=True)
         self.copy.stop.wait(back_off_s(attempt))
 
@@ -517,8 +517,12 @@ class TableRun:
             elif lease.holder_of(copy.writer, copy.table) is None:  # else another process copies it, and tells how
                 tables.update(copy.writer, copy.table, **values)
         except TwinrowError as also:
-            copy.waiting = str(also)
+            self._not_noted(also)
         self._let_go()
+
+    def _not_noted(self, error: TwinrowError) -> None:
+        """What `status` should show, or the end of the lease, did not reach MySQL: the log says so, `status` cannot."""
+        self.shared.on_waiting(self.copy.table, f"how it stands could not be noted in MySQL: {error}")
 
     def _finish(self) -> Outcome:
         copy = self.copy
@@ -555,5 +559,5 @@ class TableRun:
                     tables.note(copy.writer, copy.lease, ended_at=copy.writer.now(), **again)
                 lease.release(copy.writer, copy.lease, settled=settled)
         except TwinrowError as error:
-            copy.waiting = str(error)
+            self._not_noted(error)
         copy.let_go()
