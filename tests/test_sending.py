@@ -15,6 +15,7 @@ from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_wire import Statement
 from twinrow.errors import NotSent
+from twinrow.link.send import LinkWriter
 from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.state.lease import Lease
 from twinrow.sync.copy import Copy
@@ -83,12 +84,10 @@ def test_debts_whose_call_was_not_sent_stay_owed_and_are_paid_later(
         questions.append(1)
         return len(questions) not in (2, 3) and may_call(copy)
 
-    def prepare(copy: Copy) -> None:
-        copy.partiql = partiql
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Copy, "may_call", lost_at_first)
-        ran = copying.once_well(prepare=prepare)
+        patch.setattr(LinkWriter, "uses_partiql", partiql)
+        ran = copying.once_well()
     assert ran.copy.counters.links_paid == 3
     assert ran.copy.counters.links_refused == 0
     assert all("migrated" not in item for item in copying.items())

@@ -29,7 +29,7 @@ from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.dynamodb_wire import Statement, StatementAnswer, request_item
 from twinrow.errors import TwinrowError
-from twinrow.sync.link import FOR_GOOD, RETRYABLE
+from twinrow.link.settle import RETRYABLE, is_too_large
 
 ACTIVE_S_MAX = 300.0
 INDEX_S_MAX = 60.0
@@ -187,7 +187,7 @@ def batch_condition_fails_alone(table: Table) -> str:
     table.put("condition-b", mark=MARK)
     first, second = table.link(("condition-a", "1", MARK), ("condition-b", "2", MARK))
     expect(first.code is not None and second.code is None, f"{first.code}, {second.code}")
-    expect(first.code not in RETRYABLE | FOR_GOOD, first.code)
+    expect(first.code not in RETRYABLE and not is_too_large(first), first.code)
     left = table.get("condition-a")
     expect(left is not None and "mysql_id" not in left and left["mark"] == {"S": "newer"}, left)
     return f"code {first.code}"
@@ -238,7 +238,7 @@ def full_item_is_refused_for_good(table: Table) -> str:
         text = f'UPDATE "{table.name}" SET "mysql_id"=? WHERE "user"=? AND "at"=?'
         statement = Statement(text, ({"N": "18446744073709551615"}, {"S": "full"}, {"N": "1"}))
         ((answer,), _) = table.dynamodb.execute_statements(table.name, [statement])
-        expect(answer.code in FOR_GOOD, answer.code)
+        expect(is_too_large(answer), f"{answer.code}: {answer.message}")
         return f"code {answer.code}"
     raise NotSeen("no item of 400 KB could be put")
 

@@ -347,8 +347,10 @@ class DynamoDB:
     ) -> tuple[StatementAnswer, float]:
         """UpdateItem with ReturnValues ALL_OLD; a failed condition or refusal comes back as the answer's code.
 
-        `may_send` as in `call`.
+        `may_send` as in `call`; the values of the expression are in wire form.
         """
+        if "ExpressionAttributeValues" in parameters:
+            parameters["ExpressionAttributeValues"] = request_item(parameters["ExpressionAttributeValues"])
         try:
             answer = self.call(
                 "update_item", where=f"table {table}", timeout_s=LINK_TIMEOUT_S, TableName=table, Key=request_item(key),

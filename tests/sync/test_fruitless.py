@@ -18,11 +18,11 @@ from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, answer
 from tests.fixtures.waiting import wait_until
 
 from twinrow import clock
+from twinrow.link import settle
+from twinrow.link.fruitless import KEYS_MAX, WAIT_S_MAX, FruitlessCalls
 from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.state import recheck
 from twinrow.state.outbox import Debt
-from twinrow.sync import link as link_module
-from twinrow.sync.fruitless import KEYS_MAX, WAIT_S_MAX, FruitlessCalls
 
 REFUSED = "NeverHeardOf"
 CALLS = 8
@@ -127,4 +127,4 @@ def test_of_very_many_items_the_oldest_are_forgotten() -> None:
 
 
 def test_the_second_look_is_not_taken_for_one_that_a_wrong_clock_put_off() -> None:
-    assert link_module.LATE_RECHECK_S < recheck.PUT_OFF_S_MAX
+    assert settle.LATE_RECHECK_S < recheck.PUT_OFF_S_MAX

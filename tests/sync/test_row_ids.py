@@ -17,9 +17,9 @@ from twinrow.change import Change
 from twinrow.clock import Stop
 from twinrow.config import parse
 from twinrow.errors import Broken
+from twinrow.link.threads import Linker
 from twinrow.state import foreign_link, gap, recheck
 from twinrow.sync.apply import Batch, apply, transact
-from twinrow.sync.link import Linker
 from twinrow.workers.held import held
 
 ITEMS = 5

@@ -13,14 +13,14 @@ from tests.fixtures.copying import Copying, key, marked, put_all, review
 from tests.fixtures.waiting import wait_until
 
 from twinrow.clock import Stop
+from twinrow.link import queue
+from twinrow.link.threads import Linker
 from twinrow.state.outbox import Debt
-from twinrow.sync import link
-from twinrow.sync.link import Linker
 from twinrow.sync.poll import Poll
 from twinrow.workers.held import held
 
 LINKS_PER_S = 40
-IN_CALLS_MAX = link.CALLS_AT_ONCE_MAX * 25
+IN_CALLS_MAX = queue.CALLS_AT_ONCE_MAX * 25
 
 
 class Watched(Linker):
@@ -30,13 +30,13 @@ class Watched(Linker):
 
     def submit(self, debts: Sequence[Debt]) -> None:
         super().submit(debts)
-        Watched.most = max(Watched.most, len(self.in_flight()))
+        Watched.most = max(Watched.most, len(self.view(0.0, 0, 0.0).in_flight))
 
 
 @pytest.fixture
 def few_debts(monkeypatch: pytest.MonkeyPatch) -> int:
     """At most so many debts wait in memory; more stay in the outbox."""
-    monkeypatch.setattr(link, "DEBTS_WAITING_MAX", 50)
+    monkeypatch.setattr(queue, "LINKS_WAITING_MAX", 50)
     monkeypatch.setattr("twinrow.workers.run.Linker", Watched)
     monkeypatch.setattr(Watched, "most", 0)
     return 50
@@ -82,7 +82,7 @@ def test_a_backlog_of_marks_stays_in_the_index_until_there_is_room(
     copying.once_well()
     text = {"S": "x" * 4_000}  # 250 items a page
     put_all(copying.client, copying.table, [marked(n, text=text) for n in range(1_000)])
-    monkeypatch.setattr(link, "DEBTS_WAITING_MAX", 10_000)
+    monkeypatch.setattr(queue, "LINKS_WAITING_MAX", 10_000)
     monkeypatch.setattr("twinrow.sync.poll.MARKS_WAITING_MAX", 100)
     copying.once_well()
     assert Watched.most <= 100 + 2 * 300
@@ -145,30 +145,6 @@ def test_a_marked_write_does_not_wait_for_the_bare_link_of_its_item(make_copying
     copying.change(write_capacity_max=10_000)
     copying.once_well()
     copying.assert_equal(items=400)
-
-
-@pytest.mark.either_server
-def test_marks_are_cleared_in_the_order_in_which_they_came(make_copying: MakeCopying) -> None:
-    """Else the oldest would wait for as long as a backlog lasts."""
-    copying = make_copying()
-    copying.once_well()
-    (copy,), _ = copying.copies(Stop())
-    copy.describe()
-    linker, paid = Linker(copy), list[bytes]()
-    linker._pay = lambda debts: paid.extend(debt.key_hash for debt in debts)  # type: ignore[method-assign]
-    linker._working = 1  # no thread takes them yet
-    for first in range(0, 300, 50):
-        debts = [
-            Debt(n.to_bytes(16, "big"), key(review(n)), 1, b"", 1, {"S": "false"}) for n in range(first, first + 50)
-        ]
-        with_bare = [*debts, Debt((900 + first).to_bytes(16, "big"), key(review(first)), 1, b"", 1, None)]
-        linker._working = link.CALLS_AT_ONCE_MAX
-        linker.submit(with_bare)
-    linker._working = 1
-    linker._work()
-    linker.close()
-    numbers = [int.from_bytes(one, "big") for one in paid]
-    assert numbers == [*range(300), *range(900, 1_200, 50)]
 
 
 class Busy:

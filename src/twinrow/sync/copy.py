@@ -116,7 +116,6 @@ class Copy:
         self.rows_unproved = False  # no UNIQUE index keeps a second row of an item out: see `duplicates`
         self.index_trouble = ""
         self._key_index_after = 0.0
-        self.partiql = True
         self.allow_global = False
         self.accept_tables: frozenset[str] = frozenset()  # ARNs and ids that a person takes for the table from now on
         self.accept_deletes: int | None = None  # so many deletes a person allows to the next pass

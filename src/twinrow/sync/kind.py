@@ -8,9 +8,9 @@ from typing import Protocol
 from twinrow import capture_kind
 from twinrow.capture_kind import Remark, Right, TableChange, Template, Traits, Try
 from twinrow.dynamodb import DynamoDB
+from twinrow.link.threads import Linker
 from twinrow.sync.apply import Applied
 from twinrow.sync.copy import Copy
-from twinrow.sync.link import Linker
 from twinrow.sync.settings import Settings
 from twinrow.table_description import TableDescription
 

@@ -11,12 +11,13 @@ from twinrow.decode.attribute import digest
 from twinrow.dynamodb import STATEMENTS_MAX, budgeted
 from twinrow.dynamodb_wire import Page
 from twinrow.errors import Throttled, Transient
+from twinrow.link.queue import CALLS_AT_ONCE_MAX, LinkView
+from twinrow.link.threads import Linker
 from twinrow.retry import back_off_s
 from twinrow.schema.row import fingerprint, key_of
 from twinrow.state import recheck
 from twinrow.sync.apply import Applied, Batch, apply
 from twinrow.sync.copy import Copy
-from twinrow.sync.link import CALLS_AT_ONCE_MAX, Linker
 from twinrow.sync.settings import PendingIndex
 
 QUERIES_AT_ONCE_MAX = 8
@@ -33,8 +34,6 @@ LEFT_OUT_MAX = 50_000
 """More items that a round left out are not told apart: 5 MB."""
 BUSY_ROUNDS_MAX = 5
 """`--once` waits for a round that shows nothing, since an index may lag; where the app never pauses, so many do."""
-STALE_S_MAX = 0.5
-"""So long after a mark was cleared its unchanged image in the index is taken for a stale one (usually far less)."""
 
 
 class Poll:
@@ -76,13 +75,12 @@ class Poll:
 
         A value whose query is throttled is left to the next round, which waits; the other values are read all the same.
         """
-        asked_at = min((asked_at for _, asked_at in self._asked.values()), default=clock.monotonic())
-        self._linker.forget_paid(asked_at - STALE_S_MAX)
         if self._round_at is None:
             if clock.monotonic() < self._due_at:
                 return False, None
-            # What waits for its link is still marked: a round would read it again.
-            if self._linker.left_marks or not self._linker.drain_marks(self._marks_beside_max, LINKS_WAIT_S):
+            # Items whose mark is still to be cleared are in the index: a query now would return them again.
+            links = self._links(self._marks_beside_max)
+            if links.left_marks or links.marks > self._marks_beside_max:
                 if self._first_at:  # meanwhile nobody knows what the app has written
                     self.oldest_at = self.oldest_at or max(self._first_at, self._proved_at)
                 return False, None
@@ -94,8 +92,9 @@ class Poll:
         answered, _ = wait(self._asked, timeout=ANSWER_WAIT_S, return_when=FIRST_COMPLETED)
         applied: Applied | None = None
         for answer in answered:
-            if not self._has_room():
-                return False, None
+            links = self._links(MARKS_WAITING_MAX)
+            if links.marks > MARKS_WAITING_MAX or self._rechecks_are_many():
+                return False, None  # the items of another page would only wait here
             mark, asked_at = self._asked.pop(answer)
             try:
                 page = answer.result()
@@ -108,7 +107,7 @@ class Poll:
             self._pages += 1
             if page.next_key is not None:
                 self._ask(mark, page.next_key)
-            applied = self._take(page.items, asked_at)
+            applied = self._take(page.items, asked_at, links)
             if applied is not None:  # its links are submitted before the next page is looked at
                 break
         if not self._asked:
@@ -123,17 +122,21 @@ class Poll:
 
         self._asked[self._pool.submit(budgeted, query, copy.read_budget, self._over)] = (mark, clock.monotonic())
 
-    def _take(self, items: list[Item], asked_at: float) -> Applied | None:
+    def _links(self, marks_max: int) -> LinkView:
+        """How the links stand once at most so many marks wait to be cleared, or after LINKS_WAIT_S."""
+        asked_at = min((asked_at for _, asked_at in self._asked.values()), default=clock.monotonic())
+        return self._linker.view(asked_at, marks_max, LINKS_WAIT_S)
+
+    def _take(self, items: list[Item], asked_at: float, links: LinkView) -> Applied | None:
         copy = self._copy
-        flying = self._linker.in_flight()
         keyed = [(fingerprint(copy.schema.keys, item), item) for item in items]
         fresh = [
             (key_hash, item)
             for key_hash, item in keyed
-            if key_hash not in flying and not self._is_stale(key_hash, item, asked_at)
+            if key_hash not in links.in_flight and not self._is_stale(links, key_hash, item, asked_at)
         ]
         if not self._whole:  # their recheck waits; entered again, it would be due at once
-            fresh = [(key_hash, item) for key_hash, item in fresh if not self._linker.fruitless.waits(key_hash)]
+            fresh = [(key_hash, item) for key_hash, item in fresh if key_hash not in links.backing_off]
             self._fresh += len(fresh)
         self._seen += len(keyed)
         if keyed and self.oldest_at is None:
@@ -155,11 +158,9 @@ class Poll:
         self._fresh += len(applied.debts) + applied.written.inserted + applied.written.updated + applied.parked
         return applied
 
-    def _has_room(self) -> bool:
-        """Whether another page may be taken, or its items would only wait here."""
-        if not self._whole and recheck.count(self._copy.writer, self._copy.table) > MARKS_WAITING_MAX:
-            return False
-        return self._linker.drain_marks(MARKS_WAITING_MAX, LINKS_WAIT_S)
+    def _rechecks_are_many(self) -> bool:
+        """Of an index with keys only, each item goes to recheck."""
+        return not self._whole and recheck.count(self._copy.writer, self._copy.table) > MARKS_WAITING_MAX
 
     def _leave_out(self, hashes: list[bytes]) -> None:
         """Of these items the round proves nothing; what an earlier one proved stands."""
@@ -167,14 +168,12 @@ class Poll:
         self._left_out_now |= {key_hash: self._left_out.get(key_hash, others) for key_hash in hashes}
         self._left_out_now = _bounded(self._left_out_now)
 
-    def _is_stale(self, key_hash: bytes, item: Item, asked_at: float) -> bool:
+    def _is_stale(self, links: LinkView, key_hash: bytes, item: Item, asked_at: float) -> bool:
         """Whether the mark may be cleared by now. One that stands is seen again in a later round."""
-        paid = self._linker.paid(key_hash)
-        if paid is None:
-            return False
-        if paid.at > asked_at:
-            return True
-        return self._whole and paid.at > asked_at - STALE_S_MAX and digest(item, self._copy.settings.own) == paid.digest
+        cleared = links.cleared_since(key_hash, asked_at)
+        if cleared is None or cleared.at > asked_at:
+            return cleared is not None
+        return self._whole and digest(item, self._copy.settings.own) == cleared.digest
 
     def _end_round(self) -> None:
         began, self._round_at = self._round_at or 0.0, None

@@ -10,6 +10,7 @@ from twinrow.capture_kind import Traits, traits_of
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.number import canonical_number
 from twinrow.decode.readable import UNREADABLE
+from twinrow.link.update import LinkRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,14 @@ class Settings:
             return None
         value = item.get(self.pending.attribute)
         return value if value is not None and any(same_mark(value, one) for one in self.pending.marks) else None
+
+    @property
+    def link_rules(self) -> LinkRules:
+        """Which attributes a link of this table writes."""
+        link = self.link_attribute if self.linked else None
+        if self.pending is None:
+            return LinkRules(link, None, None, self.own)
+        return LinkRules(link, self.pending.attribute, self.pending.done, self.own)
 
     @property
     def deleted_attribute(self) -> str | None:

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from twinrow import clock
 from twinrow.clock import Stop
 from twinrow.errors import StartRefused, Transient
+from twinrow.link import due
+from twinrow.link.threads import Linker
 from twinrow.mysql import MySQL
 from twinrow.state import lease, meta, recheck
-from twinrow.sync import link, start
+from twinrow.sync import start
 from twinrow.sync.copy import Copy
-from twinrow.sync.link import Linker
 from twinrow.sync.recheck import recheck_some
 from twinrow.workers.local import heartbeat, holder_name
 from twinrow.workers.run import DUE_LINKS_MAX, IDLE_S, Shared
@@ -44,7 +45,7 @@ def held(copy: Copy, mysql: MySQL) -> Iterator[Copy]:
     settled = False
     try:
         if won.taken_over:
-            link.late_to_recheck(copy)
+            due.recheck_unfinished_late(copy)
         yield copy
         settled = True
     finally:
@@ -62,7 +63,7 @@ def work_off_rechecks(copy: Copy, mysql: MySQL, stop: Stop) -> None:
         description = copy.describe()
         start.check_source(copy, description)
         start.start(copy, description, mending=True)
-        link.unanswered_to_recheck(copy)
+        due.recheck_unfinished(copy)
         linker = Linker(copy)
         try:
             while not stop and recheck.count(copy.writer, copy.table):
@@ -73,7 +74,7 @@ def work_off_rechecks(copy: Copy, mysql: MySQL, stop: Stop) -> None:
                     stop.wait(IDLE_S)
                 if not recheck.count(copy.writer, copy.table) and not linker.drain(DRAIN_S_MAX):
                     raise Transient("DynamoDB does not answer link writes", where=f"table {copy.table}")
-            while not stop and link.pay_what_is_due(copy, linker, DUE_LINKS_MAX):  # more than are held in memory
+            while not stop and due.send_due(copy, linker, DUE_LINKS_MAX):  # more than are held in memory
                 linker.drain(DRAIN_S_MAX)
         finally:
             linker.close()

@@ -23,6 +23,10 @@ from twinrow.errors import (
     fault_of,
 )
 from twinrow.failpoint import fail_point
+from twinrow.link import due
+from twinrow.link.queue import CALLS_AT_ONCE_MAX
+from twinrow.link.settle import POSTPONE_S_MAX
+from twinrow.link.threads import Linker
 from twinrow.mysql import Connection, MySQLError
 from twinrow.mysql_error import KNOWN_CODES, NO_SUCH_TABLE, REFUSED_START_CODES
 from twinrow.mysql_session import SessionRefused
@@ -31,11 +35,10 @@ from twinrow.sink import inspect
 from twinrow.state import checkpoint, counted, dead_letter, gap, lease, meta, outbox, recheck, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.settling import Settling
-from twinrow.sync import link, owed, source, start
+from twinrow.sync import owed, source, start
 from twinrow.sync.cells import PutOff
 from twinrow.sync.copy import Copy
 from twinrow.sync.kind import Source, SourceNeeds, kind_of
-from twinrow.sync.link import Linker
 from twinrow.sync.mixed import MixedTypes
 from twinrow.sync.recheck import recheck_some
 from twinrow.sync.reconcile import Reconcile
@@ -246,13 +249,13 @@ class TableRun:
         self._begun_at, self._looped = self._begun_at or copy.writer.now(), False
         tables.note(copy.writer, copy.lease, begun_at=self._begun_at, ended_at=None)
         if copy.lease.taken_over:
-            link.late_to_recheck(copy)
+            due.recheck_unfinished_late(copy)
         description = copy.describe()
         self.shared.on_described(description)
         start.check_source(copy, description)
         registered = tables.load(copy.writer, copy.table)
         segments, pages = start.start(copy, description)
-        link.unanswered_to_recheck(copy)
+        due.recheck_unfinished(copy)
         recheck.try_again(copy.writer, copy.table)
         there = lease.generation(copy.writer, copy.table)
         owed.notice_that_mysql_went_back(copy.writer, copy, there)
@@ -297,7 +300,7 @@ class TableRun:
             if self._snapshot is None:
                 worked |= reconcile.step()
                 self._tell_waiting(reconcile.trouble)
-            worked |= self._pay_what_is_due()
+            worked |= self._send_due_links()
             self._look_at_source()
             worked |= self._cells.step()
             if not (self.shared.once and worked):  # --once counts what it leaves, not what it finds
@@ -315,15 +318,15 @@ class TableRun:
             if linker.calls() > LINK_CALLS_WAITING_MAX:
                 linker.drain(LINKS_WAIT_S)
 
-    def _pay_what_is_due(self) -> bool:
-        """Debts that were put off; while calls are under way, they are not looked for at every step."""
+    def _send_due_links(self) -> bool:
+        """Send links that were put off; while calls are under way, they are not looked for at every step."""
         linker, now = self._linker_now(), clock.monotonic()
         if linker.left_marks and linker.marks() < DUE_LINKS_MAX:
-            return link.clear_left_marks(self.copy, linker, DUE_LINKS_MAX) > 0
-        if linker.calls() and (linker.calls() > link.CALLS_AT_ONCE_MAX or now - self._due_at < DUE_LINKS_EVERY_S):
+            return due.send_left_marks(self.copy, linker, DUE_LINKS_MAX) > 0
+        if linker.calls() and (linker.calls() > CALLS_AT_ONCE_MAX or now - self._due_at < DUE_LINKS_EVERY_S):
             return False
         self._due_at = now
-        return link.pay_what_is_due(self.copy, linker, DUE_LINKS_MAX) > 0
+        return due.send_due(self.copy, linker, DUE_LINKS_MAX) > 0
 
     def _look_at_source(self) -> None:
         """A table may be deleted and made again below a sync that runs; its index or scan then shows another one."""
@@ -527,7 +530,7 @@ class TableRun:
     def _finish(self) -> Outcome:
         copy = self.copy
         if self._linker is not None:
-            self._linker.drain(link.POSTPONE_S_MAX)
+            self._linker.drain(POSTPONE_S_MAX)
         self._note(ended=True)
         settled = self._end_parts()
         letters = dead_letter.count(copy.writer, copy.table)

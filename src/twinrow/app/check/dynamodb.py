@@ -16,9 +16,11 @@ from twinrow.capture_kind import Try
 from twinrow.change import AttributeValue, Item
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import StartRefused, TwinrowError
+from twinrow.link import update
+from twinrow.link.settle import CONDITION_FAILED, NO_RIGHTS
 from twinrow.state.outbox import NO_DIGEST, Debt
 from twinrow.state.tables import Registered
-from twinrow.sync import link, link_write, start
+from twinrow.sync import start
 from twinrow.sync.copy import Copy
 from twinrow.sync.kind import kind_of
 from twinrow.table_description import TableDescription
@@ -147,20 +149,21 @@ def _probe(copy: Copy, description: TableDescription) -> Debt:
 
 
 def _link_finding(copy: Copy, debt: Debt) -> Finding:
-    unquotable = link_write.unquotable(copy, debt.key)
+    unquotable = copy.settings.link_rules.unquotable(debt.key)
     if unquotable is not None:
         why, remedy = f"PartiQL cannot name {unquotable!r}", "another name of the attribute, for speed alone"
         return _by_item(copy, debt, why, remedy)
+    statement = update.partiql(copy.table, copy.settings.link_rules.update_of(debt))
     try:
-        answers, _ = copy.dynamodb.execute_statements(copy.table, [link_write.statement(copy, debt)])
+        answers, _ = copy.dynamodb.execute_statements(copy.table, [statement])
         code, message = answers[0].code, answers[0].message
     except DynamoDBError as error:
         code, message = error.code, error.what
     except TwinrowError as error:
         return Finding(copy.table, LINKING, "error", error.what, error.remedy)
-    if code in link.CONDITION_FAILED:
+    if code in CONDITION_FAILED:
         return Finding(copy.table, LINKING, "ok", "PartiQLUpdate: 25 links a call")
-    if code in link_write.NO_RIGHTS:
+    if code in NO_RIGHTS:
         return _by_item(copy, debt, "PartiQLUpdate is not allowed", "grant dynamodb:PartiQLUpdate")
     if code in BY_ITEM_TOO:  # as a sync does
         return _by_item(copy, debt, f"PartiQL: {code}: {message}", "look up what DynamoDB says, for speed alone")
@@ -172,15 +175,16 @@ def _link_finding(copy: Copy, debt: Debt) -> Finding:
 def _by_item(copy: Copy, debt: Debt, why: str, remedy: str) -> Finding:
     """Whether the link can be written by UpdateItem, where PartiQL cannot be had for the reason `why`."""
     try:
-        answer, _ = copy.dynamodb.update_item(copy.table, debt.key, **link_write.update(copy, debt))
+        asked = update.update_item(copy.settings.link_rules.update_of(debt))
+        answer, _ = copy.dynamodb.update_item(copy.table, debt.key, **asked)
     except TwinrowError as error:
         return Finding(copy.table, LINKING, "error", error.what, error.remedy)
-    if answer.code in link_write.NO_RIGHTS:
+    if answer.code in NO_RIGHTS:
         return Finding(
             copy.table, LINKING, "error", f"UpdateItem is not allowed, and {why}",
             "grant what `twinrow iam-policy` prints",
         )  # fmt: skip
-    if answer.code not in link.CONDITION_FAILED:
+    if answer.code not in CONDITION_FAILED:
         told = f"UpdateItem: {answer.code or 'it wrote'}: {answer.message}"
         return Finding(copy.table, LINKING, "error", told, remedy)
     return Finding(copy.table, LINKING, "warning", f"UpdateItem only ({why}): links take three times as long", remedy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from twinrow import clock
@@ -31,19 +31,23 @@ class Again:
 class FruitlessCalls:
     """Counts them. Without a wait, an item whose calls are all refused would keep both servers busy for ever."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, now: Callable[[], float] = lambda: clock.monotonic(), back_off: Callable[[int, float], float] = back_off_s
+    ) -> None:
+        self._now = now
+        self.back_off = back_off
         self._lock = threading.Lock()
         self._known: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
 
     def note(self, debts: Sequence[Debt]) -> list[Again]:
         """A call paid none of these. The first look after it comes at once: mostly the item has just changed."""
-        at = clock.monotonic()
+        at = self._now()
         found: dict[int, Again] = {}
         with self._lock:
             for debt in debts:
                 calls = self._known.pop(debt.key_hash, (0, 0.0))[0] + 1
                 if calls not in found:
-                    found[calls] = Again(calls, back_off_s(calls, WAIT_S_MAX) if calls > 1 else 0.0, [])
+                    found[calls] = Again(calls, self.back_off(calls, WAIT_S_MAX) if calls > 1 else 0.0, [])
                 found[calls].debts.append(debt)
                 self._known[debt.key_hash] = calls, at + found[calls].wait_s
             while len(self._known) > KEYS_MAX:
@@ -59,4 +63,12 @@ class FruitlessCalls:
 
     def waits(self, key_hash: bytes) -> bool:
         """Whether the next look at this item has to wait."""
-        return self._known.get(key_hash, (0, 0.0))[1] > clock.monotonic()
+        return self._known.get(key_hash, (0, 0.0))[1] > self._now()
+
+    def waiting(self) -> frozenset[bytes]:
+        """The items whose next look has to wait."""
+        if not self._known:
+            return frozenset()
+        at = self._now()
+        with self._lock:
+            return frozenset(key_hash for key_hash, (_, until) in self._known.items() if until > at)
