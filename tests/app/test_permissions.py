@@ -118,3 +118,14 @@ def test_rights_that_no_policy_can_hold_are_refused() -> None:
 def test_a_reader_may_have_a_host(reader: str, account: str) -> None:
     loaded = config.parse(HEAD + table("abc", 2), environment={})
     assert permissions.grants(loaded, reader)[1].endswith(f" TO {account};")
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("us-east-1", "aws")],
+)
+def test_resources_are_in_the_partition_of_the_region(region: str, partition: str) -> None:
+    text = f'[dynamodb]\nregion = "{region}"\n{HEAD}{table("reviews", 1)}'
+    wanted = config.parse(text)
+    policies = permissions.iam_policies(wanted, wanted.tables, ACCOUNT, {"reviews": ("username",)}, fix=True)
+    assert {resource.split(":")[1] for _, resource, _ in rights(policies)} == {partition}

@@ -19,6 +19,8 @@ POLICY_CHARACTERS_MAX = 6_143
 """Below 6,144 without white space: what AWS takes for one managed policy (IAM User Guide, "IAM and AWS STS quotas")."""
 POLICIES_A_ROLE_MAX = 10
 """Managed policies that AWS attaches to a role, unless the account asks for up to 20 (the same page)."""
+PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+"""How the names of Regions outside the partition `aws` begin (AWS General Reference, "Amazon Resource Names")."""
 WRITES = ("dynamodb:PartiQLUpdate", "dynamodb:UpdateItem")
 READS = ("dynamodb:DescribeTable", "dynamodb:Scan", "dynamodb:BatchGetItem")
 
@@ -26,6 +28,11 @@ READS = ("dynamodb:DescribeTable", "dynamodb:Scan", "dynamodb:BatchGetItem")
 def writes(table: TableConfig) -> bool:
     """Whether Twinrow writes to items of the table at all: links, or marks that it clears."""
     return table.linked or table.traits.carries_marks
+
+
+def partition_of(region: str) -> str:
+    """The part of AWS that a Region is in, as ARNs name it; with another one a policy gives no right at all."""
+    return next((name for start, name in PARTITIONS.items() if region.startswith(start)), "aws")
 
 
 def iam_policies(
@@ -58,7 +65,8 @@ def _rights(
     config: Config, account: str, table: TableConfig, keys: Mapping[str, Sequence[str]], *, fix: bool
 ) -> Iterator[Right]:
     settings = dynamodb_settings_of(table, config.path)
-    arn = f"arn:aws:dynamodb:{config.dynamodb.region}:{account}:table/{table.name}"
+    region, service = config.dynamodb.region, f"arn:{partition_of(config.dynamodb.region)}:dynamodb"
+    arn = f"{service}:{region}:{account}:table/{table.name}"
     actions: tuple[str, ...] = READS
     if table.ttl_kind != table.deletes:  # only then it matters which attribute is the TTL's
         actions = (*actions, "dynamodb:DescribeTimeToLive")
@@ -68,7 +76,7 @@ def _rights(
     if writes(table):
         yield Right(WRITES, arn, _written(table, keys[table.name]))
     if table.linked and not table.allow_global_table_writes:
-        yield Right(("dynamodb:DescribeGlobalTable",), f"arn:aws:dynamodb::{account}:global-table/{table.name}")
+        yield Right(("dynamodb:DescribeGlobalTable",), f"{service}::{account}:global-table/{table.name}")
     yield from kind_of(settings).rights(settings, arn)
 
 
