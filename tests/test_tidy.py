@@ -68,7 +68,6 @@ NEVER_READ: Final = frozenset(
         "app/observe/status.py:TableStatus.write_units_per_s",
         "capture_kind.py:Traits.in_order",
         "capture_kind.py:Traits.retention_s",
-        "capture_kind.py:Traits.unseen",
         "entities/changed.py:Changed.reasons",
         "entities/changed.py:Changed.removed",
         "entities/changed.py:Changed.renamed",

@@ -19,7 +19,7 @@ KINDS: Final[dict[str, str]] = {
     "stream": "twinrow.kinds.stream",
     "scan": "twinrow.kinds.scan",
 }
-"""The module of each kind, by the value of `capture`; its KIND is a `sync.kind.CaptureKind`. A new kind is one line."""
+"""The module of each kind, by the value of `capture`; its KIND is a `sync.kind.CaptureKind`. A new kind is a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Traits:
     `label`: its name in the findings of `check`.
     `origin`: the word under which its changes are counted (metric label); "" where it makes none of its own.
     `tells_every_change`: every write of an item arrives as a change of its own, so that any successful link write
-    settles a pending link. Without it, a link is settled only when the image before the write is the copied one.
+    settles a pending link. Without it, a link is settled only when the image before the write is the copied image.
     `tells_deletes`: deletes arrive, perhaps late. Tombstones are kept until the source is past the first copy.
     `in_order`: the changes of one item arrive in the order in which they happened, each once. Where they do not, no
     image of them is written: each key is read consistently in its place.
@@ -62,17 +62,17 @@ class Traits:
     unpriced: str = ""
 
     def is_record(self, origin: str) -> bool:
-        """Whether changes of this origin are records: each tells one write, and may be older than the row."""
+        """Whether changes of this origin are records: each tells a single write, and may be older than the row."""
         return self.tells_every_change and origin == self.origin
 
     def is_image(self, origin: str) -> bool:
-        """Whether changes of this origin show an item as it was found, not one write of it."""
+        """Whether changes of this origin show an item as it was found, not a single write of it."""
         return origin == SCANNED or (not self.tells_every_change and origin == self.origin)
 
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """Actions on one resource; writes may name these attributes only (empty: no limit)."""
+    """Actions on a resource; writes may name these attributes only (empty: no limit)."""
 
     actions: tuple[str, ...]
     resource: str
@@ -117,7 +117,7 @@ class TableChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class ConfigLines:
     """Lines that `init` writes: a comment for `capture`, lines beside it, and a part of its own."""
 
     comment: str

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from twinrow import capture_kind
-from twinrow.capture_kind import Remark, Right, TableChange, Template, Traits, Try
+from twinrow.capture_kind import ConfigLines, Remark, Right, TableChange, Traits, Try
 from twinrow.dynamodb import DynamoDB
 from twinrow.link.threads import Linker
 from twinrow.sync.apply import Applied
@@ -30,7 +30,7 @@ class Source(Protocol):
     trouble: str
 
     def step(self) -> tuple[bool, Applied | None]:
-        """Do a piece of work; whether there was any, and what was applied. At most one batch is applied by a step."""
+        """Do a piece of work; whether there was any, and what was applied. A step applies at most a single batch."""
 
     def close(self) -> None:
         """End threads and drop what was read ahead."""
@@ -83,7 +83,7 @@ class CaptureKind(Protocol):
     def suits(self, description: TableDescription) -> int:
         """How well it suits a table for which nobody has chosen: from UNFIT to SUITED."""
 
-    def template(self, description: TableDescription) -> Template:
+    def template(self, description: TableDescription) -> ConfigLines:
         """What `init` writes for a table that is captured so."""
 
 

@@ -105,7 +105,7 @@ def _reading(copy: Copy, description: TableDescription) -> Iterator[Finding]:
             lambda: dynamodb.get_items(table, [_nowhere(description)], copy.read_budget, copy.stop),
         ),
     ]
-    tries += [(one.rights, one.request) for one in _tries_of_kind(copy, description)]
+    tries += [(proof.rights, proof.request) for proof in _tries_of_kind(copy, description)]
     if copy.settings.soft_ttl_deletes != copy.settings.soft_deletes:
         tries.append(("dynamodb:DescribeTimeToLive", lambda: dynamodb.ttl_attribute(table)))
     lacking = []

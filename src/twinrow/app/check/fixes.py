@@ -46,8 +46,8 @@ def _wait(dynamodb: DynamoDB, table: str, what: str, through: Callable[[TableDes
             if through(told) and told.status == "ACTIVE":
                 say(f"{table}: {what} is ready")
                 return
-            index_states = ", ".join(f"{one.name} {one.status}" for one in told.indexes if one.status != "ACTIVE")
-            state = f"{told.status}{', ' + index_states if index_states else ''}"
+            states = ", ".join(f"{index.name} {index.status}" for index in told.indexes if index.status != "ACTIVE")
+            state = f"{told.status}{', ' + states if states else ''}"
         if not said:
             say(
                 f"{table}: waiting for {what}, {WAIT_S_MAX / 60:g} min at most; Ctrl-C ends the waiting, not the change"

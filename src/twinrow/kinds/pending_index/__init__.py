@@ -6,8 +6,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Final
 
-from twinrow.capture_kind import SUITED, UNFIT, Remark, Right, TableChange, Template, Traits, Try
-from twinrow.kinds.pending_index.index import add_index, check_index, one_on_a_mark, wait_for_index
+from twinrow.capture_kind import SUITED, UNFIT, ConfigLines, Remark, Right, TableChange, Traits, Try
+from twinrow.kinds.pending_index.index import add_index, check_index, mark_index, wait_for_index
 
 if TYPE_CHECKING:
     from twinrow.dynamodb import DynamoDB
@@ -89,7 +89,7 @@ class MarkedItems:
         return (Right(("dynamodb:Query",), f"{arn}/index/{pending.index}"),) if pending is not None else ()
 
     def tries(self, settings: Settings, description: TableDescription, dynamodb: DynamoDB) -> tuple[Try, ...]:  # noqa: ARG002
-        """Query the index for one mark."""
+        """Query the index for the first mark."""
         pending = settings.pending
         if pending is None:
             return ()
@@ -112,17 +112,17 @@ class MarkedItems:
         return reads
 
     def suits(self, description: TableDescription) -> int:
-        """A table with an index that looks like one on a mark."""
-        return SUITED if one_on_a_mark(description) is not None else UNFIT
+        """A table whose index has a key that is named as marks are."""
+        return SUITED if mark_index(description) is not None else UNFIT
 
-    def template(self, description: TableDescription) -> Template:
-        """The index that is there, or one that `check --fix` adds."""
-        index = one_on_a_mark(description)
+    def template(self, description: TableDescription) -> ConfigLines:
+        """The index that is there, or the index that `check --fix` adds."""
+        index = mark_index(description)
         name, (attribute, kind) = (
             (index.name, index.keys[0]) if index is not None else ("migrated-index", ("migrated", "S"))
         )
         missing = "" if index is not None else "   # `twinrow check --fix` adds it"
-        return Template(
+        return ConfigLines(
             "      # the app marks every write; the copy reads what is marked",
             ('# reconcile_every = "24h"      # sees unmarked writes and hard deletes, too; reads the whole table',),
             (

@@ -1,4 +1,4 @@
-"""The index on the mark: can it be asked for the marks, how is it added, and which index looks like one (pure)?"""
+"""The index on the mark: can it be asked for the marks, how is it added, and which index seems to be it (pure)?"""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def add_index(description: TableDescription, pending: PendingIndex) -> TableChan
         )
         index["ProvisionedThroughput"] = {"ReadCapacityUnits": read, "WriteCapacityUnits": write}
         units = f" It gets {read} read and {write} write units of its own, to be paid for."
-    defined = {one["AttributeName"]: one["AttributeType"] for one in description.raw.get("AttributeDefinitions", [])}
+    defined = {
+        known["AttributeName"]: known["AttributeType"] for known in description.raw.get("AttributeDefinitions", [])
+    }
     defined[pending.attribute] = kind
     return TableChange(
         f"add the index {pending.index!r} on {pending.attribute!r} ({kind}), projection ALL",
@@ -72,11 +74,13 @@ def add_index(description: TableDescription, pending: PendingIndex) -> TableChan
         f"written into it now, and from then on each marked write, and each clearing of a mark, costs one more.{units} "
         f"Building it takes minutes; the table stays in use.",
         {
-            "AttributeDefinitions": [{"AttributeName": name, "AttributeType": one} for name, one in defined.items()],
+            "AttributeDefinitions": [
+                {"AttributeName": name, "AttributeType": type_} for name, type_ in defined.items()
+            ],
             "GlobalSecondaryIndexUpdates": [{"Create": index}],
         },
         f"index {pending.index}",
-        lambda told: is_active(told, pending.index),
+        lambda now: is_active(now, pending.index),
     )
 
 
@@ -84,7 +88,7 @@ def wait_for_index(name: str) -> TableChange:
     """An index that is being built: nothing to change, only to wait."""
     return TableChange(
         f"wait until the index {name!r} is ACTIVE", "Nothing is changed.", None, f"index {name}",
-        lambda told: is_active(told, name),
+        lambda now: is_active(now, name),
     )  # fmt: skip
 
 
@@ -94,8 +98,8 @@ def is_active(description: TableDescription, name: str) -> bool:
     return index is not None and index.status == "ACTIVE"
 
 
-def one_on_a_mark(description: TableDescription) -> IndexDescription | None:
-    """An index that looks like one on a mark: a hash key alone, named as people name marks."""
+def mark_index(description: TableDescription) -> IndexDescription | None:
+    """An index that seems to be on a mark: its only key is a hash attribute, named as people name marks."""
     keys = {name for name, _ in description.keys}
     for index in description.indexes:
         name = index.keys[0][0]

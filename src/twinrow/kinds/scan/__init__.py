@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twinrow.capture_kind import PREFERRED, UNFIT, Remark, Right, TableChange, Template, Traits, Try
+from twinrow.capture_kind import PREFERRED, UNFIT, ConfigLines, Remark, Right, TableChange, Traits, Try
 
 if TYPE_CHECKING:
     from twinrow.dynamodb import DynamoDB
@@ -58,9 +58,9 @@ class Scan:
         """A small table without a stream."""
         return PREFERRED if description.stream_arn is None and description.items <= SCAN_ITEMS_MAX else UNFIT
 
-    def template(self, description: TableDescription) -> Template:  # noqa: ARG002 - of the protocol
+    def template(self, description: TableDescription) -> ConfigLines:  # noqa: ARG002 - of the protocol
         """The pace, to be changed."""
-        return Template(
+        return ConfigLines(
             "               # small tables: the whole table, again and again",
             ('reconcile_every = "15m"        # a pass over the whole table reads bytes / 8192 units',),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twinrow.capture.shard_tree import RETENTION_S
-from twinrow.capture_kind import POSSIBLE, Remark, Right, TableChange, Template, Traits, Try
+from twinrow.capture_kind import POSSIBLE, ConfigLines, Remark, Right, TableChange, Traits, Try
 from twinrow.errors import StartRefused
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Stream:
             "The table stays in use.",
             {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": STREAM_VIEW}},
             "the stream",
-            lambda told: bool(told.stream_arn),
+            lambda now: bool(now.stream_arn),
         )
 
     def rights(self, settings: Settings, arn: str) -> tuple[Right, ...]:  # noqa: ARG002 - of the protocol
@@ -98,9 +98,9 @@ class Stream:
         """Any table."""
         return POSSIBLE
 
-    def template(self, description: TableDescription) -> Template:  # noqa: ARG002 - of the protocol
+    def template(self, description: TableDescription) -> ConfigLines:  # noqa: ARG002 - of the protocol
         """Nothing to be set."""
-        return Template("             # every change, from the table's stream")
+        return ConfigLines("             # every change, from the table's stream")
 
 
 KIND: Final = Stream()
