@@ -66,8 +66,6 @@ NEVER_READ: Final = frozenset(
         "app/library.py:SyncFailed.synced",
         "app/observe/status.py:TableStatus.remedies",
         "app/observe/status.py:TableStatus.write_units_per_s",
-        "capture_kind.py:Traits.in_order",
-        "capture_kind.py:Traits.retention_s",
         "entities/changed.py:Changed.reasons",
         "entities/changed.py:Changed.removed",
         "entities/changed.py:Changed.renamed",

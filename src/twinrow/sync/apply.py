@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from twinrow import clock
+from twinrow.capture_kind import Traits
 from twinrow.change import Change, Item
 from twinrow.errors import SchemaMoved, TransactionRetry
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
 from twinrow.retry import back_off_s
+from twinrow.schema.row import fingerprint
+from twinrow.schema.table import TableSchema
 from twinrow.sink import row_keys, staging, writer
 from twinrow.sink.staging import Staged
 from twinrow.sink.writer import Existing, Written
@@ -66,9 +69,25 @@ def apply(copy: Copy, batch: Batch, prepared: Prepared | None = None) -> Applied
 
     Raises LeaseLost, StartRefused, Broken; Transient when it should be tried again later.
     """
-    if prepared is None:
-        prepared = _learned(copy, batch)
+    in_order = without_disorder(batch, copy.settings.traits, copy.schema)
+    if prepared is None or in_order is not batch:
+        batch, prepared = in_order, _learned(copy, in_order)
     return transact(copy, lambda _tx: batch, prepared, stage=not batch.if_absent)
+
+
+def without_disorder(batch: Batch, traits: Traits, schema: TableSchema) -> Batch:
+    """The batch with keys to be read in place of changes that may come twice or out of order; else the same batch.
+
+    The image of such a change may be older than the row, so it is never written: see `Traits.in_order`.
+    """
+    if traits.in_order:  # looked at first: the changes of a stream's batch are decoded when they are asked for
+        return batch
+    unsure = [change for change in batch.changes if change.origin == traits.origin]
+    if not unsure:
+        return batch
+    sure = [change for change in batch.changes if change.origin != traits.origin]
+    keys = [(fingerprint(schema.keys, change.key), change.key) for change in unsure]
+    return replace(batch, changes=sure, suspects=[*batch.suspects, *keys])
 
 
 def transact(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from twinrow import clock
 from twinrow.capture.reader_threads import ReaderThreads
 from twinrow.capture.shard_listing import ListJob
-from twinrow.capture.shard_tree import RECORD_TIME_GRAIN_S, RETENTION_S, GapFound, ShardPosition
+from twinrow.capture.shard_tree import RECORD_TIME_GRAIN_S, GapFound, ShardPosition
 from twinrow.capture.stream import EMPTY_S, NEWER_S, StreamBatch, StreamReader
 from twinrow.errors import Broken, Transient
 from twinrow.state import checkpoint, gap, lease
@@ -89,8 +89,9 @@ class Follow:
         self.trouble = batch.waits
         self.oldest_at = None if batch.read_through else batch.oldest_at
         self.backlog = 0 if batch.read_through else None
-        if batch.unread_since is not None:
-            self.retention_left_s = batch.unread_since + RETENTION_S - self._copy.dynamodb.clock.now()
+        retention_s = self._copy.settings.traits.retention_s
+        if batch.unread_since is not None and retention_s is not None:
+            self.retention_left_s = batch.unread_since + retention_s - self._copy.dynamodb.clock.now()
         if batch.ended:
             self._next_stream()
         elif not self._is_old:
