@@ -18,7 +18,7 @@ from typer.main import get_command
 
 from twinrow.app.cli import app
 from twinrow.app.observe.status import Status
-from twinrow.app.observe.watch import Seen
+from twinrow.app.observe.watch import LastStatus
 from twinrow.app.serve.metrics import families
 from twinrow.state.counted import Applied
 
@@ -43,7 +43,7 @@ def metrics() -> dict[str, set[str]]:
         dynamodb_skew_s=1.0, mysql_skew_s=1.0,
     )  # fmt: skip
     found: dict[str, set[str]] = {}
-    for family in families(Seen(Status(1.0, (everything,)), "", {}), 1.0):
+    for family in families(LastStatus(Status(1.0, (everything,)), "", {}), 1.0):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     return found

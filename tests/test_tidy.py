@@ -33,15 +33,12 @@ CLASSES_DEFINED_TWICE: Final = frozenset(
         "Changed",
         "Index",
         "Paid",
-        "PutOff",
         "Seen",
-        "Settings",
         "Suspect",
     }
 )
 ALIASES_DEFINED_TWICE: Final = frozenset(
     {
-        "Level",
         "Texts",
         "Wanted",
     }

@@ -27,9 +27,8 @@ from twinrow.mysql_session import check as check_session
 from twinrow.mysql_text import without_values
 
 __all__ = [
-    "READ_TIMEOUT_S", "STATEMENT_BYTES_MAX", "VERSION_MIN", "WITHHELD_CODES", "Connection", "MySQL",
-    "MySQLError", "ServerVersion", "Settings", "tls_of", "translate",
-    "version_of",
+    "READ_TIMEOUT_S", "STATEMENT_BYTES_MAX", "VERSION_MIN", "WITHHELD_CODES", "Connection", "MySQL", "MySQLError",
+    "ServerSettings", "ServerVersion", "tls_of", "translate", "version_of",
 ]  # fmt: skip
 
 
@@ -40,7 +39,7 @@ STATEMENT_BYTES_MAX = 4_000_000
 VERSION_MIN: dict[str, tuple[int, int, int]] = {"mysql": (8, 0, 23), "mariadb": (10, 6, 0)}
 
 
-class Settings(TLSSettings, Protocol):
+class ServerSettings(TLSSettings, Protocol):
     """What a connection needs to know (config.MySQLConfig has it)."""
 
     @property
@@ -94,7 +93,7 @@ def version_of(text: str) -> ServerVersion:
     return ServerVersion(flavour, number, text)
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
+def _tls(settings: ServerSettings) -> ssl.SSLContext | None:
     if settings.ssl_mode == "DISABLED" or (settings.unix_socket and settings.ssl_mode == "PREFERRED"):
         return None
     verify = settings.ssl_mode.startswith("VERIFY")
@@ -285,7 +284,7 @@ def _set_one_by_one(connection: Connection, wanted: Sequence[Variable]) -> tuple
 class MySQL:
     """A server and database, from which connections are opened."""
 
-    def __init__(self, settings: Settings, lease_s: float = 8.0, read_timeout_s: float = READ_TIMEOUT_S) -> None:
+    def __init__(self, settings: ServerSettings, lease_s: float = 8.0, read_timeout_s: float = READ_TIMEOUT_S) -> None:
         self.settings = settings
         self.lease_s = lease_s
         self.read_timeout_s = read_timeout_s
@@ -347,7 +346,7 @@ class MySQL:
         check_session(wanted, connection.query(reading(wanted))[0], self.place)
         connection.read_clock()  # another server may stand behind the same name by now, with another clock
 
-    def _open(self, settings: Settings, context: ssl.SSLContext | None, read_timeout_s: float) -> Driver:
+    def _open(self, settings: ServerSettings, context: ssl.SSLContext | None, read_timeout_s: float) -> Driver:
         trust = trust_of(settings, self.place)
 
         def attempt(tls: ssl.SSLContext | None) -> Driver:

@@ -13,7 +13,7 @@ from tests.fixtures.shown import Shown
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.observe.status import Status
-from twinrow.app.observe.watch import Seen, StatusSource
+from twinrow.app.observe.watch import LastStatus, StatusSource
 from twinrow.app.serve.listen import Listening
 from twinrow.app.serve.metrics import STALE_S_MAX, families, not_ready, serve_metrics
 
@@ -158,7 +158,7 @@ def test_an_old_lag_is_left_out(told: Shown) -> None:
     status = told.status()
 
     def names(at: float) -> set[str]:
-        seen = Seen(status, "MySQL does not answer", {})
+        seen = LastStatus(status, "MySQL does not answer", {})
         return {sample.name for family in families(seen, at) for sample in family.samples}
 
     assert "twinrow_lag_seconds" in names(status.at + STALE_S_MAX - 1)
@@ -167,7 +167,7 @@ def test_an_old_lag_is_left_out(told: Shown) -> None:
 
 
 def test_before_the_first_status_it_is_alive_but_not_ready() -> None:
-    seen = Seen(None, "", {})
+    seen = LastStatus(None, "", {})
 
     assert not_ready(seen) == "the status has not been read yet"
     samples = [sample for family in families(seen, 1.0) for sample in family.samples]
@@ -178,7 +178,9 @@ def test_a_table_that_was_never_copied_has_no_lag(told: Shown) -> None:
     (first, *_) = told.status().tables
     new = replace(first, lag_s=None, items=None, verified=None, counted_since=None, applied=())
     at = 1.0
-    names = {sample.name for family in families(Seen(Status(at, (new,)), "", {}), at) for sample in family.samples}
+    names = {
+        sample.name for family in families(LastStatus(Status(at, (new,)), "", {}), at) for sample in family.samples
+    }
 
     assert {"twinrow_rows", "twinrow_phase"} <= names
     assert names.isdisjoint({"twinrow_lag_seconds", "twinrow_items", "twinrow_links_paid_total"})
@@ -189,7 +191,7 @@ def test_a_table_that_nobody_copies_any_more_claims_nothing(shown: Shown) -> Non
     shown.add(["killed", "ended"], running=False)
     shown.change("killed", ended_at=None)
     status = shown.status()
-    text = [sample for family in families(Seen(status, "", {}), status.at) for sample in family.samples]
+    text = [sample for family in families(LastStatus(status, "", {}), status.at) for sample in family.samples]
     samples = {(sample.name, sample.labels.get("table"), sample.labels.get("phase")): sample.value for sample in text}
 
     assert samples[("twinrow_phase", "killed", "STOPPED")] == 1
@@ -198,10 +200,10 @@ def test_a_table_that_nobody_copies_any_more_claims_nothing(shown: Shown) -> Non
     for name in ("lag_seconds", "backlog", "in_step", "as_of_timestamp_seconds"):
         assert (f"twinrow_{name}", "killed", None) not in samples, name
         assert (f"twinrow_{name}", "ended", None) in samples, name
-    later = [s for family in families(Seen(status, "", {}), status.at + STALE_S_MAX + 5) for s in family.samples]
+    later = [s for family in families(LastStatus(status, "", {}), status.at + STALE_S_MAX + 5) for s in family.samples]
     assert "twinrow_lag_seconds" not in {sample.name for sample in later}, "a flat 0 while nobody copies"
     assert [samples[("twinrow_running", table, None)] for table in ("killed", "ended")] == [0, 0]
-    assert not_ready(Seen(status, "", {})) == "killed is STOPPED: no sync is running"
+    assert not_ready(LastStatus(status, "", {})) == "killed is STOPPED: no sync is running"
 
 
 def test_a_sync_that_hangs_is_not_ready(shown: Shown) -> None:
@@ -209,4 +211,4 @@ def test_a_sync_that_hangs_is_not_ready(shown: Shown) -> None:
     shown.add(["reviews"])
     shown.change("reviews", read_at=1.0)
 
-    assert not_ready(Seen(shown.status(), "", {})) == "reviews: the sync has not told lately how the copy stands"
+    assert not_ready(LastStatus(shown.status(), "", {})) == "reviews: the sync has not told lately how the copy stands"

@@ -13,7 +13,7 @@ from twinrow import clock
 from twinrow.app.terminal import say
 from twinrow.app.typed import in_text
 
-Level = Literal["debug", "info", "warning", "error"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 REPEAT_S = 60.0
 """A table that waits says why at once, and again after so long, not at every try."""
 TROUBLE_REPEAT_S = 3600.0
@@ -31,7 +31,7 @@ class Log:
         self._lock = threading.Lock()
         self._said: dict[tuple[str, str], float] = {}
 
-    def event(self, level: Level, event: str, table: str, text: str) -> None:
+    def event(self, level: LogLevel, event: str, table: str, text: str) -> None:
         """Say it. `debug` is only said with --verbose."""
         if level == "debug" and not self._verbose:
             return

@@ -27,7 +27,7 @@ __all__ = ["Status", "TableStatus", "collect", "span"]
 
 
 @dataclass(frozen=True, slots=True)
-class PutOff:
+class DeferredColumn:
     """An attribute of which rows show a rounded value or NULL until its column is there, or wide enough.
 
     Since `age_s` seconds, for the reason `why`; `rows` counts writes of such rows. Extra holds each value exactly.
@@ -110,7 +110,7 @@ class TableStatus:
     links_per_s: float | None = 0.0
     read_units_per_s: float | None = 0.0
     write_units_per_s: float | None = 0.0
-    put_off: tuple[PutOff, ...] = ()
+    put_off: tuple[DeferredColumn, ...] = ()
     dynamodb_skew_s: float | None = None
     mysql_skew_s: float | None = None
     mixed: tuple[MixedColumn, ...] = ()
@@ -244,7 +244,7 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         dynamodb_skew_s=told.dynamodb_skew_s,
         mysql_skew_s=told.mysql_skew_s,
         mixed=mixed,
-        put_off=tuple(PutOff(one.attribute, round(one.age_s, 3), one.why, one.rows) for one in counts.put_off),
+        put_off=tuple(DeferredColumn(one.attribute, round(one.age_s, 3), one.why, one.rows) for one in counts.put_off),
         **_rates(told, standing),
     )
 

@@ -30,7 +30,7 @@ SESSION_WAIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LastStatus:
     """The last status that could be read (None: none yet), and why it cannot be read now (empty: it can).
 
     `ended` holds why a table's sync ended in this process, by table: a refusal to start stands nowhere else.
@@ -80,13 +80,13 @@ class StatusSource:
         self._over.set()
         self._thread.join()
 
-    def latest(self) -> Seen:
+    def latest(self) -> LastStatus:
         """What was read last."""
         trouble = self._trouble
         silent_s = clock.monotonic() - self._answered_at
         if not trouble and silent_s > SILENT_S_MAX:
             trouble = f"{self._mysql.place}: has not answered for {silent_s:.0f} s"
-        return Seen(self._status, trouble, dict(self._ended), silent_s)
+        return LastStatus(self._status, trouble, dict(self._ended), silent_s)
 
     def body(self) -> bytes:
         """The same as one JSON document: `{"now", "trouble", "ended", "mending", "option", "status"}`.

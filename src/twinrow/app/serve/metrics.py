@@ -19,7 +19,7 @@ from starlette.routing import Route
 import twinrow
 from twinrow.app.observe.standing import STOPPED
 from twinrow.app.observe.status import Status, TableStatus
-from twinrow.app.observe.watch import Seen, StatusSource
+from twinrow.app.observe.watch import LastStatus, StatusSource
 from twinrow.app.serve.listen import Listening, parse_address
 from twinrow.clock import Stop
 from twinrow.state.tables import Phase
@@ -93,7 +93,7 @@ class StatusCollector(Collector):
         return families(seen, seen.now)
 
 
-def families(seen: Seen, at: float) -> Iterator[Metric]:
+def families(seen: LastStatus, at: float) -> Iterator[Metric]:
     """The metrics of a status at the moment `at`; without a status only those of the process itself."""
     yield InfoMetricFamily("twinrow_build", "The Twinrow that answers.", {"version": twinrow.__version__})
     yield GaugeMetricFamily("twinrow_mysql_readable", "Whether the status could be read just now.", not seen.trouble)
@@ -191,7 +191,7 @@ def _capacity(status: Status) -> Iterator[Metric]:
     yield from (most, share)
 
 
-def not_ready(seen: Seen) -> str:
+def not_ready(seen: LastStatus) -> str:
     """Why this process does not do its work now; empty when it does."""
     if seen.trouble:
         return seen.trouble
