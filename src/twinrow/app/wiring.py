@@ -1,4 +1,4 @@
-"""The only place that constructs: from a configuration to settings, budgets, servers and copies."""
+"""From a configuration to settings, budgets, doors and copies: the first thing that a command builds."""
 
 from __future__ import annotations
 

@@ -1,1 +1,5 @@
-"""What Twinrow remembers, kept in MySQL beside the rows: positions, leases, debts, dead letters."""
+"""What Twinrow remembers, a file a table, in MySQL beside the rows: positions, leases, pending links, dead letters.
+
+In: a transaction, or a session. Out: what was remembered, as frozen records.
+Not to be touched: names of tables and columns stay; new ones go into `meta` as definition and as migration.
+"""

@@ -1,1 +1,5 @@
-"""The commands, a file each; what they need is imported when they run, so that every one starts fast."""
+"""The commands, a file each.
+
+In: options. Out: what the other rooms return, printed as text or JSON, and an exit code.
+Not to be touched: a command imports what it needs when it runs, so that every one starts fast.
+"""
