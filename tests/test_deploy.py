@@ -20,7 +20,7 @@ from twinrow.app.cli import app
 from twinrow.app.observe.status import Status
 from twinrow.app.observe.watch import LastStatus
 from twinrow.app.serve.metrics import families
-from twinrow.state.counted import Applied
+from twinrow.state.counted import AppliedCount
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEPLOY = PROJECT / "deploy"
@@ -39,7 +39,7 @@ def metrics() -> dict[str, set[str]]:
     everything = table_status(
         backlog=1, lag_s=1.0, unlinked=1, links_refused=1, dead_letters=1, gaps=1, rechecks=1, reconcile_share=0.5,
         reconciled_at=1.0, retention_left_s=1.0, verified={"at": 1.0, **counts}, counted_since=1.0,
-        applied=(Applied("PUT", "STREAM", 1),), read_units_max=1.0, write_units_max=1.0,
+        applied=(AppliedCount("PUT", "STREAM", 1),), read_units_max=1.0, write_units_max=1.0,
         dynamodb_skew_s=1.0, mysql_skew_s=1.0,
     )  # fmt: skip
     found: dict[str, set[str]] = {}

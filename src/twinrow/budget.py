@@ -13,6 +13,8 @@ HALVE_EVERY_S = 1.0
 RECOVER_PER_S = 0.05
 RATE_SHARE_MIN = 1 / 64
 WAIT_S_MAX = 1.0
+BUDGET_WAIT_S = 0.5
+"""The longest that one step waits for a budget: stream, index and links beside it are not held up for longer."""
 
 
 class Spending(Protocol):

@@ -15,7 +15,7 @@ from twinrow.app.observe.status import Status, TableStatus
 from twinrow.app.output import sync_view
 from twinrow.app.output.progress import Bars
 from twinrow.app.output.sync_view import SyncView
-from twinrow.state.counted import Applied
+from twinrow.state.counted import AppliedCount
 from twinrow.workers.run import TableRun
 
 Look = Callable[[TableStatus], list[str]]
@@ -97,7 +97,7 @@ def test_an_item_counts_once_in_the_progress() -> None:
 
     view = SyncView(Log(as_json=False, verbose=False), Told("items"), once=True)
     view.watch({name: cast(TableRun, SimpleNamespace(counted_since=1.0, waits="")) for name in ("reviews", "orders")})
-    brought = (Applied("PUT", "SCAN", 90), Applied("PUT", "PENDING", 100), Applied("PUT", "RECHECK", 7))
+    brought = (AppliedCount("PUT", "SCAN", 90), AppliedCount("PUT", "PENDING", 100), AppliedCount("PUT", "RECHECK", 7))
     look(table_status(counted_since=1.0, applied=brought))
     look(table_status(table="orders", phase="SNAPSHOT", rows=90, items=100, counted_since=1.0))
     look(table_status(table="orders", rows=100, items=100, counted_since=1.0, applied=brought))

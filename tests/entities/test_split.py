@@ -10,7 +10,7 @@ from tests.entities.reading import LAW, WITH_ANSWERS, items_of, split_of, table_
 from tests.entities.test_route import items, rules
 
 from twinrow.change import Item
-from twinrow.entities.columns import Index, PartColumn, indexes, part_columns, shared_parts, snake_case, value_table
+from twinrow.entities.columns import PartColumn, PartIndex, indexes, part_columns, shared_parts, snake_case, value_table
 from twinrow.entities.doubts import hidden, without_items
 from twinrow.entities.part import Part
 from twinrow.entities.route import router
@@ -216,10 +216,10 @@ def test_parts_that_entities_share_are_indexed_in_each() -> None:
     assert shared_parts(split) == {"customer_id"}
     orders, customers, _ = split.entities
     parts = part_columns(orders.parts)
-    shared = Index("_twinrow_index_customer_id", "customer_id", True)
-    day = Index("_twinrow_index_day", "day", False)
+    shared = PartIndex("_twinrow_index_customer_id", "customer_id", True)
+    day = PartIndex("_twinrow_index_day", "day", False)
     assert indexes(split, orders, parts, {}) == ((shared, day), ("total",))
-    total = Index("_twinrow_index_total_1", "total_1", False)
+    total = PartIndex("_twinrow_index_total_1", "total_1", False)
     assert indexes(split, orders, parts, {"total": "total_1"}) == ((shared, day, total), ())
     assert indexes(split, customers, part_columns(customers.parts), {})[0] == (shared,)
 

@@ -9,7 +9,7 @@ from twinrow.dynamodb_wire import StatementAnswer
 from twinrow.errors import Throttled, Transient
 from twinrow.link import settle
 from twinrow.link.fruitless import TOLD_CALLS, FruitlessCalls
-from twinrow.link.settle import ClearMarkAlone, Later, Meaning, Outcome, Recheck, Refused, Settled, Step
+from twinrow.link.settle import CallOutcome, ClearMarkAlone, Later, Meaning, Recheck, Refused, Settled, Step
 from twinrow.state.outbox import NO_DIGEST, Debt
 
 OWN = frozenset({"id", "mark"})
@@ -102,7 +102,7 @@ FIRST_LOOK = settle.RECHECK_FIRST_S
     ],
 )  # fmt: skip
 def test_each_meaning_has_its_steps(of: Debt, answer: StatementAnswer, steps: tuple[Step, ...]) -> None:
-    assert settle.settle([of], [answer], OWN, calls()) == Outcome(steps)
+    assert settle.settle([of], [answer], OWN, calls()) == CallOutcome(steps)
 
 
 def test_the_answers_of_one_call_are_settled_each_for_itself_and_settled_links_come_first() -> None:

@@ -17,7 +17,7 @@ from twinrow.config import parse
 from twinrow.errors import Broken, ConfigError
 from twinrow.sync import mass_delete
 from twinrow.sync.copy import Copy
-from twinrow.sync.seen import Seen
+from twinrow.sync.seen import SeenRows
 
 ITEMS = 150
 LEFT = 30
@@ -143,7 +143,7 @@ def test_items_that_came_after_the_scan_had_passed_are_not_gone(
 ) -> None:
     """Most rows are of new items: no scan has met them, and a consistent read finds them."""
     copying = _copied(make_copying)
-    monkeypatch.setattr(Seen, "__contains__", lambda self, row_id: False)
+    monkeypatch.setattr(SeenRows, "__contains__", lambda self, row_id: False)
     ran = copying.once_well()
     assert ran.requests["batch_get_item"] >= 2
     copying.assert_equal(items=ITEMS)

@@ -9,7 +9,7 @@ import pytest
 
 from twinrow.sync.compare import ABSENT, Difference
 from twinrow.verify import suspects
-from twinrow.verify.suspects import IMAGES_A_SUSPECT_MAX, AtLock, Moment, Running, Sight, Suspect, Suspects
+from twinrow.verify.suspects import IMAGES_A_SUSPECT_MAX, AtLock, Moment, ObservedKey, Running, Sight, Suspects
 from twinrow.verify.verdict import Verdict
 
 KEY = b"k" * 16
@@ -25,8 +25,8 @@ def _sight(image: bytes, row: bytes, shown: bytes | None, *found: Difference) ->
     return Sight(image, row, shown, found or (DIFFERENT,))
 
 
-def _seen(*sights: Sight) -> Suspect:
-    suspect = Suspect(KEY, {}, False)
+def _seen(*sights: Sight) -> ObservedKey:
+    suspect = ObservedKey(KEY, {}, False)
     for second, one in enumerate(sights):
         suspect.see(one, _at(second))
     return suspect
@@ -48,7 +48,7 @@ def test_absence_is_an_image() -> None:
 
 
 def test_the_images_of_an_item_are_bounded_and_the_latest_are_kept() -> None:
-    suspect = Suspect(KEY, {}, False)
+    suspect = ObservedKey(KEY, {}, False)
     for number in range(10 * IMAGES_A_SUSPECT_MAX):
         suspect.remember(b"%d" % number)
     assert len(suspect.images) == IMAGES_A_SUSPECT_MAX

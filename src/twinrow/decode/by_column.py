@@ -22,7 +22,7 @@ from twinrow.schema.table import Column
 
 _UNUSUAL: Final = (ValueError, TypeError, AttributeError, KeyError)
 
-Texts = Sequence[str | None]
+CellTexts = Sequence[str | None]
 """Cells in the order of the items; None is NULL."""
 
 
@@ -31,8 +31,8 @@ class PageTexts:
     """A page's rows: fingerprints in hexadecimal, cells by column, extra (None: no row has any), what was kept."""
 
     keys: list[str]
-    columns: list[Texts]
-    extras: Texts | None
+    columns: list[CellTexts]
+    extras: CellTexts | None
     kept: list[AttributeValue | None]
 
 
@@ -82,7 +82,7 @@ class ColumnDecoder:
         payloads = [list(map(get, items)) for get in self._key_payloads]
         return [one.hex() for one in fingerprints_of(self._decoder.schema.keys, payloads)]
 
-    def _column(self, items: list[Any], number: int, apart: dict[int, Item]) -> Texts:
+    def _column(self, items: list[Any], number: int, apart: dict[int, Item]) -> CellTexts:
         cell_of, payload_of, at_once, _ = self._columns[number]
         if at_once is not None:
             try:

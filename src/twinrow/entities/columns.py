@@ -29,7 +29,7 @@ class PartColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class Index:
+class PartIndex:
     """An ordinary index on one column; `shared`: a part that other entities have, too, which makes the JOIN quick."""
 
     name: str
@@ -62,14 +62,16 @@ def shared_parts(split: Split) -> frozenset[str]:
 
 def indexes(
     split: Split, entity: Entity, parts: Sequence[PartColumn], columns: Mapping[str, str]
-) -> tuple[tuple[Index, ...], tuple[str, ...]]:
+) -> tuple[tuple[PartIndex, ...], tuple[str, ...]]:
     """Return the indexes of an entity's table, and the names in `index` that have no column yet.
 
     `columns` maps the attributes to their columns. A name in `index` is a part before it is an attribute.
     """
     shared = shared_parts(split)
     found = {
-        one.column: Index(index_name(one.column), one.column, True) for one in parts if fold(one.part.name) in shared
+        part.column: PartIndex(index_name(part.column), part.column, True)
+        for part in parts
+        if fold(part.part.name) in shared
     }
     by_part = {one.part.name: one.column for one in parts}
     waiting = []
@@ -78,7 +80,7 @@ def indexes(
         if column is None:
             waiting.append(name)
         else:
-            found.setdefault(column, Index(index_name(column), column, False))
+            found.setdefault(column, PartIndex(index_name(column), column, False))
     return tuple(found.values()), tuple(waiting)
 
 

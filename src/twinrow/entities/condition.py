@@ -16,7 +16,7 @@ from typing import Final
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.number import canonical_number, exact_decimal
 from twinrow.entities.part import Part
-from twinrow.entities.settings import Scalar, Wanted, WantedConfig, When
+from twinrow.entities.settings import Scalar, WantedConfig, WantedValue, When
 from twinrow.entities.template import Template, Texts, matcher, parse_template
 
 CLAUSES_MAX: Final = 500
@@ -101,7 +101,7 @@ def _choices(tests: list[Test]) -> Iterator[list[Test]]:
             yield [AnyOf(first.attribute, (one,)), *others]
 
 
-def _tests(attribute: str, wanted: Wanted, *, filtering: bool) -> list[Test]:
+def _tests(attribute: str, wanted: WantedValue, *, filtering: bool) -> list[Test]:
     """The tests of one attribute, never none."""
     try:
         if not isinstance(wanted, WantedConfig):

@@ -39,8 +39,8 @@ class Target:
     by_value: bool = False
 
 
-Texts = tuple[str | None, ...]
-Routed = tuple[Target, Texts]
+PartTexts = tuple[str | None, ...]
+Routed = tuple[Target, PartTexts]
 Route = Callable[[Item], Routed]
 """Takes an item; gives its target and the text of each of the target's parts, None where the item has none."""
 
@@ -66,7 +66,7 @@ def router(split: Split, tables: Mapping[str, str] | None = None) -> Route:
     return guarded
 
 
-def part_values(target: Target, texts: Texts) -> tuple[tuple[SqlValue, ...], tuple[str, ...]]:
+def part_values(target: Target, texts: PartTexts) -> tuple[tuple[SqlValue, ...], tuple[str, ...]]:
     """Return what the columns of the parts show, and the names of the parts whose text does not read as its type."""
     values: list[SqlValue] = []
     unread: list[str] = []

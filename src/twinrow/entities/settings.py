@@ -36,8 +36,8 @@ class WantedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     high: Annotated[Scalar | None, _told("Less than this.")] = msgspec.field(default=None, name="to")
 
 
-Wanted = Scalar | list[Scalar] | WantedConfig
-When = dict[str, Wanted]
+WantedValue = Scalar | list[Scalar] | WantedConfig
+When = dict[str, WantedValue]
 
 
 class EntityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,7 +86,7 @@ class SplitKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 KEYS: Final = frozenset(SplitKeys.__struct_fields__)
-_NAMED: Final[dict[str, Any]] = {"when": Wanted, "where": Wanted, "extract": str, "columns": ColumnConfig}
+_NAMED: Final[dict[str, Any]] = {"when": WantedValue, "where": WantedValue, "extract": str, "columns": ColumnConfig}
 """Keys that hold attributes, and what they hold of each; msgspec says `[...]` where it means one of them."""
 
 

@@ -108,7 +108,7 @@ Step = Settled | Later | Recheck | Refused | ClearMarkAlone
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CallOutcome:
     """What the answers of one call ask for, in this order.
 
     `trouble` says why the links of the whole table wait ("" while they do not), `denied` the same where a right is
@@ -155,7 +155,7 @@ def meaning(link: Debt, answer: StatementAnswer, own: frozenset[str]) -> Meaning
 
 def settle(
     links: Sequence[Debt], answers: Sequence[StatementAnswer], own: frozenset[str], calls: FruitlessCalls
-) -> Outcome:
+) -> CallOutcome:
     """The steps for one call's answers, and why the table's links wait. `calls` remembers what settled nothing."""
     found: dict[Meaning, list[tuple[Debt, StatementAnswer]]] = {one: [] for one in Meaning}
     for link, answer in zip(links, answers, strict=True):
@@ -171,16 +171,16 @@ def settle(
     changed = links_of(Meaning.OTHER_IMAGE)
     steps += [Recheck(changed, ITEM_CHANGED)] if changed else []
     not_written = found[Meaning.CONDITION_FAILED] + found[Meaning.NOT_KNOWN]
-    failed = _not_written(not_written, calls) if not_written else Outcome(())
+    failed = _not_written(not_written, calls) if not_written else CallOutcome(())
     steps += failed.steps
     silent = links_of(Meaning.UNANSWERED)
     steps += _unanswered(silent, calls) if silent else ()
     later = found[Meaning.LATER]
     if not later:
-        return Outcome(tuple(steps), failed.trouble)
+        return CallOutcome(tuple(steps), failed.trouble)
     steps.append(_later([link for link, _ in later], calls))
     denied = [answer for _, answer in later if answer.code in NO_RIGHTS]
-    return Outcome(
+    return CallOutcome(
         tuple(steps),
         failed.trouble or _refusal(later[-1][1]),
         denied=_refusal(denied[-1]) if denied else "",
@@ -190,27 +190,27 @@ def settle(
 
 def settle_mark_alone(
     refused: ClearMarkAlone, answer: StatementAnswer, own: frozenset[str], calls: FruitlessCalls
-) -> Outcome:
+) -> CallOutcome:
     """The steps for the answer to a mark that was cleared without its id."""
     link = refused.link
     found = meaning(link, answer, own)
     if found is Meaning.NOT_SENT:
-        return Outcome(())  # still pending, and refused again by then
+        return CallOutcome(())  # still pending, and refused again by then
     if found is Meaning.UNANSWERED:
-        return Outcome(_unanswered([link], calls))
+        return CallOutcome(_unanswered([link], calls))
     if found is Meaning.SETTLED:
-        return Outcome((Refused(link, _reason(refused.answer)),))
+        return CallOutcome((Refused(link, _reason(refused.answer)),))
     if found is Meaning.OTHER_IMAGE:
-        return Outcome((Recheck([link], ITEM_CHANGED),))
+        return CallOutcome((Recheck([link], ITEM_CHANGED),))
     told = refused.answer if found is Meaning.CONDITION_FAILED else answer
     return _not_written([(link, told)], calls)
 
 
-def settle_no_answer(links: Sequence[Debt], trouble: Transient, calls: FruitlessCalls) -> Outcome:
+def settle_no_answer(links: Sequence[Debt], trouble: Transient, calls: FruitlessCalls) -> CallOutcome:
     """The steps for a call without an answer: its writes may have happened. Throttled as a whole: they have not."""
     if isinstance(trouble, Throttled):
-        return Outcome((_later(links, calls),), str(trouble), throttled=True)
-    return Outcome(_unanswered(links, calls), str(trouble))
+        return CallOutcome((_later(links, calls),), str(trouble), throttled=True)
+    return CallOutcome(_unanswered(links, calls), str(trouble))
 
 
 def written_again(links: Sequence[Debt]) -> tuple[Recheck, ...]:
@@ -232,11 +232,11 @@ def _later(links: Sequence[Debt], calls: FruitlessCalls) -> Later:
     return Later(links, calls.back_off(max(link.attempts for link in links) + 1, POSTPONE_S_MAX))
 
 
-def _not_written(failed: Sequence[tuple[Debt, StatementAnswer]], calls: FruitlessCalls) -> Outcome:
+def _not_written(failed: Sequence[tuple[Debt, StatementAnswer]], calls: FruitlessCalls) -> CallOutcome:
     """Calls that changed nothing: a condition that failed, or an answer of which it is not known what it means."""
     steps, most = _looked_at_again([link for link, _ in failed], ITEM_CHANGED, calls)
     told = next((answer for _, answer in failed if answer.code not in CONDITION_FAILED), None)
-    return Outcome(steps, _refusal(told) if told is not None and most >= TOLD_CALLS else "")
+    return CallOutcome(steps, _refusal(told) if told is not None and most >= TOLD_CALLS else "")
 
 
 def _unanswered(links: Sequence[Debt], calls: FruitlessCalls) -> tuple[Step, ...]:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from twinrow import clock
-from twinrow.budget import Budget
+from twinrow.budget import BUDGET_WAIT_S, Budget
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_wire import StatementAnswer
@@ -19,14 +19,13 @@ from twinrow.link import settle
 from twinrow.link.fruitless import FruitlessCalls
 from twinrow.link.queue import CALLS_AT_ONCE_MAX, LinkQueue, LinkView
 from twinrow.link.send import LinkWriter
-from twinrow.link.settle import ClearMarkAlone, Later, Outcome, Recheck, Refused, Settled, Step
+from twinrow.link.settle import CallOutcome, ClearMarkAlone, Later, Recheck, Refused, Settled, Step
 from twinrow.link.update import LinkRules
 from twinrow.mysql import Connection, MySQL
 from twinrow.retry import back_off_s
 from twinrow.state import foreign_link, outbox, recheck
 from twinrow.state.outbox import Debt
 
-BUDGET_WAIT_S = 0.5
 SETTLE_TRIES_MAX = 8
 """So often a deadlock with the writer is met in one settlement before the table's run begins anew."""
 
@@ -276,7 +275,7 @@ class Linker:
         self._table.counters.links_refused += sum(isinstance(one, Refused | ClearMarkAlone) for one in outcome.steps)
         self._take(outcome)
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: CallOutcome) -> None:
         """Say why the links wait, and do what follows from the answers."""
         if outcome.throttled:
             self._table.write_budget.throttled()

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 
-class Applied(msgspec.Struct, frozen=True):
+class AppliedCount(msgspec.Struct, frozen=True):
     """How many changes of one kind (PUT, DELETE) and origin (SCAN, STREAM, PENDING, RECHECK) became rows."""
 
     kind: str
@@ -38,7 +38,7 @@ class Counted(msgspec.Struct, frozen=True):
     """
 
     since: float
-    applied: tuple[Applied, ...] = ()
+    applied: tuple[AppliedCount, ...] = ()
     links_paid: int = 0
     links_refused: int = 0
     rechecked: int = 0

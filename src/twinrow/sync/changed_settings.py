@@ -44,7 +44,7 @@ def summary(settings: Settings) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangedSettings:
     """How the settings of today, and the DynamoDB table they lead to, differ from what a copy was made from."""
 
     before: dict[str, Any]
@@ -71,9 +71,10 @@ class Changed:
 
 def changed(
     connection: Connection, settings: Settings, description: TableDescription, registered: Registered
-) -> Changed:
+) -> ChangedSettings:
     """Compare with what the register says."""
-    return Changed(registered.settings, summary(settings), source.is_another(connection, description, registered))
+    other = source.is_another(connection, description, registered)
+    return ChangedSettings(registered.settings, summary(settings), other)
 
 
 def refuse(copy: Copy, description: TableDescription, registered: Registered) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from twinrow import clock
+from twinrow.budget import BUDGET_WAIT_S
 from twinrow.change import Item
 from twinrow.dynamodb import GET_ITEMS_MAX
 from twinrow.errors import Throttled
@@ -16,10 +17,7 @@ from twinrow.state import lease
 from twinrow.sync import mass_delete, source
 from twinrow.sync.compare import Comparer, Difference
 from twinrow.sync.copy import Copy
-from twinrow.sync.seen import Seen
-
-BUDGET_WAIT_S = 0.5
-"""So long a step waits for the read budget; then the table's thread does what else there is."""
+from twinrow.sync.seen import SeenRows
 
 Stage = Literal["count", "ask", "suspect", "through"]
 Suspect = Callable[[list[tuple[bytes, Item]]], None]
@@ -35,7 +33,7 @@ class LonelyRows:
     """
 
     def __init__(
-        self, copy: Copy, seen: Seen, until: int, suspect: Suspect, on_decided: Callable[[], None], *, decided: bool
+        self, copy: Copy, seen: SeenRows, until: int, suspect: Suspect, on_decided: Callable[[], None], *, decided: bool
     ) -> None:
         self._copy = copy
         self._seen = seen

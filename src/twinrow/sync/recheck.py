@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twinrow.budget import BUDGET_WAIT_S
 from twinrow.change import Change, Item
 from twinrow.dynamodb import GET_ITEMS_MAX, UNANSWERED
 from twinrow.errors import Throttled
@@ -15,8 +16,6 @@ from twinrow.sync.compare import Comparer, expired
 from twinrow.sync.copy import Copy
 
 KEYS_A_TRANSACTION_MAX = GET_ITEMS_MAX
-BUDGET_WAIT_S = 0.5
-"""So long a step waits for the read budget; what is done beside (stream, poll, links) is not held up for longer."""
 
 
 def recheck_some(copy: Copy) -> tuple[int, Applied | None]:

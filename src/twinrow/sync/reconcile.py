@@ -19,7 +19,7 @@ from twinrow.sync.compare import Comparer, Difference
 from twinrow.sync.compare_page import PageComparer
 from twinrow.sync.copy import Copy
 from twinrow.sync.lonely import LonelyRows
-from twinrow.sync.seen import Seen
+from twinrow.sync.seen import SeenRows
 
 PART = "reconcile:"
 CAUSE = "reconcile"
@@ -47,7 +47,7 @@ class Reconcile:
         self._scan: ParallelScan | None = None
         self._comparer: Comparer | None = None
         self._pages: PageComparer | None = None
-        self._seen = Seen()
+        self._seen = SeenRows()
         self._pass_at = self._read_from = 0.0
         self._gaps_up_to = 0
         self._rows: LonelyRows | None = None
@@ -130,7 +130,7 @@ class Reconcile:
         source.look(copy)
         known = checkpoint.load(copy.writer, copy.table, PART)
         info = known.get(checkpoint.RECONCILE_BEGUN)
-        self._seen, self._rows, self._suspected, self._settling = Seen(), None, info is not None, None
+        self._seen, self._rows, self._suspected, self._settling = SeenRows(), None, info is not None, None
         self._is_decided = info is not None and info.done
         positions: dict[int, Item | None] = dict.fromkeys(range(self._segments))
         if info is not None and info.position:

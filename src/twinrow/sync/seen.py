@@ -8,7 +8,7 @@ BLOCK_IDS = 65_536
 BLOCK_BYTES = BLOCK_IDS // 8
 
 
-class Seen:
+class SeenRows:
     """A set of row ids: 125 KB for a million rows, whatever the rows hold."""
 
     def __init__(self) -> None:

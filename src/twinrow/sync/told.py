@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from twinrow import clock
-from twinrow.state.counted import Applied, Counted, Rates
+from twinrow.state.counted import AppliedCount, Counted, Rates
 from twinrow.sync.copy import Copy
 
 RATE_WINDOW_S = 5.0
@@ -31,7 +31,7 @@ class Teller:
         puts, deletes = (sum(count for (kind, _), count in applied if kind == which) for which in ("PUT", "DELETE"))
         return Counted(
             since=self.since,
-            applied=tuple(Applied(kind, origin, count) for (kind, origin), count in applied),
+            applied=tuple(AppliedCount(kind, origin, count) for (kind, origin), count in applied),
             links_paid=counters.links_paid,
             links_refused=counters.links_refused,
             rechecked=counters.rechecked,

@@ -20,6 +20,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from twinrow import clock
+from twinrow.budget import BUDGET_WAIT_S
 from twinrow.change import Item
 from twinrow.dynamodb import GET_ITEMS_MAX
 from twinrow.errors import Transient
@@ -39,8 +40,6 @@ MOVES_BEFORE_LOCK = 4
 """So often a suspect has moved between two looks before the sync is kept waiting for it."""
 LOCKS_A_LOOK_MAX = 5
 """Each keeps writers away for one BatchGetItem of at most GET_ITEMS_MAX keys; between two of them they go on."""
-BUDGET_WAIT_S = 0.5
-"""The read budget is waited for before the lock, not under it, and no longer than this at a time."""
 SETTLE_S_MIN = 0.6
 SETTLE_S_MAX = 60.0
 """So long a suspect whose two sides do not move is given to a sync that runs, to catch up with it."""
@@ -85,7 +84,7 @@ class AtLock:
 
 
 @dataclass(slots=True)
-class Suspect:
+class ObservedKey:
     """A key under observation, with the latest images of its item."""
 
     hash: bytes
@@ -142,7 +141,7 @@ class Running:
     caught_up_at: float
     waiting: set[bytes]
 
-    def had_time(self, suspect: Suspect, at: Moment) -> bool:
+    def had_time(self, suspect: ObservedKey, at: Moment) -> bool:
         """Whether it has read everything up to the time since which the suspect stands still, and could write it."""
         still_s = at.monotonic - suspect.still_since.monotonic
         if still_s < SETTLE_S_MIN:
@@ -172,7 +171,7 @@ class Suspects:
         self._reader = reader
         self._table = reader.settings.table
         self._on_difference = on_difference
-        self._suspects: dict[bytes, Suspect] = {}
+        self._suspects: dict[bytes, ObservedKey] = {}
         self._schema_version = -1
         self._pages: PageComparer | None = None
         self.comparer = self._new_comparer()
@@ -196,7 +195,7 @@ class Suspects:
         """
         for one in found:
             known = self._of_key(one) if one.orphan else one
-            suspect = self._suspects.setdefault(one.hash, Suspect(one.hash, known.key, known.orphan))
+            suspect = self._suspects.setdefault(one.hash, ObservedKey(one.hash, known.key, known.orphan))
             if item_was_seen:
                 suspect.remember(one.image)
         if len(self._suspects) >= SUSPECTS_A_ROUND_MAX:
@@ -226,7 +225,7 @@ class Suspects:
             if self._suspects:
                 self._reader.stop.wait(LOOK_WAIT_S)
 
-    def _judge(self, suspect: Suspect, sight: Sight, look: Look, verdict: Verdict) -> None:
+    def _judge(self, suspect: ObservedKey, sight: Sight, look: Look, verdict: Verdict) -> None:
         found, running, at = sight.found, look.running, look.at
         row_still_s = at.monotonic - suspect.row_still_since.monotonic
         if suspect.is_equal(sight):
@@ -284,7 +283,7 @@ class Suspects:
         rows = self.comparer.all_rows(hashes)
         return {one: self._sight(self._suspects[one], by_hash.get(one), rows.get(one, [])) for one in hashes}
 
-    def _sight(self, suspect: Suspect, item: Item | None, rows: Sequence[StoredRow]) -> Sight:
+    def _sight(self, suspect: ObservedKey, item: Item | None, rows: Sequence[StoredRow]) -> Sight:
         comparer = self.comparer
         row, seconds = comparer.one_of(item, rows)
         own: Difference | None = None
@@ -308,6 +307,7 @@ class Suspects:
             if one.locked is None and one.moves >= MOVES_BEFORE_LOCK and one.still_since is at and not one.orphan
         ]
         for first in range(0, min(len(hot), LOCKS_A_LOOK_MAX * GET_ITEMS_MAX), GET_ITEMS_MAX):
+            # Before the lock, not under it: the wait would block whoever writes the row.
             if not self._reader.budget.ready(self._reader.stop, BUDGET_WAIT_S):
                 return
             try:

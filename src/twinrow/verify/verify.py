@@ -10,7 +10,7 @@ from twinrow.change import Item
 from twinrow.errors import Transient
 from twinrow.state import dead_letter
 from twinrow.sync.compare import Difference
-from twinrow.sync.seen import Seen
+from twinrow.sync.seen import SeenRows
 from twinrow.verify.reading import Reader, patiently
 from twinrow.verify.suspects import Suspects
 from twinrow.verify.verdict import Verdict
@@ -31,7 +31,7 @@ def verify_table(
     began = clock.monotonic()
     settings = reader.settings
     description = patiently(reader, lambda: reader.dynamodb.describe(settings.table))
-    verdict, seen, suspects = Verdict(settings.table), Seen(), Suspects(reader, on_difference)
+    verdict, seen, suspects = Verdict(settings.table), SeenRows(), Suspects(reader, on_difference)
     segments = segments_for(description.bytes, settings.segments)
     scan = ParallelScan(
         reader.dynamodb, settings.table, segments, dict.fromkeys(range(segments)), reader.budget, reader.stop

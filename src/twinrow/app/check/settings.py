@@ -36,7 +36,7 @@ def look(copy: Copy, description: TableDescription, registered: Registered | Non
     return Finding(table, NAME, "ok", f"changed, applied at the next start: {', '.join(names)}{mended}")
 
 
-def _changed(copy: Copy, description: TableDescription, registered: Registered) -> changed_settings.Changed:
+def _changed(copy: Copy, description: TableDescription, registered: Registered) -> changed_settings.ChangedSettings:
     try:
         return changed_settings.changed(copy.writer, copy.settings, description, registered)
     finally:

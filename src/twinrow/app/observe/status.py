@@ -19,7 +19,7 @@ from twinrow.config import TableConfig
 from twinrow.mysql import Connection
 from twinrow.schema.table import from_json
 from twinrow.state import counted, meta, overview, tables
-from twinrow.state.counted import Applied, Counted, Rates
+from twinrow.state.counted import AppliedCount, Counted, Rates
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
 
@@ -95,7 +95,7 @@ class TableStatus:
     not_taken: int = 0
     schema_version: int = 0
     counted_since: float | None = None
-    applied: tuple[Applied, ...] = ()
+    applied: tuple[AppliedCount, ...] = ()
     links_paid: int = 0
     in_extra: int = 0
     not_understood: int = 0
