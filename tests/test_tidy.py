@@ -29,11 +29,7 @@ ROOM_LINES_MAX: Final = 5
 LARGER_FILES: Final = {"workers/run.py": 600}
 LARGER_FUNCTIONS: Final = {"app/commands/sync.py:sync": 72}
 
-CLASSES_DEFINED_TWICE: Final[frozenset[str]] = frozenset(
-    {
-        "ForeignIds",
-    }
-)
+CLASSES_DEFINED_TWICE: Final[frozenset[str]] = frozenset()
 ALIASES_DEFINED_TWICE: Final[frozenset[str]] = frozenset()
 CONSTANTS_DEFINED_TWICE: Final[frozenset[str]] = frozenset(
     {

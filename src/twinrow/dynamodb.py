@@ -242,7 +242,11 @@ class DynamoDB:
             if NO_SUCH_INDEX not in error.what:
                 raise
             raise DynamoDBError(
-                error.code, f"has no index {index!r}", where=f"table {table}", remedy="twinrow check --fix adds it"
+                error.code,
+                f"has no index {index!r}",
+                where=f"table {table}",
+                remedy="twinrow check --fix adds it",
+                commands=("twinrow check --fix",),
             ) from error
 
     def global_table_regions(self, table: str) -> tuple[str, ...]:

@@ -33,12 +33,15 @@ REMEDIES = {
     "ExpiredToken": "renew the AWS session credentials",
 }
 
+COMMANDS = {"AccessDeniedException": ("twinrow iam-policy",)}
+"""The commands that these remedies name."""
+
 
 class DynamoDBError(TwinrowError):
     """DynamoDB refused a request for good; `code` is its error code."""
 
-    def __init__(self, code: str, what: str, *, where: str, remedy: str) -> None:
-        super().__init__(what, where=where, remedy=remedy)
+    def __init__(self, code: str, what: str, *, where: str, remedy: str, commands: tuple[str, ...] = ()) -> None:
+        super().__init__(what, where=where, remedy=remedy, commands=commands or COMMANDS.get(code, ()))
         self.code = code
 
 

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 FAULT = "fault in Twinrow"
 
 
 class TwinrowError(Exception):
     """An error with a remedy; the command line prints it in one line and exits with `exit_code`.
 
-    `what` says what is wrong, `where` names the table, key, file or server, `remedy` how to mend it.
+    `what` says what is wrong, `where` names the table, key, file or server, `remedy` how to mend it. `commands` are the
+    commands that the remedy names, whole and in their order: `status` and page offer them, and read no sentence.
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", remedy: str = "", commands: tuple[str, ...] = ()) -> None:
         super().__init__(what)
         self.what = what
         self.where = where
         self.remedy = remedy
+        self.commands = commands
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
         return f"{text} ({self.remedy})" if self.remedy else text
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something waits or ended, in a sentence (empty: it does not), and the commands that mend it."""
+
+    text: str = ""
+    commands: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is a reason."""
+        return bool(self.text)
+
+
+def reason_of(error: TwinrowError) -> Reason:
+    """An error as it is kept for `status`."""
+    return Reason(str(error), error.commands)
 
 
 class ConfigError(TwinrowError):
@@ -31,9 +52,18 @@ class ConfigError(TwinrowError):
 
 
 class StartRefused(TwinrowError):
-    """Going on would harm something; nothing was done, the remedy names the command that helps."""
+    """Going on would harm something; nothing was done, the remedy names the command that helps.
+
+    `by_fix`: whether `check --fix` can mend it.
+    """
 
     exit_code = 2
+
+    def __init__(
+        self, what: str, *, where: str = "", remedy: str = "", commands: tuple[str, ...] = (), by_fix: bool = False
+    ) -> None:
+        super().__init__(what, where=where, remedy=remedy, commands=commands)
+        self.by_fix = by_fix
 
 
 class Transient(TwinrowError):

@@ -93,7 +93,8 @@ class MySQLError(TwinrowError):
     """The server refused a statement for good; `code` is its error number."""
 
     def __init__(self, code: int, what: str, *, where: str = "", remedy: str = "") -> None:
-        super().__init__(what, where=where, remedy=remedy)
+        commands = ("twinrow grants",) if remedy and code in RIGHTS_CODES else ()
+        super().__init__(what, where=where, remedy=remedy, commands=commands)
         self.code = code
 
 

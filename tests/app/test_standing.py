@@ -10,6 +10,7 @@ from tests.app.test_troubles import AT, HELD, STREAM, WELL
 
 from twinrow.app.observe.standing import SILENT_S_MAX
 from twinrow.app.observe.status import Status, TableStatus, table_status_of
+from twinrow.errors import Reason
 from twinrow.state import counted
 from twinrow.state.counted import Counted, Rates
 from twinrow.state.overview import Counts
@@ -42,7 +43,7 @@ def told(one: TableStatus) -> tuple[Any, ...]:
         (replace(WELL, phase="BROKEN", reason="who knows"), NOBODY, ("BROKEN", None, None, False, None, 1)),
         (replace(WELL, begun_at=AT - 1), HELD, ("LIVE", None, None, None, None, 3)),
         (None, NOBODY, ("NEW", None, None, None, None, 3)),
-        (None, replace(NOBODY, refusal="has no index"), ("STOPPED", None, None, None, None, 3)),
+        (None, replace(NOBODY, refusal=Reason("has no index")), ("STOPPED", None, None, None, None, 3)),
         (WELL, replace(NOBODY, dead_letters=1), ("STOPPED", None, None, False, None, 3)),
     ],
     ids=[

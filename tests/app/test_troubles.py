@@ -9,8 +9,9 @@ import pytest
 
 from twinrow.app.observe.standing import SILENT_S_MAX, START_S_MAX, TOLD_S_MAX
 from twinrow.app.observe.status import table_status_of
-from twinrow.app.observe.troubles import Trouble, commands_in, retention_left_s, troubles_of
+from twinrow.app.observe.troubles import Trouble, retention_left_s, troubles_of
 from twinrow.config import TableConfig
+from twinrow.errors import Reason
 from twinrow.state import counted
 from twinrow.state.counted import Counted
 from twinrow.state.overview import Counts
@@ -34,20 +35,14 @@ def test_a_table_in_step_has_none() -> None:
     assert of() == ()
 
 
-@pytest.mark.parametrize(
-    ("reason", "commands"),
-    [
-        ("lacks the column 'text' (twinrow schema reviews --apply adds it again)", ("twinrow schema reviews --apply",)),
-        ("`into` was 'a' (set it back, or twinrow reset reviews --yes)", ("twinrow reset reviews --yes",)),
-        ("has no stream (twinrow check --fix turns it on)", ("twinrow check --fix",)),
-        ("stop the other writer, then restart `twinrow sync`", ("twinrow sync",)),
-        ("twinrow dead-letters retry reviews", ("twinrow dead-letters retry reviews",)),
-        ("twinrow reset reviews-2 --yes", ("twinrow reset",)),
-        ("DynamoDB does not answer", ()),
-    ],
-)
-def test_the_command_that_a_reason_names_is_found(reason: str, commands: tuple[str, ...]) -> None:
-    assert commands_in(reason, "reviews") == commands
+def test_commands_come_as_data_and_never_from_a_sentence() -> None:
+    text = "lacks the column 'text' (twinrow schema reviews --apply adds it again)"
+    (trouble,) = of(replace(WELL, reason=text))
+    assert trouble.commands == ("twinrow check reviews",)
+    (trouble,) = of(replace(WELL, reason=text, reason_commands='["twinrow schema reviews --apply"]'))
+    assert trouble == Trouble(True, text, ("twinrow schema reviews --apply",))
+    refused = Reason("has no stream", ("twinrow check --fix",))
+    assert of(None, Counts(refusal=refused))[0] == Trouble(True, "has no stream", ("twinrow check --fix",))
 
 
 def test_a_broken_table_has_always_a_command() -> None:
@@ -121,7 +116,8 @@ def test_a_table_that_waits_has_always_a_command(reason: str) -> None:
 
 
 def test_a_broken_table_wants_a_new_sync_after_it_was_mended() -> None:
-    (trouble,) = of(replace(WELL, phase="BROKEN", reason="has no stream (twinrow check --fix turns it on)"))
+    why = "has no stream (twinrow check --fix turns it on)"
+    (trouble,) = of(replace(WELL, phase="BROKEN", reason=why, reason_commands='["twinrow check --fix"]'))
 
     assert trouble.commands == ("twinrow check --fix", "twinrow sync reviews")
 

@@ -7,7 +7,8 @@ from tests.conftest import MakeCopying
 from tests.fixtures.copying import marked, put_all
 
 from twinrow.clock import Stop
-from twinrow.state import meta
+from twinrow.errors import Reason
+from twinrow.state import meta, refusal
 
 
 @pytest.mark.parametrize("done", [0, 1], ids=("not begun", "killed before its version was noted"))
@@ -44,4 +45,19 @@ def test_a_new_state_has_the_same_columns_as_a_migrated_one(make_copying: MakeCo
     session.execute("UPDATE _twinrow_meta SET value = '1' WHERE name = 'version'")
     meta.install(session)
     assert session.query(columns) == made
+    session.close()
+
+
+def test_what_stood_among_the_checkpoints_is_moved_to_its_own_place(make_copying: MakeCopying) -> None:
+    copying = make_copying()
+    session = copying.copies(Stop())[1].connect()
+    meta.install(session)
+    session.execute(
+        "INSERT INTO _twinrow_checkpoint (table_name, part, position) VALUES (%s, 'refused', 'has no stream')",
+        (copying.table,),
+    )
+    session.execute("UPDATE _twinrow_meta SET value = '2' WHERE name = 'version'")
+    meta.install(session)
+    assert refusal.of_all(session) == {copying.table: Reason("has no stream")}
+    assert copying.state("_twinrow_checkpoint") == 0
     session.close()

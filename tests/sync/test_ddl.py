@@ -167,7 +167,7 @@ def test_an_index_that_the_server_refuses_is_told_and_the_rest_goes_on(
         for there in (False, True):
             copy.owes_key_index = True
             copy.build_key_index()
-            assert (copy.index_trouble == "") is there
+            assert (not copy.index_trouble) is there
             monkeypatch.setattr(statements, "KEY_PREFIX_BYTES_MAX", 3072)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from twinrow.sync import foreign_ids
-from twinrow.sync.foreign_ids import ForeignIds
+from twinrow.sync.foreign_ids import ForeignIdMemory
 
 
 def test_only_an_item_that_was_met_has_a_time() -> None:
-    known = ForeignIds()
+    known = ForeignIdMemory()
     known.link_is_through([b"a"], 5.0)
     assert (known.met(b"a"), known.through_at(b"a")) == (False, 0.0)
     known.meet(b"a")
@@ -21,7 +21,7 @@ def test_only_an_item_that_was_met_has_a_time() -> None:
 
 def test_the_oldest_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(foreign_ids, "KEYS_MAX", 3)
-    known = ForeignIds()
+    known = ForeignIdMemory()
     for key_hash in (b"a", b"b", b"c"):
         known.meet(key_hash)
     known.link_is_through([b"a"], 1.0)

@@ -283,7 +283,7 @@ class Linker:
             self.trouble = outcome.trouble
         if outcome.denied:
             where, remedy = f"table {self._table.table}", "grant the rights that `twinrow iam-policy` prints"
-            self.denied = TwinrowError(outcome.denied, where=where, remedy=remedy)
+            self.denied = TwinrowError(outcome.denied, where=where, remedy=remedy, commands=("twinrow iam-policy",))
         self._do(outcome.steps)
 
     def _do(self, steps: Sequence[Step]) -> None:

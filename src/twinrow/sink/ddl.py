@@ -47,7 +47,11 @@ def apply(
         _add(connection, schema, adds, may_rebuild=may_rebuild)
     if widen:
         if not may_rebuild:
-            raise NeedsRebuild("widening rebuilds the table", remedy=f"twinrow schema {schema.table} --apply")
+            raise NeedsRebuild(
+                "widening rebuilds the table",
+                remedy=f"twinrow schema {schema.table} --apply",
+                commands=(f"twinrow schema {schema.table} --apply",),
+            )
         _run(connection, statements.widen_columns(schema, widen, connection.flavour))
     fail_point("after-ddl")
 
@@ -98,7 +102,9 @@ def _add_anyhow(connection: Connection, schema: TableSchema, adds: list[Column],
             raise
         if not may_rebuild:
             raise NeedsRebuild(
-                "adding a column rebuilds the table", remedy=f"twinrow schema {schema.table} --apply"
+                "adding a column rebuilds the table",
+                remedy=f"twinrow schema {schema.table} --apply",
+                commands=(f"twinrow schema {schema.table} --apply",),
             ) from error
         _run(connection, statements.add_columns(schema, adds, connection.flavour, instant=False))
 

@@ -120,5 +120,6 @@ def missing_columns(connection: Connection, schema: TableSchema) -> list[str]:
         raise Broken(
             "the MySQL table is gone", where=f"table {schema.table}",
             remedy=f"restore `{schema.into}`, or `twinrow reset {schema.table} --yes` and copy it anew",
+            commands=(f"twinrow reset {schema.table} --yes",),
         )  # fmt: skip
     return [name for name in (*OURS, *(one.column for one in schema.columns)) if name not in found]

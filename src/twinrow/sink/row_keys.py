@@ -42,6 +42,7 @@ class Unproved:
 
     what: str
     remedy: str
+    commands: tuple[str, ...] = ()
 
 
 def indexes(connection: Connection, table: str) -> list[Index]:
@@ -126,23 +127,29 @@ def _remedy(found: Unproved, table: str) -> str:
     return f"{found.remedy}; where that finds duplicates, first: twinrow repair {table} --execute"
 
 
+def _commands(found: Unproved, table: str) -> tuple[str, ...]:
+    return (*found.commands, f"twinrow repair {table} --execute")
+
+
 def refuse_unproved(connection: Connection, into: str, table: str) -> None:
     """Raise StartRefused when an update of an item could insert a second row."""
     found = unproved(connection, into)
     if found is not None:
-        raise StartRefused(found.what, where=f"MySQL table {into}", remedy=_remedy(found, table))
+        raise StartRefused(
+            found.what, where=f"MySQL table {into}", remedy=_remedy(found, table), commands=_commands(found, table)
+        )
 
 
 def stop_unproved(connection: Connection, into: str, table: str) -> None:
     """Raise Broken when an update of an item could insert a second row: for a table that is being copied."""
     found = unproved(connection, into)
     if found is not None:
-        raise Broken(found.what, where=f"table {table}", remedy=_remedy(found, table))
+        raise Broken(found.what, where=f"table {table}", remedy=_remedy(found, table), commands=_commands(found, table))
 
 
 def second_row(connection: Connection, into: str, table: str) -> Broken:
     """The error for a statement that has made, or met, a second row of an item."""
     found = unproved(connection, into)
     if found is None:
-        found = Unproved("has two rows of one item", f"twinrow verify {table}")
-    return Broken(found.what, where=f"table {table}", remedy=_remedy(found, table))
+        found = Unproved("has two rows of one item", f"twinrow verify {table}", (f"twinrow verify {table}",))
+    return Broken(found.what, where=f"table {table}", remedy=_remedy(found, table), commands=_commands(found, table))

@@ -10,9 +10,6 @@ from twinrow.mysql import Connection
 RECONCILE_BEGUN = "reconcile:pass"
 """The pass under way: when it began, and as `info` the number of the newest gap that it mends."""
 
-REFUSED = "refused"
-"""Why the start of a table that has no copy yet was refused: its `position` is the text."""
-
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:

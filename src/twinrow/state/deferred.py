@@ -5,6 +5,7 @@ An entry is made in the transaction that writes such rows. It goes when a walk o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -13,8 +14,10 @@ from typing import Any, Final
 import msgspec
 
 from twinrow.decode.kind import Kind
+from twinrow.errors import Reason
 from twinrow.mysql import Connection
 from twinrow.schema.column_type import ColumnType, join, on_ladder
+from twinrow.state.tables import commands_of
 
 SINCE_VERSION: Final = 3
 """The version of the state that has this table; `status` may meet an older one."""
@@ -35,8 +38,8 @@ def _hash(attribute: str) -> bytes:
 class Deferred:
     """An attribute that waits for a column of this kind and type, or for the walk that comes after it.
 
-    `rows` counts writes of such rows: a row written twice counts twice. `age_s` is by MySQL's clock. Rows up to the id
-    `walked_to` are rebuilt already.
+    `commands`: what a person runs, where it waits for a person. `rows` counts writes of such rows: a row written twice
+    counts twice. `age_s` is by MySQL's clock. Rows up to the id `walked_to` are rebuilt already.
     """
 
     attribute: str
@@ -46,10 +49,12 @@ class Deferred:
     why: str
     rows: int
     walked_to: int
+    commands: tuple[str, ...] = ()
 
 
 _SELECT: Final = (
-    "SELECT table_name, attribute, kind, wanted, UNIX_TIMESTAMP(NOW(6)) - since, why, rows_noted, walked_to "
+    "SELECT table_name, attribute, kind, wanted, UNIX_TIMESTAMP(NOW(6)) - since, why, rows_noted, walked_to, "
+    "commands "
     "FROM _twinrow_deferred"
 )
 
@@ -69,8 +74,10 @@ def of_all(connection: Connection) -> dict[str, list[Deferred]]:
 
 
 def _deferred(row: tuple[Any, ...]) -> Deferred:
-    _, attribute, kind, wanted, age_s, why, rows, walked_to = row
-    return Deferred(attribute, kind, _decode(wanted), max(0.0, float(age_s)), why, int(rows), int(walked_to))
+    _, attribute, kind, wanted, age_s, why, rows, walked_to, commands = row
+    return Deferred(
+        attribute, kind, _decode(wanted), max(0.0, float(age_s)), why, int(rows), int(walked_to), commands_of(commands)
+    )
 
 
 def note(
@@ -78,7 +85,7 @@ def note(
     table: str,
     wanted: Mapping[str, tuple[Kind, ColumnType]],
     rows: Mapping[str, int],
-    why: str,
+    why: Reason,
 ) -> None:
     """Enter what the rows of this transaction wait for, under the lease's lock; a walk begins at the first row again.
 
@@ -91,12 +98,12 @@ def note(
             kind, column_type = earlier.kind, _both(earlier, kind, column_type)
         tx.execute(
             "INSERT INTO _twinrow_deferred (table_name, attribute_hash, attribute, kind, wanted, since, why, "
-            "rows_noted) VALUES (%s, %s, %s, %s, %s, UNIX_TIMESTAMP(NOW(6)), %s, %s) "
-            "ON DUPLICATE KEY UPDATE wanted = VALUES(wanted), why = VALUES(why), "
+            "rows_noted, commands) VALUES (%s, %s, %s, %s, %s, UNIX_TIMESTAMP(NOW(6)), %s, %s, %s) "
+            "ON DUPLICATE KEY UPDATE wanted = VALUES(wanted), why = VALUES(why), commands = VALUES(commands), "
             "rows_noted = rows_noted + VALUES(rows_noted), walked_to = 0",
             (
-                table, _hash(attribute), attribute, kind, _encode(column_type).decode(), why[:WHY_CHARACTERS_MAX],
-                rows.get(attribute, 0),
+                table, _hash(attribute), attribute, kind, _encode(column_type).decode(), why.text[:WHY_CHARACTERS_MAX],
+                rows.get(attribute, 0), json.dumps(why.commands),
             ),
         )  # fmt: skip
 

@@ -20,10 +20,11 @@ DEFINITIONS = {
         started_at DOUBLE NOT NULL DEFAULT 0, snapshot_done_at DOUBLE NULL, caught_up_at DOUBLE NOT NULL DEFAULT 0,
         read_at DOUBLE NOT NULL DEFAULT 0, oldest_at DOUBLE NULL, backlog BIGINT NULL, retention_left_s DOUBLE NULL,
         reconciled_at DOUBLE NULL, items BIGINT NULL, verified LONGTEXT NULL, counters LONGTEXT NULL,
-        fence BIGINT NOT NULL DEFAULT 0, begun_at DOUBLE NULL, ended_at DOUBLE NULL""",
+        fence BIGINT NOT NULL DEFAULT 0, begun_at DOUBLE NULL, ended_at DOUBLE NULL, reason_commands LONGTEXT NULL""",
     "_twinrow_lease": f"""{_NAME} PRIMARY KEY, fence BIGINT NOT NULL DEFAULT 0, holder VARCHAR(64) NOT NULL DEFAULT '',
         connection_id BIGINT NOT NULL DEFAULT 0, generation BIGINT NOT NULL DEFAULT 0,
         schema_version BIGINT NOT NULL DEFAULT 0, row_count BIGINT NOT NULL DEFAULT 0""",
+    "_twinrow_refusal": f"{_NAME} PRIMARY KEY, reason TEXT NOT NULL, commands LONGTEXT NULL",
     "_twinrow_heartbeat": f"{_NAME} PRIMARY KEY, fence BIGINT NOT NULL, deadline {_TIME} NOT NULL",
     "_twinrow_checkpoint": f"""{_NAME}, part VARCHAR(190) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
         position LONGTEXT NULL, done TINYINT NOT NULL DEFAULT 0, read_at DOUBLE NOT NULL DEFAULT 0, info LONGTEXT NULL,
@@ -52,7 +53,7 @@ DEFINITIONS = {
         before_type VARCHAR(190) NOT NULL, why TEXT NOT NULL, at DOUBLE NOT NULL, KEY of_table (table_name, id)""",
     "_twinrow_deferred": f"""{_NAME}, attribute_hash BINARY(16) NOT NULL, attribute LONGTEXT NOT NULL,
         kind VARCHAR(4) NOT NULL, wanted LONGTEXT NOT NULL, since DOUBLE NOT NULL, why TEXT NOT NULL,
-        rows_noted BIGINT NOT NULL DEFAULT 0, walked_to BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        commands LONGTEXT NULL, rows_noted BIGINT NOT NULL DEFAULT 0, walked_to BIGINT UNSIGNED NOT NULL DEFAULT 0,
         PRIMARY KEY (table_name, attribute_hash)""",
     "_twinrow_mixed": f"""{_NAME}, attribute_hash BINARY(16) NOT NULL, attribute LONGTEXT NOT NULL,
         noted BIGINT NOT NULL DEFAULT 0, counted_values BIGINT NOT NULL DEFAULT 0, nulls BIGINT NOT NULL DEFAULT 0,
@@ -68,11 +69,24 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE `_twinrow_table` ADD COLUMN fence BIGINT NOT NULL DEFAULT 0",
         "ALTER TABLE `_twinrow_table` ADD COLUMN begun_at DOUBLE NULL",
         "ALTER TABLE `_twinrow_table` ADD COLUMN ended_at DOUBLE NULL",
+        "ALTER TABLE `_twinrow_table` ADD COLUMN reason_commands LONGTEXT NULL",
         "ALTER TABLE `_twinrow_recheck` ADD COLUMN code INT NULL",
         "ALTER TABLE `_twinrow_recheck` ADD COLUMN message TEXT NULL",
+        "ALTER TABLE `_twinrow_deferred` ADD COLUMN commands LONGTEXT NULL",
     ),
 }
 """What makes the state of the version before into that one: columns only, which the older program does without."""
+MOVES: dict[int, tuple[str, ...]] = {
+    3: (
+        """INSERT IGNORE INTO _twinrow_refusal (table_name, reason)
+            SELECT table_name, COALESCE(position, '') FROM _twinrow_checkpoint WHERE part = 'refused'""",
+        "DELETE FROM _twinrow_checkpoint WHERE part = 'refused'",
+    ),
+}
+"""What an older version kept in a place that was not made for it, moved once the columns and tables are there.
+
+Each statement may run twice: a process may be killed between two of them.
+"""
 
 
 def create_statements(flavour: Flavour) -> list[str]:
@@ -125,6 +139,9 @@ def install(connection: Connection) -> None:
     for _, statements in sorted(one for one in MIGRATIONS.items() if one[0] > before):
         for statement in statements:
             _add_column(connection, statement)
+    for _, statements in sorted(moves for moves in MOVES.items() if moves[0] > before):
+        for statement in statements:
+            connection.execute(statement)
     connection.execute(
         "INSERT INTO _twinrow_meta (name, value) VALUES ('version', %s) ON DUPLICATE KEY UPDATE value = VALUES(value)",
         (str(VERSION),),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from twinrow.errors import Reason
 from twinrow.mysql import Connection
-from twinrow.state import checkpoint, deferred, lease, mixed
+from twinrow.state import deferred, lease, mixed, refusal
 from twinrow.state.deferred import Deferred
 from twinrow.state.mixed import Mixed
 
@@ -30,7 +31,7 @@ class Counts:
     gaps: int = 0
     segments_done: int = 0
     segments: int = 0
-    refusal: str = ""
+    refusal: Reason = field(default_factory=Reason)
     put_off: tuple[Deferred, ...] = ()
     mixed: tuple[Mixed, ...] = ()
     not_taken: int = 0
@@ -51,7 +52,6 @@ _QUERIES: dict[tuple[str, ...], str] = {
     ("segments_done",): "SELECT table_name, SUM(done) FROM _twinrow_checkpoint WHERE part LIKE 'segment:%' "
     "GROUP BY table_name",
     ("segments",): "SELECT table_name, CAST(position AS UNSIGNED) FROM _twinrow_checkpoint WHERE part = 'segments'",
-    ("refusal",): f"SELECT table_name, position FROM _twinrow_checkpoint WHERE part = '{checkpoint.REFUSED}'",
 }  # fmt: skip
 
 
@@ -67,4 +67,6 @@ def counts(connection: Connection, version: int) -> dict[str, Counts]:
             found.setdefault(table, {})["mixed"] = tuple(one for one in known if one.told)
         for table, put_off in deferred.of_all(connection).items():
             found.setdefault(table, {})["put_off"] = tuple(put_off)
+        for table, reason in refusal.of_all(connection).items():
+            found.setdefault(table, {})["refusal"] = reason
     return {table: Counts(**values) for table, values in found.items()}

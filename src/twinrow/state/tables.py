@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from twinrow.errors import Reason
 from twinrow.mysql import Connection
 from twinrow.state.lease import Lease
 
@@ -41,11 +42,27 @@ class Registered:
     counters: str | None
     begun_at: float | None = None
     ended_at: float | None = None
+    reason_commands: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """The configuration it was copied under."""
         return dict(json.loads(self.config))
+
+    @property
+    def why(self) -> Reason:
+        """The reason with the commands that mend it."""
+        return Reason(self.reason, commands_of(self.reason_commands))
+
+
+def commands_of(document: str | None) -> tuple[str, ...]:
+    """Commands as they are kept in a column; an earlier version kept none."""
+    return tuple(json.loads(document)) if document else ()
+
+
+def because(reason: Reason) -> dict[str, str]:
+    """The columns of a reason, for `note` and `update`: text and commands are always set together."""
+    return {"reason": reason.text, "reason_commands": json.dumps(reason.commands)}
 
 
 _COLUMNS = tuple(one.name for one in fields(Registered))
@@ -104,7 +121,7 @@ def _sets(values: Mapping[str, Any]) -> str:
 STATE_OF_A_TABLE = (
     "_twinrow_checkpoint", "_twinrow_link", "_twinrow_recheck", "_twinrow_foreign_link", "_twinrow_tombstone",
     "_twinrow_dead_letter", "_twinrow_gap", "_twinrow_schema_log", "_twinrow_seen", "_twinrow_heartbeat",
-    "_twinrow_deferred", "_twinrow_mixed", "_twinrow_set_apart", "_twinrow_table",
+    "_twinrow_deferred", "_twinrow_mixed", "_twinrow_set_apart", "_twinrow_refusal", "_twinrow_table",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from twinrow import clock
 from twinrow.decode.kind import Kind
-from twinrow.errors import SchemaBusy, SchemaMoved, TransactionRetry
+from twinrow.errors import Reason, SchemaBusy, SchemaMoved, TransactionRetry, reason_of
 from twinrow.failpoint import fail_point
 from twinrow.flavour import SqlValue
 from twinrow.mysql import Connection, MySQLError
@@ -53,7 +53,8 @@ def note_put_off(tx: Connection, copy: Copy, put_off: Wanted, rows: Sequence[Wri
             counts.update(json.loads(row.extra).keys() & put_off.keys())
     if counts:
         waiting = {name: put_off[name] for name in counts}
-        deferred.note(tx, copy.table, waiting, counts, copy.waits_for_rebuild or "its column could not be changed")
+        why = copy.waits_for_rebuild or Reason("its column could not be changed")
+        deferred.note(tx, copy.table, waiting, counts, why)
         copy.owes_cells = True
 
 
@@ -64,7 +65,7 @@ def note_rows_of_before(copy: Copy) -> None:
     with copy.writer.transaction() as tx:
         lease.lock(tx, copy.lease, None)
         every: Wanted = {deferred.EVERY: ("N", BIGINT)}
-        deferred.note(tx, copy.table, every, {}, "rows of an earlier version are looked through")
+        deferred.note(tx, copy.table, every, {}, Reason("rows of an earlier version are looked through"))
         note_rules(tx, copy)
 
 
@@ -95,7 +96,7 @@ class PutOff:
         debts = deferred.of_table(copy.writer, copy.table)
         copy.owes_cells, self._wants_person = bool(debts), False
         if not debts:
-            copy.waits_for_rebuild = ""
+            copy.waits_for_rebuild = Reason()
             return False
         asked = copy.asked_before({one.attribute: (one.kind, one.type) for one in debts if one.attribute})
         waiting = wanted_by(asked.evolution.steps).keys() | asked.put_off.keys()
@@ -145,7 +146,7 @@ class PutOff:
                 lease.check(session, copy.lease, copy.schema.version)
                 copy.enter_schema(evolution)
         except SchemaBusy as busy:
-            copy.waits_for_rebuild, copy.wants_person = str(busy), False
+            copy.waits_for_rebuild, copy.wants_person = reason_of(busy), False
 
     def _walk(self, debt: Deferred) -> bool:
         copy, session = self._copy, self._copy.writer

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from twinrow.capture.scan import ScannedPage, first_pages, segments_for
-from twinrow.errors import StartRefused
+from twinrow.errors import Reason, StartRefused
 from twinrow.mysql import Connection
 from twinrow.schema.naming import fold, quote
 from twinrow.schema.row import fingerprint
@@ -86,13 +86,19 @@ def refuse(copy: Copy, description: TableDescription, registered: Registered) ->
     source.refuse(copy, description, registered, copy.accept_tables)
     before, keys = difference.before, copy.schema.keys
     where = f"table {copy.table}"
-    reset = f"twinrow reset {copy.table} --yes, then twinrow sync{' --adopt-links' if settings.linked else ''}"
+    commands = (f"twinrow reset {copy.table} --yes", f"twinrow sync{' --adopt-links' if settings.linked else ''}")
+    reset = Reason(", then ".join(commands), commands)
     if description.keys != tuple((key.name, key.kind) for key in keys):
         was = " and ".join(f"{key.name!r} ({key.kind})" for key in keys)
-        raise StartRefused(f"its key was {was} when the copy was made", where=where, remedy=reset)
+        raise StartRefused(
+            f"its key was {was} when the copy was made", where=where, remedy=reset.text, commands=commands
+        )
     if "into" in difference.names:
         raise StartRefused(
-            f"`into` was {before['into']!r} when the copy was made", where=where, remedy=f"set it back, or {reset}"
+            f"`into` was {before['into']!r} when the copy was made",
+            where=where,
+            remedy=f"set it back, or {reset.text}",
+            commands=commands,
         )
     overrides = set(difference.now["overrides"]) ^ set(before["overrides"])
     if overrides:
@@ -101,7 +107,7 @@ def refuse(copy: Copy, description: TableDescription, registered: Registered) ->
         _refuse_the_apps_attribute(copy, description, reset)
 
 
-def _refuse_overrides(copy: Copy, changes: set[str], reset: str) -> None:
+def _refuse_overrides(copy: Copy, changes: set[str], reset: Reason) -> None:
     """Raise StartRefused where copied values would have to move, or a named column is there already."""
     settings, schema = copy.settings, copy.schema
     where = f"table {copy.table}"
@@ -110,7 +116,7 @@ def _refuse_overrides(copy: Copy, changes: set[str], reset: str) -> None:
     if names & {one.attribute for one in schema.columns} or any(one.ignore for one in touched):
         raise StartRefused(
             f"the override of {min(names)!r} was changed after its values were copied", where=where,
-            remedy=f"set it back, or {reset}",
+            remedy=f"set it back, or {reset.text}", commands=reset.commands,
         )  # fmt: skip
     of = {column.attribute: column.column for column in schema.columns}
     there = {fold(name): name for name in inspect.columns(copy.writer, settings.into)}
@@ -123,7 +129,7 @@ def _refuse_overrides(copy: Copy, changes: set[str], reset: str) -> None:
             )  # fmt: skip
 
 
-def _refuse_the_apps_attribute(copy: Copy, description: TableDescription, reset: str) -> None:
+def _refuse_the_apps_attribute(copy: Copy, description: TableDescription, reset: Reason) -> None:
     """Raise StartRefused where the attribute that is to hold the ids holds something else: links would overwrite it.
 
     Looked for in the copy, and in one page of every segment (an attribute that was named before has no column).
@@ -143,7 +149,8 @@ def _refuse_the_apps_attribute(copy: Copy, description: TableDescription, reset:
         raise StartRefused(
             f"items carry `{name}` that holds something else than their row's id",
             where=f"table {copy.table}",
-            remedy=f"set another `link_attribute`; or, where these are ids to keep, {reset}",
+            remedy=f"set another `link_attribute`; or, where these are ids to keep, {reset.text}",
+            commands=reset.commands,
         )
 
 

@@ -13,7 +13,7 @@ from twinrow.capacity import limits
 from twinrow.change import Item
 from twinrow.clock import Stop
 from twinrow.dynamodb import LINK_TIMEOUT_S, DynamoDB
-from twinrow.errors import LeaseLost, SchemaBusy, SchemaMoved, TransactionRetry, Transient
+from twinrow.errors import LeaseLost, Reason, SchemaBusy, SchemaMoved, TransactionRetry, Transient, reason_of
 from twinrow.failpoint import fail_point
 from twinrow.flavour import Flavour
 from twinrow.mysql import Connection, MySQL, MySQLError
@@ -33,7 +33,7 @@ from twinrow.sink import ddl, inspect
 from twinrow.state import checkpoint, lease, schema_log, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.lease import Lease
-from twinrow.sync.foreign_ids import ForeignIds
+from twinrow.sync.foreign_ids import ForeignIdMemory
 from twinrow.sync.settings import Settings
 from twinrow.table_description import TableDescription
 
@@ -106,7 +106,7 @@ class Copy:
         self._writer: Connection | None = None
         self._ddl_after = 0.0
         self._ttl: tuple[str | None, ...] = ()
-        self.waits_for_rebuild = ""
+        self.waits_for_rebuild = Reason()
         self.wants_person = False  # that is what it waits for
         self.has_mixed = True  # values of another type than their column, until a look says that there are none
         self.owes_cells = True  # until a look says that nothing is put off
@@ -114,13 +114,13 @@ class Copy:
         self.owes_key_index = False
         self.sets_apart: bool | None = None  # whether any row has values in extra for want of room; None: not asked yet
         self.rows_unproved = False  # no UNIQUE index keeps a second row of an item out: see `duplicates`
-        self.index_trouble = ""
+        self.index_trouble = Reason()
         self._key_index_after = 0.0
         self.allow_global = False
         self.accept_tables: frozenset[str] = frozenset()  # ARNs and ids that a person takes for the table from now on
         self.accept_deletes: int | None = None  # so many deletes a person allows to the next pass
         self.workers: int | None = None
-        self.foreign = ForeignIds()
+        self.foreign = ForeignIdMemory()
         self.loss_told = False
         self._former: OrderedDict[bytes, tuple[int, ...]] = OrderedDict()
         self._ahead: OrderedDict[bytes, float] = OrderedDict()
@@ -291,7 +291,8 @@ class Copy:
         theirs = inspect.columns(self.writer, self.settings.into).keys() - known
         evolution = evolve_with(theirs)
         if any(isinstance(step, WidenColumn) for step in evolution.steps) and not self.may_rebuild():
-            self.waits_for_rebuild = f"values wait in extra for a rebuild: twinrow schema {self.table} --apply"
+            command = f"twinrow schema {self.table} --apply"
+            self.waits_for_rebuild = Reason(f"values wait in extra for a rebuild: {command}", (command,))
             self.wants_person = True
             possible = without_widening(evolution)
             return Asked(evolution, possible, wanted_by(one for one in evolution.steps if one not in possible.steps))
@@ -317,7 +318,7 @@ class Copy:
 
     def _put_off(self, trouble: Transient) -> None:
         self._ddl_after = clock.monotonic() + DDL_RETRY_S
-        self.waits_for_rebuild = str(trouble)
+        self.waits_for_rebuild = reason_of(trouble)
         self.wants_person = isinstance(trouble, ddl.NeedsRebuild)
 
     def _change_schema(self, evolution: Evolution, *, forced: bool) -> None:
@@ -345,7 +346,7 @@ class Copy:
                     return
                 # the new columns are there, only the wider ones are not: they are ours from now on, under their names
             else:
-                self.waits_for_rebuild = ""
+                self.waits_for_rebuild = Reason()
             self.enter_schema(evolution)
 
     def enter_schema(self, evolution: Evolution) -> None:
@@ -376,11 +377,11 @@ class Copy:
         try:
             with self.ddl_session() as session:
                 ddl.add_key_index(session, self.schema)
-            self.index_trouble = ""
+            self.index_trouble = Reason()
         except (SchemaBusy, TransactionRetry):
             return
         except MySQLError as error:  # nothing hangs on it: the next start tries it again
-            self.index_trouble = f"the index on the key columns cannot be built: {error}"
+            self.index_trouble = Reason(f"the index on the key columns cannot be built: {error}", error.commands)
         self.owes_key_index = False
 
     @contextmanager

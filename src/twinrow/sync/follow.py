@@ -138,7 +138,10 @@ class Follow:
         if now is None:
             gap.record(copy.writer, copy.table, DISABLED, at=copy.writer.now(), from_at=self.caught_up_at or None)
             raise Broken(
-                "its stream was turned off", where=f"table {copy.table}", remedy="twinrow check --fix turns it on"
+                "its stream was turned off",
+                where=f"table {copy.table}",
+                remedy="twinrow check --fix turns it on",
+                commands=("twinrow check --fix",),
             )
         self.close()
         entered = enter_stream(copy, now, gap_from_at=self.caught_up_at or None, cause=RECREATED)
@@ -185,7 +188,12 @@ def enter_stream(copy: Copy, arn: str, *, cause: str = "", gap_from_at: float | 
 
 def _arn(copy: Copy, description: TableDescription) -> str:
     if description.stream_arn is None:
-        raise Broken("has no stream", where=f"table {copy.table}", remedy="twinrow check --fix turns it on")
+        raise Broken(
+            "has no stream",
+            where=f"table {copy.table}",
+            remedy="twinrow check --fix turns it on",
+            commands=("twinrow check --fix",),
+        )
     return description.stream_arn
 
 

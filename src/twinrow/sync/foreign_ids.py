@@ -14,7 +14,7 @@ A forgotten item may be counted once more, or once less, than it was met; three 
 """
 
 
-class ForeignIds:
+class ForeignIdMemory:
     """A bounded memory of keys; the table's thread adds to it, and the threads that settle links look up and note."""
 
     def __init__(self) -> None:

@@ -19,10 +19,12 @@ def must_ask(gone: int, rows: int) -> bool:
 def refusal(table: str, gone: int, rows: int, accepted: int | None, command: str) -> Broken:
     """The error for a pass that stopped before the first of these deletes; `command` begins the one that goes on."""
     given = f", and --accept-deletes allows {accepted:,}" if accepted is not None else ""
+    accept = f"{command} --accept-deletes {table}={gone}"
     return Broken(
         f"the items of {gone:,} of {rows:,} rows are gone, and a pass over the table would delete these rows{given}: "
         "it has stopped before the first",
         where=f"table {table}",
         remedy="see whether region, endpoint_url and credentials lead to the right table; if these items were deleted, "
-        f"{command} --accept-deletes {table}={gone}",
+        f"{accept}",
+        commands=(accept,),
     )

@@ -146,6 +146,7 @@ def meet_foreign_ids(
                 where=f"table {copy.table}",
                 remedy=f"twinrow item {copy.table} --row-id {row_id} shows it; stop the other writer or set another "
                 "`link_attribute`, then restart `twinrow sync`",
+                commands=(f"twinrow item {copy.table} --row-id {row_id}", "twinrow sync"),
             )
     return went_back
 

@@ -9,6 +9,7 @@ from functools import partial
 
 from twinrow.capture.scan import PageSource, ParallelScan, ScannedPage
 from twinrow.change import Change, Item
+from twinrow.errors import Reason
 from twinrow.failpoint import fail_point
 from twinrow.schema.load_text import LoadText
 from twinrow.schema.row import key_of
@@ -154,5 +155,5 @@ def finish(copy: Copy) -> None:
         lease.lock(tx, copy.lease, None)
         tombstone.clear(tx, copy.table)
         recheck.make_due(tx, copy.table, recheck.NO_ID_YET)
-        tables.update(tx, copy.table, snapshot_done_at=tx.now(), phase="LIVE", reason="")
+        tables.update(tx, copy.table, snapshot_done_at=tx.now(), phase="LIVE", **tables.because(Reason()))
     copy.snapshotting = copy.first_copy = False

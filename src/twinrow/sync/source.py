@@ -43,12 +43,13 @@ def refuse(copy: Copy, description: TableDescription, registered: Registered, ac
     if not is_another(copy.writer, description, registered) or accepted & {description.arn, description.table_id}:
         return
     wrong = f" (--accept-table-id names {', '.join(sorted(accepted))})" if accepted else ""
+    accept = f"twinrow sync {copy.table} --accept-table-id {description.arn or description.table_id}"
     raise Broken(
         f"DynamoDB has another table of this name than the one that was copied: {_told(description)} now, "
         f"{arn_of(copy.writer, registered) or 'unknown ARN'} (id {registered.source_id}) before{wrong}",
         where=f"table {copy.table}",
-        remedy="set region, endpoint_url and credentials right; or, to make MySQL equal to this table, "
-        f"twinrow sync {copy.table} --accept-table-id {description.arn or description.table_id}",
+        remedy=f"set region, endpoint_url and credentials right; or, to make MySQL equal to this table, {accept}",
+        commands=(accept,),
     )
 
 

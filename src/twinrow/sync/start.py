@@ -104,7 +104,7 @@ def lacks_column(table: str, column: str) -> Broken:
     """The error for a column that somebody dropped."""
     return Broken(
         f"the MySQL table lacks the column {column!r}", where=f"table {table}",
-        remedy=f"twinrow schema {table} --apply adds it again",
+        remedy=f"twinrow schema {table} --apply adds it again", commands=(f"twinrow schema {table} --apply",),
     )  # fmt: skip
 
 
@@ -113,6 +113,7 @@ def wants_a_value(table: str, column: str) -> Broken:
     return Broken(
         f"the column {column!r} that somebody added takes no NULL and has no default", where=f"table {table}",
         remedy=f"give it a DEFAULT, or let it be NULL; then start `twinrow sync {table}` again",
+        commands=(f"twinrow sync {table}",),
     )  # fmt: skip
 
 

@@ -84,6 +84,7 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
     where: str
     remedy: str
     code: str = ""
+    commands: tuple[str, ...] = ()
 
 
 ToReader = Job | RecipeTold | Go

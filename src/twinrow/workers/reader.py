@@ -123,7 +123,7 @@ def main() -> None:
         reading.run()
     except TwinrowError as error:
         code = error.code if isinstance(error, DynamoDBError) else ""
-        line.say(Failed(error.what, error.where, error.remedy, code))
+        line.say(Failed(error.what, error.where, error.remedy, code, error.commands))
     except Exception as error:  # noqa: BLE001 - told to the process that holds the copy, which raises it
         line.say(Failed(f"fault in a reading process: {error!r}", f"table {job.table}", "please report it"))
     os._exit(0)  # a thread may still hold stdin's lock, over which the interpreter would stumble

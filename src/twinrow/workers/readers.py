@@ -207,10 +207,10 @@ class Readers:
                 copy.read_budget.throttled()
             case Waits(trouble):
                 reader.trouble = trouble
-            case Failed(what, where, remedy, code):
+            case Failed(what, where, remedy, code, commands):
                 reader.left.clear()
-                refused = DynamoDBError(code, what, where=where, remedy=remedy)
-                self._put(refused if code else TwinrowError(what, where=where, remedy=remedy))
+                refused = DynamoDBError(code, what, where=where, remedy=remedy, commands=commands)
+                self._put(refused if code else TwinrowError(what, where=where, remedy=remedy, commands=commands))
             case PageRead(segment, raw, told, units, at, text):
                 next_key = messages.position_of(told)
                 if next_key is None:

@@ -15,12 +15,14 @@ from twinrow.errors import (
     ConfigError,
     ConnectionLost,
     LeaseLost,
+    Reason,
     ServerState,
     StartRefused,
     Throttled,
     Transient,
     TwinrowError,
     fault_of,
+    reason_of,
 )
 from twinrow.failpoint import fail_point
 from twinrow.link import due
@@ -32,8 +34,7 @@ from twinrow.mysql_error import KNOWN_CODES, NO_SUCH_TABLE, REFUSED_START_CODES
 from twinrow.mysql_session import SessionRefused
 from twinrow.retry import BACK_OFF_S_MAX, back_off_s
 from twinrow.sink import inspect
-from twinrow.state import checkpoint, counted, dead_letter, gap, lease, meta, outbox, recheck, tables
-from twinrow.state.checkpoint import Checkpoint
+from twinrow.state import counted, dead_letter, gap, lease, meta, outbox, recheck, refusal, tables
 from twinrow.state.settling import Settling
 from twinrow.sync import owed, source, start
 from twinrow.sync.cells import PutOff
@@ -269,9 +270,9 @@ class TableRun:
             self._snapshot = Snapshot(copy, segments, pages, partial(readers.pages_of, copy, description))
         self.phase = "SNAPSHOT" if copy.snapshotting else "LIVE"
         self._reconcile = Reconcile(copy, segments, self.shared.began if self.shared.once else None)
-        tables.note(copy.writer, copy.lease, phase=self.phase, reason="", items=description.items)
+        tables.note(copy.writer, copy.lease, phase=self.phase, items=description.items, **tables.because(Reason()))
         if registered is None:
-            checkpoint.forget(copy.writer, copy.table, checkpoint.REFUSED)
+            refusal.forget(copy.writer, copy.table)
 
     def _linker_now(self) -> Linker:
         if self._linker is None:
@@ -416,7 +417,7 @@ class TableRun:
         if not self._is_through() or self._linker_now().calls():
             return False
         if not self._cells.settled:
-            self._tell_waiting(copy.waits_for_rebuild)
+            self._tell_waiting(copy.waits_for_rebuild.text)
             return False
         if not self._mixed.settled or reconcile.running or gap.open_gaps(copy.writer, copy.table):
             return False
@@ -433,10 +434,12 @@ class TableRun:
         passing = self._reconcile.trouble if self._reconcile is not None else ""
         rows_met = self._reconcile.rows_met if self._reconcile is not None else None
         reading = scanning or following or passing
-        trouble = self._linker_now().trouble or reading or self._recheck_trouble
-        reason = trouble or copy.waits_for_rebuild or copy.index_trouble
-        self.waits = reason
-        values: dict[str, object] = {"phase": self.phase, "reason": reason}
+        reason = (
+            self._linking_trouble() or Reason(reading or self._recheck_trouble) or copy.waits_for_rebuild
+            or copy.index_trouble
+        )  # fmt: skip
+        self.waits = reason.text
+        values: dict[str, object] = {"phase": self.phase, **tables.because(reason)}
         if not reading:  # else the time since which nothing could be read goes on
             values["read_at"] = copy.writer.now()
         if self._has_read():
@@ -454,6 +457,10 @@ class TableRun:
         elif self._reconcile is not None and self._reconcile.through_at:
             values |= {"caught_up_at": self._reconcile.through_at, "oldest_at": None}
         tables.note(copy.writer, copy.lease, **values)
+
+    def _linking_trouble(self) -> Reason:
+        linker = self._linker_now()
+        return Reason(linker.trouble, linker.denied.commands if linker.denied is not None else ())
 
     def _has_read(self) -> bool:
         """Whether this run has read how the copy stands; until then the notes of the last run are no news."""
@@ -477,7 +484,7 @@ class TableRun:
         self.shared.on_waiting(self.copy.table, str(trouble))
         try:
             if not isinstance(trouble, ConnectionLost):
-                tables.note(self.copy.writer, self.copy.lease, reason=str(trouble))
+                tables.note(self.copy.writer, self.copy.lease, **tables.because(reason_of(trouble)))
         except TwinrowError as also:
             self._not_noted(also)
         self._let_go(waits=True)
@@ -491,7 +498,7 @@ class TableRun:
         if not isinstance(error, MySQLError):
             return error
         if self.phase == "" and error.code in REFUSED_START_CODES:
-            return StartRefused(error.what, where=error.where, remedy=error.remedy)
+            return StartRefused(error.what, where=error.where, remedy=error.remedy, commands=error.commands)
         if self.phase == "" or error.code not in (NO_SUCH_TABLE, NO_SUCH_COLUMN, NO_DEFAULT):
             return error
         try:
@@ -511,10 +518,10 @@ class TableRun:
         copy = self.copy
         try:
             refused = not self.phase and isinstance(error, StartRefused | ConfigError | MySQLError | DynamoDBError)
-            values = {"reason": str(error), "ended_at": None} | ({} if refused else {"phase": "BROKEN"})
+            values = {**tables.because(reason_of(error)), "ended_at": None} | ({} if refused else {"phase": "BROKEN"})
             meta.check_version(copy.writer)  # a state that a newer Twinrow has written is left as it is
             if tables.load(copy.writer, copy.table) is None:
-                checkpoint.save(copy.writer, copy.table, {checkpoint.REFUSED: Checkpoint(str(error))})
+                refusal.note(copy.writer, copy.table, reason_of(error))
             elif copy.held is not None:
                 tables.note(copy.writer, copy.held, **values)
             elif lease.holder_of(copy.writer, copy.table) is None:  # else another process copies it, and tells how

@@ -139,7 +139,7 @@ def test_a_broken_table_says_why_and_what_mends_it(page: Page, served: Served) -
     chosen(page, served, "reviews")
     why = "the MySQL table lacks the column 'text' (twinrow schema reviews --apply adds it again)"
 
-    served.shown.change("reviews", phase="BROKEN", reason=why)
+    served.shown.change("reviews", phase="BROKEN", reason=why, reason_commands='["twinrow schema reviews --apply"]')
 
     expect(page.locator("#phase")).to_have_text("broken")
     expect(page.locator(".trouble.bad").first).to_contain_text(why)
@@ -149,7 +149,9 @@ def test_a_broken_table_says_why_and_what_mends_it(page: Page, served: Served) -
 def test_a_refusal_to_start_has_its_command_to_copy(page: Page, served: Served) -> None:
     chosen(page, served, "products")
 
-    served.source.tell("products", "table products: has no index 'marks' (twinrow check --fix adds it)")
+    served.source.tell(
+        "products", "table products: has no index 'marks' (twinrow check --fix adds it)", ("twinrow check --fix",)
+    )
 
     expect(page.locator(".trouble.bad").first).to_contain_text("its sync ended: table products: has no index 'marks'")
     expect(page.get_by_role("button", name="Copy twinrow check --fix")).to_be_visible()

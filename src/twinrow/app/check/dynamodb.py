@@ -31,8 +31,6 @@ SOME_DIGEST = b"a digest"
 """Of no item: it makes the statement ask for the image before, as that of every debt with a digest does."""
 BY_ITEM_TOO = frozenset({"ValidationError", "ValidationException", "UnknownOperationException"})
 """Answers of PartiQL after which a sync links by UpdateItem."""
-MENDABLE = ("twinrow check --fix adds it", "twinrow check --fix turns it on", "wait until it is ACTIVE")
-"""The remedies of `start.check_source` that --fix can bring about."""
 
 
 def look(
@@ -83,7 +81,7 @@ def _source(copy: Copy, description: TableDescription) -> Finding:
     try:
         start.check_source(copy, description)
     except StartRefused as refusal:
-        change = kind.fix(copy.settings, description) if refusal.remedy in MENDABLE else None
+        change = kind.fix(copy.settings, description) if refusal.by_fix else None
         if change is None:
             return Finding(copy.table, name, "error", refusal.what, refusal.remedy)
         fix = check_fixes.fix_of(copy.dynamodb, description, change)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from twinrow.errors import TwinrowError
+from twinrow.errors import Reason, TwinrowError
 from twinrow.flavour import Flavour
 from twinrow.mysql import Connection
 from twinrow.schema.column_type import render
@@ -85,7 +85,7 @@ def apply(copy: Copy, evolution: Evolution, lost: list[AddColumn]) -> int:
     if evolution.steps:
         with session.transaction() as tx:  # before the ALTER: a kill in between leaves the walk to the next sync
             lease.lock(tx, copy.lease, None)
-            deferred.note(tx, table, wanted_by(evolution.steps), {}, "asked for by twinrow schema --apply")
+            deferred.note(tx, table, wanted_by(evolution.steps), {}, Reason("asked for by twinrow schema --apply"))
         copy.change_schema(evolution, forced=True)
     cells = PutOff(copy)
     while cells.step():

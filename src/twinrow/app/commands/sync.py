@@ -150,7 +150,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
 
     def ended(table: str, outcome: Outcome) -> None:
         if outcome.error is not None:
-            source.tell(table, str(outcome.error))
+            source.tell(table, str(outcome.error), outcome.error.commands)
             if not once:  # else it is told at the end
                 log.event("error", "ended", table, in_text(str(outcome.error)))
             if is_fault(outcome.error):

@@ -196,7 +196,7 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
     standing = standing_of(known, counts, at)
     mixed = mixed_columns(from_json(known.table_schema), counts.mixed) if known and counts.mixed else ()
     troubles = troubles_of(table, known, counts, at, mixed)
-    reason = known.reason if known else counts.refusal
+    reason = known.reason if known else counts.refusal.text
     told = counted.from_json(known.counters) if known else None
     since, told = (told.since, told) if told else (None, Counted(0.0))
     return TableStatus(

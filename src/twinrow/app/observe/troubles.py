@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -19,10 +18,6 @@ from twinrow.state.tables import Registered
 
 RETENTION_LEFT_S_MIN = 6 * 3600.0
 """DynamoDB keeps changes for 24 hours: with less than this left, somebody should look before they are trimmed."""
-COMMAND = (
-    r"twinrow [a-z-]+(?: (?:--accept-table-id [\w:./-]+|--accept-deletes {table}=\d+|--[a-z-]+|list|retry|drop"
-    r"|{table}(?![\w.-])))*"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +47,15 @@ def retention_left_s(known: Registered | None, at: float) -> float | None:
     return known.retention_left_s - (silent_s if silent_s > TOLD_S_MAX else 0.0)
 
 
-def commands_in(text: str, table: str) -> tuple[str, ...]:
-    """The commands that a message names as its remedy."""
-    return tuple(dict.fromkeys(re.findall(COMMAND.format(table=re.escape(table)), text)))
-
-
 def _of_the_run(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> Iterator[Trouble]:
     sync, check = f"twinrow sync {table.name}", f"twinrow check {table.name}"
-    reason = known.reason if known else counts.refusal
+    reason = known.why if known else counts.refusal
     if known is not None and known.phase == "BROKEN":
-        mending = commands_in(reason, table.name)
         # a BROKEN table is not tried again by itself: what mends it is done first, then a sync is started
-        first = (one for one in mending if "--accept-" in one or not one.startswith("twinrow sync"))
-        yield Trouble(True, reason or "stopped", (*first, sync))
+        first = (one for one in reason.commands if "--accept-" in one or not one.startswith("twinrow sync"))
+        yield Trouble(True, reason.text or "stopped", (*first, sync))
     elif reason:
-        yield Trouble(True, reason, commands_in(reason, table.name) or (check,))
+        yield Trouble(True, reason.text, reason.commands or (check,))
     if known is None or (known.phase == "NEW" and not standing_of(known, counts, at).stopped):
         yield Trouble(False, "not copied yet", () if counts.holder else (sync,))
     elif not counts.holder:
@@ -107,7 +96,7 @@ def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, a
         what = many(counted.not_understood, "change")
         yield Trouble(False, f"{what} not understood, the items were read again; the last one: {counted.last_doubt}")
     for one in counts.put_off:
-        yield _put_off(one, name)
+        yield _put_off(one)
     verified = json.loads(known.verified) if known and known.verified else {}
     differences = sum(verified.get(kind, 0) for kind in ("missing", "extra", "different", "unlinked", "unsettled"))
     if differences:
@@ -118,7 +107,7 @@ def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, a
         yield Trouble(False, text, (f"twinrow repair {name} --execute",) if known else ())
 
 
-def _put_off(one: Deferred, table: str) -> Trouble:
+def _put_off(one: Deferred) -> Trouble:
     """Values that SQL does not see as they are yet."""
     if one.attribute == EVERY:
         return Trouble(False, "rows written by an earlier version are looked through for values that wait in extra")
@@ -127,7 +116,7 @@ def _put_off(one: Deferred, table: str) -> Trouble:
         f"{rows} `{one.attribute}` rounded or as NULL since {span(one.age_s)} (exact in extra) until its column "
         f"holds the values: {one.why}"
     )
-    return Trouble(True, text, commands_in(one.why, table))
+    return Trouble(True, text, one.commands)
 
 
 def many(count: int, what: str) -> str:

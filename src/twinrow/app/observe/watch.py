@@ -13,7 +13,6 @@ from typing import Any, Self
 from twinrow import clock
 from twinrow.app.observe.history import History
 from twinrow.app.observe.status import Status, collect
-from twinrow.app.observe.troubles import commands_in
 from twinrow.app.typed import as_typed, config_option
 from twinrow.clock import Stop
 from twinrow.config import TableConfig
@@ -64,6 +63,7 @@ class StatusSource:
         self._body = b'{"at":null,"tables":[]}'
         self._trouble = ""
         self._ended: dict[str, str] = {}
+        self._mending: dict[str, tuple[str, ...]] = {}
         self._answered_at = clock.monotonic()
         self._session: Connection | None = None
         self._sessions = threading.BoundedSemaphore(SESSIONS_MAX)
@@ -91,11 +91,11 @@ class StatusSource:
     def body(self) -> bytes:
         """The same as one JSON document: `{"now", "trouble", "ended", "mending", "option", "status"}`.
 
-        `status` is as `status --json` has it; `mending` are the commands that `ended` names, by table; `option` is
+        `status` is as `status --json` has it; `mending` are the commands that mend it, by table; `option` is
         what stands at the end of a command for this configuration.
         """
         seen = self.latest()
-        mending = {table: [as_typed(one) for one in commands_in(text, table)] for table, text in seen.ended.items()}
+        mending = {table: [as_typed(command) for command in ended] for table, ended in self._mending.items()}
         head = json.dumps(
             {
                 "now": seen.now, "trouble": seen.trouble, "ended": seen.ended, "mending": mending,
@@ -109,9 +109,9 @@ class StatusSource:
         history = self.histories.get(table)
         return history.document() if history is not None else None
 
-    def tell(self, table: str, text: str) -> None:
-        """A table's sync ended in this process, and why; page and readiness show it until the process ends."""
-        self._ended[table] = text
+    def tell(self, table: str, text: str, commands: tuple[str, ...] = ()) -> None:
+        """A table's sync ended in this process: why, and what mends it; shown until the process ends."""
+        self._mending[table], self._ended[table] = commands, text
 
     @contextmanager
     def session(self) -> Iterator[Connection]:

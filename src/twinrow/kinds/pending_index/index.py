@@ -19,12 +19,19 @@ def check_index(pending: PendingIndex, description: TableDescription, where: str
     """Raise StartRefused where the index is not there, is not ready, or cannot be asked for the marks."""
     index = description.index(pending.index)
     if index is None:
-        raise StartRefused(f"has no index {pending.index!r}", where=where, remedy="twinrow check --fix adds it")
+        raise StartRefused(
+            f"has no index {pending.index!r}",
+            where=where,
+            remedy="twinrow check --fix adds it",
+            commands=("twinrow check --fix",),
+            by_fix=True,
+        )
     if index.status == "DELETING":
         raise StartRefused(
             f"index {pending.index!r} is being deleted",
             where=where,
             remedy="once it is gone, twinrow check --fix adds it",
+            commands=("twinrow check --fix",),
         )
     if index.hashes > 1:
         names = ", ".join(repr(name) for name, _ in index.keys[: index.hashes])
@@ -44,7 +51,9 @@ def check_index(pending: PendingIndex, description: TableDescription, where: str
             remedy='write pending = ["false"] for S, pending = [0] for N',
         )  # fmt: skip
     if index.status not in ("ACTIVE", "UPDATING", ""):  # UPDATING: its capacity changes, it can be read
-        raise StartRefused(f"index {pending.index!r} is {index.status}", where=where, remedy="wait until it is ACTIVE")
+        raise StartRefused(
+            f"index {pending.index!r} is {index.status}", where=where, remedy="wait until it is ACTIVE", by_fix=True
+        )
 
 
 def add_index(description: TableDescription, pending: PendingIndex) -> TableChange:

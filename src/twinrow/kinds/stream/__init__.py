@@ -31,7 +31,11 @@ class Stream:
         """Raise StartRefused where the stream is off."""
         if description.stream_arn is None:
             raise StartRefused(
-                "has no stream", where=f"table {settings.table}", remedy="twinrow check --fix turns it on"
+                "has no stream",
+                where=f"table {settings.table}",
+                remedy="twinrow check --fix turns it on",
+                commands=("twinrow check --fix",),
+                by_fix=True,
             )
 
     def begin(self, copy: Copy, description: TableDescription) -> None:
