@@ -1,21 +1,27 @@
-"""`python -m tests.simulation SEED [LAST_SEED]`: replays seeds of the stream simulation and tells what happened."""
+"""`python -m tests.simulation stream|link SEED [LAST_SEED]`: replays seeds of a simulation and tells what happened."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
 
-from tests.fixtures.simulation import Wrong, replay
+from tests.fixtures import link_simulation, simulation
+
+SIMULATIONS = {
+    "stream": (simulation.replay, simulation.Wrong),
+    "link": (link_simulation.replay, link_simulation.Wrong),
+}
 
 
-def main(first: int, last: int) -> int:
+def main(name: str, first: int, last: int) -> int:
     """Returns 1 when a seed fails; each failing one is printed."""
+    replay, wrong_seed = SIMULATIONS[name]
     happened: Counter[str] = Counter()
     failed = 0
     for seed in range(first, last + 1):
         try:
             happened += replay(seed)
-        except Wrong as wrong:
+        except wrong_seed as wrong:
             failed += 1
             print(wrong)
     print(f"{last - first + 1 - failed} of {last - first + 1} seeds are fine:", dict(sorted(happened.items())))
@@ -23,4 +29,4 @@ def main(first: int, last: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[-1])))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[-1])))

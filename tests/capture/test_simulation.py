@@ -1,4 +1,4 @@
-"""Seeds of the stream simulation; `python -m tests.simulation SEED` replays one."""
+"""Seeds of the stream simulation; `python -m tests.simulation stream SEED` replays one."""
 
 from __future__ import annotations
 

@@ -356,10 +356,10 @@ def test_a_stream_is_followed_while_rechecks_are_throttled(
     throttled = threading.Event()
     throttled.set()
 
-    def throttle(copy: Copy) -> tuple[int, Applied | None]:
+    def throttle(copy: Copy, in_flight: set[bytes]) -> tuple[int, Applied | None]:
         if throttled.is_set():
             raise Throttled("DynamoDB throttles", where=f"table {copy.table}")
-        return recheck_some(copy)
+        return recheck_some(copy, in_flight)
 
     monkeypatch.setattr("twinrow.workers.run.recheck_some", throttle)
     with copying.running() as running:

@@ -106,7 +106,7 @@ def debt(number: int) -> Debt:
 def test_each_fruitless_call_for_an_item_makes_its_next_look_later(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(clock, "monotonic", lambda: now)
-    calls = FruitlessCalls()
+    calls = FruitlessCalls(back_off=lambda tries, most: min(most, 0.05 * 2**tries))
     waits = [calls.note([debt(1)])[0].wait_s for _ in range(30)]
     assert waits[0] == 0.0
     assert 0 < waits[1] < waits[3] < waits[5] < waits[-1] <= WAIT_S_MAX

@@ -319,8 +319,8 @@ def test_a_gap_is_closed_though_something_is_always_to_be_rechecked(
     hashes = [key_hash for (key_hash,) in copying.rows("_twinrow_key")]
     busy = itertools.cycle(zip(hashes, [wire(key(one)) for one in copying.items()], strict=True))
 
-    def recheck_busily(copy: Copy) -> tuple[int, Applied | None]:
-        worked = recheck_some(copy)
+    def recheck_busily(copy: Copy, in_flight: set[bytes]) -> tuple[int, Applied | None]:
+        worked = recheck_some(copy, in_flight)
         recheck.add(copy.writer, copy.table, [next(busy)], "busy")
         return worked
 

@@ -141,6 +141,10 @@ class LinkQueue:
         self._marked.clear()
         self._bare.clear()
 
+    def in_flight(self) -> set[bytes]:
+        """The keys whose call is under way, or whose mark waits for its turn."""
+        return set(self._in_flight)
+
     def known(self) -> set[bytes]:
         """The keys whose call is under way, or whose link waits for its turn."""
         return self._in_flight.keys() | self._bare.keys()
@@ -156,7 +160,7 @@ class LinkQueue:
         """
         if at - self._forgot_at > FORGET_EVERY_S:
             self._forgot_at = at
-            self._cleared = {key: one for key, one in self._cleared.items() if one.at >= asked_at - STALE_S_MAX}
+            self._cleared = {key: mark for key, mark in self._cleared.items() if mark.at >= asked_at - STALE_S_MAX}
         return LinkView(frozenset(self._in_flight), dict(self._cleared), self.marks, self.left_marks, backing_off)
 
     def _waiting(self) -> int:

@@ -157,12 +157,12 @@ def settle(
     links: Sequence[Debt], answers: Sequence[StatementAnswer], own: frozenset[str], calls: FruitlessCalls
 ) -> CallOutcome:
     """The steps for one call's answers, and why the table's links wait. `calls` remembers what settled nothing."""
-    found: dict[Meaning, list[tuple[Debt, StatementAnswer]]] = {one: [] for one in Meaning}
+    found: dict[Meaning, list[tuple[Debt, StatementAnswer]]] = {kind: [] for kind in Meaning}
     for link, answer in zip(links, answers, strict=True):
         found[meaning(link, answer, own)].append((link, answer))
 
-    def links_of(one: Meaning) -> list[Debt]:
-        return [link for link, _ in found[one]]
+    def links_of(kind: Meaning) -> list[Debt]:
+        return [link for link, _ in found[kind]]
 
     settled = links_of(Meaning.SETTLED)
     calls.paid(settled)

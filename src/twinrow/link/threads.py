@@ -39,7 +39,7 @@ class LinkCounters(Protocol):
     links_refused: int
 
 
-class ForeignIds(Protocol):
+class ForeignIdNotes(Protocol):
     """Items met with an id that is not ours."""
 
     def met(self, key_hash: bytes) -> bool:
@@ -93,7 +93,7 @@ class LinkedTable(Protocol):
         """What is counted of links."""
 
     @property
-    def foreign(self) -> ForeignIds:
+    def foreign(self) -> ForeignIdNotes:
         """Items met with an id that is not ours."""
 
     def may_call(self) -> bool:
@@ -149,6 +149,11 @@ class Linker:
             view = self._queue.view(clock.monotonic(), asked_at, self._fruitless.waiting())
         self.raise_failure()
         return view
+
+    def in_flight(self) -> set[bytes]:
+        """The keys whose call is under way, or whose mark waits for its turn."""
+        with self._lock:
+            return self._queue.in_flight()
 
     def known(self) -> set[bytes]:
         """The keys whose call is under way, or whose link waits for its turn."""
@@ -216,7 +221,7 @@ class Linker:
             session = self._table.mysql.connect(idle_s=self._table.mysql.lease_s)
             self._sessions.session = session
             with self._lock:
-                self._opened = [*(one for one in self._opened if one.open), session]
+                self._opened = [*(other for other in self._opened if other.open), session]
         return session
 
     def _work(self) -> None:
@@ -272,7 +277,7 @@ class Linker:
             for step in outcome.steps:
                 if isinstance(step, Settled):
                     self._queue.cleared(step.links, clock.monotonic())
-        self._table.counters.links_refused += sum(isinstance(one, Refused | ClearMarkAlone) for one in outcome.steps)
+        self._table.counters.links_refused += sum(isinstance(step, Refused | ClearMarkAlone) for step in outcome.steps)
         self._take(outcome)
 
     def _take(self, outcome: CallOutcome) -> None:
@@ -311,7 +316,7 @@ class Linker:
         table = self._table
         moved = self._retried(lambda: outbox.pay(self._session(), table.table, links))
         fail_point("after-link-paid")
-        table.counters.links_paid += len(links) - len([one for one in moved if not settle.any_success_settles(one)])
+        table.counters.links_paid += len(links) - len([link for link in moved if not settle.any_success_settles(link)])
         self._do(settle.written_again(moved))
         met = [link.key_hash for link in links if table.foreign.met(link.key_hash) and link.row_id is not None]
         if met:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from twinrow.budget import BUDGET_WAIT_S
 from twinrow.change import Change, Item
 from twinrow.dynamodb import GET_ITEMS_MAX, UNANSWERED
@@ -16,14 +18,19 @@ from twinrow.sync.compare import Comparer, expired
 from twinrow.sync.copy import Copy
 
 KEYS_A_TRANSACTION_MAX = GET_ITEMS_MAX
+PASSED_OVER_MAX = 1000
+"""So many keys whose link call is under way are passed over in a look: more would make each look slow."""
 
 
-def recheck_some(copy: Copy) -> tuple[int, Applied | None]:
+def recheck_some(copy: Copy, in_flight: Collection[bytes] = ()) -> tuple[int, Applied | None]:
     """Work off at most KEYS_A_TRANSACTION_MAX due keys; how many there were, and what came of it.
 
     The items are read after the lease is locked: nobody can write an older image after this one.
+
+    A key whose link call is under way (`in_flight`) waits for its end. A recheck may settle what the key owes; were the
+    process killed then, nobody would know of the call any more, and it may arrive late and clear a newer mark.
     """
-    if not recheck.due(copy.writer, copy.table, copy.writer.now(), 1):
+    if not _due(copy.writer, copy, in_flight):
         return 0, None
     # Waited for here, not under the lock, which the server takes away from a session that does nothing.
     if not copy.read_budget.ready(copy.stop, BUDGET_WAIT_S):
@@ -33,7 +40,7 @@ def recheck_some(copy: Copy) -> tuple[int, Applied | None]:
 
     def read(tx: Connection) -> Batch:
         nonlocal worked
-        suspects = recheck.due(tx, copy.table, tx.now(), KEYS_A_TRANSACTION_MAX)
+        suspects = _due(tx, copy, in_flight)
         worked = len(suspects)
         keys = {one.key_hash: one.key for one in suspects if one.key}
         gone = orphans.drop(tx, copy, [one.key_hash for one in suspects if not one.key])
@@ -55,6 +62,12 @@ def recheck_some(copy: Copy) -> tuple[int, Applied | None]:
     applied = transact(copy, read)
     copy.counters.rechecked += worked
     return worked, applied
+
+
+def _due(connection: Connection, copy: Copy, in_flight: Collection[bytes]) -> list[recheck.Suspect]:
+    limit = KEYS_A_TRANSACTION_MAX + min(len(in_flight), PASSED_OVER_MAX)
+    found = recheck.due(connection, copy.table, connection.now(), limit)
+    return [suspect for suspect in found if suspect.key_hash not in in_flight][:KEYS_A_TRANSACTION_MAX]
 
 
 def _changes(tx: Connection, copy: Copy, keys: dict[bytes, Item], items: list[Item], ttl: str | None) -> list[Change]:

@@ -67,7 +67,7 @@ def work_off_rechecks(copy: Copy, mysql: MySQL, stop: Stop) -> None:
         linker = Linker(copy)
         try:
             while not stop and recheck.count(copy.writer, copy.table):
-                worked, applied = recheck_some(copy)
+                worked, applied = recheck_some(copy, linker.in_flight())
                 if applied is not None:
                     linker.submit(applied.debts)
                 if not worked:

@@ -357,7 +357,7 @@ class TableRun:
         if clock.monotonic() < self._recheck_at:
             return False
         try:
-            worked, applied = recheck_some(self.copy)
+            worked, applied = recheck_some(self.copy, self._linker_now().in_flight())
         except Throttled as trouble:
             self._throttles += 1
             self._recheck_at = clock.monotonic() + back_off_s(self._throttles)
