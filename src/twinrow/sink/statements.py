@@ -150,9 +150,10 @@ def select_rows(schema: TableSchema, where: str) -> str:
     )
 
 
-def select_last_id(schema: TableSchema) -> str:
-    """The id of the row that was made last; none where the table is empty."""
-    return f"SELECT MAX(`row_id`) FROM {quote(schema.into)} HAVING MAX(`row_id`) IS NOT NULL"
+def select_outer_ids(schema: TableSchema, each: int) -> str:
+    """The ids of the `each` newest and the `each` oldest rows, the newest first; none where the table is empty."""
+    ids = f"SELECT `row_id` FROM {quote(schema.into)} ORDER BY `row_id`"
+    return f"({ids} DESC LIMIT {each}) UNION ({ids} LIMIT {each})"
 
 
 def upsert_onto_itself(schema: TableSchema) -> str:

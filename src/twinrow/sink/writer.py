@@ -17,6 +17,8 @@ KEYS_A_STATEMENT_MAX = 1000
 ROWS_A_STATEMENT_MAX = 2000
 PACKET_SHARE = 0.9
 PROBE = "twinrow_probe"
+PROBES_MAX = 8
+"""Rows that stand, written onto themselves until one is taken. Where none is, the server takes no row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +179,20 @@ def _upsert(
 def takes_known_good(tx: Connection, schema: TableSchema) -> bool | None:
     """Whether the server takes a row that it has already, written onto itself by our own kind of statement.
 
-    It runs through every trigger, key and CHECK that an upsert runs through, and is undone. None: there is no row.
+    It runs through every trigger, key and CHECK that an upsert runs through, and is undone. Several rows are tried:
+    a rule that somebody has just made may refuse one that stands as well. None: there is no row.
     """
-    found = tx.query(statements.select_last_id(schema))
-    if not found:
-        return None
-    tx.execute(f"SAVEPOINT {PROBE}")
-    try:
-        tx.execute(statements.upsert_onto_itself(schema), found[0])
-    except MySQLError as error:
-        undo(tx, PROBE, error)
-        return False
-    tx.execute(f"ROLLBACK TO SAVEPOINT {PROBE}")
-    return True
+    ids = tx.query(statements.select_outer_ids(schema, PROBES_MAX // 2))
+    for row_id in ids:
+        tx.execute(f"SAVEPOINT {PROBE}")
+        try:
+            tx.execute(statements.upsert_onto_itself(schema), row_id)
+        except MySQLError as error:
+            undo(tx, PROBE, error)
+        else:
+            tx.execute(f"ROLLBACK TO SAVEPOINT {PROBE}")
+            return True
+    return False if ids else None
 
 
 def delete(
