@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.conftest import MakeCopying
+from tests.fixtures.command_line import InProcess
 from tests.fixtures.copying import marked, put_all
 
 from twinrow.clock import Stop
@@ -27,6 +28,27 @@ def test_a_state_of_the_first_version_is_migrated_at_the_start(make_copying: Mak
     copying.once_well()
     assert copying.database.query("SELECT value FROM _twinrow_meta WHERE name = 'version'") == [(str(meta.VERSION),)]
     assert copying.database.query("SELECT COUNT(row_id) FROM _twinrow_dead_letter") == [(1,)]
+
+
+@pytest.mark.either_server
+def test_commands_that_only_read_say_that_an_older_state_waits_for_a_sync(make_copying: MakeCopying) -> None:
+    copying = make_copying()
+    put_all(copying.client, copying.table, [marked(n) for n in range(5)])
+    copying.once_well()
+    for statement in meta.MIGRATIONS[meta.VERSION]:
+        table, column = statement.split("`")[1], statement.split("ADD COLUMN ")[1].split()[0]
+        copying.database.query(f"ALTER TABLE {table} DROP COLUMN {column}")
+    copying.database.query("UPDATE _twinrow_meta SET value = %s WHERE name = 'version'", str(meta.VERSION - 1))
+    copying.config_file()
+    command = InProcess(copying.folder)
+    for words in (("status",), ("verify",), ("schema",), ("dead-letters", "list"), ("item", copying.table, "--all")):
+        ran = command.run(*words)
+        assert ran.code in (1, 2), words
+        assert "twinrow sync" in ran.err, words
+        assert "1054" not in ran.err, words
+    assert command.run("sync", "--once").code == 0
+    assert command.run("status").code == 0
+    copying.assert_equal(items=5)
 
 
 def test_a_new_state_has_the_same_columns_as_a_migrated_one(make_copying: MakeCopying) -> None:

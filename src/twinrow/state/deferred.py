@@ -19,8 +19,6 @@ from twinrow.mysql import Connection
 from twinrow.schema.column_type import ColumnType, join, on_ladder
 from twinrow.state.tables import commands_of
 
-SINCE_VERSION: Final = 3
-"""The version of the state that has this table; `status` may meet an older one."""
 WHY_CHARACTERS_MAX: Final = 2_000
 EVERY: Final = ""
 """Stands for every attribute (DynamoDB has none without a name): all rows with an extra are looked through once."""

@@ -106,7 +106,18 @@ def installed(connection: Connection) -> bool:
     )
 
 
-def check_version(connection: Connection) -> int:
+def check_version(connection: Connection) -> bool:
+    """Whether there is a state that can be read. Raises StartRefused when another version of Twinrow wrote it."""
+    version = _version(connection)
+    if 0 < version < VERSION:
+        raise StartRefused(
+            f"its state is of version {version}, this Twinrow reads {VERSION}", where=connection.place,
+            remedy="`twinrow sync` (or `sync --once`) migrates it; until then use the Twinrow that wrote it",
+        )  # fmt: skip
+    return version > 0
+
+
+def _version(connection: Connection) -> int:
     """The version of the state that is here, 0 for none. Raises StartRefused when a newer Twinrow has written it."""
     if not installed(connection):
         return 0
@@ -131,7 +142,7 @@ def install(connection: Connection) -> None:
         wanted = ".".join(map(str, VERSION_MIN[version.flavour]))
         name = "MySQL" if version.flavour == "mysql" else "MariaDB"
         raise StartRefused(f"{name} {version.text} is too old", remedy=f"upgrade to {wanted} or newer")
-    before = check_version(connection)
+    before = _version(connection)
     if before == VERSION:
         return
     for statement in create_statements(connection.flavour):

@@ -55,18 +55,17 @@ _QUERIES: dict[tuple[str, ...], str] = {
 }  # fmt: skip
 
 
-def counts(connection: Connection, version: int) -> dict[str, Counts]:
-    """The counts of every table that has state here, which is of this version."""
+def counts(connection: Connection) -> dict[str, Counts]:
+    """The counts of every table that has state here."""
     found: dict[str, dict[str, Any]] = {}
     for names, sql in _QUERIES.items():
         for table, *values in connection.query(sql):
             for name, value in zip(names, values, strict=True):
                 found.setdefault(str(table), {})[name] = value if isinstance(value, str) else int(value or 0)
-    if version >= deferred.SINCE_VERSION:
-        for table, known in mixed.of_all(connection).items():
-            found.setdefault(table, {})["mixed"] = tuple(one for one in known if one.told)
-        for table, put_off in deferred.of_all(connection).items():
-            found.setdefault(table, {})["put_off"] = tuple(put_off)
-        for table, reason in refusal.of_all(connection).items():
-            found.setdefault(table, {})["refusal"] = reason
+    for table, known in mixed.of_all(connection).items():
+        found.setdefault(table, {})["mixed"] = tuple(one for one in known if one.told)
+    for table, put_off in deferred.of_all(connection).items():
+        found.setdefault(table, {})["put_off"] = tuple(put_off)
+    for table, reason in refusal.of_all(connection).items():
+        found.setdefault(table, {})["refusal"] = reason
     return {table: Counts(**values) for table, values in found.items()}

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from twinrow.config import Config, TableConfig
     from twinrow.mysql import Connection
     from twinrow.schema.table import TableSchema
-    from twinrow.state.mixed import Mixed
 
 EXTRA_ROWS_LOOKED_AT = 10_000
 ALTER_S_MAX = 86_400.0
@@ -84,7 +83,7 @@ def _load(session: Connection, table: TableConfig) -> TableSchema | None:
 def _document(table: TableConfig, known: TableSchema | None, session: Connection) -> dict[str, Any]:
     from twinrow.app.columns.apply import columns_left_out, plain_type
     from twinrow.app.columns.mixed import mixed_columns
-    from twinrow.state import deferred, meta, mixed
+    from twinrow.state import mixed
 
     if known is None:
         return {"table": table.name, "into": table.into_name, "version": 0, "columns": [], "in_extra": [], "mixed": []}
@@ -96,9 +95,7 @@ def _document(table: TableConfig, known: TableSchema | None, session: Connection
         for one in known.columns
     ]  # fmt: skip
     in_extra = columns_left_out(session, known, EXTRA_ROWS_LOOKED_AT)
-    counted: list[Mixed] = []
-    if meta.check_version(session) >= deferred.SINCE_VERSION:
-        counted = [one for one in mixed.of_table(session, table.name) if one.told]
+    counted = [one for one in mixed.of_table(session, table.name) if one.told]
     return {
         "table": table.name, "into": known.into, "version": known.version, "columns": columns, "in_extra": in_extra,
         "mixed": [asdict(one) for one in mixed_columns(known, tuple(counted))],
@@ -162,7 +159,7 @@ def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
     from twinrow.app.columns import apply as schema_apply
     from twinrow.app.wiring import connect, copies_of, mysql_of
     from twinrow.clock import Stop
-    from twinrow.state import deferred, meta
+    from twinrow.state import deferred
     from twinrow.sync.start import resume_ddl
     from twinrow.workers.held import held
 
@@ -181,8 +178,7 @@ def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
         if dry_run:
             for statement in schema_apply.statements_of(known, evolution, lost, session):
                 out(statement + ";")
-        waits = bool(steps) or meta.check_version(session) < deferred.SINCE_VERSION
-        waits = waits or bool(deferred.of_table(session, table.name))
+        waits = bool(steps) or bool(deferred.of_table(session, table.name))
         if dry_run or not waits:
             say(f"{table.name}: {'nothing was run' if steps else 'nothing waits'}")
             return

@@ -170,12 +170,11 @@ class Status:
 def collect(connection: Connection, chosen: Sequence[TableConfig]) -> Status:
     """The status of the chosen tables. Raises what a query raises, and as `check_version`."""
     at = connection.now()
-    version = meta.check_version(connection)
-    if not version:
+    if not meta.check_version(connection):
         return Status(at, tuple(table_status_of(table, None, Counts(), at) for table in chosen))
     with connection.snapshot() as moment:  # else a new lease could stand beside the notes of the run before
         registered = {one.table_name: one for one in tables.load_all(moment)}
-        counts = overview.counts(moment, version)
+        counts = overview.counts(moment)
     return Status(
         at,
         tuple(
