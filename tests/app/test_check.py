@@ -20,7 +20,7 @@ def test_an_index_that_leaves_items_out_is_warned_of(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch, sort: str | None, warned: bool
 ) -> None:
     (copy,), _ = make_copying().copies(Stop())
-    told = copy.dynamodb.describe(copy.table)
+    told = copy.describe()
     (index,) = told.indexes
     keys = (*index.keys, *([(sort, "S")] if sort is not None else []))
     monkeypatch.setattr(
@@ -49,7 +49,7 @@ def test_an_index_with_several_hash_attributes_is_told_and_not_built_anew(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (copy,), _ = make_copying().copies(Stop())
-    told = copy.dynamodb.describe(copy.table)
+    told = copy.describe()
     index = replace(told.indexes[0], keys=(*told.indexes[0].keys, ("tenant", "S")), hashes=2)
     monkeypatch.setattr(copy.dynamodb, "describe", lambda _table: replace(told, indexes=(index,)))
     found = {one.name: one for one in check_dynamodb.look(copy, None)}["pending index"]

@@ -34,7 +34,7 @@ def test_waiting_for_an_index_says_how_long_and_ends(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (copy,), _ = make_copying().copies(Stop())
-    told = copy.dynamodb.describe(copy.table)
+    told = copy.describe()
     building = replace(told, indexes=(replace(told.indexes[0], status="CREATING"),))
     monkeypatch.setattr(copy.dynamodb, "describe", lambda _table: building)
     monkeypatch.setattr(clock, "monotonic", _Clock(100.0).monotonic)

@@ -39,7 +39,7 @@ def checked(copying: Copying) -> Finding:
     (copy,), mysql = copying.copies(Stop())
     with closing(mysql.connect()) as session:
         registered = check_mysql.registered(session, copy.table)
-        found = check_settings.look(copy, copy.dynamodb.describe(copy.table), registered)
+        found = check_settings.look(copy, copy.describe(), registered)
         assert check_mysql.registered(session, copy.table) == registered
     return found
 
@@ -315,7 +315,7 @@ def test_a_table_added_is_copied_and_one_removed_is_taken_up_again(
 def test_an_index_whose_capacity_changes_is_no_reason_to_stop(make_copying: MakeCopying) -> None:
     copying = copied(make_copying)
     (copy,), _ = copying.copies(Stop())
-    description = copy.dynamodb.describe(copying.table)
+    description = copy.describe()
     (index,) = description.indexes
     start.check_source(copy, replace(description, indexes=(replace(index, status="UPDATING"),)))
     with pytest.raises(StartRefused, match="is CREATING"):
@@ -341,7 +341,7 @@ def test_links_refused_for_good_are_forgotten_when_no_links_are_wanted(make_copy
 def test_linking_a_table_with_replicas_is_refused_unless_allowed(make_copying: MakeCopying) -> None:
     copying = copied(make_copying)
     (copy,), _ = copying.copies(Stop())
-    description = replace(copy.dynamodb.describe(copying.table), replicas=("eu-west-1",))
+    description = replace(copy.describe(), replicas=("eu-west-1",))
     with pytest.raises(StartRefused, match="allow_global_table_writes"):
         start.check_source(copy, description)
     copy.allow_global = True

@@ -281,7 +281,7 @@ def test_a_process_that_lost_its_lease_moves_no_pass(make_copying: MakeCopying) 
     copying.once_well()
     with asleep(copying) as sleeper:
         gap.record(sleeper.writer, copying.table, "TEST", at=time.time())
-        sleeper.dynamodb.describe(copying.table)  # as at each start; it tells DynamoDB's time
+        sleeper.describe()  # as at each start; it tells DynamoDB's time
         reconcile = Reconcile(sleeper, 1)
         assert reconcile.step() or reconcile.running
         copying.once_well()

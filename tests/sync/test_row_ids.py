@@ -264,7 +264,7 @@ def test_what_a_stream_tells_from_before_a_restore_is_no_news_of_another_writer(
     lost = {**item, "mysql_id": {"N": "105"}}
     with held(copy, mysql), contextlib.ExitStack() as expected:
         copy.load_schema()
-        copy.dynamodb.describe(copying.table)
+        copy.describe()
         gap.record(copy.writer, copying.table, "MYSQL_WENT_BACK", at=copy.writer.now())
         if fights:
             expected.enter_context(pytest.raises(Broken))

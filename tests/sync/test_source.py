@@ -115,7 +115,7 @@ def test_a_table_of_another_region_is_told_by_its_arn(make_copied: MakeCopied, a
     (copy,), mysql = copying.copies(Stop())
     with closing(mysql.connect()) as session:
         known = check_mysql.registered(session, copy.table)
-        found = check_settings.look(copy, copy.dynamodb.describe(copy.table), known)
+        found = check_settings.look(copy, copy.describe(), known)
     assert found.level == "error"
     assert "--accept-table-id" in found.remedy
     code, said = copying.process(arguments=["--accept-table-id", before]).ended()
