@@ -16,6 +16,7 @@ from twinrow.app.observe.status import Status
 from twinrow.app.observe.watch import LastStatus, StatusSource
 from twinrow.app.serve.listen import Listening
 from twinrow.app.serve.metrics import STALE_S_MAX, families, not_ready, serve_metrics
+from twinrow.app.wiring import mysql_of
 
 __all__ = ["page_mysql", "shown"]
 ANSWER_S_MAX = 10.0
@@ -92,6 +93,18 @@ def test_every_number_is_that_of_the_status(server: Listening, told: Shown) -> N
     assert of(status, "orders", samples, "twinrow_unlinked") == 4
     assert of(status, "orders", samples, "twinrow_links_refused") == 1
     assert of(status, "reviews", samples, "twinrow_verified_differences") == 1
+
+
+def test_a_wait_that_mysql_could_not_note_is_told_by_its_process(told: Shown) -> None:
+    """A server that takes no writes keeps the lease of the process that waits for it until that runs out."""
+    told.add(["films"], running=False)
+    told.change("films", ended_at=None, read_at=0.0)
+    waiting = StatusSource(mysql_of(told.config), told.config.chosen(["films"]), waiting=lambda: {"films": "read-only"})
+    with waiting as source:
+        wait_until(lambda: source.latest().status is not None, what="a first status")
+        assert not_ready(source.latest()) == "films: a sync waits and tries again: read-only"
+        (films,) = source.latest().status.tables  # type: ignore[union-attr]
+        assert (films.phase, films.lag_s, films.in_step) == ("LIVE", None, None)
 
 
 def test_counters_have_their_labels(server: Listening) -> None:

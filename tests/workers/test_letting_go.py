@@ -9,6 +9,11 @@ from tests.conftest import MakeCopying
 from tests.fixtures.copying import Copying, marked, put_all
 from tests.fixtures.waiting import wait_until
 
+from twinrow.app.observe.status import Status, TableStatus, collect
+from twinrow.app.observe.watch import LastStatus
+from twinrow.app.serve.metrics import not_ready
+from twinrow.app.wiring import mysql_of
+from twinrow.config import parse
 from twinrow.errors import Transient
 from twinrow.retry import BACK_OFF_S_MAX
 from twinrow.state import lease, outbox
@@ -65,6 +70,43 @@ def test_one_stopped_in_trouble_tells_who_comes_next(
     assert not is_in_order(copying)
     copying.once_well()
     assert is_in_order(copying)
+
+
+def test_one_that_waits_is_shown_as_one_that_waits(make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has given its lease back, and still nobody should start a second one, or take the copy for one in step."""
+    copying = copied(make_copying)
+
+    def trouble(_self: Poll) -> bool:
+        raise Transient("made by the test")
+
+    def status() -> TableStatus:
+        (one,) = shown(copying).tables
+        return one
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Poll, "step", trouble)
+        patch.setattr(run, "back_off_s", lambda _attempt: BACK_OFF_S_MAX)
+        with copying.running():
+            wait_until(lambda: status().waits, WAIT_S, what="a wait that is noted")
+            one = status()
+            assert (one.waits, one.running, one.phase) == ("made by the test", False, "LIVE")
+            assert (one.in_step, one.lag_s, one.backlog, one.as_of) == (None, None, None, None)
+            assert "a sync waits and tries again" in one.notes
+            assert not any("no sync is running" in note for note in one.notes)
+            assert "made by the test" in not_ready(LastStatus(shown(copying), "", {}))
+            copying.database.query("UPDATE _twinrow_heartbeat SET waits_until = UTC_TIMESTAMP(6)")
+            assert status().waits == "", "its process is gone"
+            assert any("no sync is running" in note for note in status().notes)
+            assert "made by the test" in not_ready(LastStatus(shown(copying), "", {}))
+
+
+def shown(copying: Copying) -> Status:
+    config = parse(copying.text())
+    session = mysql_of(config).connect()
+    try:
+        return collect(session, config.tables)
+    finally:
+        session.close()
 
 
 def test_an_answer_that_mysql_did_not_take_is_told_to_who_comes_next(

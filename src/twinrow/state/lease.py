@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from twinrow.clock import AHEAD_S_MAX
 from twinrow.errors import LeaseLost, SchemaMoved, Transient
 from twinrow.mysql import Connection, MySQLError
+from twinrow.retry import BACK_OFF_S_MAX
 
 _SESSION_NAME = "CONCAT('twinrow ', %s, ' ', LEFT(SHA2(CONCAT(DATABASE(), '/', %s), 256), 32))"
 """The name of a holder's writing session, by fence and table; such locks are the whole server's, with 64 characters."""
@@ -22,6 +23,13 @@ IS_ALIVE = (
     f"AND h.deadline < UTC_TIMESTAMP(6) + INTERVAL {LEASE_S_MAX + int(AHEAD_S_MAX)} SECOND"
 )
 """Of a heartbeat `h`: a deadline further ahead was set while the server's clock was wrong, and shows no life."""
+WAITS_S_MAX = 2 * BACK_OFF_S_MAX
+"""So long a process that has given its lease back to wait is taken for alive; it tries again within half of it."""
+WAITS = (
+    "h.waits_until > UTC_TIMESTAMP(6) "
+    f"AND h.waits_until < UTC_TIMESTAMP(6) + INTERVAL {int(WAITS_S_MAX + AHEAD_S_MAX)} SECOND"
+)
+"""Of a heartbeat `h`: its process waits, and takes the lease again by itself."""
 RECOUNT_WAIT_S = 60
 """A large table takes seconds to be counted."""
 
@@ -99,7 +107,7 @@ def acquire(connection: Connection, table: str, holder: str, lease_s: float, *, 
         tx.execute(
             "INSERT INTO _twinrow_heartbeat (table_name, fence, deadline) "
             "VALUES (%s, %s, UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND) "
-            "ON DUPLICATE KEY UPDATE fence = VALUES(fence), deadline = VALUES(deadline)",
+            "ON DUPLICATE KEY UPDATE fence = VALUES(fence), deadline = VALUES(deadline), waits_until = NULL",
             (table, fence, int(lease_s * 1e6)),
         )
         # from here on no note of the holder before is taken (`tables.note`)
@@ -144,20 +152,23 @@ def heartbeat(connection: Connection, leases: Sequence[Lease]) -> set[str]:
     return lost
 
 
-def release(connection: Connection, lease: Lease, *, settled: bool) -> None:
+def release(connection: Connection, lease: Lease, *, settled: bool, waits_for: str = "") -> None:
     """Let go, so that a successor starts at once.
 
     `settled` says that no request is under way and each answer is noted. Else the holder's name stays, and whoever is
-    next knows that it takes over.
+    next knows that it takes over. `waits_for`: this process waits for that, and then takes the lease again.
     """
     if settled:
         connection.execute(
             "UPDATE _twinrow_lease SET holder = '', connection_id = 0 WHERE table_name = %s AND fence = %s",
             (lease.table, lease.fence),
         )
+    waits = (
+        f", waits_for = %s, waits_until = UTC_TIMESTAMP(6) + INTERVAL {int(WAITS_S_MAX)} SECOND" if waits_for else ""
+    )
     connection.execute(
-        "UPDATE _twinrow_heartbeat SET deadline = UTC_TIMESTAMP(6) WHERE table_name = %s AND fence = %s",
-        (lease.table, lease.fence),
+        f"UPDATE _twinrow_heartbeat SET deadline = UTC_TIMESTAMP(6){waits} WHERE table_name = %s AND fence = %s",
+        (*((waits_for,) if waits_for else ()), lease.table, lease.fence),
     )
 
 

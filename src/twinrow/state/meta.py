@@ -25,7 +25,8 @@ DEFINITIONS = {
         connection_id BIGINT NOT NULL DEFAULT 0, generation BIGINT NOT NULL DEFAULT 0,
         schema_version BIGINT NOT NULL DEFAULT 0, row_count BIGINT NOT NULL DEFAULT 0""",
     "_twinrow_refusal": f"{_NAME} PRIMARY KEY, reason TEXT NOT NULL, commands LONGTEXT NULL",
-    "_twinrow_heartbeat": f"{_NAME} PRIMARY KEY, fence BIGINT NOT NULL, deadline {_TIME} NOT NULL",
+    "_twinrow_heartbeat": f"""{_NAME} PRIMARY KEY, fence BIGINT NOT NULL, deadline {_TIME} NOT NULL,
+        waits_until {_TIME} NULL, waits_for TEXT NULL""",
     "_twinrow_checkpoint": f"""{_NAME}, part VARCHAR(190) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
         position LONGTEXT NULL, done TINYINT NOT NULL DEFAULT 0, read_at DOUBLE NOT NULL DEFAULT 0, info LONGTEXT NULL,
         PRIMARY KEY (table_name, part)""",
@@ -73,6 +74,8 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE `_twinrow_recheck` ADD COLUMN code INT NULL",
         "ALTER TABLE `_twinrow_recheck` ADD COLUMN message TEXT NULL",
         "ALTER TABLE `_twinrow_deferred` ADD COLUMN commands LONGTEXT NULL",
+        "ALTER TABLE `_twinrow_heartbeat` ADD COLUMN waits_until DATETIME(6) NULL",
+        "ALTER TABLE `_twinrow_heartbeat` ADD COLUMN waits_for TEXT NULL",
     ),
 }
 """What makes the state of the version before into that one: columns only, which the older program does without."""

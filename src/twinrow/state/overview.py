@@ -18,7 +18,8 @@ class Counts:
 
     `refusal` is why its first start was refused; `put_off` are the columns that values in extra wait for,
     `mixed` those of which too many values are NULL for their type. `not_taken` rows
-    MySQL did not take, for a reason that is not their content.
+    MySQL did not take, for a reason that is not their content. `waits` is what a sync waits for that has given its
+    lease back and tries again.
     """
 
     rows: int = 0
@@ -34,6 +35,7 @@ class Counts:
     refusal: Reason = field(default_factory=Reason)
     put_off: tuple[Deferred, ...] = ()
     mixed: tuple[Mixed, ...] = ()
+    waits: str = ""
     not_taken: int = 0
     not_taken_for: str = ""
 
@@ -42,6 +44,8 @@ _QUERIES: dict[tuple[str, ...], str] = {
     ("rows", "schema_version"): "SELECT table_name, row_count, schema_version FROM _twinrow_lease",
     ("holder",): "SELECT l.table_name, l.holder FROM _twinrow_lease l JOIN _twinrow_heartbeat h USING (table_name) "
     f"WHERE h.fence = l.fence AND l.holder <> '' AND {lease.IS_ALIVE}",
+    ("waits",): "SELECT l.table_name, h.waits_for FROM _twinrow_lease l JOIN _twinrow_heartbeat h USING (table_name) "
+    f"WHERE h.fence = l.fence AND h.waits_for IS NOT NULL AND {lease.WAITS}",
     ("unlinked", "refused"): "SELECT table_name, COUNT(*), SUM(refused IS NOT NULL) FROM _twinrow_link "
     "GROUP BY table_name",
     ("rechecks",): "SELECT table_name, COUNT(*) FROM _twinrow_recheck WHERE late = 0 GROUP BY table_name",

@@ -487,7 +487,7 @@ class TableRun:
                 tables.note(self.copy.writer, self.copy.lease, **tables.because(reason_of(trouble)))
         except TwinrowError as also:
             self._not_noted(also)
-        self._let_go(waits=True)
+        self._let_go(waits_for=str(trouble))
         self.copy.stop.wait(back_off_s(attempt))
 
     def _by_hand(self, error: TwinrowError) -> TwinrowError:
@@ -554,20 +554,20 @@ class TableRun:
         self._snapshot = self._source = self._reconcile = self._linker = None
         return linker is None or not linker.failed
 
-    def _let_go(self, *, settled: bool = False, ended: bool = False, waits: bool = False) -> None:
+    def _let_go(self, *, settled: bool = False, ended: bool = False, waits_for: str = "") -> None:
         """Give the lease back where that is possible; else it runs out by itself, or is taken again by this process.
 
-        `ended`: by request, so what was noted holds as of now. `waits`: it goes on later; until it has read again
-        nothing is known, as after its beginning.
+        `ended`: by request, so what was noted holds as of now. `waits_for`: it goes on later; until it has read
+        again nothing is known, as after its beginning.
         """
         copy = self.copy
         held = self.shared.leases.pop(copy.table, None)
         try:
             if held is not None:
-                if ended or waits:
-                    again = {"begun_at": self._begun_at or copy.writer.now()} if waits else {}
+                if ended or waits_for:
+                    again = {"begun_at": self._begun_at or copy.writer.now()} if waits_for else {}
                     tables.note(copy.writer, copy.lease, ended_at=copy.writer.now(), **again)
-                lease.release(copy.writer, copy.lease, settled=settled)
+                lease.release(copy.writer, copy.lease, settled=settled, waits_for=waits_for)
         except TwinrowError as error:
             self._not_noted(error)
         copy.let_go()

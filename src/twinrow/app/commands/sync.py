@@ -142,7 +142,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
         copy.accept_tables, copy.accept_deletes = how.accept_tables, how.accept_deletes.get(copy.table)
     bars = Bars("items", drawn=not log.as_json, line=partial(log.event, "info", "progress"))
     view = SyncView(log, bars, once=once)
-    source = StatusSource(mysql, chosen, lambda: bool(how.serve) or view.wants_status())
+    source = StatusSource(mysql, chosen, lambda: bool(how.serve) or view.wants_status(), view.waiting)
 
     def described(description: TableDescription) -> None:
         text = f"about {description.items:,} items, {description.bytes:,} bytes"

@@ -30,11 +30,13 @@ class Standing:
 
     `as_of`: the moment for which the notes hold where no sync runs, because the last run ended in good order then.
     `at`: the moment by which lag and silence are measured. `known`: whether the run's figures may be shown as its
-    state; else lag, backlog and rates are unknown, and nothing says that the table is in step.
+    state; else lag, backlog and rates are unknown, and nothing says that the table is in step. `waits`: no process
+    holds the table, because the one that syncs it waits and tries again.
     """
 
     phase: ShownPhase
     running: bool
+    waits: bool
     as_of: float | None
     at: float
     known: bool
@@ -48,17 +50,22 @@ class Standing:
 def standing_of(known: Registered | None, counts: Counts, at: float) -> Standing:
     """How a table's run stands at the moment `at`."""
     running = bool(counts.holder)
+    waits = bool(counts.waits) and not running
     if known is None:
-        return Standing(STOPPED if counts.refusal and not running else "NEW", running, None, at, False)
+        return Standing(
+            STOPPED if counts.refusal and not running and not waits else "NEW", running, waits, None, at, False
+        )
     if known.phase == "BROKEN":
-        return Standing("BROKEN", running, None, at, False)
+        return Standing("BROKEN", running, False, None, at, False)
     if running:
-        return Standing(known.phase, True, None, at, _has_told(known, at))
+        return Standing(known.phase, True, False, None, at, _has_told(known, at))
+    if waits:
+        return Standing(known.phase, False, True, None, at, False)
     if known.ended_at is None:
-        return Standing(STOPPED, False, None, at, False)
+        return Standing(STOPPED, False, False, None, at, False)
     through = known.snapshot_done_at is not None  # half a copy that nobody goes on with is not known to be in step
     told = through and _has_told(known, known.ended_at)
-    return Standing(known.phase, False, known.ended_at, known.ended_at, told)
+    return Standing(known.phase, False, False, known.ended_at, known.ended_at, told)
 
 
 def lag_s(known: Registered | None, standing: Standing) -> float | None:
@@ -66,7 +73,7 @@ def lag_s(known: Registered | None, standing: Standing) -> float | None:
 
     A sync that has read nothing for a while waits for a server: what it has seen by then may be as old.
     """
-    if known is None or standing.phase in ("NEW", "BROKEN", STOPPED) or known.begun_at is not None:
+    if known is None or standing.waits or standing.phase in ("NEW", "BROKEN", STOPPED) or known.begun_at is not None:
         return None
     if known.oldest_at is not None:
         return round(max(0.0, standing.at - known.oldest_at), 3)

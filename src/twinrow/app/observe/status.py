@@ -6,9 +6,10 @@ It is made from MySQL's state alone, so it is the same whoever asks, while a syn
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 
@@ -24,6 +25,7 @@ from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
 
 __all__ = ["Status", "TableStatus", "collect", "span"]
+NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class TableStatus:
 
     `lag_s` is 0 when the last read of every shard or pending value was empty, else the age of the oldest change seen
     and not committed yet. `unlinked` counts link writes that are owed, with the `links_refused` that DynamoDB refuses
-    for good. `running` tells whether a sync holds the table. `phase` is STOPPED where nobody knows how the copy stands:
+    for good. `running` tells whether a sync holds the table, `waits` what a sync waits
+    for that does not hold it now and tries again. `phase` is STOPPED where nobody knows how the copy stands:
     the process that copied died, or the last start was refused; `lag_s`, `backlog` and `in_step` are None then, and so
     is what else is not known. A run that ended in good order (`sync --once`, SIGTERM) leaves phase and figures as they
     were at its end, `as_of`. `snapshot_share` goes from 0 to 1 during the first copy,
@@ -114,6 +117,7 @@ class TableStatus:
     dynamodb_skew_s: float | None = None
     mysql_skew_s: float | None = None
     mixed: tuple[MixedColumn, ...] = ()
+    waits: str = ""
 
     @property
     def changes(self) -> int:
@@ -167,14 +171,23 @@ class Status:
         return {"at": self.at, "tables": [_document(one) for one in self.tables]}
 
 
-def collect(connection: Connection, chosen: Sequence[TableConfig]) -> Status:
-    """The status of the chosen tables. Raises what a query raises, and as `check_version`."""
+def collect(connection: Connection, chosen: Sequence[TableConfig], waiting: Mapping[str, str] = NOBODY) -> Status:
+    """The status of the chosen tables. Raises what a query raises, and as `check_version`.
+
+    `waiting` is why this very process waits, by table: a MySQL that takes no writes has no note of it.
+    """
     at = connection.now()
     if not meta.check_version(connection):
-        return Status(at, tuple(table_status_of(table, None, Counts(), at) for table in chosen))
+        return Status(
+            at,
+            tuple(table_status_of(one, None, Counts(waits=waiting.get(one.name, "")), at) for one in chosen),
+        )
     with connection.snapshot() as moment:  # else a new lease could stand beside the notes of the run before
         registered = {one.table_name: one for one in tables.load_all(moment)}
         counts = overview.counts(moment)
+    for table, why in waiting.items():
+        here = counts.get(table, Counts())
+        counts[table] = replace(here, waits=here.waits or why)
     return Status(
         at,
         tuple(
@@ -243,6 +256,7 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         dynamodb_skew_s=told.dynamodb_skew_s,
         mysql_skew_s=told.mysql_skew_s,
         mixed=mixed,
+        waits=counts.waits if standing.waits else "",
         put_off=tuple(DeferredColumn(one.attribute, round(one.age_s, 3), one.why, one.rows) for one in counts.put_off),
         **_rates(told, standing),
     )
@@ -252,7 +266,7 @@ def _rates(told: Counted, standing: Standing) -> dict[str, float | None]:
     """Nobody who copies copies nothing; who is silent, or died, may have done anything since."""
     if standing.running and standing.known:
         return msgspec.structs.asdict(told.rates)
-    unknown = standing.running or standing.stopped
+    unknown = standing.running or standing.waits or standing.stopped
     return dict.fromkeys(Rates.__struct_fields__, None if unknown else 0.0)
 
 

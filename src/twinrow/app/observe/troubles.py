@@ -16,6 +16,7 @@ from twinrow.state.deferred import EVERY, Deferred
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
 
+WAITS = "a sync waits and tries again"
 RETENTION_LEFT_S_MIN = 6 * 3600.0
 """DynamoDB keeps changes for 24 hours: with less than this left, somebody should look before they are trimmed."""
 
@@ -56,11 +57,15 @@ def _of_the_run(table: TableConfig, known: Registered | None, counts: Counts, at
         yield Trouble(True, reason.text or "stopped", (*first, sync))
     elif reason:
         yield Trouble(True, reason.text, reason.commands or (check,))
-    if known is None or (known.phase == "NEW" and not standing_of(known, counts, at).stopped):
+    standing = standing_of(known, counts, at)
+    if standing.waits:
+        why = f": {counts.waits}" if counts.waits != reason.text else ""
+        yield Trouble(True, f"{WAITS}{why}", () if reason else (check,))
+    elif known is None or (known.phase == "NEW" and not standing.stopped):
         yield Trouble(False, "not copied yet", () if counts.holder else (sync,))
     elif not counts.holder:
         last = f", last read {span(at - known.read_at)} ago" if known.read_at else ""
-        if standing_of(known, counts, at).stopped and not reason:
+        if standing.stopped and not reason:
             last += ": its last run did not end in good order, so how the copy stands is not known"
             yield Trouble(True, f"no sync is running{last}", (sync,))
         else:
@@ -74,7 +79,7 @@ def _of_the_run(table: TableConfig, known: Registered | None, counts: Counts, at
     left = retention_left_s(known, at)
     if left is not None and left < RETENTION_LEFT_S_MIN:
         what = f"changes not read yet are trimmed in {span(left)}" if left > 0 else "changes not read yet were trimmed"
-        yield Trouble(True, what, (check if counts.holder else sync,))
+        yield Trouble(True, what, (check if counts.holder or standing.waits else sync,))
 
 
 def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> Iterator[Trouble]:
@@ -87,7 +92,7 @@ def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, a
         yield Trouble(True, text)
     if counts.gaps:
         text = f"{many(counts.gaps, 'gap')} in what was read; a running sync mends that by reconciling"
-        yield Trouble(True, text, () if counts.holder else (f"twinrow sync {name}",))
+        yield Trouble(True, text, () if counts.holder or counts.waits else (f"twinrow sync {name}",))
     if counts.refused:
         text = f"{many(counts.refused, 'item')} cannot be linked: DynamoDB refuses the write"
         yield Trouble(True, text, (f"twinrow verify {name}",))

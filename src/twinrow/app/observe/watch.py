@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -51,10 +51,15 @@ class StatusSource:
     """Reads the status in a thread of its own, from `with` to its end; one reader, however many look.
 
     Every second while it is `watched`, else every UNWATCHED_S. `histories` holds the last hour of each table.
+    `waiting` tells why tables of this process wait, since not every wait can be noted in MySQL.
     """
 
-    def __init__(self, mysql: MySQL, chosen: Sequence[TableConfig], watched: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, mysql: MySQL, chosen: Sequence[TableConfig], watched: Callable[[], bool] = lambda: True,
+        waiting: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:  # fmt: skip
         self._watched = watched
+        self._waiting = waiting
         self.tables = tuple(table.name for table in chosen)
         self._mysql = mysql
         self._chosen = tuple(chosen)
@@ -141,7 +146,8 @@ class StatusSource:
         try:
             if self._session is None or not self._session.open:
                 self._session = self._mysql.connect(read_timeout_s=READ_TIMEOUT_S)
-            status = collect(self._session, self._chosen)
+            waiting = {table: why for table, why in self._waiting().items() if table not in self._ended}
+            status = collect(self._session, self._chosen, waiting)
         except TwinrowError as trouble:
             self._not_read(str(trouble))
             return

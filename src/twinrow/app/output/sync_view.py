@@ -9,6 +9,7 @@ from twinrow import clock
 from twinrow.app.logs import Log
 from twinrow.app.observe.standing import STOPPED
 from twinrow.app.observe.status import Status, TableStatus, span
+from twinrow.app.observe.troubles import WAITS
 from twinrow.app.output.progress import Bars
 from twinrow.app.output.resumed import Resumed
 from twinrow.app.typed import as_typed
@@ -41,6 +42,10 @@ class SyncView:
         """These are what is looked at."""
         self._runs = runs
 
+    def waiting(self) -> dict[str, str]:
+        """Why tables of this process wait at this moment."""
+        return {name: run.waits for name, run in self._runs.items() if run.waits}
+
     def wants_status(self) -> bool:
         """Whether there is progress to show; else a status now and then is enough to log what is wrong."""
         if clock.monotonic() - self._began <= SHORT_S:
@@ -59,7 +64,8 @@ class SyncView:
                 self._news(one, status.at if status is not None else 0.0)
             for trouble in one.troubles:
                 # a reason is told by the table that waits; STOPPED is what this process is about to end
-                if trouble.bad and trouble.text != one.reason and one.phase != STOPPED:
+                told = trouble.text == one.reason or trouble.text.startswith(WAITS)
+                if trouble.bad and not told and one.phase != STOPPED:
                     self._log.trouble(one.table, trouble.text, trouble.commands)
         if not self._once:
             self._who_goes_on(status)

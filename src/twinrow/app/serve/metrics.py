@@ -19,6 +19,7 @@ from starlette.routing import Route
 import twinrow
 from twinrow.app.observe.standing import STOPPED
 from twinrow.app.observe.status import Status, TableStatus
+from twinrow.app.observe.troubles import WAITS
 from twinrow.app.observe.watch import LastStatus, StatusSource
 from twinrow.app.serve.listen import Listening, parse_address
 from twinrow.clock import Stop
@@ -204,8 +205,12 @@ def not_ready(seen: LastStatus) -> str:
 def _not_copied(one: TableStatus) -> str:
     if one.phase == "BROKEN":
         return f"{one.table} is BROKEN: {one.reason}"
+    if one.waits:
+        return f"{one.table}: {WAITS}: {one.waits}"
     if one.phase == STOPPED:
         return f"{one.table} is STOPPED: no sync is running" + (f": {one.reason}" if one.reason else "")
+    if one.reason and one.lag_s is None:
+        return f"{one.table}: {one.reason}"
     return f"{one.table}: the sync has not told lately how the copy stands" if one.running and not one.known else ""
 
 

@@ -72,7 +72,7 @@ export class TableView {
       NEW: "new", SNAPSHOT: "first copy", CATCH_UP: "catching up", LIVE: "live", BROKEN: "broken", STOPPED: "stopped",
     };
     const off = table.as_of !== null;
-    const silent = table.running && table.in_step === null && table.phase === "LIVE";
+    const silent = (table.running || table.waits) && table.in_step === null && table.phase === "LIVE";
     const word = words[table.phase] ?? table.phase;
     setText(chip, off ? `${word} when its sync ended` : silent ? `${word}, how far is not known` : word);
     const states = { BROKEN: "bad", STOPPED: "bad", LIVE: "good", NEW: "off" };
