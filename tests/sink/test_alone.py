@@ -104,6 +104,15 @@ def test_what_is_not_understood_is_put_off_while_others_are_taken() -> None:
     assert len(judged.put_off) == 10
 
 
+@pytest.mark.parametrize("takes", [False, None])
+def test_a_retry_of_which_no_row_is_taken_is_put_off_unless_rights_are_gone(takes: bool | None) -> None:
+    frozen = _tried(range(3), *range(3), code=SIGNAL)
+    judged = judge((frozen,), 0, "mysql", lambda: takes, waits_apart=True)
+    assert (len(judged.parked), len(judged.put_off)) == (0, 3)
+    with pytest.raises(MySQLError):
+        judge((_tried([1], 1, code=1142),), 0, "mysql", lambda: takes, waits_apart=True)
+
+
 def test_the_first_error_is_told_where_the_savepoint_is_gone() -> None:
     first = MySQLError(CHECK, "the row")
     with pytest.raises(TwinrowError) as told:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from tests.conftest import MakeCopying
 from tests.fixtures.command_line import InProcess
@@ -147,6 +148,33 @@ def test_a_table_that_somebody_has_frozen_is_waited_for(make_copying: MakeCopyin
         wait_until(lambda: copying.rows("COUNT(*)", "rating = 44") == [(6,)], WAIT_S, what="the rows")
     copying.once_well()
     copying.assert_equal(items=ITEMS)
+
+
+def _has_rows(copying: Copying, count: int) -> bool:
+    return copying.rows("COUNT(*)") == [(count,)]
+
+
+def _was_tried(copying: Copying, times: int) -> bool:
+    return bool(copying.database.query("SELECT 1 FROM _twinrow_recheck WHERE attempts >= %s", times))
+
+
+def test_new_rows_go_on_while_no_row_that_stands_may_change(make_copying: MakeCopying) -> None:
+    """The retry of a put-off row is a batch of that row alone: refused, it must not hold up the rows that are taken."""
+    copying = _copied(make_copying)
+    with _trigger(copying, "BEFORE UPDATE", "INSERT INTO nosuch VALUES (1)"), copying.running():
+        _turn(copying, 1, rating="45")
+        for n in range(3):
+            _turn(copying, ITEMS + n)
+            wait_until(partial(_has_rows, copying, ITEMS + n + 1), WAIT_S, what=f"new row {n}")
+            wait_until(partial(_was_tried, copying, n + 2), WAIT_S, what="a retry, put off")
+            ((code, message),) = _put_off(copying)
+            assert code == 1146
+            assert "nosuch" in message
+        assert '"not_taken": 1' in InProcess(copying.config_file().parent).run("status", "--json").out
+        assert copying.rows("COUNT(*)") == [(ITEMS + 3,)], "every standing row stands"
+        assert _letters(copying) == 0
+    copying.once_well()
+    copying.assert_equal(items=ITEMS + 3)
 
 
 def test_a_delete_refused_for_what_is_not_its_row_is_put_off(make_copying: MakeCopying) -> None:

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from twinrow.errors import TwinrowError
 from twinrow.flavour import Flavour
 from twinrow.mysql import Connection, MySQLError
-from twinrow.mysql_error import can_be_content
+from twinrow.mysql_error import KNOWN_CODES, can_be_content
 
 ALONE_MAX: Final = 20
 """So many rows refused alone, none of them taken: the others of the statement are not tried one by one."""
@@ -93,11 +93,20 @@ def in_halves(
     return affected
 
 
-def judge(kinds: Sequence[Tried], passed: int, flavour: Flavour, takes_known_good: Callable[[], bool | None]) -> Judged:
+def judge(
+    kinds: Sequence[Tried],
+    passed: int,
+    flavour: Flavour,
+    takes_known_good: Callable[[], bool | None],
+    *,
+    waits_apart: bool = False,
+) -> Judged:
     """Whose fault each refusal is. Raises the server's error where it is the server's: it takes no row at all.
 
     `passed`: rows of this batch that the server took. `takes_known_good` asks whether it takes a row that stands there
     already, written onto itself; None where there is no row. It is asked only where no row of a kind was taken.
+
+    `waits_apart`: such rows are put off instead. They stand in `_twinrow_recheck`; an error would hold up all others.
     """
     judged = Judged()
     for tried in kinds:
@@ -105,7 +114,10 @@ def judge(kinds: Sequence[Tried], passed: int, flavour: Flavour, takes_known_goo
             continue
         takes = True if tried.passed else takes_known_good()
         if not passed and _is_the_servers(tried, flavour, takes=takes):
-            raise tried.first
+            if not waits_apart or tried.first.code in KNOWN_CODES:
+                raise tried.first
+            judged.put_off.update(tried.refused)
+            continue
         for key, one in tried.refused.items():
             if one.alone and takes is not False and can_be_content(one.code, flavour):
                 judged.parked[key] = one.reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from twinrow.mysql import STATEMENT_BYTES_MAX, Connection, MySQLError
 from twinrow.mysql_error import HARMLESS_WARNING_CODES
@@ -88,11 +89,13 @@ def write(
     staged: Staged | None = None,
     ids: bool = True,
     upserts: bool = True,
+    waits_apart: bool = False,
 ) -> Written:
     """Write rows with distinct fingerprints; `wanted_ids` gives new rows their id (adopted or revived).
 
     `staged` rows are written from the temporary table, if all of them are wanted and none wants an id. The ids of new
     rows are told where `ids` are asked for. Without `upserts` known rows are updated one by one: no index is needed.
+    `waits_apart`: see `judge`.
 
     Raises Broken when a fingerprint has more than one row then: the UNIQUE index is not what it was.
     """
@@ -121,7 +124,8 @@ def write(
         written.updated += sum(_update(tx, schema, row, written, known_ones) for row in known)
     _prove_one_row_each(tx, schema, [row.key for row in known])
     written.passed += fresh.passed + known_ones.passed
-    judged = judge((fresh, known_ones), written.passed, tx.flavour, lambda: takes_known_good(tx, schema))
+    probe = partial(takes_known_good, tx, schema)
+    judged = judge((fresh, known_ones), written.passed, tx.flavour, probe, waits_apart=waits_apart)
     written.refused.update(judged.parked)
     written.put_off = judged.put_off
     tried = fresh.refused | known_ones.refused
@@ -203,11 +207,12 @@ def delete(
     *,
     soft: bool,
     passed: int = 0,
+    waits_apart: bool = False,
 ) -> tuple[int, Judged]:
     """Delete (or mark deleted) the rows of these fingerprints; how many live rows went, and what the server keeps.
 
     A server refuses where a foreign key of somebody's own table names the row, or a trigger says so. `passed`: rows of
-    the same batch that it took. Raises MySQLError where the server is at fault.
+    the same batch that it took. Raises MySQLError where the server is at fault, but see `judge` for `waits_apart`.
     """
     live = [key for key in hashes if key in existing and not (soft and existing[key].deleted)]
     tried = Tried()
@@ -217,7 +222,8 @@ def delete(
 
     for first in range(0, len(live), KEYS_A_STATEMENT_MAX):
         in_halves(tx, live[first : first + KEYS_A_STATEMENT_MAX], lambda key: key, run, tried)
-    judged = judge((tried,), passed + tried.passed, tx.flavour, lambda: takes_known_good(tx, schema))
+    probe = partial(takes_known_good, tx, schema)
+    judged = judge((tried,), passed + tried.passed, tx.flavour, probe, waits_apart=waits_apart)
     judged.parked = {key: f"its row cannot be deleted: {reason}" for key, reason in judged.parked.items()}
     return sum(not existing[key].deleted for key in live if key not in tried.refused), judged
 

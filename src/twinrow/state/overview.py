@@ -7,7 +7,7 @@ from typing import Any
 
 from twinrow.errors import Reason
 from twinrow.mysql import Connection
-from twinrow.state import deferred, lease, mixed, refusal
+from twinrow.state import deferred, lease, mixed, recheck, refusal
 from twinrow.state.deferred import Deferred
 from twinrow.state.mixed import Mixed
 
@@ -49,8 +49,8 @@ _QUERIES: dict[tuple[str, ...], str] = {
     ("unlinked", "refused"): "SELECT table_name, COUNT(*), SUM(refused IS NOT NULL) FROM _twinrow_link "
     "GROUP BY table_name",
     ("rechecks",): "SELECT table_name, COUNT(*) FROM _twinrow_recheck WHERE late = 0 GROUP BY table_name",
-    ("not_taken", "not_taken_for"): "SELECT table_name, COUNT(*), MIN(message) FROM _twinrow_recheck "
-    "WHERE code IS NOT NULL GROUP BY table_name",
+    ("not_taken", "not_taken_for"): "SELECT table_name, COUNT(*), COALESCE(MIN(message), '') "
+    f"FROM _twinrow_recheck WHERE cause = '{recheck.NOT_TAKEN}' GROUP BY table_name",
     ("dead_letters",): "SELECT table_name, COUNT(*) FROM _twinrow_dead_letter GROUP BY table_name",
     ("gaps",): "SELECT table_name, COUNT(*) FROM _twinrow_gap WHERE closed_at IS NULL GROUP BY table_name",
     ("segments_done",): "SELECT table_name, SUM(done) FROM _twinrow_checkpoint WHERE part LIKE 'segment:%' "

@@ -27,6 +27,8 @@ NOT_TAKEN_AGAIN_S_MAX = 300
 """So long at most until a row that MySQL did not take is tried again: nobody tells us when the reason is mended."""
 NEVER = 2.0**40
 """A due time that does not come by itself: `make_due` brings it."""
+_IS_FOR_NOW = "(code IS NULL OR due_at = 0)"
+"""Not put off, or put off and to be tried at this start (`try_again`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,12 @@ def put_off(tx: Connection, table: str, refused: Sequence[tuple[bytes, Item, int
 
 
 def try_again(connection: Connection, table: str) -> None:
-    """What was put off is tried from now on: somebody may have mended the reason, and started a sync."""
+    """What was put off is tried now: somebody may have mended the reason, and started a sync.
+
+    Code and message stay until it is taken: `status` tells them.
+    """
     connection.execute(
-        "UPDATE _twinrow_recheck SET due_at = 0, code = NULL, message = NULL "
-        "WHERE table_name = %s AND code IS NOT NULL",
+        "UPDATE _twinrow_recheck SET due_at = 0 WHERE table_name = %s AND code IS NOT NULL",
         (table,),
     )
 
@@ -126,7 +130,7 @@ def waiting(connection: Connection, table: str, limit: int) -> set[bytes]:
     """The fingerprints of the keys that wait for their first look, at most `limit`; without those put off."""
     found = connection.query(
         "SELECT key_hash FROM _twinrow_recheck WHERE table_name = %s AND late = 0 AND due_at < %s "
-        "AND code IS NULL LIMIT %s",
+        f"AND {_IS_FOR_NOW} LIMIT %s",
         (table, NEVER, limit),
     )
     return {key_hash for (key_hash,) in found}
@@ -139,7 +143,7 @@ def waiting_among(connection: Connection, table: str, hashes: Sequence[bytes]) -
         part = hashes[first : first + ROWS_A_STATEMENT_MAX]
         rows = connection.query(
             "SELECT key_hash FROM _twinrow_recheck WHERE table_name = %s AND late = 0 AND due_at < %s "
-            f"AND code IS NULL AND key_hash IN ({', '.join(['%s'] * len(part))})",
+            f"AND {_IS_FOR_NOW} AND key_hash IN ({', '.join(['%s'] * len(part))})",
             (table, NEVER, *part),
         )
         found |= {key_hash for (key_hash,) in rows}
@@ -157,7 +161,7 @@ def count_of(connection: Connection, table: str, cause: str) -> int:
 def count(connection: Connection, table: str) -> int:
     """Keys that wait for their first look; without those put off."""
     found = connection.query(
-        "SELECT COUNT(*) FROM _twinrow_recheck WHERE table_name = %s AND late = 0 AND due_at < %s AND code IS NULL",
+        f"SELECT COUNT(*) FROM _twinrow_recheck WHERE table_name = %s AND late = 0 AND due_at < %s AND {_IS_FOR_NOW}",
         (table, NEVER),
     )
     return int(found[0][0])

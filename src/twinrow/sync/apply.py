@@ -54,6 +54,7 @@ class Applied:
 
     `doubted`: keys whose image no row can hold, to be read again before that is believed. `became`: the changes that
     became rows, or took one away; not those that a row beat, were parked, or are the echo of a link.
+    `not_taken`: the server's errors for rows that were put off.
     """
 
     debts: list[Debt]
@@ -62,6 +63,7 @@ class Applied:
     went_back: bool = False
     doubted: tuple[bytes, ...] = ()
     became: tuple[One, ...] = ()
+    not_taken: frozenset[int] = frozenset()
 
 
 def apply(copy: Copy, batch: Batch, prepared: Prepared | None = None) -> Applied:
@@ -193,7 +195,7 @@ def _write(
     rows = [one.row for one in wanted if one.row is not None and not owed.is_echo(one, existing)]
     written = writer.write(
         tx, copy.schema, rows, existing, taken.ids,
-        staged=staged, ids=copy.settings.linked, upserts=not copy.rows_unproved,
+        staged=staged, ids=copy.settings.linked, upserts=not copy.rows_unproved, waits_apart=batch.truth,
     )  # fmt: skip
     if written.too_large or copy.sets_apart is not False:
         too_large.write_smaller(tx, copy, wanted, existing, taken.ids, written)
@@ -203,7 +205,7 @@ def _write(
     mixed.note_unshown(tx, copy, taken_rows)
     parked = {one.hash: (one, one.unfit) for one in wanted if one.unfit}
     parked.update({one.hash: (one, written.refused[one.hash]) for one in wanted if one.hash in written.refused})
-    gone, kept = deletes.delete(tx, copy, wanted, existing, parked, buried, written.passed)
+    gone, kept = deletes.delete(tx, copy, wanted, existing, parked, buried, written.passed, waits_apart=batch.truth)
     put_off = written.put_off | kept.put_off
     parked.update({one.hash: (one, kept.parked[one.hash]) for one in wanted if one.hash in kept.parked.keys() - parked})
     parked = {key: one for key, one in parked.items() if key not in put_off}
@@ -226,7 +228,8 @@ def _write(
     hashes = tuple(one.hash for one in doubted)
     stay = parked.keys() | put_off.keys()
     became = tuple(one for one in wanted if one.hash not in stay and _acts(one, existing))
-    return Applied(debts, written, len(parked), went_back, hashes, became), written.rows_delta - gone
+    not_taken = frozenset(one.code for one in put_off.values())
+    return Applied(debts, written, len(parked), went_back, hashes, became, not_taken), written.rows_delta - gone
 
 
 def _acts(one: One, existing: Mapping[bytes, Existing]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 from twinrow.mysql import Connection
 from twinrow.sink import writer
@@ -28,16 +29,20 @@ def delete(
     parked: Collection[bytes],
     buried: Mapping[bytes, int | None],
     passed: int,
+    *,
+    waits_apart: bool,
 ) -> tuple[int, Judged]:
     """Take the rows of deleted items (and of parked ones, for whom the row is old) away.
 
-    `passed`: rows of the same batch that the server took. Returns how many live rows went, and those that it keeps.
+    `passed`: rows of the same batch that the server took. `waits_apart`: see `alone.judge`.
+    Returns how many live rows went, and those that it keeps.
     """
     gone = [one for one in wanted if one.row is None and not one.unfit]
     soft = [one.hash for one in gone if (copy.settings.soft_ttl_deletes if one.ttl else copy.settings.soft_deletes)]
     hard = {one.hash for one in gone} - set(soft) | set(parked)
-    count, kept = writer.delete(tx, copy.schema, existing, soft, soft=True, passed=passed)
-    more, also = writer.delete(tx, copy.schema, existing, sorted(hard), soft=False, passed=passed + count)
+    delete_some = partial(writer.delete, tx, copy.schema, existing, waits_apart=waits_apart)
+    count, kept = delete_some(soft, soft=True, passed=passed)
+    more, also = delete_some(sorted(hard), soft=False, passed=passed + count)
     kept = Judged(kept.parked | also.parked, kept.put_off | also.put_off)
     refused = kept.parked.keys() | kept.put_off.keys()
     rowless = [*gone, *(one for one in wanted if one.hash in parked and one.hash in existing)]

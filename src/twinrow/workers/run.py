@@ -67,6 +67,7 @@ STEADY_S = BACK_OFF_S_MAX
 """Trouble after so long, or after a commit, is another one than before: waits begin small again."""
 NO_SUCH_COLUMN = 1054
 NO_DEFAULT = 1364
+BY_HAND_CODES = frozenset({NO_SUCH_TABLE, NO_SUCH_COLUMN, NO_DEFAULT})
 
 
 @dataclass
@@ -119,6 +120,7 @@ class TableRun:
         self._trouble_at = 0.0
         self._begun_at = 0.0
         self._looped = False
+        self._tried_again = False
 
     @property
     def counted_since(self) -> float | None:
@@ -257,7 +259,9 @@ class TableRun:
         registered = tables.load(copy.writer, copy.table)
         segments, pages = start.start(copy, description)
         due.recheck_unfinished(copy)
-        recheck.try_again(copy.writer, copy.table)
+        if not self._tried_again:  # a run that begins again after trouble keeps the back-off
+            recheck.try_again(copy.writer, copy.table)
+            self._tried_again = True
         there = lease.generation(copy.writer, copy.table)
         owed.notice_that_mysql_went_back(copy.writer, copy, there)
         copy.generation = there
@@ -367,6 +371,9 @@ class TableRun:
         self._throttles, self._recheck_trouble = 0, ""
         if applied is not None:
             self._linker_now().submit(applied.debts)
+            by_hand = self._changed_by_hand() if not applied.not_taken.isdisjoint(BY_HAND_CODES) else None
+            if by_hand is not None:
+                raise by_hand
         return worked > 0
 
     def _source_step(self, source: Source) -> bool:
@@ -499,18 +506,22 @@ class TableRun:
             return error
         if self.phase == "" and error.code in REFUSED_START_CODES:
             return StartRefused(error.what, where=error.where, remedy=error.remedy, commands=error.commands)
-        if self.phase == "" or error.code not in (NO_SUCH_TABLE, NO_SUCH_COLUMN, NO_DEFAULT):
+        if self.phase == "" or error.code not in BY_HAND_CODES:
             return error
+        return self._changed_by_hand() or error
+
+    def _changed_by_hand(self) -> TwinrowError | None:
+        """What somebody has done to the table of the copy so that rows do not fit into it any more."""
         try:
             missing = inspect.missing_columns(self.copy.writer, self.copy.schema)
             wanting = inspect.columns_without_default(self.copy.writer, self.copy.schema)
         except Broken as gone:
             return gone
         except TwinrowError:
-            return error  # MySQL cannot be asked now; what it said first stands
+            return None  # MySQL cannot be asked now; what it said first stands
         if missing:
             return start.lacks_column(self.copy.table, missing[0])
-        return start.wants_a_value(self.copy.table, wanting[0]) if wanting else error
+        return start.wants_a_value(self.copy.table, wanting[0]) if wanting else None
 
     def _broken(self, error: TwinrowError) -> None:
         """This table stops; the reason stays in `status` (a refusal to start leaves the phase as it was)."""
