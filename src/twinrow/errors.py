@@ -86,6 +86,10 @@ class TransactionRetry(Transient):
     """A deadlock, a lock wait, a commit that was refused: the whole transaction is run again."""
 
 
+class LockWait(TransactionRetry):
+    """Another session held a lock for as long as we wait for one: it may go on holding it for hours."""
+
+
 class SchemaBusy(Transient):
     """Another session changes the table's schema just now; values wait in extra meanwhile."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from twinrow.errors import ConnectionLost, ServerState, TransactionRetry, Transient, TwinrowError
+from twinrow.errors import ConnectionLost, LockWait, ServerState, TransactionRetry, Transient, TwinrowError
 from twinrow.flavour import Flavour
 
 DUPLICATE_COLUMN: Final = 1060
@@ -20,6 +20,7 @@ LOST_CODES: Final[dict[Flavour, frozenset[int]]] = {
     # 1927 killed
     "mariadb": frozenset({1053, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2006, 2013, 2014, 2055}),
 }
+LOCK_WAIT: Final = 1205
 RETRY_CODES: Final[dict[int, str]] = {
     1020: "the row was changed by another session",
     1180: "MySQL could not commit",
@@ -101,7 +102,8 @@ class MySQLError(TwinrowError):
 def meaning(code: int, text: str, flavour: Flavour, where: str) -> TwinrowError:
     """An error number as one of ours: ConnectionLost, TransactionRetry, ServerState, Transient or MySQLError."""
     if code in RETRY_CODES:
-        return TransactionRetry(f"{RETRY_CODES[code]} ({code}): {text}", where=where)
+        kind = LockWait if code == LOCK_WAIT else TransactionRetry
+        return kind(f"{RETRY_CODES[code]} ({code}): {text}", where=where)
     if code in LOST_CODES[flavour]:
         return lost(text, where)
     waits = WAIT_CODES.get(code) or (MARIADB_WAIT_CODES.get(code) if flavour == "mariadb" else None)

@@ -309,6 +309,23 @@ def test_rows_locked_by_an_analyst_are_waited_for_and_deadlocks_are_run_again(ma
     assert copying.state("_twinrow_dead_letter") == 0
 
 
+def test_a_wait_for_a_lock_is_named_until_the_rows_are_there(make_copying: MakeCopying) -> None:
+    copying = make_copying()
+    _write(copying, 0, 5)
+    copying.once_well()
+    reason = "SELECT reason FROM _twinrow_table"
+    with copying.running() as running:
+        with copying.database.connect() as analyst, analyst.cursor() as cursor:
+            cursor.execute("START TRANSACTION")
+            cursor.execute(f"SELECT row_id FROM `{copying.table}` FOR UPDATE")
+            _write(copying, 1, 4)
+            wait_until(lambda: "(1205)" in copying.database.query(reason)[0][0], WAIT_S, what="the wait's name")
+            assert not any("(1205)" in text for _, text in running.waits), "told only once all tries were over"
+            cursor.execute("ROLLBACK")
+        wait_until(lambda: copying.database.query(reason) == [("",)], WAIT_S, what="the end of the wait")
+        wait_until(lambda: _linked(copying), WAIT_S)
+
+
 def test_an_index_deleted_under_a_sync_is_told_with_the_way_back(make_copying: MakeCopying) -> None:
     copying = make_copying()
     _write(copying, 0, 20)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from twinrow import clock
 from twinrow.capture_kind import Traits
 from twinrow.change import Change, Item
-from twinrow.errors import SchemaMoved, TransactionRetry
+from twinrow.errors import LockWait, SchemaMoved, TransactionRetry, Transient, reason_of
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
 from twinrow.retry import back_off_s
@@ -18,7 +18,7 @@ from twinrow.schema.table import TableSchema
 from twinrow.sink import row_keys, staging, writer
 from twinrow.sink.staging import Staged
 from twinrow.sink.writer import Existing, Written
-from twinrow.state import checkpoint, dead_letter, gap, lease, outbox, recheck
+from twinrow.state import checkpoint, dead_letter, gap, lease, outbox, recheck, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.outbox import Debt
 from twinrow.state.recheck import Suspect
@@ -112,10 +112,27 @@ def transact(
         except _NeedsColumns as needs:
             copy.learn(needs.items)
             prepared = None
-        except TransactionRetry:
+        except TransactionRetry as trouble:
+            if isinstance(trouble, LockWait):
+                _tell_wait(copy, trouble)
             if tried == TRANSACTION_TRIES_MAX or copy.stop.wait(back_off_s(tried)):
                 raise
     raise TransactionRetry("the schema keeps moving", where=f"table {copy.table}")
+
+
+def _tell_wait(copy: Copy, trouble: LockWait) -> None:
+    """Let `status` name the wait, which all tries together make long; the note of a later step clears it.
+
+    By a session of its own: what the writer's session still holds or waits for does not matter to it.
+    """
+    try:
+        session = copy.mysql.connect()
+        try:
+            tables.note(session, copy.lease, **tables.because(reason_of(trouble)))
+        finally:
+            session.close()
+    except Transient:
+        return  # the transaction is tried again all the same, and the last try raises what it waits for
 
 
 class _NeedsColumns(Exception):

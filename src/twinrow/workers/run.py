@@ -121,6 +121,7 @@ class TableRun:
         self._begun_at = 0.0
         self._looped = False
         self._tried_again = False
+        self._trouble = Reason()  # the last one, until this run has read how the copy stands
 
     @property
     def counted_since(self) -> float | None:
@@ -274,7 +275,7 @@ class TableRun:
             self._snapshot = Snapshot(copy, segments, pages, partial(readers.pages_of, copy, description))
         self.phase = "SNAPSHOT" if copy.snapshotting else "LIVE"
         self._reconcile = Reconcile(copy, segments, self.shared.began if self.shared.once else None)
-        tables.note(copy.writer, copy.lease, phase=self.phase, items=description.items, **tables.because(Reason()))
+        tables.note(copy.writer, copy.lease, phase=self.phase, items=description.items)
         if registered is None:
             refusal.forget(copy.writer, copy.table)
 
@@ -445,6 +446,9 @@ class TableRun:
             self._linking_trouble() or Reason(reading or self._recheck_trouble) or copy.waits_for_rebuild
             or copy.index_trouble
         )  # fmt: skip
+        if self._has_read():
+            self._trouble = Reason()
+        reason = reason or self._trouble
         self.waits = reason.text
         values: dict[str, object] = {"phase": self.phase, **tables.because(reason)}
         if not reading:  # else the time since which nothing could be read goes on
@@ -491,7 +495,8 @@ class TableRun:
         self.shared.on_waiting(self.copy.table, str(trouble))
         try:
             if not isinstance(trouble, ConnectionLost):
-                tables.note(self.copy.writer, self.copy.lease, **tables.because(reason_of(trouble)))
+                self._trouble = reason_of(trouble)
+                tables.note(self.copy.writer, self.copy.lease, **tables.because(self._trouble))
         except TwinrowError as also:
             self._not_noted(also)
         self._let_go(waits_for=str(trouble))
