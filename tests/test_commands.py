@@ -12,7 +12,8 @@ import pytest
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import Broken, Reason, StartRefused, reason_of
 from twinrow.mysql_error import MySQLError, meaning
-from twinrow.sync import mass_delete, start
+from twinrow.sink import by_hand
+from twinrow.sync import mass_delete
 
 SOURCES = Path(__file__).parents[1] / "src" / "twinrow"
 ONE_SHOT = {"app", "verify", "workers/held.py", "config.py", "mysql_error.py"}
@@ -47,8 +48,8 @@ def test_the_search_finds_such_an_error() -> None:
 @pytest.mark.parametrize(
     ("error", "commands"),
     [
-        (start.lacks_column("reviews", "c"), ("twinrow schema reviews --apply",)),
-        (start.wants_a_value("reviews", "c"), ("twinrow sync reviews",)),
+        (by_hand.lacks_column("reviews", "c"), ("twinrow schema reviews --apply",)),
+        (by_hand.wants_a_value("reviews", "c"), ("twinrow sync reviews",)),
         (
             mass_delete.refusal("reviews", 101, 102, None, "twinrow sync reviews"),
             ("twinrow sync reviews --accept-deletes reviews=101",),

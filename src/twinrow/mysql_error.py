@@ -149,6 +149,8 @@ CONTENT_CODES_OF: Final[dict[Flavour, frozenset[int]]] = {
         4035, 4036, 4037, 4038, 4039, 4040, 4178, 4179,  # JSON
     }),
 }  # fmt: skip
+NULL_CODES: Final = frozenset({1048, 1138, 1263})
+"""NULL where a column takes none."""
 HARMLESS_WARNING_CODES: Final = frozenset({1287, 1592, 1642, 1681})
 """Warnings under which each value is stored as it was sent: old syntax in a trigger, a statement that the binary log
 calls unsafe, SIGNAL of a warning."""

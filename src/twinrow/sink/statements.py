@@ -20,17 +20,17 @@ UNIQUE_INDEX = "_twinrow_key"
 
 def create_table(schema: TableSchema, flavour: Flavour) -> str:
     """CREATE TABLE for the whole schema; the columns that are ours are INVISIBLE."""
-    collation = COLLATION[flavour]
+    collation, own = COLLATION[flavour], own_definitions(flavour)
     lines = ["`row_id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY"]
     lines += [column_definition(column, flavour) for column in schema.columns]
     lines += [
         "`_twinrow_key` BINARY(16) NOT NULL DEFAULT '' INVISIBLE",
-        f"`_twinrow_extra` LONGTEXT CHARACTER SET utf8mb4 COLLATE {collation} NULL INVISIBLE",
+        own["_twinrow_extra"],
         (
             "`_twinrow_updated_at` TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) "
             "ON UPDATE CURRENT_TIMESTAMP(6) INVISIBLE"
         ),
-        "`_twinrow_deleted_at` DATETIME(6) NULL INVISIBLE",
+        own["_twinrow_deleted_at"],
         f"UNIQUE KEY `{UNIQUE_INDEX}` (`_twinrow_key`)",
     ]
     body = ",\n  ".join(lines)
@@ -38,6 +38,16 @@ def create_table(schema: TableSchema, flavour: Flavour) -> str:
         f"CREATE TABLE {quote(schema.into)} (\n  {body}\n) ENGINE=InnoDB ROW_FORMAT=DYNAMIC "
         f"DEFAULT CHARACTER SET utf8mb4 COLLATE {collation}"
     )
+
+
+def own_definitions(flavour: Flavour) -> dict[str, str]:
+    """Those of Twinrow's own columns that hold what is written into a row, as CREATE and ALTER want them."""
+    return {
+        "_twinrow_extra": (
+            f"`_twinrow_extra` LONGTEXT CHARACTER SET utf8mb4 COLLATE {COLLATION[flavour]} NULL INVISIBLE"
+        ),
+        "_twinrow_deleted_at": "`_twinrow_deleted_at` DATETIME(6) NULL INVISIBLE",
+    }
 
 
 def column_definition(column: Column, flavour: Flavour) -> str:

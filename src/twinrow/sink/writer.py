@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from twinrow.mysql import STATEMENT_BYTES_MAX, Connection, MySQLError
-from twinrow.mysql_error import HARMLESS_WARNING_CODES
+from twinrow.mysql_error import HARMLESS_WARNING_CODES, NULL_CODES, can_be_content
 from twinrow.schema.load_text import WritableRow
 from twinrow.schema.table import TableSchema
-from twinrow.sink import bulk, row_keys, staging, statements
+from twinrow.sink import bulk, by_hand, row_keys, staging, statements
 from twinrow.sink.alone import ROW_TOO_LARGE, Judged, Refusal, Tried, in_halves, judge, undo
 from twinrow.sink.staging import Staged
 
@@ -124,6 +124,7 @@ def write(
         written.updated += sum(_update(tx, schema, row, written, known_ones) for row in known)
     _prove_one_row_each(tx, schema, [row.key for row in known])
     written.passed += fresh.passed + known_ones.passed
+    _stop_changed((fresh, known_ones), tx, schema)
     probe = partial(takes_known_good, tx, schema)
     judged = judge((fresh, known_ones), written.passed, tx.flavour, probe, waits_apart=waits_apart)
     written.refused.update(judged.parked)
@@ -139,6 +140,13 @@ def write(
         written.ids = {key: one.row_id for key, one in existing.items()}
         written.ids.update({key: one.row_id for key, one in existing_rows(tx, schema, new, staged).items()})
     return written
+
+
+def _stop_changed(kinds: Sequence[Tried], tx: Connection, schema: TableSchema) -> None:
+    """Raise Broken where rows are refused since somebody has changed a column: no row is to blame for that."""
+    codes = {one.code for tried in kinds for one in tried.refused.values()} - {ROW_TOO_LARGE}
+    if any(can_be_content(code, tx.flavour) for code in codes):
+        by_hand.stop_changed(tx, schema, nulls=not codes.isdisjoint(NULL_CODES))
 
 
 def _prove_one_row_each(tx: Connection, schema: TableSchema, hashes: Sequence[bytes]) -> None:

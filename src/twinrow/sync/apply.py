@@ -15,7 +15,7 @@ from twinrow.mysql import Connection
 from twinrow.retry import back_off_s
 from twinrow.schema.row import fingerprint
 from twinrow.schema.table import TableSchema
-from twinrow.sink import row_keys, staging, writer
+from twinrow.sink import by_hand, row_keys, staging, writer
 from twinrow.sink.staging import Staged
 from twinrow.sink.writer import Existing, Written
 from twinrow.state import checkpoint, dead_letter, gap, lease, outbox, recheck, tables
@@ -106,6 +106,7 @@ def transact(
             return _once(copy, read, prepared, stage=stage)
         except SchemaMoved:
             copy.load_schema()
+            by_hand.stop_changed(copy.writer, copy.schema)
             if not copy.rows_unproved:  # whoever has changed the table may have changed its indexes
                 row_keys.stop_unproved(copy.writer, copy.settings.into, copy.table)
             prepared = None

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from twinrow.capture.scan import ScannedPage, first_pages, segments_for
 from twinrow.dynamodb_error import DynamoDBError
-from twinrow.errors import Broken, StartRefused
+from twinrow.errors import StartRefused
 from twinrow.mysql import MySQLError
 from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve, part_of
 from twinrow.schema.table import KeyAttribute, TableSchema, check_overrides, empty_schema, from_json, to_json
-from twinrow.sink import ddl, inspect, row_keys, statements
+from twinrow.sink import by_hand, ddl, inspect, row_keys, statements
 from twinrow.state import checkpoint, lease, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync import cells, changed_settings, source
@@ -85,9 +85,7 @@ def start(copy: Copy, description: TableDescription, *, mending: bool = False) -
     cells.note_rows_of_before(copy)
     changed_settings.refuse(copy, description, registered)
     changed_settings.adapt(copy, description, registered)
-    missing = inspect.missing_columns(copy.writer, copy.schema)
-    if missing:
-        raise lacks_column(copy.table, missing[0])
+    by_hand.stop_changed(copy.writer, copy.schema)
     copy.rows_unproved = mending and row_keys.unproved(copy.writer, copy.settings.into) is not None
     if not copy.rows_unproved:
         row_keys.refuse_unproved(copy.writer, copy.settings.into, copy.table)
@@ -98,23 +96,6 @@ def start(copy: Copy, description: TableDescription, *, mending: bool = False) -
         copy.writer, copy.settings.into, statements.KEY_INDEX
     )
     return _segments(copy, description), []
-
-
-def lacks_column(table: str, column: str) -> Broken:
-    """The error for a column that somebody dropped."""
-    return Broken(
-        f"the MySQL table lacks the column {column!r}", where=f"table {table}",
-        remedy=f"twinrow schema {table} --apply adds it again", commands=(f"twinrow schema {table} --apply",),
-    )  # fmt: skip
-
-
-def wants_a_value(table: str, column: str) -> Broken:
-    """The error for a column that somebody added, NOT NULL and without a default: no row can be made any more."""
-    return Broken(
-        f"the column {column!r} that somebody added takes no NULL and has no default", where=f"table {table}",
-        remedy=f"give it a DEFAULT, or let it be NULL; then start `twinrow sync {table}` again",
-        commands=(f"twinrow sync {table}",),
-    )  # fmt: skip
 
 
 def _segments(copy: Copy, description: TableDescription) -> int:

@@ -33,7 +33,7 @@ from twinrow.mysql import Connection, MySQLError
 from twinrow.mysql_error import KNOWN_CODES, NO_SUCH_TABLE, REFUSED_START_CODES
 from twinrow.mysql_session import SessionRefused
 from twinrow.retry import BACK_OFF_S_MAX, back_off_s
-from twinrow.sink import inspect
+from twinrow.sink import by_hand, inspect
 from twinrow.state import counted, dead_letter, gap, lease, meta, outbox, recheck, refusal, tables
 from twinrow.state.settling import Settling
 from twinrow.sync import owed, source, start
@@ -518,15 +518,13 @@ class TableRun:
     def _changed_by_hand(self) -> TwinrowError | None:
         """What somebody has done to the table of the copy so that rows do not fit into it any more."""
         try:
-            missing = inspect.missing_columns(self.copy.writer, self.copy.schema)
+            by_hand.stop_changed(self.copy.writer, self.copy.schema)
             wanting = inspect.columns_without_default(self.copy.writer, self.copy.schema)
         except Broken as gone:
             return gone
         except TwinrowError:
             return None  # MySQL cannot be asked now; what it said first stands
-        if missing:
-            return start.lacks_column(self.copy.table, missing[0])
-        return start.wants_a_value(self.copy.table, wanting[0]) if wanting else None
+        return by_hand.wants_a_value(self.copy.table, wanting[0]) if wanting else None
 
     def _broken(self, error: TwinrowError) -> None:
         """This table stops; the reason stays in `status` (a refusal to start leaves the phase as it was)."""
