@@ -52,7 +52,7 @@ def mask(pid: int, name: str) -> int:
     return int(next(line.split()[1] for line in lines if line.startswith(f"{name}:")), 16)
 
 
-def takes(process: subprocess.Popen[str], number: int) -> bool:
+def takes(process: subprocess.Popen[str] | PseudoTerminal, number: int) -> bool:
     return bool(mask(process.pid, "SigCgt") >> (number - 1) & 1)
 
 
@@ -74,7 +74,7 @@ def has_read(database: Database) -> bool:
     )
 
 
-def until_it_takes_signals(process: subprocess.Popen[str]) -> None:
+def until_it_takes_signals(process: subprocess.Popen[str] | PseudoTerminal) -> None:
     """SIGTERM is the last that it takes, and it does so before it has imported anything that takes time."""
     mapped: list[str] = []
 
@@ -98,6 +98,20 @@ def test_a_signal_at_the_first_moment(make_copying: MakeCopying, database: Datab
         process.send_signal(number)
         assert "stopped before the end" in ends_well(process, 1)
     assert not database.query("SHOW TABLES LIKE '_twinrow_meta'"), "it began all the same"
+
+
+def test_a_hang_up_at_the_first_moment(make_copying: MakeCopying, database: Database) -> None:
+    """Without a terminal it is nothing, with one it ends the sync, though the sync still imports."""
+    copying = copied(make_copying)
+    with sync(copying) as process:
+        until_it_takes_signals(process)
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: has_read(database), WAIT_S, what="a sync that has read")
+        process.send_signal(signal.SIGTERM)
+        ends_well(process)
+    with PseudoTerminal(copying.folder, "-c", str(copying.config_file()), "sync") as terminal:
+        until_it_takes_signals(terminal)
+        assert terminal.closed() == 0
 
 
 def test_a_signal_in_the_first_seconds(make_copying: MakeCopying, database: Database) -> None:

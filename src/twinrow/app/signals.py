@@ -32,13 +32,18 @@ class _Early:
 
 
 def keep_early() -> None:
-    """From the first moment of the program on: a signal that comes while it imports is kept for its command."""
+    """From the first moment of the program on: a signal that comes while it imports is kept for its command.
+
+    SIGHUP is kept at a terminal only; without one it is ignored until the command says otherwise.
+    """
 
     def keep(number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT and number in _Early.numbers:
             os._exit(EXIT_AT_ONCE)
         _Early.numbers.append(number)
 
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        _Early.before[signal.SIGHUP] = signal.signal(signal.SIGHUP, keep if at_terminal() else signal.SIG_IGN)
     _Early.before.update({number: signal.signal(number, keep) for number in ASKING})
 
 
@@ -71,7 +76,9 @@ def stop_on_signals(*, at_hang_up: bool = False) -> Stop:
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     for number in ASKING:
         signal.signal(number, asked)
-    if at_hang_up and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+    if not at_hang_up:
+        signal.signal(signal.SIGHUP, _Early.before.get(signal.SIGHUP, signal.getsignal(signal.SIGHUP)))
+    elif signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signal.signal(signal.SIGHUP, asked if at_terminal() else signal.SIG_IGN)
     if _Early.numbers:
         stop.set()
