@@ -348,19 +348,23 @@ class MySQL:
 
     def _open(self, settings: ServerSettings, context: ssl.SSLContext | None, read_timeout_s: float) -> Driver:
         trust = trust_of(settings, self.place)
+        # a port that accepts and says nothing would else hold the caller for as long as a long statement may take
+        login_s = max(1.0, min(settings.connect_timeout_s, read_timeout_s))
 
         def attempt(tls: ssl.SSLContext | None) -> Driver:
-            return Driver(
+            driver = Driver(
                 trust=trust,
                 host=settings.host, port=settings.port, user=settings.user,
                 # as text the driver would send it as latin-1; a variable's bytes that are no UTF-8 go as they are
                 password=settings.password.encode(errors="surrogateescape"),
                 database=settings.database, unix_socket=settings.unix_socket, charset="utf8mb4",
-                connect_timeout=max(1, int(settings.connect_timeout_s)), read_timeout=read_timeout_s,
-                write_timeout=read_timeout_s, autocommit=True, local_infile=True, conv=_CONV, ssl=tls,
+                connect_timeout=max(1, int(settings.connect_timeout_s)), read_timeout=login_s,
+                write_timeout=login_s, autocommit=True, local_infile=True, conv=_CONV, ssl=tls,
                 ssl_disabled=tls is None, program_name="twinrow",
                 use_unicode=True, binary_prefix=True, max_allowed_packet=64 * 1024 * 1024,
             )  # fmt: skip
+            driver.wait_at_most(read_timeout_s)
+            return driver
 
         try:
             return attempt(context)

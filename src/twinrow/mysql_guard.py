@@ -126,6 +126,8 @@ class Driver(pymysql.connections.Connection):
     buffer: bytes | None = None
     _auth_plugin_name: str
     _force_close: Callable[[], None]
+    _read_timeout: float
+    _write_timeout: float
 
     def __init__(self, *, trust: Trust, **settings: Any) -> None:
         self.trust = trust
@@ -135,6 +137,10 @@ class Driver(pymysql.connections.Connection):
     def connect(self, sock: Any = None) -> None:
         """Connect and log in. Raises TwinrowError where the server asks for more than it may have."""
         self._told(partial(super().connect, sock))
+
+    def wait_at_most(self, seconds: float) -> None:
+        """The bound of each read and write from now on."""
+        self._read_timeout = self._write_timeout = seconds
 
     def _get_server_information(self) -> None:
         super()._get_server_information()  # type: ignore[misc]
