@@ -129,3 +129,12 @@ def test_resources_are_in_the_partition_of_the_region(region: str, partition: st
     wanted = config.parse(text)
     policies = permissions.iam_policies(wanted, wanted.tables, ACCOUNT, {"reviews": ("username",)}, fix=True)
     assert {resource.split(":")[1] for _, resource, _ in rights(policies)} == {partition}
+
+
+@pytest.mark.parametrize(
+    ("account", "code"), [("x", 2), ("12345678901", 2), ("12345678901x", 2), ("*", 0), (ACCOUNT, 0)]
+)
+def test_an_account_is_twelve_digits_or_any(tmp_path: Path, account: str, code: int) -> None:
+    command = InProcess(tmp_path)
+    command.write_config(HEAD + table("reviews", 2))
+    assert command.run("iam-policy", "--account", account, "--keys=reviews=username").code == code

@@ -122,6 +122,10 @@ def test_a_table_of_another_region_is_told_by_its_arn(make_copied: MakeCopied, a
     assert code == 1, said
     code, said = copying.process(arguments=["--accept-table-id", aws.arn]).ended()
     assert code == 0, said
+    assert "not needed" not in said
+    code, said = copying.process(arguments=["--accept-table-id", "zzz"]).ended()
+    assert code == 0, said
+    assert "--accept-table-id was not needed" in said
     copying.assert_equal(items=ITEMS)
 
 

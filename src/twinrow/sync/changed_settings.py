@@ -208,4 +208,5 @@ def adapt(copy: Copy, description: TableDescription, registered: Registered) -> 
             outbox.forgive_refused(tx, copy.table)
         for cause in difference.gaps:
             gap.record(tx, copy.table, cause, at=tx.now())
+    copy.took_table |= difference.other_source
     copy.schema, copy.accept_tables = schema, frozenset()  # the word of a person was for the table that is there now

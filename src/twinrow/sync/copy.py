@@ -118,6 +118,7 @@ class Copy:
         self._key_index_after = 0.0
         self.allow_global = False
         self.accept_tables: frozenset[str] = frozenset()  # ARNs and ids that a person takes for the table from now on
+        self.took_table = False  # whether it took another table because of them
         self.accept_deletes: int | None = None  # so many deletes a person allows to the next pass
         self.workers: int | None = None
         self.foreign = ForeignIdMemory()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated
 
 import typer
@@ -43,6 +44,8 @@ def iam_policy(
     """
     from twinrow.app.setup import permissions
 
+    if not re.fullmatch(r"[0-9]{12}|\*", account):
+        raise ConfigError(f"--account {account!r} is no AWS account", remedy="write its 12 digits, or * for any")
     loaded = load_config(config)
     chosen = loaded.chosen(tables or [])
     known = dict(_key_option(one) for one in keys or [])

@@ -180,6 +180,9 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     took_s = clock.monotonic() - began
     if once:
         _tell_once(log, outcomes, told, took_s)
+        done = not stop and all(outcome.error is None for outcome in outcomes.values())
+        if how.accept_tables and done and not any(copy.took_table for copy in copies):
+            log.event("info", "unused", "", "--accept-table-id was not needed: no table was exchanged for another")
     else:
         log.event("info", "ended", "", f"stopped after {span(took_s)}")
     if once and stop:
