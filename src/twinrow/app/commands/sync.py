@@ -235,4 +235,5 @@ def _result(one: TableStatus, outcome: Outcome) -> str:
 def _code(outcome: Outcome, told: TableStatus | None) -> int:
     if outcome.error is not None:
         return outcome.error.exit_code
-    return 3 if told is not None and not told.in_step else 0
+    # Not known (None) is no difference: another process has just taken the table up, and has not told of itself yet.
+    return 3 if told is not None and told.in_step is False else 0
