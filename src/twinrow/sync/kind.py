@@ -18,8 +18,9 @@ from twinrow.table_description import TableDescription
 class Source(Protocol):
     """What follows a table; the loop of the table's run calls it, and submits the links that it owes.
 
-    `caught_up_at`: every change before this moment is in MySQL; `oldest_at`: that of the oldest change that is not
-    (None: there is none); both on DynamoDB's clock. `backlog`: changes seen and not yet copied (None: not known).
+    `caught_up_at`: every change before this moment is in MySQL; 0 until the moment is one after the source was made.
+    `oldest_at`: the moment of the oldest change that is not in MySQL (None: there is none). Both are on DynamoDB's
+    clock. `backlog`: changes seen and not yet copied (None: not known).
     `retention_left_s`: seconds until changes that wait are lost (None: never). `trouble`: why it waits, else "".
     """
 
