@@ -69,12 +69,15 @@ NEVER_READ: Final[frozenset[str]] = frozenset(
         "entities/filter_expression.py:FilterExpression.expression",
         "entities/holes.py:Field.shape",
         "entities/route.py:Target.fate",
+        "mysql_guard.py:Driver._read_timeout",
+        "mysql_guard.py:Driver._write_timeout",
         "state/counted.py:Rates.write_units_per_s",
         "state/gap.py:Gap.closed_at",
         "state/gap.py:Gap.found_at",
     }
 )
-"""Attributes as FILE:CLASS.NAME. Those of records that are printed as JSON are read by `asdict`."""
+"""Attributes as FILE:CLASS.NAME. Those of records that are printed as JSON are read by `asdict`, those of
+the driver by PyMySQL."""
 
 
 @dataclass(frozen=True)

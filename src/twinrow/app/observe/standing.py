@@ -31,7 +31,7 @@ class Standing:
     `as_of`: the moment for which the notes hold where no sync runs, because the last run ended in good order then.
     `at`: the moment by which lag and silence are measured. `known`: whether the run's figures may be shown as its
     state; else lag, backlog and rates are unknown, and nothing says that the table is in step. `waits`: no process
-    holds the table, because the one that syncs it waits and tries again.
+    holds the table, because the process that syncs it waits and tries again.
     """
 
     phase: ShownPhase
@@ -64,8 +64,8 @@ def standing_of(known: Registered | None, counts: Counts, at: float) -> Standing
     if known.ended_at is None:
         return Standing(STOPPED, False, False, None, at, False)
     through = known.snapshot_done_at is not None  # half a copy that nobody goes on with is not known to be in step
-    told = through and _has_told(known, known.ended_at)
-    return Standing(known.phase, False, False, known.ended_at, known.ended_at, told)
+    holds = through and _has_told(known, known.ended_at)
+    return Standing(known.phase, False, False, known.ended_at, known.ended_at, holds)
 
 
 def lag_s(known: Registered | None, standing: Standing) -> float | None:

@@ -64,8 +64,8 @@ class SyncView:
                 self._news(one, status.at if status is not None else 0.0)
             for trouble in one.troubles:
                 # a reason is told by the table that waits; STOPPED is what this process is about to end
-                told = trouble.text == one.reason or trouble.text.startswith(WAITS)
-                if trouble.bad and not told and one.phase != STOPPED:
+                is_said = trouble.text == one.reason or trouble.text.startswith(WAITS)
+                if trouble.bad and not is_said and one.phase != STOPPED:
                     self._log.trouble(one.table, trouble.text, trouble.commands)
         if not self._once:
             self._who_goes_on(status)

@@ -202,16 +202,18 @@ def not_ready(seen: LastStatus) -> str:
     return "\n".join(told + [f"{table} ended: {why}" for table, why in seen.ended.items()])
 
 
-def _not_copied(one: TableStatus) -> str:
-    if one.phase == "BROKEN":
-        return f"{one.table} is BROKEN: {one.reason}"
-    if one.waits:
-        return f"{one.table}: {WAITS}: {one.waits}"
-    if one.phase == STOPPED:
-        return f"{one.table} is STOPPED: no sync is running" + (f": {one.reason}" if one.reason else "")
-    if one.reason and one.lag_s is None:
-        return f"{one.table}: {one.reason}"
-    return f"{one.table}: the sync has not told lately how the copy stands" if one.running and not one.known else ""
+def _not_copied(table: TableStatus) -> str:
+    if table.phase == "BROKEN":
+        return f"{table.table} is BROKEN: {table.reason}"
+    if table.waits:
+        return f"{table.table}: {WAITS}: {table.waits}"
+    if table.phase == STOPPED:
+        return f"{table.table} is STOPPED: no sync is running" + (f": {table.reason}" if table.reason else "")
+    if table.reason and table.lag_s is None:
+        return f"{table.table}: {table.reason}"
+    return (
+        f"{table.table}: the sync has not told lately how the copy stands" if table.running and not table.known else ""
+    )
 
 
 def health_routes(source: StatusSource) -> list[Route]:
