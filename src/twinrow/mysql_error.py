@@ -13,6 +13,8 @@ from twinrow.flavour import Flavour
 
 DUPLICATE_COLUMN: Final = 1060
 NO_SUCH_TABLE: Final = 1146
+BY_HAND_CODES: Final = frozenset({NO_SUCH_TABLE, 1054, 1364})
+"""No such table, no such column, a column without a default: the copy's table may have been changed by hand."""
 
 LOST_CODES: Final[dict[Flavour, frozenset[int]]] = {
     # 1053 shutdown, 1152 to 1161 and 1184 network, 2006, 2013, 2014 and 2055 the driver's own, 4031 idle for too long

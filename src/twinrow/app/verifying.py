@@ -22,13 +22,20 @@ SIDES: Final = (*DIFFERENCES, "unsettled")
 def look_at(config: Config, table: TableConfig, stop: Stop, work: Callable[[Reader, Copy], Verdict]) -> Verdict:
     """Run `work` on one table, within its read budget, and remember the verdict for `status`. Raises TwinrowError."""
     from twinrow.app.wiring import connect, copies_of, few_tries
-    from twinrow.verify.reading import Reader
+    from twinrow.mysql_error import BY_HAND_CODES, MySQLError
+    from twinrow.sink import by_hand
+    from twinrow.verify.reading import Reader, schema_of
 
     (copy,) = copies_of(config, [table], stop)
     with closing(connect(copy.mysql)) as session:
         few_tries(copy.describe)
         reader = Reader(copy.settings, copy.dynamodb, session, copy.read_budget, stop, copy.mysql)
-        verdict = work(reader, copy)
+        try:
+            verdict = work(reader, copy)
+        except MySQLError as error:
+            if error.code in BY_HAND_CODES:  # the server's words tell no remedy
+                by_hand.stop_changed(session, schema_of(session, copy.table))
+            raise
         _remember(reader, verdict)
         return verdict
 

@@ -34,6 +34,14 @@ def stop_changed(connection: Connection, schema: TableSchema, *, nulls: bool = F
         raise _holds_less(schema, found, changed, connection.flavour)
 
 
+def stop_unfit(connection: Connection, schema: TableSchema) -> None:
+    """As `stop_changed`; raises Broken also for a column of somebody's own that wants a value of every row."""
+    stop_changed(connection, schema)
+    wanting = inspect.columns_without_default(connection, schema)
+    if wanting:
+        raise wants_a_value(schema.table, wanting[0])
+
+
 def changed_columns(
     found: Mapping[str, FoundColumn], schema: TableSchema, flavour: Flavour, *, nulls: bool
 ) -> dict[str, str]:

@@ -30,10 +30,10 @@ from twinrow.link.queue import CALLS_AT_ONCE_MAX
 from twinrow.link.settle import POSTPONE_S_MAX
 from twinrow.link.threads import Linker
 from twinrow.mysql import Connection, MySQLError
-from twinrow.mysql_error import KNOWN_CODES, NO_SUCH_TABLE, REFUSED_START_CODES
+from twinrow.mysql_error import BY_HAND_CODES, KNOWN_CODES, REFUSED_START_CODES
 from twinrow.mysql_session import SessionRefused
 from twinrow.retry import BACK_OFF_S_MAX, back_off_s
-from twinrow.sink import by_hand, inspect
+from twinrow.sink import by_hand
 from twinrow.state import counted, dead_letter, gap, lease, meta, outbox, recheck, refusal, tables
 from twinrow.state.settling import Settling
 from twinrow.sync import owed, source, start
@@ -65,9 +65,6 @@ GIVE_UP_S_MAX = 60.0
 """So long `--once` waits for a state of MySQL, or for an error that is not known, without getting on."""
 STEADY_S = BACK_OFF_S_MAX
 """Trouble after so long, or after a commit, is another one than before: waits begin small again."""
-NO_SUCH_COLUMN = 1054
-NO_DEFAULT = 1364
-BY_HAND_CODES = frozenset({NO_SUCH_TABLE, NO_SUCH_COLUMN, NO_DEFAULT})
 
 
 @dataclass
@@ -520,13 +517,12 @@ class TableRun:
     def _changed_by_hand(self) -> TwinrowError | None:
         """What somebody has done to the table of the copy so that rows do not fit into it any more."""
         try:
-            by_hand.stop_changed(self.copy.writer, self.copy.schema)
-            wanting = inspect.columns_without_default(self.copy.writer, self.copy.schema)
+            by_hand.stop_unfit(self.copy.writer, self.copy.schema)
         except Broken as gone:
             return gone
         except TwinrowError:
             return None  # MySQL cannot be asked now; what it said first stands
-        return by_hand.wants_a_value(self.copy.table, wanting[0]) if wanting else None
+        return None
 
     def _broken(self, error: TwinrowError) -> None:
         """This table stops; the reason stays in `status` (a refusal to start leaves the phase as it was)."""

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from twinrow.app.check.finding import Finding
 from twinrow.config import MySQLConfig
-from twinrow.errors import ConnectionLost, StartRefused, TwinrowError
+from twinrow.errors import Broken, ConnectionLost, StartRefused, TwinrowError
 from twinrow.flavour import COLLATION
 from twinrow.mysql import VERSION_MIN, Connection
 from twinrow.mysql_error import NO_SUCH_TABLE, RIGHTS_CODES, MySQLError
 from twinrow.schema.naming import quote
-from twinrow.sink import inspect, row_keys
+from twinrow.schema.table import from_json
+from twinrow.sink import by_hand, inspect, row_keys
 from twinrow.state import meta, tables
 from twinrow.state.tables import Registered
 from twinrow.sync.settings import Settings
@@ -165,8 +166,14 @@ def look_at_table(connection: Connection, settings: Settings, known: Registered 
     if not there:
         return Finding(settings.table, name, "error", f"`{into}` is gone", f"twinrow reset {settings.table} --yes")
     try:
+        if not begun:
+            by_hand.stop_unfit(connection, from_json(known.table_schema))
         row_keys.refuse_unproved(connection, into, settings.table)
         row_keys.refuse_others_unique(connection, into)
-    except StartRefused as refusal:
+    except (Broken, StartRefused) as refusal:
         return Finding(settings.table, name, "error", refusal.what, refusal.remedy)
+    if known.phase == "BROKEN":
+        return Finding(
+            settings.table, name, "warning", f"`{into}` is BROKEN: {known.reason}", f"twinrow sync {settings.table}"
+        )
     return Finding(settings.table, name, "ok", f"`{into}` is the copy, phase {known.phase}")

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from twinrow.errors import Reason, TwinrowError
+from twinrow.errors import Reason
 from twinrow.flavour import Flavour
 from twinrow.mysql import Connection
 from twinrow.schema.column_type import render
 from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve, wanted_by
 from twinrow.schema.naming import quote
 from twinrow.schema.table import Column, TableSchema
-from twinrow.sink import ddl, inspect, statements
+from twinrow.sink import by_hand, ddl, inspect, statements
 from twinrow.state import deferred, gap, lease
 from twinrow.sync.cells import PutOff
 from twinrow.sync.copy import Copy
@@ -49,14 +49,11 @@ def _grown(connection: Connection, schema: TableSchema, there: TableSchema, take
 
 
 def missing(connection: Connection, schema: TableSchema) -> list[AddColumn]:
-    """Columns that somebody dropped. Raises TwinrowError when one of ours is among them, which no ALTER brings back."""
+    """Columns that somebody dropped. Raises Broken when one of ours is among them, which no ALTER brings back."""
     found = inspect.columns(connection, schema.into)
     ours = [name for name in inspect.OURS if name not in found]
     if ours:
-        raise TwinrowError(
-            f"`{schema.into}` lacks {ours[0]!r}", where=f"table {schema.table}",
-            remedy=f"twinrow reset {schema.table} --yes, then twinrow sync --adopt-links",
-        )  # fmt: skip
+        raise by_hand.lacks_column(schema.table, ours[0])
     return [AddColumn(column, "was dropped by hand") for column in schema.columns if column.column not in found]
 
 

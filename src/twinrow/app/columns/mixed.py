@@ -55,5 +55,6 @@ def sentence(one: MixedColumn) -> str:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in one.kinds.items())
     return (
         f"`{one.attribute}` is NULL for {one.nulls:,} of {one.values:,} values: their type ({kinds}) is not that of "
-        f"the column ({one.type}); extra has them exactly; an override shows them: {one.override}"
+        f"the column ({one.type}); extra has them exactly. After `twinrow reset` and a new copy, which a column "
+        f"that is there wants, an override shows them: {one.override}"
     )
