@@ -116,6 +116,7 @@ def check_version(connection: Connection) -> bool:
         raise StartRefused(
             f"its state is of version {version}, this Twinrow reads {VERSION}", where=connection.place,
             remedy="`twinrow sync` (or `sync --once`) migrates it; until then use the Twinrow that wrote it",
+            commands=("twinrow sync",),
         )  # fmt: skip
     return version > 0
 

@@ -235,5 +235,5 @@ def _result(one: TableStatus, outcome: Outcome) -> str:
 def _code(outcome: Outcome, told: TableStatus | None) -> int:
     if outcome.error is not None:
         return outcome.error.exit_code
-    # Not known (None) is no difference: another process has just taken the table up, and has not told of itself yet.
+    # Not known (None) is no difference: another process has just taken the table up, and has noted nothing yet.
     return 3 if told is not None and told.in_step is False else 0
