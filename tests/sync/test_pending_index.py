@@ -517,10 +517,10 @@ def test_a_second_once_waits_until_the_holder_has_settled_what_it_suspects(
     copying.once_well()
     held = threading.Event()
 
-    def hold(copy: Copy) -> tuple[int, Applied | None]:
+    def hold(copy: Copy, in_flight: set[bytes]) -> tuple[int, Applied | None]:
         if held.is_set():
             raise Throttled("DynamoDB throttles", where=f"table {copy.table}")
-        return recheck_some(copy)
+        return recheck_some(copy, in_flight)
 
     monkeypatch.setattr("twinrow.workers.run.recheck_some", hold)
     ended: list[Ran] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -262,6 +263,7 @@ def test_what_a_stream_tells_from_before_a_restore_is_no_news_of_another_writer(
     (copy,), mysql = copying.copies(Stop())
     (item,) = [item for item in copying.items() if item["reviewed_at"] == review(2)["reviewed_at"]]
     lost = {**item, "mysql_id": {"N": "105"}}
+    copy.settings = replace(copy.settings, capture="stream")  # the same copy, followed by its stream from now on
     with held(copy, mysql), contextlib.ExitStack() as expected:
         copy.load_schema()
         copy.describe()
