@@ -138,10 +138,11 @@ class DynamoDB:
         `may_send` is asked once it is signed, before the first byte goes: where that is false, NotSent is raised.
         """
         self.count(operation)
-        request = getattr(self._client(service, timeout_s), operation)
         sent = clock.boot_time()
         self._sending.allowed = may_send
         try:
+            request = getattr(self._client(service, timeout_s), operation)  # it asks for credentials, which may fail
+            sent = clock.boot_time()
             answer = request(**parameters)
         except botocore.exceptions.ClientError as error:
             self._note_time(error.response, sent)

@@ -29,7 +29,7 @@ CONFIG += '\\n[tables.columns.x]\\ntype = "INT"'
 SHAPE = SimpleNamespace(name=next(iter(dynamodb_wire.PAGE_SHAPES)))
 item = {"a": {"S": "x"}, "n": {"N": "1"}, "m": {"M": {}}, "l": {"L": []}, "b": {"BOOL": True}, "s": {"SS": ["x"]}}
 SCHEMA = to_json(evolve(empty_schema("t", "t", (KeyAttribute("a", "S"),), frozenset(), (), False), [item]).schema)
-COUNTED = counted.to_json(counted.Counted(1.0, (counted.Applied("PUT", "SCAN", 1),)))
+COUNTED = counted.to_json(counted.Counted(1.0, (counted.AppliedCount("PUT", "SCAN", 1),)))
 sys.setswitchinterval(1e-6)
 at_once = threading.Barrier(8)
 def use():
