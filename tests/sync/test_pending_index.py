@@ -483,7 +483,7 @@ def test_rights_taken_away_are_waited_for(make_copying: MakeCopying, dynamodb: D
         copying.mysql_url = server.url(copying.database.name, name, "word")
         began, caught_up = time.time(), "SELECT caught_up_at FROM _twinrow_table"
         with copying.running() as running:
-            wait_until(lambda: copying.database.query(caught_up)[0][0] > began, 20, what="a sync that follows")
+            wait_until(lambda: copying.database.query(caught_up)[0][0] > began, 60, what="a sync that follows")
             copying.database.query(f"REVOKE INSERT ON `{copying.database.name}`.* FROM '{name}'@'%'")
             # what a session may do in its database is looked up when it begins
             for (number,) in copying.database.query(
@@ -491,7 +491,7 @@ def test_rights_taken_away_are_waited_for(make_copying: MakeCopying, dynamodb: D
             ):
                 copying.database.query(f"KILL {number}")
             put_all(copying.client, copying.table, [marked(1)])
-            wait_until(lambda: told(running, "INSERT command denied"), 20, what="a wait for MySQL's rights")
+            wait_until(lambda: told(running, "INSERT command denied"), 60, what="a wait for MySQL's rights")
             copying.database.query(grant)
             wait_until(lambda: len(copying.rows("row_id")) == 1, 30, what="the row")
             denied.set()
