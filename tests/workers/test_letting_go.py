@@ -36,7 +36,8 @@ def is_in_order(copying: Copying) -> bool:
     """Whether the lease was given back in good order; it can be had at once in any case."""
     tables = "_twinrow_lease l JOIN _twinrow_heartbeat h USING (table_name)"
     ((holder, is_over),) = copying.database.query(f"SELECT l.holder, h.deadline <= UTC_TIMESTAMP(6) FROM {tables}")
-    assert is_over
+    # A beat under way as the lease is given back may move the deadline on; without a holder that keeps nobody out.
+    assert is_over or holder == ""
     return bool(holder == "")
 
 
