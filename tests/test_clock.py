@@ -22,9 +22,9 @@ from tests.fixtures.waiting import wait_until
 from twinrow import clock
 from twinrow.clock import ServerClock, Stop
 from twinrow.errors import Transient
+from twinrow.kinds.pending_index import poll
 from twinrow.local_servers.servers import DynamoDBLocal
-from twinrow.sync import poll
-from twinrow.sync.apply import Applied
+from twinrow.write.apply import Applied
 
 HOUR_S = 3600.0
 MINUTE_S = 60.0
@@ -219,7 +219,7 @@ def test_a_host_minutes_behind_copies_all_records_before_once_ends(
     put_all(copying.client, copying.table, [review(0)])
     copying.once_well()
     put_all(copying.client, copying.table, [review(n) for n in range(200)])
-    monkeypatch.setattr("twinrow.sync.follow.RECORDS_A_BATCH_MAX", 20)
+    monkeypatch.setattr("twinrow.kinds.stream.follow.RECORDS_A_BATCH_MAX", 20)
     system.set_by_s = -4 * MINUTE_S
     copying.once_well()
     assert len(copying.rows("row_id")) == 200

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from twinrow.compare import mass_delete
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import Broken, Reason, StartRefused, reason_of
 from twinrow.mysql_error import MySQLError, meaning
 from twinrow.sink import by_hand
-from twinrow.sync import mass_delete
 
 SOURCES = Path(__file__).parents[1] / "src" / "twinrow"
 ONE_SHOT = {"app", "verify", "workers/held.py", "config.py", "mysql_error.py"}

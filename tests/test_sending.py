@@ -18,7 +18,7 @@ from twinrow.errors import NotSent
 from twinrow.link.send import LinkWriter
 from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.state.lease import Lease
-from twinrow.sync.copy import Copy
+from twinrow.table.copy import Copy
 
 LEASE_S = 60.0
 

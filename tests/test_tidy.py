@@ -45,16 +45,7 @@ CONSTANTS_DEFINED_TWICE: Final[frozenset[str]] = frozenset(
 WORDS_MAX: Final = {"one": 2317, "told": 377}
 """How often a word may stand in the sources: `one` for any datum and `told` for any message hide what is meant."""
 
-ROOMS_THAT_SAY_LESS: Final[frozenset[str]] = frozenset(
-    {
-        "kinds",
-        "kinds/pending_index",
-        "kinds/scan",
-        "kinds/stream",
-        "sync",
-        "verify",
-    }
-)
+ROOMS_THAT_SAY_LESS: Final[frozenset[str]] = frozenset()
 """Folders whose first file does not say yet what comes in and what goes out."""
 
 NEVER_READ: Final[frozenset[str]] = frozenset(

@@ -15,12 +15,12 @@ from tests.fixtures.waiting import wait_until
 from twinrow.app.observe import standing
 from twinrow.app.observe.status import TableStatus, collect
 from twinrow.config import parse
+from twinrow.kinds.pending_index.poll import Poll
 from twinrow.mysql import MySQL
 from twinrow.state import lease, overview
 from twinrow.state.overview import Counts
-from twinrow.sync.apply import Applied
-from twinrow.sync.copy import Copy
-from twinrow.sync.poll import Poll
+from twinrow.table.copy import Copy
+from twinrow.write.apply import Applied
 
 WAIT_S = 60.0
 ENDED = {"phase": "LIVE", "running": False, "lag_s": 0.0, "backlog": 0, "in_step": True, "reason": ""}

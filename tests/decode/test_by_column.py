@@ -22,7 +22,7 @@ from twinrow.schema.printed import printer
 from twinrow.schema.row import Row, Unrepresentable, to_row
 from twinrow.schema.table import Column, KeyAttribute, TableSchema, empty_schema
 from twinrow.sink import bulk
-from twinrow.sync.load import Recipe, TextMaker
+from twinrow.write.load import Recipe, TextMaker
 
 KEYS = (KeyAttribute("username", "S"), KeyAttribute("reviewed_at", "S"))
 SLOW_TO_DRAW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

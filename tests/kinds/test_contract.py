@@ -19,7 +19,7 @@ from twinrow.app.wiring import settings_of
 from twinrow.capture_kind import KINDS, SCANNED, SUITED, UNFIT, Traits, traits_of
 from twinrow.config import TableConfig
 from twinrow.errors import ConfigError, StartRefused
-from twinrow.sync.settings import Settings
+from twinrow.table.settings import Settings
 from twinrow.table_description import IndexDescription, described
 
 EVERY_KIND = pytest.mark.parametrize("name", [*KINDS, "toy"])

@@ -16,8 +16,8 @@ from tests.kinds import toy
 from twinrow.capture_kind import KINDS, traits_of
 from twinrow.change import Change, Item
 from twinrow.schema.table import KeyAttribute, TableSchema, empty_schema
-from twinrow.sync.apply import Batch, without_disorder
-from twinrow.sync.copy import Copy
+from twinrow.table.copy import Copy
+from twinrow.write.apply import Batch, without_disorder
 
 WAIT_S = 60.0
 SCHEMA: TableSchema = empty_schema("t", "t", (KeyAttribute("k", "S"),), frozenset(), (), False)

@@ -9,10 +9,10 @@ from tests.fixtures.databases import Database
 
 from twinrow.config import mysql_config
 from twinrow.errors import Broken
+from twinrow.kinds.pending_index.poll import Poll
 from twinrow.mysql import Connection, MySQL
 from twinrow.state import lease, meta, tables
 from twinrow.state.lease import Lease
-from twinrow.sync.poll import Poll
 
 TABLE = "reviews"
 LEASE_S = 60.0

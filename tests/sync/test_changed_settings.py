@@ -20,8 +20,8 @@ from twinrow.dynamodb import DynamoDB
 from twinrow.errors import StartRefused
 from twinrow.sink import ddl
 from twinrow.sync import changed_settings, start
-from twinrow.sync.apply import Batch, apply
 from twinrow.workers.held import held
+from twinrow.write.apply import Batch, apply
 
 ITEMS = 12
 WAIT_S = 60.0

@@ -10,6 +10,8 @@ from tests.fixtures.schemas import schemas_and_items
 
 from twinrow.capture.scan import ScannedPage
 from twinrow.change import Item
+from twinrow.compare.items import Comparer
+from twinrow.compare.page import PageComparer
 from twinrow.config import mysql_config
 from twinrow.dynamodb_wire import Page
 from twinrow.flavour import Flavour
@@ -21,9 +23,7 @@ from twinrow.schema.row import Row, Unrepresentable, differing, to_row
 from twinrow.schema.table import KeyAttribute, TableSchema, empty_schema
 from twinrow.sink import statements, writer
 from twinrow.state import meta
-from twinrow.sync.compare import Comparer
-from twinrow.sync.compare_page import PageComparer
-from twinrow.sync.settings import Settings
+from twinrow.table.settings import Settings
 
 KEYS = (KeyAttribute("username", "S"), KeyAttribute("reviewed_at", "S"))
 ON_A_SHARED_SERVER = settings(

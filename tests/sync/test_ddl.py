@@ -26,7 +26,7 @@ from twinrow.schema.table import to_json
 from twinrow.sink import ddl, statements
 from twinrow.state import checkpoint
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.sync import copy as copy_module
+from twinrow.table import copy as copy_module
 from twinrow.verify.reading import schema_of
 from twinrow.workers.held import held
 

@@ -19,15 +19,15 @@ from tests.fixtures.waiting import wait_until
 from twinrow import clock
 from twinrow.clock import Stop
 from twinrow.errors import Throttled
+from twinrow.kinds.stream.follow import Follow
 from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.mysql import Connection
 from twinrow.state import outbox, recheck
 from twinrow.state.outbox import Debt
-from twinrow.sync import copy as copy_module
-from twinrow.sync.apply import Applied
-from twinrow.sync.copy import Copy
-from twinrow.sync.follow import Follow
 from twinrow.sync.recheck import recheck_some
+from twinrow.table import copy as copy_module
+from twinrow.table.copy import Copy
+from twinrow.write.apply import Applied
 
 WRITERS = 4
 WRITES_A_WRITER = 150
@@ -268,7 +268,7 @@ def test_an_item_keeps_its_id_when_a_recheck_is_ahead_of_the_stream(
         return (False, None) if behind.is_set() else step(self)
 
     monkeypatch.setattr(Follow, "step", step_unless_behind)
-    monkeypatch.setattr("twinrow.sync.follow.RECORDS_A_BATCH_MAX", 1)
+    monkeypatch.setattr("twinrow.kinds.stream.follow.RECORDS_A_BATCH_MAX", 1)
     behind.set()
     session = copying.copies(Stop())[1].connect()
     key = {name: review(1)[name] for name in ("username", "reviewed_at")}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from twinrow.sync import foreign_ids
-from twinrow.sync.foreign_ids import ForeignIdMemory
+from twinrow.table import foreign_ids
+from twinrow.table.foreign_ids import ForeignIdMemory
 
 
 def test_only_an_item_that_was_met_has_a_time() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from twinrow.errors import StartRefused
 from twinrow.kinds.pending_index.index import check_index
-from twinrow.sync.settings import PendingIndex, same_mark
+from twinrow.table.settings import PendingIndex, same_mark
 from twinrow.table_description import TableDescription, described
 
 LARGE = str(2**53)

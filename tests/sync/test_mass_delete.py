@@ -13,11 +13,11 @@ from tests.fixtures.copying import Copying, Wire, key, put_all, review
 from tests.fixtures.killing import lease_runs_out
 
 from twinrow.app.options import accepted_deletes
+from twinrow.compare import mass_delete
+from twinrow.compare.seen import SeenRows
 from twinrow.config import parse
 from twinrow.errors import Broken, ConfigError
-from twinrow.sync import mass_delete
-from twinrow.sync.copy import Copy
-from twinrow.sync.seen import SeenRows
+from twinrow.table.copy import Copy
 
 ITEMS = 150
 LEFT = 30

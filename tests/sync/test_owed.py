@@ -7,8 +7,8 @@ from tests.sync.test_prepare_records import empty, stream_settings
 from twinrow.change import Change, Item
 from twinrow.schema.evolve import evolve
 from twinrow.schema.row import key_of
-from twinrow.sync import owed
-from twinrow.sync.prepare import prepare
+from twinrow.write import owed
+from twinrow.write.prepare import prepare
 
 
 def test_a_scanned_image_beats_no_row_no_tombstone_and_no_letter() -> None:

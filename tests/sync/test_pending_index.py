@@ -21,9 +21,9 @@ from twinrow.errors import Broken, StartRefused, Throttled
 from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.mysql import VERSION_MIN
 from twinrow.state import recheck
-from twinrow.sync.apply import Applied
-from twinrow.sync.copy import Copy
 from twinrow.sync.recheck import recheck_some
+from twinrow.table.copy import Copy
+from twinrow.write.apply import Applied
 
 WRITES = ("batch_execute_statement", "update_item", "put_item", "delete_item", "batch_write_item")
 

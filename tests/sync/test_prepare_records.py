@@ -19,14 +19,14 @@ from twinrow.capture.stream_record import StreamRecord
 from twinrow.change import Item
 from twinrow.errors import Broken
 from twinrow.flavour import Flavour
+from twinrow.kinds.stream.prepare_records import RECORDS_DECODED_AT_ONCE, RecordPreparer, Told
 from twinrow.schema.evolve import evolve
 from twinrow.schema.row import fingerprint, key_of, to_row
 from twinrow.schema.table import KeyAttribute, TableSchema, empty_schema
 from twinrow.sink import bulk
-from twinrow.sync.copy import Copy
-from twinrow.sync.prepare import One, prepare
-from twinrow.sync.prepare_records import RECORDS_DECODED_AT_ONCE, RecordPreparer, Told
-from twinrow.sync.settings import PendingIndex, Settings
+from twinrow.table.copy import Copy
+from twinrow.table.settings import PendingIndex, Settings
+from twinrow.write.prepare import One, prepare
 
 KEYS = (KeyAttribute("username", "S"), KeyAttribute("reviewed_at", "S"))
 LINK = "mysql_id"

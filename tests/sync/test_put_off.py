@@ -21,8 +21,8 @@ from twinrow.app.observe import status
 from twinrow.clock import Stop
 from twinrow.config import parse
 from twinrow.state import deferred
-from twinrow.sync import cells
-from twinrow.sync import copy as copy_module
+from twinrow.table import copy as copy_module
+from twinrow.write import cells
 
 HALF = {"N": "0.5"}
 WIDEN = "ALTER TABLE `{}` MODIFY COLUMN visits {} NULL"

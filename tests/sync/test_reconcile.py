@@ -19,16 +19,16 @@ from tests.fixtures.waiting import wait_until
 
 from twinrow.app.observe.status import collect
 from twinrow.clock import Stop
+from twinrow.compare.lonely import LonelyRows
 from twinrow.config import parse
 from twinrow.errors import ConnectionLost, LeaseLost
 from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.state import checkpoint, gap, recheck
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.sync.apply import Applied
-from twinrow.sync.copy import Copy
-from twinrow.sync.lonely import LonelyRows
 from twinrow.sync.recheck import recheck_some
 from twinrow.sync.reconcile import Reconcile
+from twinrow.table.copy import Copy
+from twinrow.write.apply import Applied
 
 EVERYTHING = "*, _twinrow_key, _twinrow_extra, _twinrow_updated_at, _twinrow_deleted_at"
 WRITERS = 4

@@ -20,8 +20,8 @@ from twinrow.config import parse
 from twinrow.errors import Broken
 from twinrow.link.threads import Linker
 from twinrow.state import foreign_link, gap, recheck
-from twinrow.sync.apply import Batch, apply, transact
 from twinrow.workers.held import held
+from twinrow.write.apply import Batch, apply, transact
 
 ITEMS = 5
 CAPTURES: list[dict[str, Any]] = [

@@ -13,10 +13,10 @@ from tests.fixtures.copying import Copying, key, marked, put_all, review
 from tests.fixtures.waiting import wait_until
 
 from twinrow.clock import Stop
+from twinrow.kinds.pending_index.poll import Poll
 from twinrow.link import queue
 from twinrow.link.threads import Linker
 from twinrow.state.outbox import Debt
-from twinrow.sync.poll import Poll
 from twinrow.workers.held import held
 
 LINKS_PER_S = 40
@@ -83,7 +83,7 @@ def test_a_backlog_of_marks_stays_in_the_index_until_there_is_room(
     text = {"S": "x" * 4_000}  # 250 items a page
     put_all(copying.client, copying.table, [marked(n, text=text) for n in range(1_000)])
     monkeypatch.setattr(queue, "LINKS_WAITING_MAX", 10_000)
-    monkeypatch.setattr("twinrow.sync.poll.MARKS_WAITING_MAX", 100)
+    monkeypatch.setattr("twinrow.kinds.pending_index.poll.MARKS_WAITING_MAX", 100)
     copying.once_well()
     assert Watched.most <= 100 + 2 * 300
     copying.assert_equal(items=1_000)

@@ -16,8 +16,8 @@ from twinrow.schema.row import fingerprint
 from twinrow.schema.table import KeyAttribute, TableSchema
 from twinrow.sink import bulk
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.sync.apply import Applied
-from twinrow.sync.load import Loader
+from twinrow.write.apply import Applied
+from twinrow.write.load import Loader
 
 ITEMS = 300
 TEXT = {"S": "long " * 2000}

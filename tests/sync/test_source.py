@@ -17,7 +17,7 @@ from twinrow.app.check import settings as check_settings
 from twinrow.clock import Stop
 from twinrow.errors import Broken
 from twinrow.local_servers.servers import DynamoDBLocal
-from twinrow.sync.copy import Copy
+from twinrow.table.copy import Copy
 from twinrow.workers import run
 
 ITEMS = 12

@@ -9,8 +9,8 @@ from twinrow.app.wiring import copies_of
 from twinrow.clock import Stop
 from twinrow.config import parse
 from twinrow.state.counted import Rates
-from twinrow.sync.copy import Copy
-from twinrow.sync.told import RATE_WINDOW_S, Teller
+from twinrow.sync.progress import RATE_WINDOW_S, Teller
+from twinrow.table.copy import Copy
 
 CONFIG = """
 [mysql]

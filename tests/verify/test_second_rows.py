@@ -12,8 +12,8 @@ from tests.fixtures.killing import lease_runs_out
 from tests.fixtures.waiting import wait_until
 
 from twinrow.errors import Broken
-from twinrow.sync.copy import Copy
 from twinrow.sync.snapshot import finish
+from twinrow.table.copy import Copy
 from twinrow.workers import run
 
 ITEMS = 20

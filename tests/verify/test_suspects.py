@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from twinrow.sync.compare import ABSENT, Difference
+from twinrow.compare.items import ABSENT, Difference
 from twinrow.verify import suspects
 from twinrow.verify.suspects import IMAGES_A_SUSPECT_MAX, AtLock, Moment, ObservedKey, Running, Sight, Suspects
 from twinrow.verify.verdict import Verdict

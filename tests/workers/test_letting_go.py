@@ -15,11 +15,11 @@ from twinrow.app.serve.metrics import not_ready
 from twinrow.app.wiring import mysql_of
 from twinrow.config import parse
 from twinrow.errors import Transient
+from twinrow.kinds.pending_index.poll import Poll
 from twinrow.retry import BACK_OFF_S_MAX
 from twinrow.state import lease, outbox
 from twinrow.state.lease import Lease
-from twinrow.sync.copy import Copy
-from twinrow.sync.poll import Poll
+from twinrow.table.copy import Copy
 from twinrow.workers import run
 
 WAIT_S = 30.0

@@ -8,7 +8,7 @@ import pytest
 
 from twinrow.errors import Broken, ConnectionLost
 from twinrow.mysql import Connection
-from twinrow.sync.copy import Copy
+from twinrow.table.copy import Copy
 from twinrow.workers.run import Shared, TableRun
 
 

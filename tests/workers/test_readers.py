@@ -18,7 +18,7 @@ from twinrow.budget import Budget
 from twinrow.capture.scan import ScannedPage
 from twinrow.clock import Stop
 from twinrow.local_servers.servers import DynamoDBLocal
-from twinrow.sync.copy import Copy
+from twinrow.table.copy import Copy
 from twinrow.workers import messages, reader, readers
 from twinrow.workers.messages import Ask
 

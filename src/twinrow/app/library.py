@@ -22,7 +22,7 @@ from twinrow.config import Config, TableConfig
 from twinrow.errors import TwinrowError
 
 if TYPE_CHECKING:
-    from twinrow.sync.copy import Copy
+    from twinrow.table.copy import Copy
     from twinrow.verify.reading import Reader
     from twinrow.verify.verdict import Verdict
     from twinrow.workers.run import Outcome

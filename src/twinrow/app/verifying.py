@@ -11,7 +11,7 @@ from twinrow.config import Config, TableConfig
 
 if TYPE_CHECKING:
     from twinrow.clock import Stop
-    from twinrow.sync.copy import Copy
+    from twinrow.table.copy import Copy
     from twinrow.verify.reading import Reader
     from twinrow.verify.verdict import Verdict
 

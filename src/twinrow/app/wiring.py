@@ -22,12 +22,12 @@ from twinrow.retry import back_off_s
 from twinrow.schema.column_type import parse_type
 from twinrow.schema.naming import NAME_CHARACTERS_MAX, valid_name
 from twinrow.schema.table import Override, check_overrides
-from twinrow.sync.settings import PendingIndex, Settings
+from twinrow.table.settings import PendingIndex, Settings
 
 if TYPE_CHECKING:
     # botocore takes longer to import than `twinrow status` may take: imported where it is needed.
     from twinrow.dynamodb import DynamoDB
-    from twinrow.sync.copy import Copy
+    from twinrow.table.copy import Copy
 
 ONE_SHOT_TRIES_MAX = 3
 """A command that ends by itself tries a server that does not answer so often, then says so."""
@@ -144,7 +144,7 @@ def copies_of(
     config: Config, chosen: Sequence[TableConfig], stop: Stop, *, adopt_links: bool = False, mysql: MySQL | None = None
 ) -> list[Copy]:
     """A copy for each table, all on one client; `Copy.describe` sets its budgets."""
-    from twinrow.sync.copy import Copy
+    from twinrow.table.copy import Copy
 
     dynamodb, sink = dynamodb_of(config), mysql or mysql_of(config)
     copies = []

@@ -1,6 +1,6 @@
 """`_twinrow_mixed`: attributes that have values of another type than their column, which shows NULL for those.
 
-The transaction that writes such a row notes it. What `status` tells is counted in the table itself (`sync.mixed`):
+The transaction that writes such a row notes it. What `status` tells is counted in the table itself (`write.mixed`):
 an item that was updated often counts once, and one that is gone does not count.
 """
 

@@ -16,9 +16,10 @@ from twinrow.sink import inspect
 from twinrow.sink.writer import existing_rows
 from twinrow.state import gap, lease, outbox, tables
 from twinrow.state.tables import Registered
-from twinrow.sync import reconcile, source
-from twinrow.sync.copy import Copy
-from twinrow.sync.settings import Settings
+from twinrow.sync import reconcile
+from twinrow.table import identity
+from twinrow.table.copy import Copy
+from twinrow.table.settings import Settings
 from twinrow.table_description import TableDescription
 
 ROWS_A_LOOK_MAX = 100_000
@@ -73,7 +74,7 @@ def changed(
     connection: Connection, settings: Settings, description: TableDescription, registered: Registered
 ) -> ChangedSettings:
     """Compare with what the register says."""
-    other = source.is_another(connection, description, registered)
+    other = identity.is_another(connection, description, registered)
     return ChangedSettings(registered.settings, summary(settings), other)
 
 
@@ -83,7 +84,7 @@ def refuse(copy: Copy, description: TableDescription, registered: Registered) ->
     Reads only, in MySQL and DynamoDB.
     """
     settings, difference = copy.settings, changed(copy.writer, copy.settings, description, registered)
-    source.refuse(copy, description, registered, copy.accept_tables)
+    identity.refuse(copy, description, registered, copy.accept_tables)
     before, keys = difference.before, copy.schema.keys
     where = f"table {copy.table}"
     commands = (f"twinrow reset {copy.table} --yes", f"twinrow sync{' --adopt-links' if settings.linked else ''}")
@@ -187,8 +188,8 @@ def adapt(copy: Copy, description: TableDescription, registered: Registered) -> 
     """Apply what `refuse` lets pass, in one transaction with the gaps that come of it."""
     settings, difference = copy.settings, changed(copy.writer, copy.settings, description, registered)
     if not difference.names and not difference.other_source:
-        if not source.arn_of(copy.writer, registered):
-            source.note(copy.writer, copy.table, description)
+        if not identity.arn_of(copy.writer, registered):
+            identity.note(copy.writer, copy.table, description)
         copy.accept_tables = frozenset()
         return
     # a column of an attribute that is Twinrow's from now on stays as it is, and nobody writes it any more
@@ -201,7 +202,7 @@ def adapt(copy: Copy, description: TableDescription, registered: Registered) -> 
         tables.update(tx, copy.table, config=json.dumps(difference.now), table_schema=to_json(schema))
         if difference.other_source:
             tables.update(tx, copy.table, source_id=description.table_id or description.arn)
-            source.note(tx, copy.table, description)
+            identity.note(tx, copy.table, description)
             reconcile.forget_pass(tx, copy.table)  # it has read the former table
         lease.raise_schema_version(tx, copy.lease, schema.version)
         if difference.names & {"linked", "link_attribute"}:

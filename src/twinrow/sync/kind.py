@@ -9,10 +9,10 @@ from twinrow import capture_kind
 from twinrow.capture_kind import ConfigLines, Remark, Right, TableChange, Traits, Try
 from twinrow.dynamodb import DynamoDB
 from twinrow.link.threads import Linker
-from twinrow.sync.apply import Applied
-from twinrow.sync.copy import Copy
-from twinrow.sync.settings import Settings
+from twinrow.table.copy import Copy
+from twinrow.table.settings import Settings
 from twinrow.table_description import TableDescription
+from twinrow.write.apply import Applied
 
 
 class Source(Protocol):

@@ -6,16 +6,17 @@ from collections.abc import Collection
 
 from twinrow.budget import BUDGET_WAIT_S
 from twinrow.change import Change, Item
+from twinrow.compare import orphans
+from twinrow.compare.items import Comparer, expired
 from twinrow.dynamodb import GET_ITEMS_MAX, UNANSWERED
 from twinrow.errors import Throttled
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
 from twinrow.schema.row import fingerprint, key_of
 from twinrow.state import recheck
-from twinrow.sync import duplicates, orphans
-from twinrow.sync.apply import Applied, Batch, transact
-from twinrow.sync.compare import Comparer, expired
-from twinrow.sync.copy import Copy
+from twinrow.table.copy import Copy
+from twinrow.write import duplicates
+from twinrow.write.apply import Applied, Batch, transact
 
 KEYS_A_TRANSACTION_MAX = GET_ITEMS_MAX
 PASSED_OVER_MAX = 1000

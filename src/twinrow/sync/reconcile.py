@@ -7,6 +7,11 @@ import json
 from twinrow import clock
 from twinrow.capture.scan import ParallelScan, ScannedPage
 from twinrow.change import Item
+from twinrow.compare import seen
+from twinrow.compare.items import Comparer, Difference
+from twinrow.compare.lonely import LonelyRows
+from twinrow.compare.page import PageComparer
+from twinrow.compare.seen import SeenRows
 from twinrow.errors import Broken
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
@@ -14,12 +19,8 @@ from twinrow.sink import statements
 from twinrow.state import checkpoint, dead_letter, gap, lease, recheck, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.settling import Settling
-from twinrow.sync import seen, source
-from twinrow.sync.compare import Comparer, Difference
-from twinrow.sync.compare_page import PageComparer
-from twinrow.sync.copy import Copy
-from twinrow.sync.lonely import LonelyRows
-from twinrow.sync.seen import SeenRows
+from twinrow.table import identity
+from twinrow.table.copy import Copy
 
 PART = "reconcile:"
 CAUSE = "reconcile"
@@ -127,7 +128,7 @@ class Reconcile:
 
     def _begin(self) -> bool:
         copy = self._copy
-        source.look(copy)
+        identity.look(copy)
         known = checkpoint.load(copy.writer, copy.table, PART)
         info = known.get(checkpoint.RECONCILE_BEGUN)
         self._seen, self._rows, self._suspected, self._settling = SeenRows(), None, info is not None, None

@@ -16,9 +16,9 @@ from twinrow.schema.row import key_of
 from twinrow.sink import row_keys
 from twinrow.state import checkpoint, lease, recheck, tables, tombstone
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.sync.apply import Applied, Batch, apply
-from twinrow.sync.copy import Copy
-from twinrow.sync.load import Loader
+from twinrow.table.copy import Copy
+from twinrow.write.apply import Applied, Batch, apply
+from twinrow.write.load import Loader
 
 PART = "segment:"
 COMMIT_BYTES_MAX = 4_000_000

@@ -14,11 +14,13 @@ from twinrow.schema.table import KeyAttribute, TableSchema, check_overrides, emp
 from twinrow.sink import by_hand, ddl, inspect, row_keys, statements
 from twinrow.state import checkpoint, lease, tables
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.sync import cells, changed_settings, source
-from twinrow.sync.copy import Copy
+from twinrow.sync import changed_settings
 from twinrow.sync.kind import kind_of
-from twinrow.sync.settings import Settings
+from twinrow.table import identity
+from twinrow.table.copy import Copy
+from twinrow.table.settings import Settings
 from twinrow.table_description import TableDescription
+from twinrow.write import cells
 
 TABLE_EXISTS = 1050
 
@@ -177,7 +179,7 @@ def _register(copy: Copy, description: TableDescription, schema: TableSchema) ->
         copy.writer, copy.table, copy.settings.into, description.table_id or description.arn,
         json.dumps(changed_settings.summary(copy.settings)), to_json(schema), copy.writer.now(),
     )  # fmt: skip
-    source.note(copy.writer, copy.table, description)
+    identity.note(copy.writer, copy.table, description)
     tables.update(  # one that was begun and not made may have had other settings
         copy.writer, copy.table, into_table=copy.settings.into, source_id=description.table_id or description.arn,
         table_schema=to_json(schema), config=json.dumps(changed_settings.summary(copy.settings)),

@@ -10,8 +10,8 @@ from itertools import islice
 from types import TracebackType
 
 from twinrow.change import Item
+from twinrow.compare.items import Difference
 from twinrow.errors import TwinrowError
-from twinrow.sync.compare import Difference
 
 
 class Confirmed:

@@ -14,7 +14,7 @@ from twinrow.mysql import Connection, MySQL
 from twinrow.retry import back_off_s
 from twinrow.schema.table import TableSchema, from_json
 from twinrow.state import meta, tables
-from twinrow.sync.settings import Settings
+from twinrow.table.settings import Settings
 
 READ_TRIES_MAX = 10
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from twinrow import clock
+from twinrow.compare import mass_delete
 from twinrow.errors import Transient, TwinrowError
 from twinrow.sink import statements
 from twinrow.state import dead_letter, lease, recheck
-from twinrow.sync import mass_delete
 from twinrow.verify.confirmed import Confirmed
 from twinrow.verify.reading import Reader, schema_of
 from twinrow.verify.suspects import SUSPECTS_A_ROUND_MAX

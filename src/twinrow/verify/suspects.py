@@ -22,12 +22,12 @@ from dataclasses import dataclass, field, replace
 from twinrow import clock
 from twinrow.budget import BUDGET_WAIT_S
 from twinrow.change import Item
+from twinrow.compare.items import Comparer, Difference, StoredRow, state_of
+from twinrow.compare.page import PageComparer
 from twinrow.dynamodb import GET_ITEMS_MAX
 from twinrow.errors import Transient
 from twinrow.schema.row import fingerprint
 from twinrow.state import dead_letter, lease, recheck, tables
-from twinrow.sync.compare import Comparer, Difference, StoredRow, state_of
-from twinrow.sync.compare_page import PageComparer
 from twinrow.verify.reading import Reader, patiently, schema_of
 from twinrow.verify.verdict import Verdict
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from twinrow.change import Item
-from twinrow.sync.compare import Difference
+from twinrow.compare.items import Difference
 
 EXAMPLES_MAX = 100
 UNSETTLED = "UNSETTLED"

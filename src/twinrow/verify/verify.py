@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from twinrow import clock
 from twinrow.capture.scan import ParallelScan, segments_for
 from twinrow.change import Item
+from twinrow.compare.items import Difference
+from twinrow.compare.seen import SeenRows
 from twinrow.errors import Transient
 from twinrow.state import dead_letter
-from twinrow.sync.compare import Difference
-from twinrow.sync.seen import SeenRows
 from twinrow.verify.reading import Reader, patiently
 from twinrow.verify.suspects import Suspects
 from twinrow.verify.verdict import Verdict

@@ -14,8 +14,8 @@ from twinrow.link.threads import Linker
 from twinrow.mysql import MySQL
 from twinrow.state import lease, meta, recheck
 from twinrow.sync import start
-from twinrow.sync.copy import Copy
 from twinrow.sync.recheck import recheck_some
+from twinrow.table.copy import Copy
 from twinrow.workers.local import heartbeat, holder_name
 from twinrow.workers.run import DUE_LINKS_MAX, IDLE_S, Shared
 

@@ -13,7 +13,7 @@ from twinrow.clock import Stop
 from twinrow.errors import TwinrowError, fault_of
 from twinrow.mysql import Connection, MySQL
 from twinrow.state import lease
-from twinrow.sync.copy import Copy
+from twinrow.table.copy import Copy
 from twinrow.table_description import TableDescription
 from twinrow.workers.run import Outcome, Shared, TableRun
 

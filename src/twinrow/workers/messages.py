@@ -11,7 +11,7 @@ from twinrow.change import Item
 from twinrow.flavour import Flavour
 from twinrow.schema.load_text import LoadText
 from twinrow.schema.table import from_json, to_json
-from twinrow.sync.load import Recipe
+from twinrow.write.load import Recipe
 
 LENGTH_BYTES: Final = 4
 

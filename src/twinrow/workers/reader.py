@@ -16,9 +16,9 @@ from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import TwinrowError
 from twinrow.garbage import collect_seldom
-from twinrow.sync.load import TextMaker
 from twinrow.workers import messages
 from twinrow.workers.messages import Ask, Failed, FromReader, Go, Job, PageRead, Paid, RecipeTold, Waits, WasThrottled
+from twinrow.write.load import TextMaker
 
 TAKE_S = 0.5
 GO_WAIT_S = 0.5

@@ -20,12 +20,12 @@ from twinrow.clock import Stop
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.dynamodb_wire import Page
 from twinrow.errors import Broken, Transient, TwinrowError, fault_of
-from twinrow.sync.copy import Copy
-from twinrow.sync.load import Loader, Recipe
 from twinrow.sync.snapshot import read_here
+from twinrow.table.copy import Copy
 from twinrow.table_description import TableDescription
 from twinrow.workers import messages
 from twinrow.workers.messages import Ask, Failed, FromReader, Go, Job, PageRead, Paid, ToReader, Waits, WasThrottled
+from twinrow.write.load import Loader, Recipe
 
 READERS_MAX: Final = 4
 READER_BYTES_MIN: Final = 256_000_000

@@ -36,17 +36,19 @@ from twinrow.retry import BACK_OFF_S_MAX, back_off_s
 from twinrow.sink import by_hand
 from twinrow.state import counted, dead_letter, gap, lease, meta, outbox, recheck, refusal, tables
 from twinrow.state.settling import Settling
-from twinrow.sync import owed, source, start
-from twinrow.sync.cells import PutOff
-from twinrow.sync.copy import Copy
+from twinrow.sync import start
 from twinrow.sync.kind import Source, SourceNeeds, kind_of
-from twinrow.sync.mixed import MixedTypes
+from twinrow.sync.progress import Teller
 from twinrow.sync.recheck import recheck_some
 from twinrow.sync.reconcile import Reconcile
 from twinrow.sync.snapshot import Snapshot, finish
-from twinrow.sync.told import Teller
+from twinrow.table import identity
+from twinrow.table.copy import Copy
 from twinrow.table_description import TableDescription
 from twinrow.workers import readers
+from twinrow.write import owed
+from twinrow.write.cells import PutOff
+from twinrow.write.mixed import MixedTypes
 
 IDLE_S = 0.05
 IDLE_S_MIN = 0.01
@@ -337,7 +339,7 @@ class TableRun:
             return
         self._source_at = clock.monotonic()
         try:
-            source.look(self.copy)
+            identity.look(self.copy)
         except Transient as trouble:  # asked again in a minute; what hangs on DynamoDB waits by itself
             self._tell_waiting(str(trouble))
 

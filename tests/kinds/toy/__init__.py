@@ -12,11 +12,11 @@ from twinrow.change import Change, Item
 from twinrow.dynamodb import DynamoDB
 from twinrow.state import checkpoint
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.sync.apply import Applied, Batch, apply
-from twinrow.sync.copy import Copy
 from twinrow.sync.kind import SourceNeeds
-from twinrow.sync.settings import Settings
+from twinrow.table.copy import Copy
+from twinrow.table.settings import Settings
 from twinrow.table_description import TableDescription
+from twinrow.write.apply import Applied, Batch, apply
 
 JOURNAL: Final[list[tuple[Item, Item | None]]] = []
 """(key, image or None for a delete), as the app has told its writes."""

@@ -21,8 +21,8 @@ from twinrow.link.settle import CONDITION_FAILED, NO_RIGHTS
 from twinrow.state.outbox import NO_DIGEST, Debt
 from twinrow.state.tables import Registered
 from twinrow.sync import start
-from twinrow.sync.copy import Copy
 from twinrow.sync.kind import kind_of
+from twinrow.table.copy import Copy
 from twinrow.table_description import TableDescription
 
 SAMPLE_ITEMS = 100
@@ -141,7 +141,7 @@ def _probe(copy: Copy, description: TableDescription) -> Debt:
     """A debt as a sync would have it, of a key that no item has."""
     settings = copy.settings
     marks = settings.pending.marks if settings.pending is not None and settings.traits.carries_marks else (None,)
-    asks_for_image = not settings.traits.tells_every_change  # as in sync/prepare.py
+    asks_for_image = not settings.traits.tells_every_change  # as in write/prepare.py
     digest = SOME_DIGEST if asks_for_image else NO_DIGEST
     return Debt(b"", _nowhere(description), 0, digest, 1 if settings.linked else None, marks[0])
 

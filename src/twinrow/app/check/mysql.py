@@ -16,7 +16,7 @@ from twinrow.schema.table import from_json
 from twinrow.sink import by_hand, inspect, row_keys
 from twinrow.state import meta, tables
 from twinrow.state.tables import Registered
-from twinrow.sync.settings import Settings
+from twinrow.table.settings import Settings
 
 FOR_SPEED = "CREATE TEMPORARY TABLES"
 """The one right that a sync does without: see docs/permissions.md."""

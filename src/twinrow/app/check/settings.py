@@ -7,7 +7,7 @@ from twinrow.app.wiring import few_tries
 from twinrow.errors import TwinrowError
 from twinrow.state.tables import Registered
 from twinrow.sync import changed_settings, start
-from twinrow.sync.copy import Copy
+from twinrow.table.copy import Copy
 from twinrow.table_description import TableDescription
 
 NAME = "settings"

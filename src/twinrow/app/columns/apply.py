@@ -16,9 +16,9 @@ from twinrow.schema.naming import quote
 from twinrow.schema.table import Column, TableSchema
 from twinrow.sink import by_hand, ddl, inspect, statements
 from twinrow.state import deferred, gap, lease
-from twinrow.sync.cells import PutOff
-from twinrow.sync.copy import Copy
 from twinrow.sync.start import steps_between
+from twinrow.table.copy import Copy
+from twinrow.write.cells import PutOff
 
 ROWS_A_PAGE = 500
 COLUMN_DROPPED = "COLUMN_DROPPED"

@@ -25,8 +25,8 @@ from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import TwinrowError
 from twinrow.mysql import MySQL
 from twinrow.schema.naming import quote
-from twinrow.sync.copy import Copy
 from twinrow.sync.kind import kind_of
+from twinrow.table.copy import Copy
 from twinrow.verify.reading import Reader
 from twinrow.verify.verdict import Verdict
 from twinrow.verify.verify import verify_table

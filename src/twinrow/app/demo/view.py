@@ -21,7 +21,7 @@ from twinrow.app.terminal import can_redraw, out, say
 from twinrow.change import Item
 from twinrow.mysql import Connection
 from twinrow.schema.naming import quote
-from twinrow.sync.copy import Copy
+from twinrow.table.copy import Copy
 
 if TYPE_CHECKING:
     from twinrow.flavour import SqlValue

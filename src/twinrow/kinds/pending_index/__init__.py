@@ -1,4 +1,7 @@
-"""Pending-index capture: the app marks each write, an index shows what is marked, the copy clears the mark."""
+"""Pending-index capture: the app marks each write, an index shows what is marked, the copy clears the mark.
+
+In: pages of the index. Out: batches of marked items; the link write clears each mark.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from twinrow.kinds.pending_index.index import add_index, check_index, mark_index
 
 if TYPE_CHECKING:
     from twinrow.dynamodb import DynamoDB
-    from twinrow.sync.copy import Copy
     from twinrow.sync.kind import Source, SourceNeeds
-    from twinrow.sync.settings import Settings
+    from twinrow.table.copy import Copy
+    from twinrow.table.settings import Settings
     from twinrow.table_description import TableDescription
 
 IDLE_POLLS_A_DAY = 86_400 / 0.4
@@ -41,7 +44,7 @@ class MarkedItems:
 
     def source(self, needs: SourceNeeds) -> Source | None:
         """Rounds over the index."""
-        from twinrow.sync.poll import Poll
+        from twinrow.kinds.pending_index.poll import Poll
 
         pending = needs.copy.settings.pending
         if pending is None:

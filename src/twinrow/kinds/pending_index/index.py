@@ -9,7 +9,7 @@ from twinrow.errors import StartRefused
 from twinrow.table_description import IndexDescription, TableDescription
 
 if TYPE_CHECKING:
-    from twinrow.sync.settings import PendingIndex
+    from twinrow.table.settings import PendingIndex
 
 MARK_WORDS = ("migrated", "pending", "synced", "copied", "exported")
 READ_UNITS_MIN = 5

@@ -1,4 +1,7 @@
-"""Scan capture: the whole table is read again and again (`sync.reconcile`). For small tables."""
+"""Scan capture: the whole table is read again and again (`sync.reconcile`). For small tables.
+
+In: the pace. Out: no source of its own: whole-table passes are the source.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from twinrow.capture_kind import PREFERRED, UNFIT, ConfigLines, Remark, Right, T
 
 if TYPE_CHECKING:
     from twinrow.dynamodb import DynamoDB
-    from twinrow.sync.copy import Copy
     from twinrow.sync.kind import SourceNeeds
-    from twinrow.sync.settings import Settings
+    from twinrow.table.copy import Copy
+    from twinrow.table.settings import Settings
     from twinrow.table_description import TableDescription
 
 SCAN_ITEMS_MAX = 20_000

@@ -1,4 +1,7 @@
-"""Stream capture: every change, from the table's stream, in the order of each item's writes."""
+"""Stream capture: every change, from the table's stream, in the order of each item's writes.
+
+In: the shards and their durable positions. Out: batches of changes with the positions they reach.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from twinrow.errors import StartRefused
 
 if TYPE_CHECKING:
     from twinrow.dynamodb import DynamoDB
-    from twinrow.sync.copy import Copy
     from twinrow.sync.kind import Source, SourceNeeds
-    from twinrow.sync.settings import Settings
+    from twinrow.table.copy import Copy
+    from twinrow.table.settings import Settings
     from twinrow.table_description import TableDescription
 
 STREAM_VIEW = "NEW_AND_OLD_IMAGES"
@@ -40,14 +43,14 @@ class Stream:
 
     def begin(self, copy: Copy, description: TableDescription) -> None:
         """The shards and their positions: what is written from now on is in what is followed."""
-        from twinrow.sync.follow import enter_stream
+        from twinrow.kinds.stream.follow import enter_stream
 
         if description.stream_arn is not None:
             enter_stream(copy, description.stream_arn)
 
     def source(self, needs: SourceNeeds) -> Source:
         """The shards, from their durable positions on."""
-        from twinrow.sync.follow import Follow
+        from twinrow.kinds.stream.follow import Follow
 
         return Follow(needs.copy, needs.description)
 

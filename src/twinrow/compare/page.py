@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from twinrow.capture.scan import ScannedPage
+from twinrow.compare.items import KEYS_A_QUERY_MAX, Comparer, Difference
 from twinrow.decode.by_column import ColumnDecoder, Form
 from twinrow.decode.compiled import PageDecoder, null_only
 from twinrow.mysql import Connection
@@ -17,8 +18,7 @@ from twinrow.schema.column_text import printed_texts
 from twinrow.schema.naming import quote
 from twinrow.schema.printed import DIGEST_HEX, digest_sql, page_digests, printer
 from twinrow.schema.row import FINGERPRINT_BYTES
-from twinrow.sync.compare import KEYS_A_QUERY_MAX, Comparer, Difference
-from twinrow.sync.settings import Settings
+from twinrow.table.settings import Settings
 
 KEY_AND_DIGEST_HEX = 2 * FINGERPRINT_BYTES + DIGEST_HEX
 

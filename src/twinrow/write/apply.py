@@ -22,9 +22,9 @@ from twinrow.state import checkpoint, dead_letter, gap, lease, outbox, recheck, 
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.outbox import Debt
 from twinrow.state.recheck import Suspect
-from twinrow.sync import cells, deletes, mixed, owed, row_ids, too_large
-from twinrow.sync.copy import Copy
-from twinrow.sync.prepare import One, Prepared, prepare
+from twinrow.table.copy import Copy
+from twinrow.write import cells, deletes, mixed, owed, row_ids, too_large
+from twinrow.write.prepare import One, Prepared, prepare
 
 TRANSACTION_TRIES_MAX = 8
 

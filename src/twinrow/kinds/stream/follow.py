@@ -11,13 +11,13 @@ from twinrow.capture.shard_listing import ListJob
 from twinrow.capture.shard_tree import RECORD_TIME_GRAIN_S, GapFound, ShardPosition
 from twinrow.capture.stream import EMPTY_S, NEWER_S, StreamBatch, StreamReader
 from twinrow.errors import Broken, Transient
+from twinrow.kinds.stream.prepare_records import RecordPreparer
 from twinrow.state import checkpoint, gap, lease
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.sync import source
-from twinrow.sync.apply import Applied, Batch, apply
-from twinrow.sync.copy import Copy
-from twinrow.sync.prepare_records import RecordPreparer
+from twinrow.table import identity
+from twinrow.table.copy import Copy
 from twinrow.table_description import TableDescription
+from twinrow.write.apply import Applied, Batch, apply
 
 SHARD = "shard:"
 STREAM = "stream"
@@ -130,7 +130,7 @@ class Follow:
         copy = self._copy
         old = self._reader.arn
         description = copy.dynamodb.describe(copy.table)
-        source.look(copy, description)
+        identity.look(copy, description)
         now = description.stream_arn
         if now == old:
             return

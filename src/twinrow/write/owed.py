@@ -12,9 +12,9 @@ from twinrow.schema.naming import quote
 from twinrow.sink.writer import Existing, Written
 from twinrow.state import foreign_link, gap, outbox
 from twinrow.state.outbox import Debt
-from twinrow.sync.copy import Copy
-from twinrow.sync.prepare import One, Prepared
-from twinrow.sync.row_ids import Taken, row_id_of
+from twinrow.table.copy import Copy
+from twinrow.write.prepare import One, Prepared
+from twinrow.write.row_ids import Taken, row_id_of
 
 MEETINGS_MAX = 3
 """An id that is not ours, met so often on an item after our own link, means that something else writes it."""

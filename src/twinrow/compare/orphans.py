@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from twinrow.compare.items import Comparer
 from twinrow.mysql import Connection
 from twinrow.sink import writer
 from twinrow.sink.writer import Existing
 from twinrow.state import dead_letter, recheck
-from twinrow.sync.compare import Comparer
-from twinrow.sync.copy import Copy
+from twinrow.table.copy import Copy
 
 
 def drop(tx: Connection, copy: Copy, hashes: Sequence[bytes]) -> int:

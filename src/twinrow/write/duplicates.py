@@ -10,8 +10,8 @@ from twinrow.mysql import Connection, MySQLError
 from twinrow.mysql_error import can_be_content
 from twinrow.schema.row import fingerprint
 from twinrow.sink import statements
-from twinrow.sync.copy import Copy
-from twinrow.sync.row_ids import row_id_of
+from twinrow.table.copy import Copy
+from twinrow.write.row_ids import row_id_of
 
 
 def drop(tx: Connection, copy: Copy, hashes: Sequence[bytes], items: Sequence[Item]) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 
 from twinrow import clock
 from twinrow.state.counted import AppliedCount, Counted, Rates
-from twinrow.sync.copy import Copy
+from twinrow.table.copy import Copy
 
 RATE_WINDOW_S = 5.0
 

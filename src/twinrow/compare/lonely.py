@@ -9,15 +9,16 @@ from typing import Literal
 from twinrow import clock
 from twinrow.budget import BUDGET_WAIT_S
 from twinrow.change import Item
+from twinrow.compare import mass_delete
+from twinrow.compare.items import Comparer, Difference
+from twinrow.compare.seen import SeenRows
 from twinrow.dynamodb import GET_ITEMS_MAX
 from twinrow.errors import Throttled
 from twinrow.retry import back_off_s
 from twinrow.schema.row import fingerprint
 from twinrow.state import lease
-from twinrow.sync import mass_delete, source
-from twinrow.sync.compare import Comparer, Difference
-from twinrow.sync.copy import Copy
-from twinrow.sync.seen import SeenRows
+from twinrow.table import identity
+from twinrow.table.copy import Copy
 
 Stage = Literal["count", "ask", "suspect", "through"]
 Suspect = Callable[[list[tuple[bytes, Item]]], None]
@@ -81,7 +82,7 @@ class LonelyRows:
         if self._stage == "ask":
             self._decide(self._gone)
         elif self._count:
-            source.look(self._copy)  # the table may have been exchanged while it was read
+            identity.look(self._copy)  # the table may have been exchanged while it was read
             if self._count <= mass_delete.UNASKED_MAX:
                 self._send(comparer, self._few)
                 self._stage, self._copy.accept_deletes = "through", None

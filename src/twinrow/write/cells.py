@@ -28,8 +28,8 @@ from twinrow.sink.alone import undo
 from twinrow.state import checkpoint, deferred, lease, recheck
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.deferred import Deferred
-from twinrow.sync import copy as copies
-from twinrow.sync.copy import Asked, Copy
+from twinrow.table import copy as copies
+from twinrow.table.copy import Asked, Copy
 
 ROWS_LOOKED_AT_MAX = 20_000
 """Rows that one step of the walk passes. It looks at them before the lock; few of them hold anything in extra."""

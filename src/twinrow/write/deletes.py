@@ -10,8 +10,8 @@ from twinrow.sink import writer
 from twinrow.sink.alone import Judged
 from twinrow.sink.writer import Existing
 from twinrow.state import tombstone
-from twinrow.sync.copy import Copy
-from twinrow.sync.prepare import One
+from twinrow.table.copy import Copy
+from twinrow.write.prepare import One
 
 
 def tombstones(tx: Connection, copy: Copy, hashes: Sequence[bytes]) -> dict[bytes, int | None]:

@@ -19,7 +19,7 @@ from twinrow.schema.load_text import WritableRow
 from twinrow.schema.row import Unrepresentable, fingerprint, to_row
 from twinrow.schema.table import TableSchema
 from twinrow.state.outbox import NO_DIGEST
-from twinrow.sync.settings import Settings
+from twinrow.table.settings import Settings
 
 NOTHING: Final[Wanted] = MappingProxyType({})
 

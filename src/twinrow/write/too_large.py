@@ -16,9 +16,9 @@ from twinrow.schema.table import TableSchema
 from twinrow.sink import writer
 from twinrow.sink.writer import Existing, Written
 from twinrow.state import set_apart
-from twinrow.sync.copy import Copy
-from twinrow.sync.owed import is_echo
-from twinrow.sync.prepare import One
+from twinrow.table.copy import Copy
+from twinrow.write.owed import is_echo
+from twinrow.write.prepare import One
 
 
 def write_smaller(

@@ -11,7 +11,7 @@ from twinrow.mysql import Connection
 from twinrow.state import checkpoint, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.tables import Registered
-from twinrow.sync.copy import Copy
+from twinrow.table.copy import Copy
 from twinrow.table_description import TableDescription
 
 PART = "source"

@@ -10,8 +10,8 @@ from twinrow.mysql import Connection
 from twinrow.schema.naming import quote
 from twinrow.sink.writer import Existing
 from twinrow.state import dead_letter, recheck
-from twinrow.sync.copy import Copy
-from twinrow.sync.prepare import One
+from twinrow.table.copy import Copy
+from twinrow.write.prepare import One
 
 ROW_ID_MAX = 2**63 - 1
 ROW_IDS_AHEAD_MAX = 2**40

@@ -24,11 +24,11 @@ from twinrow.sink import bulk
 from twinrow.sink.writer import Written
 from twinrow.state import checkpoint, dead_letter, lease
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.sync import owed
-from twinrow.sync.apply import Applied
-from twinrow.sync.copy import Copy
-from twinrow.sync.deletes import tombstones
-from twinrow.sync.settings import Settings
+from twinrow.table.copy import Copy
+from twinrow.table.settings import Settings
+from twinrow.write import owed
+from twinrow.write.apply import Applied
+from twinrow.write.deletes import tombstones
 
 LOADED = Form(loaded_texts, lambda _column: cell_text)
 

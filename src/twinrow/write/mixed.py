@@ -19,8 +19,8 @@ from twinrow.schema.naming import quote
 from twinrow.schema.table import Column
 from twinrow.state import lease, mixed
 from twinrow.state.mixed import Mixed
-from twinrow.sync.cells import EXTRA_BYTES_A_STEP_MAX, ROWS_LOOKED_AT_MAX, bounded
-from twinrow.sync.copy import Copy
+from twinrow.table.copy import Copy
+from twinrow.write.cells import EXTRA_BYTES_A_STEP_MAX, ROWS_LOOKED_AT_MAX, bounded
 
 COUNT_EVERY_S = 3600.0
 """A count reads the whole MySQL table once, 20,000 rows a step."""

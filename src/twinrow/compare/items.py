@@ -29,8 +29,8 @@ from twinrow.schema.row import (
 from twinrow.schema.table import TableSchema
 from twinrow.sink import statements
 from twinrow.state import set_apart
-from twinrow.sync.prepare import content
-from twinrow.sync.settings import Settings
+from twinrow.table.settings import Settings
+from twinrow.write.prepare import content
 
 DifferenceKind = Literal["MISSING", "EXTRA", "DIFFERENT", "UNLINKED"]
 KEYS_A_QUERY_MAX = 500

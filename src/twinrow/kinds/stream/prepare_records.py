@@ -26,9 +26,9 @@ from twinrow.schema.row import Row, fingerprint, fingerprints_of, to_row
 from twinrow.schema.table import KeyAttribute
 from twinrow.sink import bulk
 from twinrow.state.outbox import NO_DIGEST
-from twinrow.sync.copy import Copy
-from twinrow.sync.load import LOADED
-from twinrow.sync.prepare import One, Prepared, prepare
+from twinrow.table.copy import Copy
+from twinrow.write.load import LOADED
+from twinrow.write.prepare import One, Prepared, prepare
 
 RECORDS_DECODED_AT_ONCE = 250
 """One record that does not fit takes so many others along the general way."""

@@ -33,8 +33,8 @@ from twinrow.sink import ddl, inspect
 from twinrow.state import checkpoint, lease, schema_log, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.lease import Lease
-from twinrow.sync.foreign_ids import ForeignIdMemory
-from twinrow.sync.settings import Settings
+from twinrow.table.foreign_ids import ForeignIdMemory
+from twinrow.table.settings import Settings
 from twinrow.table_description import TableDescription
 
 DDL_RETRY_S = 30.0

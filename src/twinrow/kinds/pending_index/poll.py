@@ -16,9 +16,9 @@ from twinrow.link.threads import Linker
 from twinrow.retry import back_off_s
 from twinrow.schema.row import fingerprint, key_of
 from twinrow.state import recheck
-from twinrow.sync.apply import Applied, Batch, apply
-from twinrow.sync.copy import Copy
-from twinrow.sync.settings import PendingIndex
+from twinrow.table.copy import Copy
+from twinrow.table.settings import PendingIndex
+from twinrow.write.apply import Applied, Batch, apply
 
 QUERIES_AT_ONCE_MAX = 8
 OTHERS = b""
