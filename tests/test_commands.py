@@ -16,7 +16,7 @@ from twinrow.mysql_error import MySQLError, meaning
 from twinrow.sink import by_hand
 
 SOURCES = Path(__file__).parents[1] / "src" / "twinrow"
-ONE_SHOT = {"app", "verify", "workers/held.py", "config.py", "mysql_error.py"}
+ONE_SHOT = {"app", "verify", "workers/held.py", "config", "mysql_error.py"}
 """Errors of commands that end by themselves are shown as they are and kept nowhere; MySQLError adds its commands."""
 COMMAND = re.compile(r"twinrow (?:check|dead-letters|grants|iam-policy|item|plan|repair|reset|schema|sync|verify)\b")
 

@@ -1,22 +1,18 @@
-"""`twinrow.toml`, read strictly: unknown keys, wrong types and unset variables are errors that name key and place."""
+"""The settings of `twinrow.toml`: their shapes, defaults and meaning, section by section."""
 
 from __future__ import annotations
 
-import math
-import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 import msgspec
 
-from twinrow import config_error
 from twinrow.capture_kind import Traits, traits_of
+from twinrow.config.variables import VARIABLE, variable
 from twinrow.errors import ConfigError
 
 Capture = Literal["pending-index", "stream", "scan"]
@@ -30,9 +26,6 @@ WORKERS_MAX = 64
 CONNECT_TIMEOUT_S_MAX = 3600
 TLS_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 URL_OPTIONS = ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key", "connect_timeout_s", "unix_socket", "server_public_key")
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_SOME_COLUMN = re.compile(r"\$\.tables\[(\d+)\]\.columns\[\.\.\.\]")
-_ENDPOINT = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -267,76 +260,6 @@ def mark_value(mark: Mark) -> dict[str, Any]:
     return {"S": mark} if isinstance(mark, str) else {"N": str(mark)}
 
 
-def load(path: str | Path, environment: Mapping[str, str] | None = None) -> Config:
-    """Read and check a configuration file. Raises ConfigError that names the key and the place."""
-    place = str(path)
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")  # some editors put a mark before the first line
-    except FileNotFoundError:
-        raise ConfigError(
-            "no such file", where=place, remedy="write one with `twinrow init`, or name it with -c FILE"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", where=place) from error
-    return parse(text, place, environment)
-
-
-def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str] | None = None) -> Config:
-    """Check the text of a configuration file. Raises ConfigError."""
-    variables = os.environ if environment is None else environment
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"is not TOML: {error}", where=place) from error
-    filled = _fill(raw, variables, place, "$")
-    try:
-        file = msgspec.convert(filled, File)
-    except msgspec.ValidationError as error:
-        told = config_error.told(str(error), File, filled, _override_meant(str(error), filled))
-        raise ConfigError(told, where=place, remedy="see docs/config.md") from error
-    _check_tables(file.tables, place)
-    if file.dynamodb.endpoint_url is not None and not _ENDPOINT.match(file.dynamodb.endpoint_url):
-        raise ConfigError("`dynamodb.endpoint_url` is no address", where=place, remedy="write http://HOST:PORT")
-    mysql = mysql_config(file.mysql.url, place, variables)
-    password = urlsplit(file.mysql.url).password
-    literal = bool(password) and "${" not in str(password)
-    return Config(file.dynamodb, mysql, tuple(file.tables), file.sync, place, literal)
-
-
-def _fill(value: Any, variables: Mapping[str, str], place: str, key: str) -> Any:
-    """Every `${NAME}` in every text but the URL's, replaced by the environment's variable."""
-    if isinstance(value, dict):
-        return {
-            name: inner if (key, name) == ("$.mysql", "url") else _fill(inner, variables, place, f"{key}.{name}")
-            for name, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_fill(inner, variables, place, f"{key}[{n}]") for n, inner in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-
-    return _VARIABLE.sub(lambda match: _variable(match[1], variables, place, key), value)
-
-
-def _variable(name: str, variables: Mapping[str, str], place: str, key: str) -> str:
-    if name not in variables:
-        raise ConfigError(
-            f"the variable {name} in `{key.removeprefix('$.')}` is not set", where=place, remedy=f"export {name}=…"
-        )
-    return variables[name]
-
-
-def _override_meant(message: str, filled: dict[str, Any]) -> str | None:
-    """The attribute of the override that msgspec means: it says `columns[...]` whichever it is."""
-    found = _SOME_COLUMN.search(message)
-    for attribute, column in filled["tables"][int(found[1])]["columns"].items() if found is not None else ():
-        try:
-            msgspec.convert(column, ColumnConfig)
-        except msgspec.ValidationError:
-            return str(attribute)
-    return None
-
-
 def _host_and_port(server: str) -> tuple[str, str]:
     """The two parts of a server, of which the port may be missing: a colon within brackets belongs to the host."""
     if server.endswith("]") or ":" not in server:
@@ -351,9 +274,9 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> M
     A URL that is one variable is that one's value, taken as it is: a password in it may look like a variable. With None
     for `variables` there are none in it.
     """
-    whole = _VARIABLE.fullmatch(url)
+    whole = VARIABLE.fullmatch(url)
     if whole is not None and variables is not None:
-        return mysql_config(_variable(whole[1], variables, place, "$.mysql.url"), place, None)
+        return mysql_config(variable(whole[1], variables, place, "$.mysql.url"), place, None)
 
     def bad(what: str) -> ConfigError:
         return ConfigError(
@@ -366,8 +289,8 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> M
             return decoded(text)
         # the odd ones are names
         return "".join(
-            _variable(piece, variables, place, f"$.mysql.url {key}") if n % 2 else decoded(piece)
-            for n, piece in enumerate(_VARIABLE.split(text))
+            variable(piece, variables, place, f"$.mysql.url {key}") if n % 2 else decoded(piece)
+            for n, piece in enumerate(VARIABLE.split(text))
         )
 
     try:
@@ -384,7 +307,7 @@ def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> M
     user, _, password = login.partition(":")
     of_bytes = partial(unquote, errors="surrogateescape")
     host, port = _host_and_port(server)
-    if ":" in _VARIABLE.sub("", host) and not host.endswith("]"):
+    if ":" in VARIABLE.sub("", host) and not host.endswith("]"):
         raise bad("has an IPv6 address that is not in brackets (write [::1]:3306)")
     given = [pair.partition("=") for pair in parts.query.split("&") if pair]
     options = {unquote_plus(name).replace("-", "_"): part(value, name, unquote_plus) for name, _, value in given}
@@ -427,68 +350,3 @@ def _connect_timeout_s(options: Mapping[str, str], bad: Callable[[str], ConfigEr
     if not 1 <= seconds <= CONNECT_TIMEOUT_S_MAX:
         raise bad(f"has a connect_timeout_s that is not between 1 and {CONNECT_TIMEOUT_S_MAX}")
     return seconds
-
-
-def _check_tables(tables: list[TableConfig], place: str) -> None:
-    if not tables:
-        raise ConfigError("names no table", where=place, remedy="add a [[tables]] part")
-    seen_names: set[str] = set()
-    seen_into: dict[str, str] = {}
-    for n, table in enumerate(tables):
-        where = f"{place}: tables[{n}] ({table.name})"
-        if table.name in seen_names:
-            raise ConfigError("the same table is named twice", where=where)
-        seen_names.add(table.name)
-        folded = table.into_name.casefold()
-        if folded in seen_into:
-            raise ConfigError(
-                f"goes into the same MySQL table as {seen_into[folded]}", where=where, remedy="set `into`"
-            )
-        seen_into[folded] = table.name
-        if folded.startswith("_twinrow_"):
-            raise ConfigError("`into` may not begin with _twinrow_", where=where)
-        if table.reconcile_every is not None:
-            try:
-                duration_s(table.reconcile_every)
-            except ValueError as error:
-                raise ConfigError(f"`reconcile_every`: {error}", where=where) from error
-        part = table.traits.part
-        if part is not None and getattr(table, part) is None:
-            raise ConfigError(f"`capture` is {table.capture}, but there is no [tables.{part}]", where=where)
-        _check_pending_index(table, where)
-        for attribute, column in table.columns.items():
-            _check_column(table, attribute, column, where)
-
-
-def _check_pending_index(table: TableConfig, where: str) -> None:
-    index = table.pending_index
-    if index is None:
-        return
-    if not index.pending:
-        raise ConfigError("`pending_index.pending` is empty", where=where, remedy='write pending = ["false"]')
-    if len({isinstance(one, str) for one in index.pending}) > 1:
-        raise ConfigError("`pending_index.pending` mixes texts and numbers; an index key has one type", where=where)
-    numbers = [one for one in (*index.pending, index.done) if not isinstance(one, str)]
-    if not all(map(math.isfinite, numbers)):
-        raise ConfigError("`pending_index` has a mark that is no number that DynamoDB takes", where=where)
-    if len(set(index.pending)) < len(index.pending):
-        raise ConfigError("`pending_index.pending` holds the same value twice", where=where)
-    if "" in index.pending:
-        raise ConfigError("`pending_index.pending` holds an empty text, which no index key can be", where=where)
-    if index.done != "" and isinstance(index.done, str) != isinstance(index.pending[0], str):
-        raise ConfigError("`pending_index.done` is of another type than `pending`", where=where)
-    if index.done in index.pending:
-        raise ConfigError("`pending_index.done` is also one of `pending`", where=where)
-    if index.attribute == table.link_name:
-        raise ConfigError("`link_attribute` and `pending_index.attribute` are the same", where=where)
-    if index.deleted is not None and index.deleted in (index.attribute, table.link_name):
-        raise ConfigError("`pending_index.deleted` is the mark or the `link_attribute`", where=where)
-
-
-def _check_column(table: TableConfig, attribute: str, column: ColumnConfig, where: str) -> None:
-    if attribute in table.own:
-        raise ConfigError(f"`columns.{attribute}`: that attribute is Twinrow's own and is no column", where=where)
-    if column.ignore and (column.column or column.type):
-        raise ConfigError(f"`columns.{attribute}`: ignored and described at once", where=where)
-    if column.column is not None and not 0 < len(column.column) <= 64:
-        raise ConfigError(f"`columns.{attribute}.column` has more than 64 characters or none", where=where)
