@@ -195,7 +195,7 @@ def test_a_clock_two_years_ahead_for_a_second_does_not_end_the_reconciles(
     copying.once_well()
     system.set_by_s = 0.0
     put_all(copying.client, copying.table, [review(3, text={"S": "unmarked"})])
-    wait_until(lambda: copying.once_well().copy.counters.rechecked > 0, 30, what="a reconcile")
+    wait_until(lambda: copying.once_well().counts.rechecked > 0, 30, what="a reconcile")
     copying.assert_equal(items=5)
 
 

@@ -87,7 +87,7 @@ def check(copying: Copying, size: Size, points: tuple[str, ...], name: str, tell
     before = rows_of(copying)
     ran = copying.once_well()
     took = time.monotonic() - began
-    brought = ran.copy.counters.applied.get(("PUT", "SCAN"), 0)
+    brought = ran.counts.applied.get(("PUT", "SCAN"), 0)
     assert brought == size.items - before, "a page was brought twice, or not at all"
     assert met > 0
     copying.assert_equal(items=size.items)

@@ -56,7 +56,7 @@ def test_killed_between_copy_and_link_every_item_is_linked(make_copying: MakeCop
     lease_runs_out(copying)
     ran = copying.once_well()
     copying.assert_equal(items=40)
-    assert ran.copy.counters.rechecked > 0
+    assert ran.counts.rechecked > 0
 
 
 @pytest.mark.faults

@@ -43,7 +43,7 @@ def test_a_toy_follows_a_table(make_copying: MakeCopying) -> None:
     """Old images come last and again, and a delete before the put of an item that is gone since."""
     copying = make_copying(capture="scan", link=True)
     put_all(copying.client, copying.table, [review(n) for n in range(6)])
-    assert copying.once_well(prepare=_by_journal).copy.counters.rechecked == 0
+    assert copying.once_well(prepare=_by_journal).counts.rechecked == 0
     old, new = review(1), {**review(1), "helpful": {"N": "77"}}
     put_all(copying.client, copying.table, [new, review(7)])
     copying.client.delete_item(TableName=copying.table, Key=_key(review(2)))

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import MakeCopying
 from tests.fixtures import tables
 from tests.fixtures.copying import Copying, put_all, review
 from tests.fixtures.databases import Database
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import wait_until
 
-from twinrow import clock
 from twinrow.clock import Stop
 from twinrow.errors import Throttled
 from twinrow.kinds.stream.follow import Follow
@@ -25,7 +23,6 @@ from twinrow.mysql import Connection
 from twinrow.state import outbox, recheck
 from twinrow.state.outbox import Debt
 from twinrow.sync.recheck import recheck_some
-from twinrow.table import copy as copy_module
 from twinrow.table.copy import Copy
 from twinrow.write.apply import Applied
 
@@ -152,7 +149,7 @@ def test_a_second_run_writes_nothing(make_following: MakeFollowing) -> None:
     before = copying.rows("row_id, _twinrow_updated_at")
     ran = copying.once_well()
     assert copying.rows("row_id, _twinrow_updated_at") == before
-    assert ran.copy.counters.links_paid == 0
+    assert ran.counts.links_paid == 0
     assert "scan" not in ran.requests
 
 
@@ -187,7 +184,7 @@ def test_our_own_link_that_comes_back_before_its_answer_is_settled_asks_for_noth
         wait_until(lambda: all("mysql_id" in item for item in copying.items()), CATCH_UP_S, what="links")
         wait_until(lambda: copying.state("_twinrow_link") == 0, CATCH_UP_S, what="the echoes have paid")
     assert running.ran is not None
-    assert running.ran.copy.counters.rechecked == 0
+    assert running.ran.counts.rechecked == 0
     copying.once_well()
     copying.assert_equal(items=30)
 
@@ -369,17 +366,3 @@ def test_a_stream_is_followed_while_rechecks_are_throttled(
         throttled.clear()
     copying.once_well()
     copying.assert_equal(items=5)
-
-
-@pytest.mark.either_server
-def test_an_id_is_given_back_only_while_the_stream_may_be_behind(
-    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (copy,), _ = make_copying().copies(Stop())
-    now = clock.monotonic()
-    monkeypatch.setattr(clock, "monotonic", lambda: now)
-    copy.ran_ahead([b"key"])
-    copy.row_is_gone(b"key", 7, by_stream=True)
-    assert copy.id_to_give_back(b"key") == 7
-    now += copy_module.AHEAD_S_MAX
-    assert copy.id_to_give_back(b"key") is None, "created again so late it is a new item"

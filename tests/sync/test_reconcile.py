@@ -75,7 +75,7 @@ def test_what_no_mark_told_of_is_found_by_a_pass(make_copying: MakeCopying, capt
     for number in range(20, 25):
         copying.client.delete_item(TableName=copying.table, Key=key(review(number)))
     before = dict(copying.rows("row_id, _twinrow_updated_at"))
-    wait_until(lambda: copying.once_well().copy.counters.rechecked > 0, 20, what="a pass, once its time has come")
+    wait_until(lambda: copying.once_well().counts.rechecked > 0, 20, what="a pass, once its time has come")
     copying.assert_equal(items=125)
     now = _ids(copying)
     assert {one: ids[one] for one in now if one in ids} == {one: now[one] for one in now if one in ids}
@@ -91,7 +91,7 @@ def test_rows_that_hands_added_and_removed_are_mended_and_counted(make_copying: 
     copying.database.query(
         f"INSERT INTO `{copying.table}` (username, reviewed_at, _twinrow_key) VALUES ('x', 'y', 'sixteen bytes ok')"
     )
-    wait_until(lambda: copying.once_well().copy.counters.rechecked > 0, 20, what="a pass")
+    wait_until(lambda: copying.once_well().counts.rechecked > 0, 20, what="a pass")
     copying.assert_equal(items=20)
 
 

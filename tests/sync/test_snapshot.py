@@ -48,7 +48,7 @@ def test_pages_that_wait_are_one_commit(copying: Copying, monkeypatch: pytest.Mo
     loads = loads_of(monkeypatch, refused=0)
     ran = copying.once_well()
     copying.assert_equal(items=ITEMS)
-    assert ran.copy.counters.applied == {("PUT", "SCAN"): ITEMS}
+    assert ran.counts.applied == {("PUT", "SCAN"): ITEMS}
     assert loads == [ITEMS]
 
 
@@ -61,14 +61,14 @@ def test_rows_in_extra_are_counted_whichever_way_they_came(
     loads = loads_of(monkeypatch, refused=refused)
     ran = copying.once_well()
     assert loads
-    assert ran.copy.counters.in_extra == 2
+    assert ran.counts.in_extra == 2
 
 
 def test_pages_whose_load_is_not_taken_are_brought_once_each(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> None:
     loads = loads_of(monkeypatch, refused=2)
     ran = copying.once_well()
     copying.assert_equal(items=ITEMS)
-    assert ran.copy.counters.applied == {("PUT", "SCAN"): ITEMS}
+    assert ran.counts.applied == {("PUT", "SCAN"): ITEMS}
     assert loads[0] == ITEMS
     assert len(loads) > 2, "the pages behind the first are tried again"
 

@@ -51,10 +51,10 @@ def test_rates_look_back_over_some_seconds(copy: Copy, hand: Hand) -> None:
     assert told.rates == Rates()
     for _ in range(20):
         hand.at += 0.5
-        copy.counters.add("PUT", "STREAM", 15)
-        copy.counters.add("PUT", "RECHECK", 1)
-        copy.counters.add("DELETE", "STREAM", 2)
-        copy.counters.links_paid += 3
+        copy.counters.add_applied({("PUT", "STREAM"): 15})
+        copy.counters.add_applied({("PUT", "RECHECK"): 1})
+        copy.counters.add_applied({("DELETE", "STREAM"): 2})
+        copy.counters.add_links(paid=3)
         copy.read_budget.used += 4.5
         told = teller.counted()
 
@@ -66,7 +66,7 @@ def test_rates_fall_to_nothing_when_nothing_happens(copy: Copy, hand: Hand) -> N
     teller = Teller(copy, since=1.0)
     teller.counted()
     hand.at += 1.0
-    copy.counters.add("PUT", "STREAM", 100)
+    copy.counters.add_applied({("PUT", "STREAM"): 100})
     told = teller.counted()
     assert told.rates.puts_per_s == 100
     for _ in range(int(RATE_WINDOW_S) + 1):

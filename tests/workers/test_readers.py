@@ -51,7 +51,7 @@ def test_a_copy_read_by_processes_is_equal(make_copying: MakeCopying, monkeypatc
     nobody_reads_here(monkeypatch)
     ran = copying.once_well()
     copying.assert_equal(items=ITEMS)
-    assert ran.copy.counters.applied == {("PUT", "SCAN"): ITEMS}
+    assert ran.counts.applied == {("PUT", "SCAN"): ITEMS}
     assert ran.requests["scan"] > 3 * READERS, "the readers' requests are counted"
     assert not readers_of(copying.table)
 
@@ -107,7 +107,7 @@ def test_the_readers_of_a_killed_process_end_and_the_next_one_goes_on(make_copyi
     before = copying.state("_twinrow_checkpoint")
     ran = copying.once_well()
     assert before > 0
-    assert 0 < ran.copy.counters.applied["PUT", "SCAN"] < ITEMS, "it began anew"
+    assert 0 < ran.counts.applied["PUT", "SCAN"] < ITEMS, "it began anew"
     copying.assert_equal(items=ITEMS)
 
 

@@ -35,8 +35,8 @@ Result = TypeVar("Result")
 class LinkCounters(Protocol):
     """What is counted of links."""
 
-    links_paid: int
-    links_refused: int
+    def add_links(self, *, paid: int = 0, refused: int = 0) -> None:
+        """Count links that are settled, and links that DynamoDB refused for good."""
 
 
 class ForeignIdNotes(Protocol):
@@ -47,6 +47,14 @@ class ForeignIdNotes(Protocol):
 
     def link_is_through(self, keys: Iterable[bytes], at: float) -> None:
         """Our own link of these items got through (monotonic seconds)."""
+
+
+class LinkIds(Protocol):
+    """What is remembered of ids."""
+
+    @property
+    def foreign(self) -> ForeignIdNotes:
+        """Items met with an id that is not ours."""
 
 
 class LinkSettings(Protocol):
@@ -93,8 +101,8 @@ class LinkedTable(Protocol):
         """What is counted of links."""
 
     @property
-    def foreign(self) -> ForeignIdNotes:
-        """Items met with an id that is not ours."""
+    def ids(self) -> LinkIds:
+        """What is remembered of ids."""
 
     def may_call(self) -> bool:
         """Whether the lease outlasts a link call that is sent now."""
@@ -277,7 +285,9 @@ class Linker:
             for step in outcome.steps:
                 if isinstance(step, Settled):
                     self._queue.cleared(step.links, clock.monotonic())
-        self._table.counters.links_refused += sum(isinstance(step, Refused | ClearMarkAlone) for step in outcome.steps)
+        refused = sum(isinstance(step, Refused | ClearMarkAlone) for step in outcome.steps)
+        if refused:
+            self._table.counters.add_links(refused=refused)
         self._take(outcome)
 
     def _take(self, outcome: CallOutcome) -> None:
@@ -316,11 +326,12 @@ class Linker:
         table = self._table
         moved = self._retried(lambda: outbox.pay(self._session(), table.table, links))
         fail_point("after-link-paid")
-        table.counters.links_paid += len(links) - len([link for link in moved if not settle.any_success_settles(link)])
+        unsettled = [link for link in moved if not settle.any_success_settles(link)]
+        table.counters.add_links(paid=len(links) - len(unsettled))
         self._do(settle.written_again(moved))
-        met = [link.key_hash for link in links if table.foreign.met(link.key_hash) and link.row_id is not None]
+        met = [link.key_hash for link in links if table.ids.foreign.met(link.key_hash) and link.row_id is not None]
         if met:
-            table.foreign.link_is_through(met, clock.monotonic())
+            table.ids.foreign.link_is_through(met, clock.monotonic())
             self._retried(lambda: foreign_link.arm(self._session(), table.table, met))
 
     def _clear_mark_alone(self, refused: ClearMarkAlone) -> None:

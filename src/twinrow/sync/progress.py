@@ -25,20 +25,19 @@ class Teller:
         `reconcile_rows`: what a reconcile under way has met.
         """
         copy = self._copy
-        counters, read, write = copy.counters, copy.read_budget, copy.write_budget
-        # dict() takes the counts in one step, while the writing thread goes on adding
-        applied = sorted(dict(counters.applied).items())
+        counts, read, write = copy.counters.now(), copy.read_budget, copy.write_budget
+        applied = sorted(counts.applied.items())
         puts, deletes = (sum(count for (kind, _), count in applied if kind == which) for which in ("PUT", "DELETE"))
         return Counted(
             since=self.since,
             applied=tuple(AppliedCount(kind, origin, count) for (kind, origin), count in applied),
-            links_paid=counters.links_paid,
-            links_refused=counters.links_refused,
-            rechecked=counters.rechecked,
-            parked=counters.parked,
-            in_extra=counters.in_extra,
-            not_understood=counters.not_understood,
-            last_doubt=counters.last_doubt,
+            links_paid=counts.links_paid,
+            links_refused=counts.links_refused,
+            rechecked=counts.rechecked,
+            parked=counts.parked,
+            in_extra=counts.in_extra,
+            not_understood=counts.not_understood,
+            last_doubt=counts.last_doubt,
             read_units=round(read.used, 1),
             read_units_max=read.units_per_s,
             read_share=round(read.share, 3),
@@ -48,7 +47,7 @@ class Teller:
             reconcile_rows=reconcile_rows,
             dynamodb_skew_s=copy.dynamodb.clock.skew_s(),
             mysql_skew_s=copy.mysql.clock.skew_s(),
-            rates=self._rates((puts, deletes, counters.links_paid, read.used, write.used)),
+            rates=self._rates((puts, deletes, counts.links_paid, read.used, write.used)),
         )
 
     def _rates(self, totals: tuple[float, ...]) -> Rates:

@@ -61,7 +61,7 @@ def recheck_some(copy: Copy, in_flight: Collection[bytes] = ()) -> tuple[int, Ap
         return Batch(_changes(tx, copy, keys, items, ttl), rechecked=suspects, truth=True, rows_gone=gone)
 
     applied = transact(copy, read)
-    copy.counters.rechecked += worked
+    copy.counters.add_rechecked(worked)
     return worked, applied
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from twinrow import clock
 from twinrow.budget import Budget
@@ -33,7 +32,8 @@ from twinrow.sink import ddl, inspect
 from twinrow.state import checkpoint, lease, schema_log, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.lease import Lease
-from twinrow.table.foreign_ids import ForeignIdMemory
+from twinrow.table.counters import Counters
+from twinrow.table.id_memory import IdMemory
 from twinrow.table.settings import Settings
 from twinrow.table_description import TableDescription
 
@@ -43,33 +43,6 @@ DDL_LOCK_NAME = "CONCAT('twinrow ddl ', LEFT(SHA2(CONCAT(DATABASE(), '/', %s), 2
 DDL_S_MAX = 86_400.0
 """A rebuild that was asked for by hand may take hours."""
 LEASE_MARGIN_S = 0.5
-FORMER_KEYS_MAX = 50_000
-FORMER_IDS_A_KEY_MAX = 8
-AHEAD_S_MAX = 600.0
-"""A delete that the stream tells of so long after a recheck is taken for a new one."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """What this process has done, for status, metrics and page: changes by (kind, origin) and more."""
-
-    applied: dict[tuple[str, str], int] = field(default_factory=dict)
-    links_paid: int = 0
-    links_refused: int = 0
-    rechecked: int = 0
-    parked: int = 0
-    in_extra: int = 0
-    not_understood: int = 0
-    last_doubt: str = ""
-
-    def doubt(self, count: int, why: str) -> None:
-        """Count records and images that are not understood; their items are read again. `why` holds no values."""
-        self.not_understood += count
-        self.last_doubt = why
-
-    def add(self, kind: str, origin: str, count: int = 1) -> None:
-        """Count applied changes."""
-        self.applied[(kind, origin)] = self.applied.get((kind, origin), 0) + count
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,40 +94,7 @@ class Copy:
         self.took_table = False  # whether it took another table because of them
         self.accept_deletes: int | None = None  # so many deletes a person allows to the next pass
         self.workers: int | None = None
-        self.foreign = ForeignIdMemory()
-        self.loss_told = False
-        self._former: OrderedDict[bytes, tuple[int, ...]] = OrderedDict()
-        self._ahead: OrderedDict[bytes, float] = OrderedDict()
-        self._given_back: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
-
-    def ran_ahead(self, hashes: Iterable[bytes]) -> None:
-        """These rows say the truth of this moment, which the stream may tell of later."""
-        at = clock.monotonic()
-        for key_hash in hashes:
-            self._ahead.pop(key_hash, None)
-            self._ahead[key_hash] = at
-        while len(self._ahead) > FORMER_KEYS_MAX:
-            self._ahead.popitem(last=False)
-
-    def id_to_give_back(self, key_hash: bytes) -> int | None:
-        """The id of a row that the stream has deleted only because it was behind: its item lives."""
-        row_id, at = self._given_back.get(key_hash, (None, 0.0))
-        return row_id if clock.monotonic() - at < AHEAD_S_MAX else None
-
-    def row_is_gone(self, key_hash: bytes, row_id: int, *, by_stream: bool) -> None:
-        """Remember the id of a deleted row: a link call under way may still write it to an item created again."""
-        if by_stream and clock.monotonic() - self._ahead.pop(key_hash, -AHEAD_S_MAX) < AHEAD_S_MAX:
-            self._given_back[key_hash] = (row_id, clock.monotonic())
-            if len(self._given_back) > FORMER_KEYS_MAX:
-                self._given_back.popitem(last=False)
-        ids = self._former.pop(key_hash, ())
-        self._former[key_hash] = (*ids, row_id)[-FORMER_IDS_A_KEY_MAX:]
-        if len(self._former) > FORMER_KEYS_MAX:
-            self._former.popitem(last=False)
-
-    def was_ours(self, key_hash: bytes, row_id: int | None) -> bool:
-        """Whether the key had a row of that id before."""
-        return row_id in self._former.get(key_hash, ())
+        self.ids = IdMemory()
 
     @property
     def table(self) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from twinrow import clock
 from twinrow.capture_kind import Traits
 from twinrow.change import Change, Item
-from twinrow.errors import LockWait, SchemaMoved, TransactionRetry, Transient, reason_of
+from twinrow.errors import ConnectionLost, LockWait, SchemaMoved, TransactionRetry, Transient, reason_of
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
 from twinrow.retry import back_off_s
 from twinrow.schema.row import fingerprint
 from twinrow.schema.table import TableSchema
 from twinrow.sink import by_hand, row_keys, staging, writer
+from twinrow.sink.alone import Refusal
 from twinrow.sink.staging import Staged
 from twinrow.sink.writer import Existing, Written
 from twinrow.state import checkpoint, dead_letter, gap, lease, outbox, recheck, tables
@@ -23,6 +24,7 @@ from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.outbox import Debt
 from twinrow.state.recheck import Suspect
 from twinrow.table.copy import Copy
+from twinrow.table.id_memory import IdsLearned
 from twinrow.write import cells, deletes, mixed, owed, row_ids, too_large
 from twinrow.write.prepare import One, Prepared, prepare
 
@@ -54,16 +56,16 @@ class Applied:
 
     `doubted`: keys whose image no row can hold, to be read again before that is believed. `became`: the changes that
     became rows, or took one away; not those that a row beat, were parked, or are the echo of a link.
-    `not_taken`: the server's errors for rows that were put off.
+    `not_taken`: the server's errors for rows that were put off. `ids`: what is to be remembered of ids.
     """
 
     debts: list[Debt]
     written: Written
     parked: int
-    went_back: bool = False
     doubted: tuple[bytes, ...] = ()
     became: tuple[One, ...] = ()
     not_taken: frozenset[int] = frozenset()
+    ids: IdsLearned = field(default_factory=IdsLearned)
 
 
 def apply(copy: Copy, batch: Batch, prepared: Prepared | None = None) -> Applied:
@@ -152,29 +154,35 @@ def _learned(copy: Copy, batch: Batch) -> Prepared:
 def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | None, *, stage: bool) -> Applied:
     session = copy.writer
     staged = _staged(session, copy, prepared) if stage and prepared is not None else None
-    with session.transaction() as tx:
-        locked = lease.lock(tx, copy.lease, copy.schema.version)
-        owed.notice_that_mysql_went_back(tx, copy, locked.generation - 1)
-        fail_point("after-lock")
-        read_at = clock.monotonic()
-        batch = read(tx)
-        if prepared is None:
-            items = [change.item for change in batch.changes if change.item is not None]
-            asked = copy.asked(items)
-            if asked.evolution.steps:
-                raise _NeedsColumns(items)
-            prepared = prepare(copy.settings, copy.schema, copy.flavour, batch.changes, asked.put_off)
-        applied, rows_delta = _write(tx, copy, batch, prepared, locked.generation, staged, read_at)
-        fail_point("after-rows")
-        checkpoint.save(tx, copy.table, batch.parts)
-        outbox.owe(tx, copy.table, applied.debts)
-        recheck.done(tx, copy.table, batch.rechecked)
-        recheck.add(tx, copy.table, batch.suspects, "no image")
-        for cause, shard, from_at, to_at in batch.gaps:
-            gap.record(tx, copy.table, cause, at=tx.now(), shard=shard, from_at=from_at, to_at=to_at)
-        lease.leave(tx, copy.lease, locked, rows_delta=rows_delta - batch.rows_gone)
+    applied: Applied | None = None
+    try:
+        with session.transaction() as tx:
+            locked = lease.lock(tx, copy.lease, copy.schema.version)
+            owed.notice_that_mysql_went_back(tx, copy, locked.generation - 1)
+            fail_point("after-lock")
+            read_at = clock.monotonic()
+            batch = read(tx)
+            if prepared is None:
+                items = [change.item for change in batch.changes if change.item is not None]
+                asked = copy.asked(items)
+                if asked.evolution.steps:
+                    raise _NeedsColumns(items)
+                prepared = prepare(copy.settings, copy.schema, copy.flavour, batch.changes, asked.put_off)
+            applied, rows_delta = _write(tx, copy, batch, prepared, locked.generation, staged, read_at)
+            fail_point("after-rows")
+            checkpoint.save(tx, copy.table, batch.parts)
+            outbox.owe(tx, copy.table, applied.debts)
+            recheck.done(tx, copy.table, batch.rechecked)
+            recheck.add(tx, copy.table, batch.suspects, "no image")
+            for cause, shard, from_at, to_at in batch.gaps:
+                gap.record(tx, copy.table, cause, at=tx.now(), shard=shard, from_at=from_at, to_at=to_at)
+            lease.leave(tx, copy.lease, locked, rows_delta=rows_delta - batch.rows_gone)
+    except ConnectionLost:
+        if applied is not None:
+            copy.ids.remember_unsure(applied.ids)
+        raise
     copy.generation = locked.generation
-    copy.loss_told |= applied.went_back
+    copy.ids.remember(applied.ids)
     _count(copy, applied)
     return applied
 
@@ -184,7 +192,7 @@ def _staged(session: Connection, copy: Copy, prepared: Prepared) -> Staged | Non
     if prepared.schema_version != copy.schema.version:
         return None
     return staging.fill(
-        session, copy.schema, [one.row for one in prepared.ones if one.row is not None and not one.echo]
+        session, copy.schema, [change.row for change in prepared.ones if change.row is not None and not change.echo]
     )
 
 
@@ -202,15 +210,15 @@ def _write(
     any_letter = dead_letter.any_stands(tx, copy.table)
     letters = dead_letter.parked(tx, copy.table) if any_letter and batch.if_absent else set()
     wanted = owed.wanted(prepared, existing, buried, letters, if_absent=batch.if_absent)
-    doubted = [] if batch.truth else [one for one in wanted if one.unfit]
+    doubted = [] if batch.truth else [change for change in wanted if change.unfit]
     if doubted:
         _doubt(tx, copy, doubted)
-        wanted = [one for one in wanted if not one.unfit]
+        wanted = [change for change in wanted if not change.unfit]
     owed.refuse_foreign_ids(copy, wanted, existing, buried)
     taken = row_ids.ids_to_take(tx, copy, wanted, existing, buried, any_letter=any_letter)
     if not batch.truth:
         wanted = row_ids.put_off(tx, copy, wanted, existing, taken.ids)
-    rows = [one.row for one in wanted if one.row is not None and not owed.is_echo(one, existing)]
+    rows = [change.row for change in wanted if change.row is not None and not owed.is_echo(change, existing)]
     written = writer.write(
         tx, copy.schema, rows, existing, taken.ids,
         staged=staged, ids=copy.settings.linked, upserts=not copy.rows_unproved, waits_apart=batch.truth,
@@ -221,38 +229,73 @@ def _write(
     if prepared.put_off:
         cells.note_put_off(tx, copy, prepared.put_off, taken_rows)
     mixed.note_unshown(tx, copy, taken_rows)
-    parked = {one.hash: (one, one.unfit) for one in wanted if one.unfit}
-    parked.update({one.hash: (one, written.refused[one.hash]) for one in wanted if one.hash in written.refused})
-    gone, kept = deletes.delete(tx, copy, wanted, existing, parked, buried, written.passed, waits_apart=batch.truth)
+    parked = {change.hash: (change, change.unfit) for change in wanted if change.unfit}
+    parked.update(
+        {change.hash: (change, written.refused[change.hash]) for change in wanted if change.hash in written.refused}
+    )
+    gone, kept, without = deletes.delete(
+        tx, copy, wanted, existing, parked, buried, written.passed, waits_apart=batch.truth
+    )
     put_off = written.put_off | kept.put_off
-    parked.update({one.hash: (one, kept.parked[one.hash]) for one in wanted if one.hash in kept.parked.keys() - parked})
-    parked = {key: one for key, one in parked.items() if key not in put_off}
-    for one, reason in parked.values():
-        row_id = existing[one.hash].row_id if one.hash in existing else taken.ids.get(one.hash)
-        dead_letter.park(
-            tx, copy.table, one.hash, one.key, one.whole or one.key, reason, one.seen_at or tx.now(), row_id
-        )
-    if any_letter:
-        settled = [one.hash for one in wanted if one.hash not in parked and one.hash not in put_off]
-        dead_letter.resolve(tx, copy.table, settled)
-    later = [(one.hash, one.key, put_off[one.hash]) for one in wanted if one.hash in put_off]
-    recheck.put_off(tx, copy.table, [(key_hash, key, why.code, why.reason) for key_hash, key, why in later])
+    parked.update(
+        {
+            change.hash: (change, kept.parked[change.hash])
+            for change in wanted
+            if change.hash in kept.parked.keys() - parked
+        }
+    )
+    parked = {key: change for key, change in parked.items() if key not in put_off}
+    ids = {
+        change.hash: existing[change.hash].row_id if change.hash in existing else taken.ids.get(change.hash)
+        for change, _ in parked.values()
+    }
+    _park(tx, copy.table, parked.values(), ids)
+    _resolve(tx, copy.table, wanted, parked, put_off, any_letter=any_letter)
     debts = owed.debts(copy, wanted, written, parked.keys() | put_off.keys(), generation)
     debts = owed.new_debts(tx, copy, debts, wanted, truth=batch.truth)
-    explained = {one.key_hash for one in batch.rechecked if one.cause in recheck.KNOWN_LOSSES}
-    went_back = owed.meet_foreign_ids(tx, copy, wanted, written, taken, explained, read_at)
-    if batch.truth and copy.settings.traits.tells_deletes:
-        copy.ran_ahead(one.hash for one in wanted if one.row is not None)
-    hashes = tuple(one.hash for one in doubted)
+    explained = {suspect.key_hash for suspect in batch.rechecked if suspect.cause in recheck.KNOWN_LOSSES}
+    went_back, met = owed.meet_foreign_ids(tx, copy, wanted, written, taken, explained, read_at)
+    ahead = (
+        tuple(change.hash for change in wanted if change.row is not None)
+        if batch.truth and copy.settings.traits.tells_deletes
+        else ()
+    )
+    learned = IdsLearned(without, ahead, met, went_back)
+    hashes = tuple(change.hash for change in doubted)
     stay = parked.keys() | put_off.keys()
-    became = tuple(one for one in wanted if one.hash not in stay and _acts(one, existing))
-    not_taken = frozenset(one.code for one in put_off.values())
-    return Applied(debts, written, len(parked), went_back, hashes, became, not_taken), written.rows_delta - gone
+    became = tuple(change for change in wanted if change.hash not in stay and _acts(change, existing))
+    not_taken = frozenset(refusal.code for refusal in put_off.values())
+    return Applied(debts, written, len(parked), hashes, became, not_taken, learned), written.rows_delta - gone
 
 
-def _acts(one: One, existing: Mapping[bytes, Existing]) -> bool:
+def _park(
+    tx: Connection, table: str, parked: Iterable[tuple[One, str]], row_ids_of: Mapping[bytes, int | None]
+) -> None:
+    for change, reason in parked:
+        item, at = change.whole or change.key, change.seen_at or tx.now()
+        dead_letter.park(tx, table, change.hash, change.key, item, reason, at, row_ids_of[change.hash])
+
+
+def _resolve(
+    tx: Connection,
+    table: str,
+    wanted: Sequence[One],
+    parked: Collection[bytes],
+    put_off: Mapping[bytes, Refusal],
+    *,
+    any_letter: bool,
+) -> None:
+    """Dead letters of what is written now go; what was put off waits in recheck."""
+    if any_letter:
+        settled = [change.hash for change in wanted if change.hash not in parked and change.hash not in put_off]
+        dead_letter.resolve(tx, table, settled)
+    later = [(change, put_off[change.hash]) for change in wanted if change.hash in put_off]
+    recheck.put_off(tx, table, [(change.hash, change.key, why.code, why.reason) for change, why in later])
+
+
+def _acts(change: One, existing: Mapping[bytes, Existing]) -> bool:
     """Whether a change that was neither put off nor parked made a row another, or took it away."""
-    return one.hash in existing if one.row is None else not owed.is_echo(one, existing)
+    return change.hash in existing if change.row is None else not owed.is_echo(change, existing)
 
 
 def _doubt(tx: Connection, copy: Copy, ones: Sequence[One]) -> None:
@@ -260,13 +303,14 @@ def _doubt(tx: Connection, copy: Copy, ones: Sequence[One]) -> None:
     adopts = copy.first_copy and copy.settings.adopt_links
     # while ids are adopted the reading waits for the end of the scan, else a new row would take another item's id
     cause, due_at = (recheck.NO_ID_YET, recheck.NEVER) if adopts else (recheck.NOT_UNDERSTOOD, 0.0)
-    recheck.add(tx, copy.table, [(one.hash, one.key) for one in ones], cause, due_at=due_at)
+    recheck.add(tx, copy.table, [(change.hash, change.key) for change in ones], cause, due_at=due_at)
 
 
 def _count(copy: Copy, applied: Applied) -> None:
-    for (kind, origin), count in Counter((one.kind, one.origin) for one in applied.became).items():
-        copy.counters.add(kind, origin, count)
-    copy.counters.parked += applied.parked
+    copy.counters.add_applied(
+        Counter((change.kind, change.origin) for change in applied.became),
+        parked=applied.parked,
+        in_extra=sum(change.row is not None and change.row.extra is not None for change in applied.became),
+    )
     if applied.doubted:
         copy.counters.doubt(len(applied.doubted), "an image of which no row can be made")
-    copy.counters.in_extra += sum(one.row is not None and one.row.extra is not None for one in applied.became)

@@ -11,6 +11,7 @@ from twinrow.sink.alone import Judged
 from twinrow.sink.writer import Existing
 from twinrow.state import tombstone
 from twinrow.table.copy import Copy
+from twinrow.table.id_memory import RowGone
 from twinrow.write.prepare import One
 
 
@@ -31,27 +32,32 @@ def delete(
     passed: int,
     *,
     waits_apart: bool,
-) -> tuple[int, Judged]:
+) -> tuple[int, Judged, tuple[RowGone, ...]]:
     """Take the rows of deleted items (and of parked ones, for whom the row is old) away.
 
     `passed`: rows of the same batch that the server took. `waits_apart`: see `alone.judge`.
-    Returns how many live rows went, and those that it keeps.
+    Returns how many live rows went, those that the server keeps, and those that are gone.
     """
-    gone = [one for one in wanted if one.row is None and not one.unfit]
-    soft = [one.hash for one in gone if (copy.settings.soft_ttl_deletes if one.ttl else copy.settings.soft_deletes)]
-    hard = {one.hash for one in gone} - set(soft) | set(parked)
+    gone = [change for change in wanted if change.row is None and not change.unfit]
+    soft = [
+        change.hash for change in gone if (copy.settings.soft_ttl_deletes if change.ttl else copy.settings.soft_deletes)
+    ]
+    hard = {change.hash for change in gone} - set(soft) | set(parked)
     delete_some = partial(writer.delete, tx, copy.schema, existing, waits_apart=waits_apart)
     count, kept = delete_some(soft, soft=True, passed=passed)
     more, also = delete_some(sorted(hard), soft=False, passed=passed + count)
     kept = Judged(kept.parked | also.parked, kept.put_off | also.put_off)
     refused = kept.parked.keys() | kept.put_off.keys()
-    rowless = [*gone, *(one for one in wanted if one.hash in parked and one.hash in existing)]
-    for one in rowless:
-        if one.hash in existing and one.hash not in refused:
-            copy.row_is_gone(one.hash, existing[one.hash].row_id, by_stream=copy.settings.traits.is_record(one.origin))
+    rowless = [*gone, *(change for change in wanted if change.hash in parked and change.hash in existing)]
+    is_record = copy.settings.traits.is_record
+    without = tuple(
+        RowGone(change.hash, existing[change.hash].row_id, is_record(change.origin))
+        for change in rowless
+        if change.hash in existing and change.hash not in refused
+    )
     if copy.snapshotting:
-        rows = {one.hash: existing[one.hash].row_id if one.hash in existing else None for one in rowless}
+        rows = {change.hash: existing[change.hash].row_id if change.hash in existing else None for change in rowless}
         tombstone.bury(tx, copy.table, rows, tx.now())
-        alive = [one.hash for one in wanted if one.row is not None and one.hash in buried]
+        alive = [change.hash for change in wanted if change.row is not None and change.hash in buried]
         tombstone.lift(tx, copy.table, alive)
-    return count + more, kept
+    return count + more, kept, without

@@ -128,8 +128,7 @@ class Loader:
         except (SchemaMoved, TransactionRetry):
             return None  # `apply` takes the new schema, and knows how often to try
         copy.generation = generation
-        copy.counters.add("PUT", "SCAN", text.rows)
-        copy.counters.in_extra += text.in_extra
+        copy.counters.add_applied({("PUT", "SCAN"): text.rows}, in_extra=text.in_extra)
         return Applied([], Written(inserted=text.rows, rows_delta=text.rows), 0)
 
     def _insert(self, tx: Connection, text: LoadText, parts: Mapping[str, Checkpoint]) -> int | None:

@@ -34,13 +34,17 @@ def wanted(
     """The changes that count: a scanned image never beats a row, a tombstone or a dead letter."""
     if not if_absent:
         return list(prepared.ones)
-    return [one for one in prepared.ones if not (one.hash in existing or one.hash in buried or one.hash in parked)]
+    return [
+        change
+        for change in prepared.ones
+        if not (change.hash in existing or change.hash in buried or change.hash in parked)
+    ]
 
 
-def is_echo(one: One, existing: Mapping[bytes, Existing]) -> bool:
+def is_echo(change: One, existing: Mapping[bytes, Existing]) -> bool:
     """Whether the change differs from what stands in Twinrow's own attributes only: our own link write came back."""
-    known = existing.get(one.hash)
-    return one.echo and known is not None and not known.deleted
+    known = existing.get(change.hash)
+    return change.echo and known is not None and not known.deleted
 
 
 def refuse_foreign_ids(
@@ -52,9 +56,9 @@ def refuse_foreign_ids(
     """
     if not (copy.first_copy and copy.settings.linked) or copy.settings.adopt_links:
         return
-    for one in ones:
-        new = one.row is not None and one.hash not in existing and one.hash not in buried
-        if new and one.link is not None and copy.settings.traits.is_image(one.origin):
+    for change in ones:
+        new = change.row is not None and change.hash not in existing and change.hash not in buried
+        if new and change.link is not None and copy.settings.traits.is_image(change.origin):
             refuse_linked(copy)
 
 
@@ -76,14 +80,14 @@ def debts(
 ) -> list[Debt]:
     """A mark to clear, a link to write, or both, for each change that asks for it."""
     found = []
-    for one in ones:
+    for change in ones:
         row_id = None
-        if copy.settings.linked and one.row is not None and one.hash not in parked:
-            row_id = written.ids[one.hash]
-            if one.mark is None and one.link == {"N": str(row_id)}:
+        if copy.settings.linked and change.row is not None and change.hash not in parked:
+            row_id = written.ids[change.hash]
+            if change.mark is None and change.link == {"N": str(row_id)}:
                 row_id = None
-        if one.mark is not None or row_id is not None:
-            found.append(Debt(one.hash, one.key, generation, one.digest, row_id, one.mark))
+        if change.mark is not None or row_id is not None:
+            found.append(Debt(change.hash, change.key, generation, change.digest, row_id, change.mark))
     return found
 
 
@@ -94,7 +98,7 @@ def new_debts(tx: Connection, copy: Copy, found: list[Debt], ones: Sequence[One]
     each image once.
     """
     owing = {debt.key_hash for debt in found}
-    settled = [one.hash for one in ones if one.hash not in owing]
+    settled = [change.hash for change in ones if change.hash not in owing]
     if truth or copy.settings.traits.tells_every_change:
         outbox.forgive(tx, copy.table, settled)
     if truth or not found or copy.settings.traits.tells_every_change:
@@ -115,40 +119,40 @@ def meet_foreign_ids(
     taken: Taken,
     explained: Collection[bytes],
     read_at: float,
-) -> bool:
-    """Note ids that are not ours; whether they tell that MySQL went back.
+) -> tuple[bool, tuple[bytes, ...]]:
+    """Note ids that are not ours; whether they tell that MySQL went back, and the items that were met with such an id.
 
     `explained`: keys of which it is known why they had no row. `read_at`: monotonic seconds before which no consistent
     read of this batch began. Raises Broken when one item meets its third: something else writes the attribute.
     """
     if not copy.settings.linked or (copy.first_copy and copy.settings.adopt_links):
-        return False
-    went_back = False
-    for one in ones:
-        row_id = written.ids.get(one.hash)
-        if one.link is None or row_id is None or one.row is None:
+        return False, ()
+    went_back, met = False, list[bytes]()
+    for change in ones:
+        row_id = written.ids.get(change.hash)
+        if change.link is None or row_id is None or change.row is None:
             continue
-        ours = one.link == {"N": str(row_id)}
-        if (ours and one.hash not in taken.by_item) or copy.was_ours(one.hash, row_id_of(one.link)):
+        ours = change.link == {"N": str(row_id)}
+        if (ours and change.hash not in taken.by_item) or copy.ids.was_ours(change.hash, row_id_of(change.link)):
             continue
-        if one.hash not in explained and (ours or _names_no_row_of(tx, copy, one)):
-            went_back |= _went_back(tx, copy, one)
+        if change.hash not in explained and (ours or _names_no_row_of(tx, copy, change)):
+            went_back |= _went_back(tx, copy, change)
         # an image from before our own link was through, or from before MySQL went back, is no news of another writer
-        if ours or (one.origin == "RECHECK" and copy.foreign.through_at(one.hash) > read_at):
+        if ours or (change.origin == "RECHECK" and copy.ids.foreign.through_at(change.hash) > read_at):
             continue
-        if copy.settings.traits.is_record(one.origin) and _is_older_than_the_loss(tx, copy, one.seen_at):
+        if copy.settings.traits.is_record(change.origin) and _is_older_than_the_loss(tx, copy, change.seen_at):
             continue
-        met = foreign_link.meet(tx, copy.table, one.hash, str(one.link))
-        copy.foreign.meet(one.hash)
-        if met >= MEETINGS_MAX:
+        times = foreign_link.meet(tx, copy.table, change.hash, str(change.link))
+        met.append(change.hash)
+        if times >= MEETINGS_MAX:
             raise Broken(
-                f"something else writes `{copy.settings.link_attribute}` ({met} times in the item of row {row_id})",
+                f"something else writes `{copy.settings.link_attribute}` ({times} times in the item of row {row_id})",
                 where=f"table {copy.table}",
                 remedy=f"twinrow item {copy.table} --row-id {row_id} shows it; stop the other writer or set another "
                 "`link_attribute`, then restart `twinrow sync`",
                 commands=(f"twinrow item {copy.table} --row-id {row_id}", "twinrow sync"),
             )
-    return went_back
+    return went_back, tuple(met)
 
 
 def _is_older_than_the_loss(tx: Connection, copy: Copy, recorded_at: float) -> bool:
@@ -182,23 +186,23 @@ def notice_that_mysql_went_back(connection: Connection, copy: Copy, there: int) 
         gap.record(connection, copy.table, WENT_BACK, at=connection.now())
 
 
-def _went_back(tx: Connection, copy: Copy, one: One) -> bool:
+def _went_back(tx: Connection, copy: Copy, change: One) -> bool:
     """An id that names no row, or another key's, in a copy that is not new: MySQL lost rows (a restore, a failover).
 
     What a recheck meets is no news: where rows were lost, the reconcile of that gap meets such an id at each of them.
     Nor is more than one in a process: after it a loss is told by its generation, and an app that puts ids of its own on
     new items would keep the reconcile going for ever.
     """
-    if copy.first_copy or copy.loss_told or (one.origin == "RECHECK" and gap.open_gaps(tx, copy.table)):
+    if copy.first_copy or copy.ids.knows_of_loss or (change.origin == "RECHECK" and gap.open_gaps(tx, copy.table)):
         return False
     gap.record(tx, copy.table, WENT_BACK, at=tx.now())
     return True
 
 
-def _names_no_row_of(tx: Connection, copy: Copy, one: One) -> bool:
+def _names_no_row_of(tx: Connection, copy: Copy, change: One) -> bool:
     """Whether an item's id is no row's, or another key's; what can be no row id tells nothing."""
-    row_id = row_id_of(one.link)
+    row_id = row_id_of(change.link)
     if row_id is None:
         return False
     found = tx.query(f"SELECT _twinrow_key FROM {quote(copy.schema.into)} WHERE row_id = %s", (row_id,))
-    return not found or found[0][0] != one.hash
+    return not found or found[0][0] != change.hash

@@ -86,7 +86,7 @@ def prepare(
 ) -> Prepared:
     """Encode a batch. Never fails for an item: what no row can hold comes back as `unfit`."""
     ones = tuple(_one(settings, schema, flavour, key, change) for key, change in fold(changes, schema).items())
-    return Prepared(ones, tuple(one.hash for one in ones), schema.version, put_off)
+    return Prepared(ones, tuple(change.hash for change in ones), schema.version, put_off)
 
 
 def _one(settings: Settings, schema: TableSchema, flavour: Flavour, key_hash: bytes, change: Change) -> One:

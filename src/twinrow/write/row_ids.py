@@ -49,22 +49,22 @@ def ids_to_take(
 
     So a row lost in MySQL, or parked for a time, comes back under its id.
     """
-    new = [one for one in ones if one.row is not None and one.hash not in existing]
-    letters = dead_letter.row_ids(tx, copy.table, [one.hash for one in new]) if any_letter else {}
+    new = [change for change in ones if change.row is not None and change.hash not in existing]
+    letters = dead_letter.row_ids(tx, copy.table, [change.hash for change in new]) if any_letter else {}
     asked: dict[int, bytes] = {}
     told: dict[int, bytes] = {}
-    for one in new:
-        row_id = buried.get(one.hash) or copy.id_to_give_back(one.hash) or letters.get(one.hash)
+    for change in new:
+        row_id = buried.get(change.hash) or copy.ids.id_to_give_back(change.hash) or letters.get(change.hash)
         if row_id is not None:
-            asked.setdefault(row_id, one.hash)
+            asked.setdefault(row_id, change.hash)
         elif copy.settings.linked and (copy.settings.adopt_links or not copy.first_copy):
-            row_id = row_id_of(one.link)
+            row_id = row_id_of(change.link)
             if row_id is not None:
-                told.setdefault(row_id, one.hash)
+                told.setdefault(row_id, change.hash)
     told = _credible(tx, copy, told, any_letter=any_letter)
     taken = _taken(tx, copy, [*asked, *told])
     ids = {key_hash: row_id for row_id, key_hash in {**told, **asked}.items() if row_id not in taken}
-    return Taken(ids, frozenset(one for one in told.values() if one in ids and one not in letters))
+    return Taken(ids, frozenset(key for key in told.values() if key in ids and key not in letters))
 
 
 def _credible(tx: Connection, copy: Copy, told: Mapping[int, bytes], *, any_letter: bool) -> dict[int, bytes]:
@@ -74,7 +74,7 @@ def _credible(tx: Connection, copy: Copy, told: Mapping[int, bytes], *, any_lett
     rows = int(tx.query(f"SELECT COALESCE(MAX(row_id), 0) FROM {quote(copy.schema.into)}")[0][0])
     highest = min(ROW_ID_MAX, ROW_IDS_AHEAD_MAX + rows)
     kept = dead_letter.kept(tx, copy.table, list(told)) if any_letter else set()
-    return {row_id: one for row_id, one in told.items() if row_id <= highest and row_id not in kept}
+    return {row_id: key for row_id, key in told.items() if row_id <= highest and row_id not in kept}
 
 
 def _taken(tx: Connection, copy: Copy, ids: Sequence[int]) -> set[int]:
@@ -97,7 +97,9 @@ def put_off(
     if not (copy.first_copy and copy.settings.adopt_links):
         return ones
     waiting = {
-        one.hash: one.key for one in ones if one.row is not None and one.hash not in existing and one.hash not in ids
+        change.hash: change.key
+        for change in ones
+        if change.row is not None and change.hash not in existing and change.hash not in ids
     }
     recheck.add(tx, copy.table, list(waiting.items()), recheck.NO_ID_YET, due_at=recheck.NEVER)
-    return [one for one in ones if one.hash not in waiting]
+    return [change for change in ones if change.hash not in waiting]

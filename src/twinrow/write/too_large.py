@@ -34,9 +34,13 @@ def write_smaller(
         copy.sets_apart = set_apart.any_stands(tx, copy.table)
     if copy.sets_apart:
         # An echo, and a row that was put off, was not written: it stands as it was.
-        stays = {one.hash for one in ones if is_echo(one, existing)} | written.put_off.keys()
-        set_apart.forget(tx, copy.table, [one.hash for one in ones if one.hash not in stays])
-    done = [one.hash for one in ones if one.hash in written.too_large and _write(tx, copy, one, existing, ids, written)]
+        stays = {change.hash for change in ones if is_echo(change, existing)} | written.put_off.keys()
+        set_apart.forget(tx, copy.table, [change.hash for change in ones if change.hash not in stays])
+    done = [
+        change.hash
+        for change in ones
+        if change.hash in written.too_large and _write(tx, copy, change, existing, ids, written)
+    ]
     if done:
         set_apart.note(tx, copy.table, done)
         copy.sets_apart = True
@@ -45,12 +49,12 @@ def write_smaller(
 def _write(
     tx: Connection,
     copy: Copy,
-    one: One,
+    change: One,
     existing: Mapping[bytes, Existing],
     ids: Mapping[bytes, int],
     written: Written,
 ) -> bool:
-    item = one.whole
+    item = change.whole
     if item is None:
         return False
     for names in _largest(copy.schema, item, copy.flavour):
@@ -59,7 +63,7 @@ def _write(
             tx, copy.schema, [row], existing, ids, ids=copy.settings.linked, upserts=not copy.rows_unproved
         )
         if not again.not_written:
-            written.took(one.hash, again)
+            written.took(change.hash, again)
             return True
     return False
 
@@ -67,7 +71,7 @@ def _write(
 def _largest(schema: TableSchema, item: Item, flavour: Flavour) -> Iterator[frozenset[str]]:
     """The attributes to be set apart: the larger half of those outside of the key, then all of them."""
     values = zip(schema.columns, to_row(schema, item, flavour).values, strict=True)
-    sized = [(_size(value), one.attribute) for one, value in values if value is not None and not one.key]
+    sized = [(_size(value), change.attribute) for change, value in values if value is not None and not change.key]
     names = [name for _, name in sorted(sized, reverse=True)]
     yield frozenset(names[: (len(names) + 1) // 2])
     yield frozenset(names)
