@@ -29,6 +29,8 @@ FORBIDDEN = (
     r"localhost:\d+/simple",
 )  # fmt: skip
 """Left-overs, and paths and hosts of somebody's machine; written so that a search for them does not find this list."""
+FILES_ON_THE_WAY_MAX = 14
+"""More than a newcomer opens to understand how an item becomes a row with its link."""
 _COMMAND = re.compile(r"\btwinrow (?:-[a-z-]+ )*([a-z][a-z-]*)((?: [^`\n|;]*)?)")
 
 
@@ -88,6 +90,11 @@ def test_every_command_has_an_example_in_its_help() -> None:
 def test_architecture_tells_the_way_of_one_item_in_eight_steps() -> None:
     steps = re.findall(r"^(\d+)\. \*\*", _text("docs/architecture.md"), re.MULTILINE)
     assert steps == [str(number) for number in range(1, 9)]
+
+
+def test_architecture_needs_few_files_from_the_index_to_the_settled_link() -> None:
+    way = _text("docs/architecture.md").partition("1. **Found.**")[2].partition("8. **Proved.**")[0]
+    assert 10 <= len(set(re.findall(r"`(src/[\w./]+)`", way))) <= FILES_ON_THE_WAY_MAX
 
 
 def _tool(name: str) -> ModuleType:
