@@ -18,18 +18,21 @@ from tests.fixtures.stream_reading import numbers
 from tests.fixtures.waiting import wait_until
 
 from twinrow import clock
+from twinrow.capture.dynamodb_stream import DynamoDBStream
 from twinrow.capture.reader_threads import ReaderThreads
 from twinrow.capture.stream import StreamBatch, StreamReader
+from twinrow.capture.stream_record import StreamRecord
 from twinrow.change import Change
 from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.local_servers.servers import DynamoDBLocal
 
+Batch = StreamBatch[StreamRecord]
 WRITES = 600
 LAG_MEDIAN_S_MAX = 0.25
 
 
-def take_until(reader: StreamReader, enough: Callable[[list[Change], StreamBatch], bool]) -> list[Change]:
+def take_until(reader: StreamReader[StreamRecord], enough: Callable[[list[Change], Batch], bool]) -> list[Change]:
     """Takes batches until `enough(changes so far, the last batch)`."""
     changes: list[Change] = []
 
@@ -50,7 +53,7 @@ def test_many_shards_over_http_through_splits_throttling_and_broken_answers(loca
     plain, model.handle = model.handle, lambda *request: _locked(lock, plain, *request)  # type: ignore[method-assign]
     with serving(model) as endpoint:
         dynamodb = DynamoDB("us-east-1", endpoint)
-        reader = StreamReader(dynamodb, model.stream.arn, {}, started_at=time.time(), now=time.time)
+        reader = StreamReader(DynamoDBStream(dynamodb, model.stream.arn), {}, started_at=time.time(), now=time.time)
         with ReaderThreads(reader, 4):
             for number in range(WRITES):
                 with lock:
@@ -73,7 +76,7 @@ def test_an_error_in_a_thread_comes_out_of_take(local_credentials: None) -> None
     model = StreamModel(random.Random(1), time.time, Faults(denied=1.0))
     with serving(model) as endpoint:
         reader = StreamReader(
-            DynamoDB("us-east-1", endpoint), model.stream.arn, {}, started_at=time.time(), now=time.time
+            DynamoDBStream(DynamoDB("us-east-1", endpoint), model.stream.arn), {}, started_at=time.time(), now=time.time
         )
         with ReaderThreads(reader, 2), pytest.raises(DynamoDBError, match="AccessDenied"):
             take_until(reader, lambda *_: False)
@@ -83,7 +86,7 @@ def test_the_end_does_not_wait_for_what_is_due_later(local_credentials: None) ->
     model = StreamModel(random.Random(1), time.time, shards=8)
     with serving(model) as endpoint:
         reader = StreamReader(
-            DynamoDB("us-east-1", endpoint), model.stream.arn, {}, started_at=time.time(), now=time.time
+            DynamoDBStream(DynamoDB("us-east-1", endpoint), model.stream.arn), {}, started_at=time.time(), now=time.time
         )
         with ReaderThreads(reader, 8):
             take_until(reader, lambda _, batch: batch.read_through)
@@ -102,7 +105,7 @@ class OnDynamoDBLocal:
 
     @contextmanager
     def reading(self) -> Any:
-        reader = StreamReader(self.dynamodb, self.arn, {}, started_at=time.time(), now=time.time)
+        reader = StreamReader(DynamoDBStream(self.dynamodb, self.arn), {}, started_at=time.time(), now=time.time)
         with ReaderThreads(reader, 2):
             yield reader
         self.client.close()

@@ -10,19 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinrow.capture import shard_tree
+from twinrow.capture.shard_log import RETENTION_MARGIN_S, RETENTION_S, LogFacts, Shard, ShardPosition, Start
 from twinrow.capture.shard_tree import (
-    FORGET_S,
+    FORGET_AFTER_EXPIRY_S,
     PARENT_ABSENT_S,
     PARENT_HIDDEN_S,
-    RETENTION_MARGIN_S,
-    RETENTION_S,
+    START_MARGIN_S,
     VANISHED_S,
     Listing,
     Plan,
     Seen,
-    Shard,
-    ShardPosition,
-    Start,
 )
 from twinrow.clock import AHEAD_S_MAX
 
@@ -44,11 +41,15 @@ def listed(*shards: Shard, at: float = NOW, complete: bool = True) -> Listing:
 
 
 def shard(name: str, parent: str | None = None, ends: str | None = None) -> Shard:
-    return Shard(name, parent, "100", ends)
+    return Shard(name, _parents(parent), "100", ends)
+
+
+def _parents(parent: str | None) -> tuple[str, ...]:
+    return () if parent is None else (parent,)
 
 
 def known(parent: str | None = None, **values: object) -> ShardPosition:
-    position = ShardPosition(None, False, NOW - 60, parent, "100")
+    position = ShardPosition(None, False, NOW - 60, _parents(parent), "100")
     return replace(position, **values)  # type: ignore[arg-type]
 
 
@@ -198,7 +199,7 @@ def test_trim_horizon_is_right_only_while_nothing_wanted_can_be_trimmed() -> Non
 
 
 def test_finished_shards_are_forgotten_when_listings_can_no_longer_bring_them_back() -> None:
-    gone = known(finished=True, position="9", read_at=NOW - FORGET_S - 1)
+    gone = known(finished=True, position="9", read_at=NOW - RETENTION_S - FORGET_AFTER_EXPIRY_S - 1)
     positions = {A: gone, B: known(A, position="1")}
     seen = look(listed(shard(B, A)), listed(shard(B, A), at=NOW + VANISHED_S), positions=positions)
     assert plan(seen, positions).forget == {A}
@@ -230,10 +231,8 @@ def test_no_plan_reads_a_shard_below_an_unfinished_one(
     for _, changed in found.gaps:
         after |= changed
     for one in found.readable:
-        above = after[one].parent
-        while above in after:
+        for above in shard_tree.above(after[one], after):
             assert after[above].finished, f"{one} is read before {above} has ended"
-            above = after[above].parent
     unfinished = {one for one, position in after.items() if not position.finished}
     assert found.readable.keys() | found.waiting == unfinished
     assert not any(gap.cause == "SHARD_LOST" for gap, _ in found.gaps), "one listing proves nothing"
@@ -289,3 +288,86 @@ def test_no_time_that_is_yet_to_come_survives_a_plan_or_hides_a_gap(
     unknown = max(read_at, horizon_at or 0.0) > NOW + AHEAD_S_MAX
     assert bool(found.gaps) >= (unknown and not finished)
     assert not plan(seen, after).gaps
+
+
+KINESIS = LogFacts(7 * 24 * HOUR, ordered=False, tells_trims=False)
+"""A log that keeps no order, and gives nothing from a position that has expired."""
+WEEK = KINESIS.unread_s_max
+
+
+def merged(name: str, *parents: str) -> Shard:
+    return Shard(name, parents, "100")
+
+
+def test_a_merged_shard_waits_for_both_its_parents() -> None:
+    seen = look(listed(shard(A, ends="9"), shard(B, ends="9"), merged(C, A, B)))
+    both = {A: known(), B: known(), C: replace(known(), parents=(A, B))}
+    assert plan(seen, both).readable.keys() == {A, B}
+    one_ended = both | {A: replace(both[A], finished=True)}
+    assert plan(seen, one_ended).readable.keys() == {B}
+    ended = one_ended | {B: replace(both[B], finished=True)}
+    assert plan(seen, ended).readable.keys() == {C}
+
+
+def test_without_an_order_parents_and_children_are_read_side_by_side() -> None:
+    seen = look(listed(shard("1", ends="9"), shard("2", ends="9"), merged("3", "1", "2"), merged("4", "gone")))
+    found = plan(seen, started_at=NOW - HOUR, facts=KINESIS)
+    start = Start("AT_TIMESTAMP", None, NOW - HOUR - START_MARGIN_S)
+    assert found.readable == dict.fromkeys(["1", "2", "3", "4"], start)
+    assert not found.gaps
+    assert not found.waiting
+
+
+def test_a_child_met_later_is_read_from_its_beginning_and_no_late_parent_is_a_gap() -> None:
+    seen = look(listed(shard("1"), merged("2", "1")))
+    found = plan(seen, {"1": known(position="5"), "2": replace(known(position="8"), parents=("0",))}, facts=KINESIS)
+    assert found.readable["1"] == Start("AFTER_SEQUENCE_NUMBER", "5")
+    late = plan(look(listed(shard("0", ends="9"))), {"2": replace(known(position="8"), parents=("0",))}, facts=KINESIS)
+    assert late.readable["0"] == Start("TRIM_HORIZON", None)
+    assert not found.gaps + late.gaps
+
+
+def test_a_position_that_has_expired_is_dropped_and_a_gap() -> None:
+    """Kinesis reads on from it without an error, and never gives a record."""
+    seen = look(listed(shard("1"), shard("2")))
+    old = known(position="5", read_at=NOW - WEEK - 1)
+    found = plan(seen, {"1": old, "2": known(position="6")}, facts=KINESIS)
+    assert causes(found) == [("1", "NOT_READ")]
+    ((gap, positions),) = found.gaps
+    assert (gap.from_at, gap.to_at) == (NOW - WEEK - 1, NOW)
+    assert positions["1"] == replace(old, position=None, horizon_at=NOW)
+    assert found.readable == {
+        "1": Start("AT_TIMESTAMP", None, NOW - START_MARGIN_S), "2": Start("AFTER_SEQUENCE_NUMBER", "6")
+    }  # fmt: skip
+    again = plan(seen, {"1": positions["1"], "2": known(position="6")}, at=NOW + HOUR, facts=KINESIS)
+    assert not again.gaps, "the reconcile owes what came before the gap was found"
+    assert causes(plan(seen, {"1": positions["1"], "2": known(read_at=NOW + WEEK)}, at=NOW + WEEK + 1, facts=KINESIS))
+
+
+def test_after_a_stop_for_longer_than_the_retention_no_position_is_kept() -> None:
+    positions = {
+        "1": known(position="5", read_at=NOW - WEEK - 9), "2": known(read_at=NOW - WEEK - 9),
+        "3": known(position="7", finished=True, read_at=NOW - WEEK - 20),
+    }  # fmt: skip
+    found = plan(look(listed(shard("1"), shard("2"), shard("3"))), positions, facts=KINESIS)
+    assert causes(found) == [("", "NOT_READ")]
+    assert {shard: one.position for shard, one in found.gaps[0][1].items()} == {"1": None, "2": None}
+    assert set(found.readable.values()) == {Start("AT_TIMESTAMP", None, NOW - START_MARGIN_S)}
+
+
+def test_a_child_counts_as_unread_for_as_long_as_its_parent() -> None:
+    """It may have been there for so long, and its oldest records go first."""
+    parent = known(position="5", read_at=NOW - WEEK + 60)
+    seen = look(listed(shard("1"), merged("2", "1")))
+    found = plan(seen, {"1": parent}, facts=KINESIS)
+    assert found.register["2"].read_at == parent.read_at
+    later = {"1": replace(parent, read_at=NOW), "2": found.register["2"]}
+    assert causes(plan(seen, later, at=NOW + 61, facts=KINESIS)) == [("2", "NOT_READ")]
+
+
+def test_finished_shards_are_remembered_for_longer_than_the_retention_of_their_log() -> None:
+    gone = known(finished=True, position="9", read_at=NOW - RETENTION_S - FORGET_AFTER_EXPIRY_S - 1)
+    seen = look(listed(shard("2"), at=NOW - VANISHED_S), listed(shard("2")), positions={"1": gone})
+    assert not plan(seen, {"1": gone, "2": known()}, facts=KINESIS).forget
+    older = replace(gone, read_at=NOW - KINESIS.retention_s - FORGET_AFTER_EXPIRY_S - 1)
+    assert plan(seen, {"1": older, "2": known()}, facts=KINESIS).forget == {"1"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from twinrow.capture.stream import Job, StreamReader
 
@@ -17,7 +17,7 @@ from twinrow.capture.stream import Job, StreamReader
 class ReaderThreads:
     """Runs a reader's jobs from `with` to its end, in as many threads as are needed, at most `threads_max`."""
 
-    def __init__(self, reader: StreamReader, threads_max: int) -> None:
+    def __init__(self, reader: StreamReader[Any], threads_max: int) -> None:
         self._reader = reader
         self._threads_max = threads_max
         self._pool = ThreadPoolExecutor(threads_max, thread_name_prefix="shard")

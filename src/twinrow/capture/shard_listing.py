@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from twinrow.capture.shard_reader import NOT_FOUND, StreamSource
-from twinrow.capture.shard_tree import PARENT_ABSENT_S, Listing, Shard
+from twinrow.capture.shard_log import LogRecord, Shard, ShardLog
+from twinrow.capture.shard_reader import NOT_FOUND
+from twinrow.capture.shard_tree import PARENT_ABSENT_S, Listing
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import Transient
 
@@ -41,13 +42,13 @@ class Listed:
     rest: ListJob | None = None
 
 
-def list_shards(source: StreamSource, arn: str, job: ListJob) -> Listed:
-    """All pages of DescribeStream. Raises DynamoDBError for refusals other than that the stream is gone."""
+def list_shards(log: ShardLog[LogRecord], job: ListJob) -> Listed:
+    """All pages of a listing. Raises DynamoDBError for refusals other than that the stream is gone."""
     shards = dict(job.shards)
     after, status = job.after, ""
     for pages in range(1, LIST_PAGES_MAX + 1):
         try:
-            page = source.describe_stream(arn, after)
+            page = log.shards(after)
         except Transient as trouble:
             cut = Listing(shards, complete=False, began_at=job.began_at)
             return Listed(cut, status, pages, trouble, ListJob(job.began_at, shards, after))
@@ -57,23 +58,11 @@ def list_shards(source: StreamSource, arn: str, job: ListJob) -> Listed:
             gone = after is None
             return Listed(Listing(shards, complete=gone, began_at=job.began_at), GONE if gone else status, pages)
         status = page.status
-        shards.update((one["ShardId"], _shard(one)) for one in page.shards)
+        shards.update((shard.id, shard) for shard in page.shards)
         after = page.last_shard
         if after is None:
             return Listed(Listing(shards, complete=True, began_at=job.began_at), status, pages)
     return Listed(Listing(shards, complete=False, began_at=job.began_at), status, LIST_PAGES_MAX)
-
-
-def _shard(told: dict[str, object]) -> Shard:
-    span = told.get("SequenceNumberRange")
-    span = span if isinstance(span, dict) else {}
-    parent = told.get("ParentShardId")
-    return Shard(
-        str(told["ShardId"]),
-        None if parent is None else str(parent),
-        str(span.get("StartingSequenceNumber", "")),
-        span.get("EndingSequenceNumber"),
-    )
 
 
 @dataclass(slots=True)

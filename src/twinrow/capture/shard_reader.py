@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Generic
 
-from twinrow.capture import stream_record
-from twinrow.capture.shard_tree import Start
-from twinrow.capture.stream_record import StreamRecord
+from twinrow.capture.shard_log import Record, ShardLog, Start
 from twinrow.dynamodb_error import DynamoDBError
-from twinrow.dynamodb_wire import RecordsPage, StreamPage
 from twinrow.errors import Transient
 
 ACTIVE_S = 0.1
@@ -33,16 +30,6 @@ EMPTY_ANSWERS_MIN = 3
 EXPIRED = "ExpiredIteratorException"
 TRIMMED = "TrimmedDataAccessException"
 NOT_FOUND = "ResourceNotFoundException"
-
-
-class StreamSource(Protocol):
-    """What is needed of `DynamoDB`; raises what that raises."""
-
-    def describe_stream(self, arn: str, after_shard: str | None = None) -> StreamPage: ...
-
-    def shard_iterator(self, arn: str, shard: str, kind: str, sequence: str | None = None) -> str: ...
-
-    def records(self, iterator: str, where: str = "") -> RecordsPage: ...
 
 
 @dataclass(slots=True)
@@ -79,36 +66,44 @@ class ReadJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """What a reading came to: records and the next iterator, or `ended`, or `refused` (a code), or `trouble`."""
+class Fetched(Generic[Record]):
+    """What a reading came to: records and the next iterator, or `ended`, or `refused` (a code), or `trouble`.
 
-    records: tuple[StreamRecord, ...] = ()
+    `position`, `empty` and `behind_s` as in `LogPage`.
+    """
+
+    records: tuple[Record, ...] = ()
     iterator: str | None = None
+    position: str | None = None
+    empty: bool = True
+    behind_s: float = 0.0
     ended: bool = False
     refused: str = ""
     trouble: Transient | None = None
 
 
-def fetch(source: StreamSource, arn: str, job: ReadJob) -> Fetched:
+def fetch(log: ShardLog[Record], job: ReadJob) -> Fetched[Record]:
     """Do a reading. Raises DynamoDBError for refusals that no new iterator mends (no rights…)."""
     iterator = job.iterator
     try:
         if iterator is None:
-            iterator = source.shard_iterator(arn, job.shard, job.start.kind, job.start.sequence)
-        page = source.records(iterator, f"shard {job.shard}")
+            iterator = log.iterator(job.shard, job.start)
+        page = log.records(iterator, job.shard)
     except Transient as trouble:
         return Fetched(iterator=iterator, trouble=trouble)
     except DynamoDBError as error:
         if error.code in (EXPIRED, TRIMMED, NOT_FOUND):
             return Fetched(refused=error.code)
         raise
-    return Fetched(stream_record.read(page.raw), page.next_iterator, ended=page.next_iterator is None)
+    return Fetched(
+        page.records, page.next_iterator, page.position, page.empty, page.behind_s, ended=page.next_iterator is None
+    )
 
 
-def pause_s(fetched: Fetched, empties: int, *, closed: bool, shards: int, at: float) -> float:
+def pause_s(fetched: Fetched[Record], empties: int, *, closed: bool, shards: int, at: float) -> float:
     """Seconds until the next reading of this shard, `shards` being read in all; `at` in epoch seconds."""
-    if fetched.records:
-        behind = fetched.records[-1].at < at - BEHIND_S
+    if not fetched.empty:
+        behind = not fetched.records or fetched.records[-1].at < at - BEHIND_S
         return 0.0 if behind or len(fetched.records) >= FULL_PAGE_RECORDS else ACTIVE_S
     if closed:
         return CLOSED_S

@@ -10,6 +10,12 @@ Iterators. Children are read AT their StartingSequenceNumber, because that raise
 TRIM_HORIZON would silently begin at what is left. TRIM_HORIZON is right only while nothing that is wanted can have been
 trimmed: for the shards met at the start of a new copy (older records are not wanted), and after a gap (what was lost is
 owed by the reconcile). LATEST is never used: it has no position that could be made durable before the first record.
+
+A log that does not refuse what is gone (`LogFacts.tells_trims`; Kinesis) gives no records, for ever, from a position
+that has expired. There the time up to which a shard was read decides alone: when that is older than the retention, less
+a margin, it is a gap, the position is dropped, and reading begins anew at the time of the gap. The reconcile, which
+begins later, owes all that came before. A log that keeps no order (`LogFacts.ordered`; Kinesis Data Streams for
+DynamoDB) needs no parents before children: all shards are read side by side.
 """
 
 from __future__ import annotations
@@ -18,14 +24,10 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
+from twinrow.capture.shard_log import DYNAMODB_STREAM, GapFound, LogFacts, Shard, ShardPosition, Start
 from twinrow.clock import is_ahead
 
-RETENTION_S = 24 * 3600.0
-"""Records are kept so long (AWS, "Change data capture for DynamoDB Streams")."""
-RETENTION_MARGIN_S = 3600.0
-"""A shard not read for the retention less this is a gap: records that are about to go cannot be read in time."""
 RECORD_TIME_GRAIN_S = 60.0
 """Record times are cut: by AWS to the second, by DynamoDB Local to the minute (measured)."""
 CLOCK_MARGIN_S = 60.0
@@ -45,70 +47,20 @@ CHILDREN_S = 5.0
 """A listing that began so long after the end of a shard shows all its children, if it shows any."""
 CHILDLESS_S = 30.0
 """A shard without a child in a listing that began so long after its end has none."""
-FORGET_S = 48 * 3600.0
+FORGET_AFTER_EXPIRY_S = 24 * 3600.0
 """Finished shards are remembered so long: around their expiry listings show them again (also measured by Flink)."""
-
-StartKind = Literal["AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "TRIM_HORIZON"]
-GapCause = Literal[
-    "TRIMMED", "SHARD_LOST", "NOT_READ", "PARENT_LATE", "PARENT_LOST", "STREAM_RECREATED", "STREAM_DISABLED"
-]
 
 # Since 2014 ids are "shardId-" and the creation time in ms; not documented, but Amazon's Flink connector relies on it.
 _ID_TIME = re.compile(r"shardId-0*(\d{13})-")
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
-    """A shard as DescribeStream lists it: sequence numbers, `ends` is None while it is open."""
-
-    id: str
-    parent: str | None
-    starts: str
-    ends: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Listing:
-    """All pages of one DescribeStream; `complete` only when the last page was reached. `began_at`: epoch seconds."""
+    """All pages of a listing; `complete` only when the last page was reached. `began_at`: epoch seconds."""
 
     shards: Mapping[str, Shard]
     complete: bool
     began_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class ShardPosition:
-    """How far a shard was read; what a checkpoint `shard:<id>` keeps.
-
-    `position` is the sequence number of the last record taken, None before the first. `read_at` is when it was last
-    read with success (before that: when it was met). `horizon_at`: records older than this are not wanted from it,
-    so that TRIM_HORIZON may do; None: it must be complete from `starts` on.
-    """
-
-    position: str | None
-    finished: bool
-    read_at: float
-    parent: str | None
-    starts: str
-    horizon_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Where the next shard iterator begins."""
-
-    kind: StartKind
-    sequence: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class GapFound:
-    """Changes may have been missed between two epoch seconds; `shard` is "" when it concerns the whole stream."""
-
-    shard: str
-    cause: GapCause
-    from_at: float | None
-    to_at: float | None
 
 
 GapAndPositions = tuple[GapFound, Mapping[str, ShardPosition]]
@@ -150,8 +102,9 @@ def look(seen: Seen, listing: Listing, known: Mapping[str, ShardPosition]) -> Se
     absent = {shard: at for shard, at in seen.absent_since.items() if shard not in listing.shards}
     if not listing.complete:
         return Seen(shards, absent, seen.listed_at)
-    parents = {one.parent for one in shards.values()} | {one.parent for one in known.values()}
-    named = {shard for shard in parents if shard is not None} | set(known) | set(shards)
+    parents = {parent for each in shards.values() for parent in each.parents}
+    parents |= {parent for each in known.values() for parent in each.parents}
+    named = parents | set(known) | set(shards)
     for shard in named - set(listing.shards):
         absent.setdefault(shard, listing.began_at)
     absent = {shard: at for shard, at in absent.items() if shard in named}
@@ -160,22 +113,26 @@ def look(seen: Seen, listing: Listing, known: Mapping[str, ShardPosition]) -> Se
     return replace(looked, shards=kept)
 
 
-def start_of(one: ShardPosition, at: float, retention_s: float = RETENTION_S) -> Start:
+def start_of(one: ShardPosition, at: float, facts: LogFacts = DYNAMODB_STREAM) -> Start:
     """Where to begin, or go on, reading a shard at this moment."""
     if one.position is not None:
         return Start("AFTER_SEQUENCE_NUMBER", one.position)
-    if one.horizon_at is not None and at < one.horizon_at + _unread_s_max(retention_s):
+    if not facts.tells_trims:
+        if one.horizon_at is None:
+            return Start("TRIM_HORIZON", None)
+        return Start("AT_TIMESTAMP", None, one.horizon_at - START_MARGIN_S)
+    if one.horizon_at is not None and at < one.horizon_at + facts.unread_s_max:
         return Start("TRIM_HORIZON", None)
     return Start("AT_SEQUENCE_NUMBER", one.starts)
 
 
-def trim_loses(position: ShardPosition, started_at: float, at: float, retention_s: float = RETENTION_S) -> bool:
+def trim_loses(position: ShardPosition, started_at: float, at: float, facts: LogFacts = DYNAMODB_STREAM) -> bool:
     """Whether records trimmed by now may have been wanted: they are older than the retention, that is all we know.
 
     While nothing was taken from a shard since its last gap, what is trimmed lies in that gap. Afterwards it does not: a
     reconcile that mended the gap may be through, and older images applied over it since.
     """
-    unread_s_max = _unread_s_max(retention_s)
+    unread_s_max = facts.unread_s_max
     if position.position is None and position.horizon_at is not None and at < position.horizon_at + unread_s_max:
         return False
     return at >= started_at + unread_s_max
@@ -188,7 +145,7 @@ def plan(
     started_at: float,
     at: float,
     unreadable: Collection[str] = (),
-    retention_s: float = RETENTION_S,
+    facts: LogFacts = DYNAMODB_STREAM,
 ) -> Plan:
     """What to read now. `known`: every shard met before; `started_at`: when the copy began (epoch seconds).
 
@@ -196,11 +153,11 @@ def plan(
     that is ahead of `at` was stored while that was not so, and counts as unknown.
     """
     children = _children(seen, known)
-    register, gaps = _meet(seen, known, children, started_at, at, retention_s)
+    register, gaps = _meet(seen, known, children, started_at, at, facts)
     register |= _ended_at_no_known_time(known, at)
-    gaps = gaps or _read_at_no_known_time(known, at)
-    gaps = gaps or _not_read(seen, known, at, retention_s)
-    gaps = gaps or _lost(seen, known, unreadable, at) + _orphaned(seen, known, started_at, at)
+    gaps = gaps or _read_at_no_known_time(known, at, facts)
+    gaps = gaps or _not_read(seen, known, at, facts)
+    gaps = gaps or _lost(seen, known, unreadable, at, facts) + _orphaned(seen, known, started_at, at, facts)
     after = dict(known) | register
     for _, positions in gaps:
         after |= positions
@@ -208,16 +165,16 @@ def plan(
     for shard, one in after.items():
         if one.finished:
             continue
-        if _is_free(shard, after, seen, at):
-            readable[shard] = start_of(one, at, retention_s)
+        if _is_free(shard, after, seen, at, facts):
+            readable[shard] = start_of(one, at, facts)
         else:
             waiting.add(shard)
-    return Plan(register, tuple(gaps), readable, frozenset(waiting), _forgettable(seen, after, children, at))
+    return Plan(register, tuple(gaps), readable, frozenset(waiting), _forgettable(seen, after, children, at, facts))
 
 
 def unsettled(seen: Seen, known: Mapping[str, ShardPosition]) -> set[str]:
     """Shards that ended, and whose children may not all be listed yet."""
-    parents = {one.parent for one in known.values()}
+    parents = {parent for each in known.values() for parent in each.parents}
     return {
         shard
         for shard, one in known.items()
@@ -225,17 +182,12 @@ def unsettled(seen: Seen, known: Mapping[str, ShardPosition]) -> set[str]:
     }
 
 
-def _unread_s_max(retention_s: float) -> float:
-    return retention_s - RETENTION_MARGIN_S
-
-
 def _children(seen: Seen, known: Mapping[str, ShardPosition]) -> dict[str, set[str]]:
     children: dict[str, set[str]] = defaultdict(set)
-    pairs = [(one.parent, shard) for shard, one in seen.shards.items()]
-    pairs += [(one.parent, shard) for shard, one in known.items()]
+    pairs = [(parent, shard) for shard, each in seen.shards.items() for parent in each.parents]
+    pairs += [(parent, shard) for shard, each in known.items() for parent in each.parents]
     for parent, shard in pairs:
-        if parent is not None:
-            children[parent].add(shard)
+        children[parent].add(shard)
     return children
 
 
@@ -256,7 +208,7 @@ def _meet(
     children: Mapping[str, Collection[str]],
     started_at: float,
     at: float,
-    retention_s: float,
+    facts: LogFacts,
 ) -> tuple[dict[str, ShardPosition], list[GapAndPositions]]:
     """Shards listed for the first time.
 
@@ -265,14 +217,14 @@ def _meet(
     register: dict[str, ShardPosition] = {}
     gaps: list[GapAndPositions] = []
     # A copy that began long ago and knows no shard (its stream is new, too) wants all of them from their beginning.
-    horizon_at = started_at if not known and at < started_at + _unread_s_max(retention_s) else None
+    horizon_at = started_at if not known and at < started_at + facts.unread_s_max else None
     for shard, listed in seen.shards.items():
         if shard in known:
             continue
-        met = ShardPosition(None, False, at, listed.parent, listed.starts, horizon_at)
+        met = ShardPosition(None, False, _met_at(listed, known, at, facts), listed.parents, listed.starts, horizon_at)
         if _is_unwanted(children.get(shard, ()), started_at):
             register[shard] = replace(met, finished=True)
-        elif _read_below(shard, known, children):
+        elif facts.ordered and _read_below(shard, known, children):
             given_up = {shard: met} | {above: known[above] for above in _unfinished_above(met, known)}
             gaps += [
                 (GapFound(one, "PARENT_LATE", None, at), {one: replace(position, finished=True, horizon_at=at)})
@@ -281,6 +233,17 @@ def _meet(
         else:
             register[shard] = met
     return register, gaps
+
+
+def _met_at(listed: Shard, known: Mapping[str, ShardPosition], at: float, facts: LogFacts) -> float:
+    """Up to when a shard counts as read that was never read: until its parents were, where its trims are not told.
+
+    It may have been there since its parents were last read, and its oldest records go first.
+    """
+    if facts.tells_trims:
+        return at
+    above = (known[parent] for parent in listed.parents if parent in known)
+    return min([at, *(position.read_at for position in above if not position.finished)])
 
 
 def _read_below(shard: str, known: Mapping[str, ShardPosition], children: Mapping[str, Collection[str]]) -> bool:
@@ -296,20 +259,33 @@ def _read_below(shard: str, known: Mapping[str, ShardPosition], children: Mappin
 
 def _unfinished_above(one: ShardPosition, known: Mapping[str, ShardPosition]) -> Iterator[str]:
     """The unfinished among the known ancestors."""
-    parent = one.parent
-    while parent is not None and parent in known:
-        if not known[parent].finished:
+    return (parent for parent in above(one, known) if not known[parent].finished)
+
+
+def above(one: ShardPosition, known: Mapping[str, ShardPosition]) -> Iterator[str]:
+    """The known ancestors, nearest first."""
+    met: set[str] = set()
+    parents = list(one.parents)
+    while parents:
+        parent = parents.pop(0)
+        if parent in known and parent not in met:
+            met.add(parent)
+            parents += known[parent].parents
             yield parent
-        parent = known[parent].parent
 
 
-def _is_free(shard: str, known: Mapping[str, ShardPosition], seen: Seen, at: float) -> bool:
-    """Whether every ancestor is read to its end, was lost, or was trimmed long ago."""
+def _is_free(shard: str, known: Mapping[str, ShardPosition], seen: Seen, at: float, facts: LogFacts) -> bool:
+    """Whether every ancestor is read to its end, was lost, or was trimmed long ago; no matter without an order."""
+    if not facts.ordered:
+        return True
     one = known[shard]
-    if one.parent is not None and one.parent not in known and one.position is None:
+    never_met = [parent for parent in one.parents if parent not in known]
+    if never_met and one.position is None:
         created = _created_at(shard)
-        is_old = created is not None and at - created > RETENTION_S
-        return seen.absent(one.parent, PARENT_ABSENT_S if is_old else PARENT_HIDDEN_S)
+        is_old = created is not None and at - created > facts.retention_s
+        absent_s = PARENT_ABSENT_S if is_old else PARENT_HIDDEN_S
+        if not all(seen.absent(parent, absent_s) for parent in never_met):
+            return False
     return next(_unfinished_above(one, known), None) is None
 
 
@@ -326,36 +302,51 @@ def _ended_at_no_known_time(known: Mapping[str, ShardPosition], at: float) -> di
     }
 
 
-def _read_at_no_known_time(known: Mapping[str, ShardPosition], at: float) -> list[GapAndPositions]:
+def _read_at_no_known_time(known: Mapping[str, ShardPosition], at: float, facts: LogFacts) -> list[GapAndPositions]:
     """Unfinished shards of which nobody knows when they were last read: it may be longer ago than the retention."""
     return [
-        (GapFound(shard, "NOT_READ", None, at), {shard: replace(one, read_at=min(one.read_at, at), horizon_at=at)})
+        (
+            GapFound(shard, "NOT_READ", None, at),
+            {shard: replace(_begun_anew(one, at, facts), read_at=min(one.read_at, at))},
+        )
         for shard, one in known.items()
         if not one.finished and _is_unknown(one, at)
     ]
 
 
-def _not_read(seen: Seen, known: Mapping[str, ShardPosition], at: float, retention_s: float) -> list[GapAndPositions]:
+def _not_read(seen: Seen, known: Mapping[str, ShardPosition], at: float, facts: LogFacts) -> list[GapAndPositions]:
     """Nothing read for too long: one gap for the stream, or one for each shard that was left alone.
 
-    A child that was never begun is no such case: AT its beginning tells by itself whether something is gone.
+    A child that was never begun is no such case where trims are told: AT its beginning tells whether something is gone.
     """
-    limit = at - _unread_s_max(retention_s)
+    limit = at - facts.unread_s_max
     last = max(known, key=lambda shard: _looked_after_at(known[shard]), default=None)
     if last is None:
         return []
     if _looked_after_at(known[last]) < limit:
         positions = {
-            shard: replace(one, horizon_at=at)
+            shard: _begun_anew(one, at, facts)
             for shard, one in known.items()
-            if shard == last or (not one.finished and _was_begun(one))
+            if shard == last or (not one.finished and _may_have_lost(one, facts))
         }
         return [(GapFound("", "NOT_READ", known[last].read_at, at), positions)]
     return [
-        (GapFound(shard, "NOT_READ", one.read_at, at), {shard: replace(one, horizon_at=at)})
+        (GapFound(shard, "NOT_READ", one.read_at, at), {shard: _begun_anew(one, at, facts)})
         for shard, one in known.items()
-        if not one.finished and _looked_after_at(one) < limit and _was_begun(one) and _is_free(shard, known, seen, at)
+        if not one.finished
+        and _looked_after_at(one) < limit
+        and _may_have_lost(one, facts)
+        and _is_free(shard, known, seen, at, facts)
     ]
+
+
+def _begun_anew(one: ShardPosition, at: float, facts: LogFacts) -> ShardPosition:
+    """The position after a gap: kept where a trim is told; else dropped, as nothing would come from an expired one."""
+    return replace(one, horizon_at=at, position=one.position if facts.tells_trims or one.finished else None)
+
+
+def _may_have_lost(one: ShardPosition, facts: LogFacts) -> bool:
+    return _was_begun(one) or not facts.tells_trims
 
 
 def _looked_after_at(one: ShardPosition) -> float:
@@ -368,7 +359,7 @@ def _was_begun(one: ShardPosition) -> bool:
 
 
 def _lost(
-    seen: Seen, known: Mapping[str, ShardPosition], unreadable: Collection[str], at: float
+    seen: Seen, known: Mapping[str, ShardPosition], unreadable: Collection[str], at: float, facts: LogFacts
 ) -> list[GapAndPositions]:
     """Unfinished shards that are gone: listings lack them for long, and their own reading is refused.
 
@@ -380,34 +371,41 @@ def _lost(
         if not one.finished
         and shard in unreadable
         and seen.absent(shard, VANISHED_S)
-        and _is_free(shard, known, seen, at)
+        and _is_free(shard, known, seen, at, facts)
     ]
 
 
-def _orphaned(seen: Seen, known: Mapping[str, ShardPosition], started_at: float, at: float) -> list[GapAndPositions]:
-    """Shards whose parent came and went unseen while the copy was there: what that held is missed."""
+def _orphaned(
+    seen: Seen, known: Mapping[str, ShardPosition], started_at: float, at: float, facts: LogFacts
+) -> list[GapAndPositions]:
+    """Shards whose parent came and went unseen while the copy was there: what that held is missed.
+
+    Where trims are not told this is no news: a parent goes only after the retention without a reading, which is a gap.
+    """
+    if not facts.tells_trims:
+        return []
     return [
-        (GapFound(one.parent or "", "PARENT_LOST", None, at), {shard: replace(one, horizon_at=at)})
+        (GapFound(parent, "PARENT_LOST", None, at), {shard: replace(one, horizon_at=at)})
         for shard, one in known.items()
+        for parent in one.parents
         if not one.finished
-        and one.parent is not None
-        and one.parent not in known
+        and parent not in known
         and not _was_begun(one)
         and (_created_at(shard) or at) >= started_at - START_MARGIN_S
-        and _is_free(shard, known, seen, at)
+        and _is_free(shard, known, seen, at, facts)
     ]
 
 
 def _forgettable(
-    seen: Seen, known: Mapping[str, ShardPosition], children: Mapping[str, Collection[str]], at: float
+    seen: Seen, known: Mapping[str, ShardPosition], children: Mapping[str, Collection[str]], at: float, facts: LogFacts
 ) -> frozenset[str]:
     return frozenset(
         shard
         for shard, one in known.items()
         if one.finished
-        and at - _looked_after_at(one) > FORGET_S
+        and at - _looked_after_at(one) > facts.retention_s + FORGET_AFTER_EXPIRY_S
         and seen.absent(shard, VANISHED_S)
-        and _is_free(shard, known, seen, at)
+        and _is_free(shard, known, seen, at, facts)
         and all(child in known and _is_past(known[child]) for child in children.get(shard, ()))
     )
 

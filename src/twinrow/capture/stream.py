@@ -1,8 +1,9 @@
-"""Following a DynamoDB stream: many shards read side by side, delivered in one order to the one writer of the table.
+"""Following a log of changes: many shards read side by side, delivered in one order to the one writer of the table.
 
-All that was read goes through one first-in-first-out queue, and a child shard is read only after the end of its parent
-is in that queue; so whoever takes from it gets the changes of a key in their order, and positions that belong to them.
-Nothing here sleeps or starts a thread: `next_job` tells what is due, `run` does it, `take` waits (see reader_threads).
+All that was read goes through one first-in-first-out queue. Where the log keeps an order, a child shard is read only
+after the end of its parent is in that queue; so whoever takes from it gets the changes of a key in their order, and
+positions that belong to them. Nothing here sleeps or starts a thread: `next_job` says what is due, `run` does it,
+`take` waits (see reader_threads).
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import overload
+from typing import Generic, overload
 
 from twinrow import clock
 from twinrow.capture import shard_tree
 from twinrow.capture.shard_listing import Listed, ListingPace, ListJob, list_shards
+from twinrow.capture.shard_log import GapFound, Record, ShardLog, ShardPosition
 from twinrow.capture.shard_reader import (
     EMPTY_ANSWERS_MIN,
     EXPIRED,
@@ -26,11 +28,10 @@ from twinrow.capture.shard_reader import (
     Fetched,
     ReadJob,
     ShardReader,
-    StreamSource,
     fetch,
     pause_s,
 )
-from twinrow.capture.shard_tree import CLOCK_MARGIN_S, GapFound, Seen, ShardPosition
+from twinrow.capture.shard_tree import CLOCK_MARGIN_S, Seen
 from twinrow.capture.stream_record import StreamRecord
 from twinrow.change import Change
 from twinrow.retry import back_off_s
@@ -68,7 +69,7 @@ class Changes(Sequence[Change]):
 
 
 @dataclass(frozen=True, slots=True)
-class StreamBatch:
+class StreamBatch(Generic[Record]):
     """What was taken: to be made durable together, `gaps` before or with the rest.
 
     `positions`: shards met, read further, ended, or idle but looked at. `forgotten`: checkpoints nobody needs any more.
@@ -78,7 +79,7 @@ class StreamBatch:
     `waits`: the trouble that some shard or the listing is in, or "".
     """
 
-    records: list[StreamRecord]
+    records: list[Record]
     positions: dict[str, ShardPosition]
     gaps: list[GapFound]
     forgotten: frozenset[str]
@@ -90,32 +91,32 @@ class StreamBatch:
     waits: str
 
     @property
-    def changes(self) -> Changes:
-        """What the records tell."""
+    def changes(self: StreamBatch[StreamRecord]) -> Changes:
+        """What the records of a DynamoDB stream tell."""
         return Changes(self.records)
 
 
 @dataclass(slots=True)
-class _Entry:
+class _Entry(Generic[Record]):
     """A piece of the queue: records of one shard and its position after them, or a gap found at this place."""
 
     shard: str
     after: ShardPosition
-    records: tuple[StreamRecord, ...] = ()
+    records: tuple[Record, ...] = ()
     gap: GapFound | None = None
     taken: int = 0
 
 
 @dataclass(slots=True)
-class _Taken:
-    records: list[StreamRecord] = field(default_factory=list)
+class _Taken(Generic[Record]):
+    records: list[Record] = field(default_factory=list)
     positions: dict[str, ShardPosition] = field(default_factory=dict)
     gaps: list[GapFound] = field(default_factory=list)
     bytes: int = 0
 
 
-class StreamReader:
-    """One stream of a table, from durable positions on. `lock` guards everything; `work` tells that a job may be due.
+class StreamReader(Generic[Record]):
+    """A log of changes, from durable positions on. `lock` guards everything; `work` tells that a job may be due.
 
     `known` are the durable positions (none: a new copy), `started_at` when the copy began: records older than that by
     a margin are left out, for every scanned image holds them. `now` is DynamoDB's clock, as all times here are (epoch
@@ -124,12 +125,10 @@ class StreamReader:
 
     def __init__(
         self,
-        source: StreamSource,
-        arn: str,
+        log: ShardLog[Record],
         known: Mapping[str, ShardPosition],
         *,
         started_at: float,
-        retention_s: float = shard_tree.RETENTION_S,
         now: Callable[[], float],
         monotonic: Callable[[], float] = clock.monotonic,
         back_off: Callable[[int], float] = back_off_s,
@@ -138,11 +137,10 @@ class StreamReader:
     ) -> None:
         self.lock = threading.RLock()
         self.work = threading.Condition(self.lock)
-        self.arn = arn
         self._filled = threading.Condition(self.lock)
-        self._source = source
+        self.log = log
+        self._facts = log.facts
         self._started_at = started_at
-        self._retention_s = retention_s
         self._now, self._monotonic, self._back_off = now, monotonic, back_off
         self._records_max, self._bytes_max = records_queued_max, bytes_queued_max
         self._read: dict[str, ShardPosition] = dict(known)
@@ -154,7 +152,7 @@ class StreamReader:
         self._forget: set[str] = set()
         self._due: list[tuple[float, str]] = []
         self._epochs = itertools.count()
-        self._queue: deque[_Entry] = deque()
+        self._queue: deque[_Entry[Record]] = deque()
         self._entries: Counter[str] = Counter()
         self._queued_records = self._queued_bytes = 0
         self._seen = Seen()
@@ -177,7 +175,7 @@ class StreamReader:
             if reader is None or reader.busy or reader.due_at != due_at:
                 continue
             reader.busy = True
-            start = shard_tree.start_of(self._read[shard], self._now(), self._retention_s)
+            start = shard_tree.start_of(self._read[shard], self._now(), self._facts)
             return ReadJob(shard, start, reader.iterator, reader.epoch, self._now())
         return None
 
@@ -191,11 +189,11 @@ class StreamReader:
     def run(self, job: Job) -> None:
         """Do a job: one request (a listing: its pages), then take the answer in. Raises what no retry mends."""
         if isinstance(job, ListJob):
-            listed = list_shards(self._source, self.arn, job)
+            listed = list_shards(self.log, job)
             with self.lock:
                 self._take_in_listing(listed)
         else:
-            fetched = fetch(self._source, self.arn, job)
+            fetched = fetch(self.log, job)
             with self.lock:
                 self._take_in(job, fetched)
 
@@ -214,7 +212,7 @@ class StreamReader:
             self._failure = error
             self._filled.notify_all()
 
-    def take(self, records_max: int, wait_s: float) -> StreamBatch:
+    def take(self, records_max: int, wait_s: float) -> StreamBatch[Record]:
         """Up to `records_max` records with all that belongs to them; waits up to `wait_s` for something to come.
 
         What was taken before must be durable by now: no change is given twice. Raises the error of a reading thread.
@@ -223,7 +221,7 @@ class StreamReader:
             self._filled.wait_for(self._has_news, wait_s)
             if self._failure is not None:
                 raise self._failure
-            taken = _Taken()
+            taken = _Taken[Record]()
             while self._queue and self._take_entry(taken, records_max):
                 pass
             self._refresh(taken)
@@ -265,10 +263,7 @@ class StreamReader:
         return self._newest_given_at.get(shard, 0.0) >= start_at + NEWER_S
 
     def _unfinished_above(self, shard: str) -> Iterator[str]:
-        parent = self._given[shard].parent
-        while parent is not None and parent in self._given and not self._given[parent].finished:
-            yield parent
-            parent = self._given[parent].parent
+        return (above for above in shard_tree.above(self._given[shard], self._given) if not self._given[above].finished)
 
     def _is_full(self) -> bool:
         return self._queued_records >= self._records_max or self._queued_bytes >= self._bytes_max
@@ -291,7 +286,8 @@ class StreamReader:
         if self._first is None and listed.listing.complete:
             self._first = frozenset(self._read)
         unsure = (self._waiting | self._readers.keys()) & self._seen.absent_since.keys()
-        unsure |= {shard for shard in self._waiting if self._read[shard].parent in self._seen.absent_since}
+        absent = self._seen.absent_since.keys()
+        unsure |= {shard for shard in self._waiting if not absent.isdisjoint(self._read[shard].parents)}
         self._expecting = set() if self._pace.is_closed else shard_tree.unsettled(self._seen, self._read)
         unsure |= self._expecting
         self._pace.set_next(listed, unsure=bool(unsure), at=self._monotonic(), back_off=self._back_off)
@@ -308,12 +304,14 @@ class StreamReader:
                 started_at=self._started_at,
                 at=at,
                 unreadable=unreadable,
-                retention_s=self._retention_s,
+                facts=self._facts,
             )
             for shard, position in plan.register.items():
                 self._append(_Entry(shard, position))
             for gap, positions in plan.gaps:
                 for shard, position in positions.items():
+                    if position.position is None and self._read[shard].position is not None:
+                        self._readers.pop(shard, None)  # its iterator belongs to the position that is dropped
                     self._append(_Entry(shard, position))
                 self._queue[-1].gap = gap
             if not plan.register and not plan.gaps:
@@ -332,7 +330,7 @@ class StreamReader:
         if self._first is not None:
             self._first -= forget
 
-    def _append(self, entry: _Entry) -> None:
+    def _append(self, entry: _Entry[Record]) -> None:
         self._read[entry.shard] = entry.after
         self._queue.append(entry)
         self._queued_records += len(entry.records)
@@ -340,7 +338,7 @@ class StreamReader:
         self._entries[entry.shard] += 1
         self._filled.notify_all()
 
-    def _take_in(self, job: ReadJob, fetched: Fetched) -> None:
+    def _take_in(self, job: ReadJob, fetched: Fetched[Record]) -> None:
         reader = self._readers.get(job.shard)
         if reader is None or reader.epoch != job.epoch:
             return
@@ -351,9 +349,10 @@ class StreamReader:
             return
         reader.tries, reader.trouble, reader.refused = 0, "", False
         before = self._read[job.shard]
-        # a record in doubt may tell no number: a restart reads from the one before it
-        position = next((one.sequence for one in reversed(fetched.records) if one.sequence), before.position)
-        after = replace(before, position=position, finished=fetched.ended, read_at=job.asked_at)
+        after = replace(
+            before, position=fetched.position or before.position, finished=fetched.ended,
+            read_at=job.asked_at - fetched.behind_s,
+        )  # fmt: skip
         # one without a time may be of any age
         oldest = self._started_at - shard_tree.START_MARGIN_S
         wanted = tuple(one for one in fetched.records if one.at >= oldest or not one.at)
@@ -361,7 +360,7 @@ class StreamReader:
             self._append(_Entry(job.shard, after, wanted))
         else:
             self._read[job.shard] = after
-        self._count_empty(reader, job.asked_at, empty=not fetched.records)
+        self._count_empty(reader, job.asked_at, empty=fetched.empty)
         if fetched.ended:
             del self._readers[job.shard]
             if not self._pace.is_closed:
@@ -373,7 +372,7 @@ class StreamReader:
         pause = pause_s(
             fetched, reader.empties, closed=self._is_closed(job.shard), shards=len(self._readers), at=self._now()
         )
-        self._schedule(reader, pause)
+        self._schedule(reader, max(pause, self._facts.read_every_s))
 
     def _count_empty(self, reader: ShardReader, asked_at: float, *, empty: bool) -> None:
         reader.empties = reader.empties + 1 if empty else 0
@@ -386,7 +385,7 @@ class StreamReader:
         if self._monotonic() >= self._refresh_at:
             self._filled.notify_all()
 
-    def _take_in_refusal(self, reader: ShardReader, job: ReadJob, fetched: Fetched) -> None:
+    def _take_in_refusal(self, reader: ShardReader, job: ReadJob, fetched: Fetched[Record]) -> None:
         reader.tries += 1
         reader.trouble = str(fetched.trouble) if fetched.trouble is not None else ""
         pause = self._back_off(reader.tries)
@@ -409,11 +408,11 @@ class StreamReader:
         at, before = self._now(), self._read[job.shard]
         horizon_at = max(self._started_at, before.horizon_at or 0.0)
         gap = None
-        if shard_tree.trim_loses(before, self._started_at, at, self._retention_s):
+        if shard_tree.trim_loses(before, self._started_at, at, self._facts):
             gap, horizon_at = GapFound(job.shard, "TRIMMED", before.read_at, at), at
         self._append(_Entry(job.shard, replace(before, position=None, horizon_at=horizon_at), gap=gap))
 
-    def _take_entry(self, taken: _Taken, records_max: int) -> bool:
+    def _take_entry(self, taken: _Taken[Record], records_max: int) -> bool:
         """Move the first entry, or the part of it that fits, into `taken`; whether more may follow."""
         entry = self._queue[0]
         room = records_max - len(taken.records)
@@ -442,13 +441,13 @@ class StreamReader:
         self._give(taken, entry.shard, entry.after)
         return True
 
-    def _give(self, taken: _Taken, shard: str, position: ShardPosition) -> None:
+    def _give(self, taken: _Taken[Record], shard: str, position: ShardPosition) -> None:
         taken.positions[shard] = self._given[shard] = position
 
     def _has_news(self) -> bool:
         return bool(self._queue or self._forget or self._failure) or self._monotonic() >= self._refresh_at
 
-    def _refresh(self, taken: _Taken) -> None:
+    def _refresh(self, taken: _Taken[Record]) -> None:
         """The last reading of idle shards becomes durable now and then; else a restart would take them for unread."""
         if self._monotonic() < self._refresh_at:
             return

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twinrow.capture.shard_tree import RETENTION_S
+from twinrow.capture.shard_log import RETENTION_S
 from twinrow.capture_kind import POSSIBLE, ConfigLines, Remark, Right, TableChange, Traits, Try
 from twinrow.errors import StartRefused
 

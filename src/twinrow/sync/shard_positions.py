@@ -1,0 +1,153 @@
+"""Following a log of changes: the positions that MySQL keeps for it, and how far that has come.
+
+The checkpoint `stream` names the log and when its copy began; `shard:<id>` keeps the position in each shard.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from twinrow import clock
+from twinrow.capture.shard_listing import ListJob
+from twinrow.capture.shard_log import GapFound, Record, ShardLog, ShardPosition
+from twinrow.capture.shard_tree import RECORD_TIME_GRAIN_S
+from twinrow.capture.stream import EMPTY_S, NEWER_S, StreamBatch, StreamReader
+from twinrow.errors import Transient
+from twinrow.state import checkpoint, gap, lease
+from twinrow.state.checkpoint import Checkpoint
+from twinrow.table.copy import Copy
+
+SHARD = "shard:"
+STREAM = "stream"
+RECORDS_A_BATCH_MAX = 5000
+NOT_READ = "NOT_READ"
+BUSY_S = NEWER_S + RECORD_TIME_GRAIN_S + 5.0
+"""The newest record of a shard that is written all the time proves what was written so long ago."""
+READING_S_MAX = 1.5
+"""An idle shard was last read at most so long ago."""
+LISTING_WAIT_S = 0.5
+LISTING_TRIES_MAX = 60
+"""A new copy waits half a minute for a complete listing; then the run begins again, with a back-off."""
+
+
+class Follower(Protocol):
+    """A source that follows a log: see `sync.kind.Source`."""
+
+    caught_up_at: float
+    oldest_at: float | None
+    backlog: int | None
+    retention_left_s: float | None
+    trouble: str
+
+
+def note_progress(source: Follower, batch: StreamBatch[Record], now: float, retention_s: float | None) -> None:
+    """What a batch says of how far the source is, but for `caught_up_at`."""
+    source.trouble = batch.waits
+    source.oldest_at = None if batch.read_through else batch.oldest_at
+    source.backlog = 0 if batch.read_through else None
+    if batch.unread_since is not None and retention_s is not None:
+        source.retention_left_s = batch.unread_since + retention_s - now
+
+
+def look_how_far(source: Follower, reader: StreamReader[Record], mark: float, now: float) -> None:
+    """Up to the beginning (`mark`), as `--once` asks, and then up to a moment that moves along with the clock.
+
+    A shard that is idle shows it for a moment ago, a shard that is written all the time only for BUSY_S ago.
+    """
+    moments = [now - EMPTY_S - READING_S_MAX, now - BUSY_S] if source.caught_up_at >= mark else [mark]
+    for moment in moments:
+        if moment > source.caught_up_at and reader.caught_up_since(moment):
+            source.caught_up_at = moment
+
+
+def started_at(copy: Copy, known: Checkpoint) -> float:
+    """When the copy of this log began: records well before that are left out.
+
+    A moment that lies ahead was set by a wrong clock. Nothing may be left out by it any more, and what was left out is
+    found by a reconcile.
+    """
+    now = copy.dynamodb.clock.now()
+    if not clock.is_ahead(known.read_at, now):
+        return known.read_at
+    with copy.writer.transaction() as tx:
+        lease.lock(tx, copy.lease, None)
+        gap.record(tx, copy.table, NOT_READ, at=tx.now(), to_at=now)
+        checkpoint.save(tx, copy.table, {STREAM: replace(known, read_at=0.0)})
+    return 0.0
+
+
+def load(copy: Copy) -> dict[str, ShardPosition]:
+    """The durable positions."""
+    parts = checkpoint.load(copy.writer, copy.table, SHARD)
+    return {part.removeprefix(SHARD): _position(known) for part, known in parts.items()}
+
+
+def parts_of(positions: Mapping[str, ShardPosition]) -> dict[str, Checkpoint]:
+    """Positions as the parts of a batch."""
+    return {SHARD + shard: _checkpoint(position) for shard, position in positions.items()}
+
+
+def gaps_of(gaps: Sequence[GapFound]) -> list[tuple[str, str, float | None, float | None]]:
+    """Gaps as a batch takes them."""
+    return [(found.cause, found.shard, found.from_at, found.to_at) for found in gaps]
+
+
+def forget(copy: Copy, shards: Collection[str]) -> None:
+    """Drop the positions of shards that nobody needs any more."""
+    if not shards:
+        return
+    with copy.writer.transaction() as tx:
+        lease.lock(tx, copy.lease, None)
+        for shard in shards:
+            checkpoint.forget(tx, copy.table, SHARD + shard)
+
+
+def enter(
+    copy: Copy, log: ShardLog[Record], name: str, *, cause: str = "", gap_from_at: float | None = None
+) -> Checkpoint:
+    """Make a log durable under a name, with every shard of its first complete listing; with a `cause` also a gap.
+
+    What was known of another log before is forgotten. Raises Transient when the shards cannot be listed.
+    """
+    entered = Checkpoint(name, read_at=copy.dynamodb.clock.now())
+    reader = StreamReader(log, {}, started_at=entered.read_at, now=copy.dynamodb.clock.now)
+    parts, gaps, listed, waits = {STREAM: entered}, list[GapFound](), False, ""
+    for _ in range(LISTING_TRIES_MAX):
+        with reader.lock:
+            job = reader.next_job()
+        if isinstance(job, ListJob):  # what may be read already is read by the threads, from the durable positions
+            reader.run(job)
+        batch = reader.take(RECORDS_A_BATCH_MAX, 0.0)
+        parts |= parts_of(batch.positions)
+        gaps += batch.gaps
+        listed, waits = batch.listed, batch.waits
+        if listed or copy.stop.wait(LISTING_WAIT_S):
+            break
+    if not listed:
+        raise Transient(waits or "the stream's shards cannot be listed", where=f"table {copy.table}")
+    with copy.writer.transaction() as tx:
+        lease.lock(tx, copy.lease, None)
+        if cause:
+            gap.record(tx, copy.table, cause, at=tx.now(), from_at=gap_from_at, to_at=entered.read_at)
+        for found in gaps:
+            gap.record(
+                tx, copy.table, found.cause, at=tx.now(), shard=found.shard, from_at=found.from_at, to_at=found.to_at
+            )
+        checkpoint.forget(tx, copy.table, SHARD)
+        checkpoint.save(tx, copy.table, parts)
+    return entered
+
+
+def _checkpoint(position: ShardPosition) -> Checkpoint:
+    info = {"parents": position.parents, "starts": position.starts, "horizon_at": position.horizon_at}
+    return Checkpoint(position.position, position.finished, position.read_at, json.dumps(info))
+
+
+def _position(known: Checkpoint) -> ShardPosition:
+    info = json.loads(known.info or "{}")
+    # "parent": as versions before the merges of Kinesis have written it
+    parents = info["parents"] if "parents" in info else [info["parent"]] if info["parent"] else []
+    return ShardPosition(known.position, known.done, known.read_at, tuple(parents), info["starts"], info["horizon_at"])
