@@ -33,7 +33,7 @@ TABLE = MYSQL + "[[tables]]\nname = 'orders'\ncapture = 'scan'\n[[tables]]\nname
         (TABLE + "capture = 'scan'\nzzz = 1\n", ("it takes name, capture, into",)),
         ("mysq = 1\n" + MYSQL, ("unknown field `mysq`", "did you mean `mysql`?")),
         (MYSQL + "[sync]\nworker = 2\n", ("`sync`", "did you mean `workers`?")),
-        (MYSQL + "[[tables]]\ncapture = 'scan'\n", ("lacks the required field `name`", "`tables[0]`")),
+        (MYSQL + "[[tables]]\ncapture = 'scan'\n", ("lacks the required field `name`", "tables[0]")),
         (TABLE + "capture = 3\n", ("Expected `str`, got `int`", "(table reviews)")),
         ("tables = [3]\n" + MYSQL, ("Expected `object`, got `int` - at `tables[0]`",)),
     ],

@@ -16,9 +16,8 @@ from typing import Any
 import msgspec
 import typer.main
 
-from twinrow import config
 from twinrow.app.cli import app
-from twinrow.config import File
+from twinrow.config.shapes import WholeFile, shapes
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 TITLE = "twinrow.toml"
@@ -71,20 +70,24 @@ the configuration; none named means all.
 """
 
 SECTIONS = (
-    ("MySQLTable", "[mysql]"), ("DynamoDBConfig", "[dynamodb]"), ("SyncConfig", "[sync]"),
-    ("TableConfig", "[[tables]]"), ("PendingIndexConfig", "[tables.pending_index]"),
-    ("ColumnConfig", "[tables.columns.ATTRIBUTE]"),
+    ("File", "top of the file"), ("MySQLTable", "[mysql]"), ("DynamoDBConfig", "[dynamodb]"), ("SyncConfig", "[sync]"),
+    ("SourceConfig", "[[sources]]"), ("Defaults", "[defaults]"), ("TableConfig", "[[tables]]"),
+    ("PendingIndexConfig", "[tables.pending_index]"), ("ColumnConfig", "[tables.columns.ATTRIBUTE]"),
 )  # fmt: skip
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of twinrow.toml."""
-    made = msgspec.json.schema(File)
+    made = msgspec.json.schema(WholeFile)
+    whole = shapes()
     for name, told in made["$defs"].items():
-        for field in msgspec.structs.fields(getattr(config, name)):
-            made_default = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else None
-            if made_default:  # msgspec leaves out the defaults that are made anew each time
-                told["properties"][field.encode_name]["default"] = made_default
+        for field in msgspec.structs.fields(whole[name]):
+            default = field.default
+            if field.default_factory is not msgspec.NODEFAULT:
+                default = field.default_factory() or msgspec.NODEFAULT
+            # msgspec leaves out the defaults that are made anew each time, and those of settings given in part
+            if default is not msgspec.NODEFAULT and not isinstance(default, msgspec.Struct):
+                told["properties"][field.encode_name].setdefault("default", default)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": TITLE, **made}
 
 
@@ -98,18 +101,28 @@ def config_page() -> str:
     told = schema()["$defs"]
     parts = [CONFIG_INTRO]
     for name, heading in SECTIONS:
-        parts.append(f"## `{heading}`\n\n{told[name]['description']}\n")
-        parts.append("| key | type | default | what |\n|---|---|---|---|")
-        parts.append("\n".join(_settings(told[name])) + "\n")
+        parts.append(f"## `{heading}`\n\n{inspect.cleandoc(told[name]['description'])}\n")
+        if name != "Defaults":  # its keys are those of [[tables]]
+            parts.append("| key | type | default | what |\n|---|---|---|---|")
+            parts.append("\n".join(_settings(told[name], _required(name))) + "\n")
     return MADE + "\n" + "\n".join(parts)
 
 
-def _settings(section: dict[str, Any]) -> Iterator[str]:
+def _required(name: str) -> set[str]:
+    """The keys that have no default; a file may leave them to another file, or to `[defaults]`."""
+    return {
+        field.encode_name
+        for field in msgspec.structs.fields(shapes()[name])
+        if field.default is field.default_factory is msgspec.NODEFAULT
+    }
+
+
+def _settings(section: dict[str, Any], required: set[str]) -> Iterator[str]:
     for key, told in section["properties"].items():
-        if "$ref" in told or any("$ref" in one for one in told.get("anyOf", ())):
+        if any("$ref" in one for one in (told, told.get("items", {}), *told.get("anyOf", ()))):
             continue
         what = told.get("description", "").replace("|", "\\|")
-        default = "" if key in section.get("required", ()) else _default(told.get("default"))
+        default = "" if key in required else _default(told.get("default"))
         yield f"| `{key}` | {_type(told)} | {default or '**required**'} | {what} |"
 
 

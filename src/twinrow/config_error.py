@@ -34,7 +34,7 @@ def _table_name(path: str, filled: Mapping[str, Any]) -> str:
     if found is None:
         return ""
     table = filled["tables"][int(found[1])]
-    name = table.get("name") if isinstance(table, dict) else None
+    name = table.get("name", table.get("match")) if isinstance(table, dict) else None
     return f" (table {name})" if isinstance(name, str) else ""
 
 

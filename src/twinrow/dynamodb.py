@@ -6,11 +6,11 @@ import email.utils
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import botocore.exceptions
 import botocore.parsers
-import botocore.session
 import msgspec
 from botocore.config import Config as BotoConfig
 
@@ -19,6 +19,7 @@ from twinrow.budget import Budget, Spending
 from twinrow.change import Item
 from twinrow.clock import DATE_GRAIN_S, ServerClock, Stop
 from twinrow.decode import wire_json
+from twinrow.dynamodb_access import Access, session_of
 from twinrow.dynamodb_error import REMEDIES, DynamoDBError, of_answer
 from twinrow.dynamodb_wire import (
     Page,
@@ -36,7 +37,7 @@ from twinrow.dynamodb_wire import (
 from twinrow.errors import NotSent, Throttled, Transient, TwinrowError
 from twinrow.failpoint import fail_point
 from twinrow.retry import back_off_s
-from twinrow.table_description import TableDescription, described
+from twinrow.table_description import TableDescription, described, name_in_dynamodb
 
 CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 20
@@ -65,14 +66,18 @@ A `credential_process` that prints half an answer raises JSONDecodeError; Dynamo
 """
 
 
+NAMES_A_TABLE = frozenset({"TableName", "GlobalTableName"})
+
+
 class DynamoDB:
     """A client for one region or endpoint, shared by threads (botocore clients are thread-safe).
 
-    `clock` is DynamoDB's, as its answers tell it.
+    Tables may be called `SOURCE:NAME`; DynamoDB is asked for NAME. `clock` is DynamoDB's, as its answers tell it.
     """
 
-    def __init__(self, region: str, endpoint_url: str | None) -> None:
+    def __init__(self, region: str, endpoint_url: str | None, access: Access | None = None) -> None:
         self.region = region
+        self.access = access or Access()
         self.endpoint_url = endpoint_url
         self._lock = threading.Lock()
         self._session: Any = None
@@ -89,7 +94,7 @@ class DynamoDB:
             client = self._clients.get((service, timeout_s))
             if client is None:
                 if self._session is None:
-                    self._session = botocore.session.Session()
+                    self._session = session_of(self.access, self.region)
                     self._session.register_component("response_parser_factory", WireParserFactory())
                 config = BotoConfig(
                     connect_timeout=min(CONNECT_TIMEOUT_S, timeout_s), read_timeout=timeout_s,
@@ -143,7 +148,7 @@ class DynamoDB:
         try:
             request = getattr(self._client(service, timeout_s), operation)  # it asks for credentials, which may fail
             sent = clock.boot_time()
-            answer = request(**parameters)
+            answer = request(**{key: _sent(key, value) for key, value in parameters.items()})
         except botocore.exceptions.ClientError as error:
             self._note_time(error.response, sent)
             raise of_answer(error.response, where or operation) from error
@@ -194,7 +199,8 @@ class DynamoDB:
 
     def describe(self, table: str) -> TableDescription:
         """DescribeTable. Raises TwinrowError when there is no such table."""
-        return described(self.call("describe_table", where=f"table {table}", TableName=table)["Table"])
+        answer = self.call("describe_table", where=f"table {table}", TableName=table)
+        return replace(described(answer["Table"]), name=table)
 
     def ttl_attribute(self, table: str) -> str | None:
         """The attribute of DynamoDB's TTL where it is enabled, else None."""
@@ -314,19 +320,20 @@ class DynamoDB:
         DynamoDB leaves keys when it throttles a part, and when the answer would be larger than 16 MB. Raises Throttled.
         """
         budget.wait(stop)
+        name = name_in_dynamodb(table)
         try:
             answer = self.call(
                 "batch_get_item", where=f"table {table}", ReturnConsumedCapacity="TOTAL",
-                RequestItems={table: {"Keys": [request_item(key) for key in keys], "ConsistentRead": True}},
+                RequestItems={name: {"Keys": [request_item(key) for key in keys], "ConsistentRead": True}},
             )  # fmt: skip
         except Throttled:
             budget.throttled()
             raise
         budget.pay(sum(one.get("CapacityUnits", 0.0) for one in answer.get("ConsumedCapacity") or ()))
-        left: list[Item] = (answer.get("UnprocessedKeys") or {}).get(table, {}).get("Keys", [])
+        left: list[Item] = (answer.get("UnprocessedKeys") or {}).get(name, {}).get("Keys", [])
         if left:
             budget.throttled()
-        return answer.get("Responses", {}).get(table, []), left
+        return answer.get("Responses", {}).get(name, []), left
 
     def execute_statements(
         self, table: str, statements: Sequence[Statement], may_send: Callable[[], bool] | None = None
@@ -365,6 +372,11 @@ class DynamoDB:
             return StatementAnswer(error.code, error.what, None), 1.0
         units = float((answer.get("ConsumedCapacity") or {}).get("CapacityUnits", 0.0))
         return StatementAnswer(None, "", answer.get("Attributes")), units
+
+
+def _sent(key: str, value: Any) -> Any:
+    """A parameter of a request as DynamoDB takes it: a table by its own name."""
+    return name_in_dynamodb(value) if key in NAMES_A_TABLE else value
 
 
 def budgeted(work: Callable[[], Page], budget: Spending, stop: Stop) -> Page:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+SOURCE_MARK: Final = ":"
+"""Stands between a source's name and a table's; no table of DynamoDB has it in its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +92,8 @@ def described(told: dict[str, Any]) -> TableDescription:
         replicas=tuple(one.get("RegionName", "") for one in told.get("Replicas", [])),
         raw=told,
     )  # fmt: skip
+
+
+def name_in_dynamodb(table: str) -> str:
+    """The table's own name, as DynamoDB has it: what Twinrow calls `SOURCE:NAME` is NAME there."""
+    return table.rpartition(SOURCE_MARK)[2]

@@ -14,7 +14,7 @@ from twinrow import clock
 from twinrow import config as configuration
 from twinrow.capacity import Capacity
 from twinrow.clock import Stop
-from twinrow.config import Config, TableConfig
+from twinrow.config import Config, DynamoDBConfig, SourceConfig, TableConfig
 from twinrow.errors import ConfigError, ServerState, Transient
 from twinrow.mysql import READ_TIMEOUT_S, Connection, MySQL, MySQLError
 from twinrow.mysql_error import KNOWN_CODES
@@ -111,11 +111,24 @@ def _overrides(table: TableConfig, place: str) -> tuple[Override, ...]:
     return tuple(overrides)
 
 
-def dynamodb_of(config: Config) -> DynamoDB:
-    """The door to DynamoDB; nothing is sent yet."""
-    from twinrow.dynamodb import DynamoDB
+def place_of(config: Config, source: str | None) -> DynamoDBConfig | SourceConfig:
+    """Where the tables of a source are; None is `[dynamodb]`."""
+    return next((place for place in config.sources if place.name == source), config.dynamodb)
 
-    return DynamoDB(config.dynamodb.region, config.dynamodb.endpoint_url)
+
+def region_of(config: Config, source: str | None) -> str:
+    """The Region of a source."""
+    return place_of(config, source).region or config.dynamodb.region
+
+
+def dynamodb_of(config: Config, source: str | None = None) -> DynamoDB:
+    """The door to DynamoDB in a source; nothing is sent yet."""
+    from twinrow.dynamodb import DynamoDB
+    from twinrow.dynamodb_access import Access
+
+    place = place_of(config, source)
+    access = Access(place.profile, place.role_arn, place.external_id) if isinstance(place, SourceConfig) else Access()
+    return DynamoDB(region_of(config, source), place.endpoint_url, access)
 
 
 def mysql_of(config: Config, *, read_timeout_s: float = READ_TIMEOUT_S) -> MySQL:
@@ -135,7 +148,7 @@ def is_loopback(endpoint_url: str | None) -> bool:
 
 
 def capacity_of(table: TableConfig, endpoint_url: str | None) -> Capacity:
-    """What the configuration says of a table's capacity."""
+    """What the configuration says of the capacity of a table at that endpoint."""
     index = table.pending_index.index if table.pending_index is not None else None
     return Capacity(table.read_capacity_max, table.write_capacity_max, is_loopback(endpoint_url), index)
 
@@ -143,14 +156,16 @@ def capacity_of(table: TableConfig, endpoint_url: str | None) -> Capacity:
 def copies_of(
     config: Config, chosen: Sequence[TableConfig], stop: Stop, *, adopt_links: bool = False, mysql: MySQL | None = None
 ) -> list[Copy]:
-    """A copy for each table, all on one client; `Copy.describe` sets its budgets."""
+    """A copy for each table, all tables of a source on the same client; `Copy.describe` sets its budgets."""
     from twinrow.table.copy import Copy
 
-    dynamodb, sink = dynamodb_of(config), mysql or mysql_of(config)
+    doors = {source: dynamodb_of(config, source) for source in {table.source for table in chosen}}
+    sink = mysql or mysql_of(config)
     copies = []
     for table in chosen:
         settings = settings_of(table, config.path, adopt_links=adopt_links)
-        settings = replace(settings, capacity=capacity_of(table, config.dynamodb.endpoint_url))
+        dynamodb = doors[table.source]
+        settings = replace(settings, capacity=capacity_of(table, dynamodb.endpoint_url))
         copy = Copy(settings, dynamodb, sink, stop)
         copy.allow_global = table.allow_global_table_writes
         copy.workers = config.sync.workers

@@ -3,41 +3,70 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
-from twinrow.config.settings import ColumnConfig, TableConfig, duration_s
+from twinrow.config.settings import ColumnConfig, DynamoDBConfig, SourceConfig, TableConfig, duration_s
 from twinrow.errors import ConfigError
 
+_ENDPOINT: Final = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 
-def check_tables(tables: list[TableConfig], place: str) -> None:
-    """Raises ConfigError that names the table and its place in the file."""
-    if not tables:
-        raise ConfigError("names no table", where=place, remedy="add a [[tables]] part")
-    seen_names: set[str] = set()
-    seen_into: dict[str, str] = {}
-    for n, table in enumerate(tables):
-        where = f"{place}: tables[{n}] ({table.name})"
-        if table.name in seen_names:
-            raise ConfigError("the same table is named twice", where=where)
-        seen_names.add(table.name)
-        folded = table.into_name.casefold()
-        if folded in seen_into:
-            raise ConfigError(
-                f"goes into the same MySQL table as {seen_into[folded]}", where=where, remedy="set `into`"
-            )
-        seen_into[folded] = table.name
-        if folded.startswith("_twinrow_"):
-            raise ConfigError("`into` may not begin with _twinrow_", where=where)
-        if table.reconcile_every is not None:
-            try:
-                duration_s(table.reconcile_every)
-            except ValueError as error:
-                raise ConfigError(f"`reconcile_every`: {error}", where=where) from error
-        part = table.traits.part
-        if part is not None and getattr(table, part) is None:
-            raise ConfigError(f"`capture` is {table.capture}, but there is no [tables.{part}]", where=where)
-        _check_pending_index(table, where)
-        for attribute, column in table.columns.items():
-            _check_column(table, attribute, column, where)
+
+@dataclass
+class Known:
+    """The names that are taken: of tables, and of their copies with the table that goes there."""
+
+    names: set[str] = field(default_factory=set)
+    copies: dict[str, str] = field(default_factory=dict)
+
+    def add(self, table: TableConfig) -> None:
+        """Take the names of a table."""
+        self.names.add(table.name)
+        self.copies[table.into_name.casefold()] = table.name
+
+
+def check_table(table: TableConfig, where: str, known: Known) -> None:
+    """Check a table by itself and beside those that are known, and add it. Raises ConfigError."""
+    if table.name in known.names:
+        raise ConfigError("the same table is named twice", where=where)
+    folded = table.into_name.casefold()
+    if folded in known.copies:
+        raise ConfigError(f"goes into the same MySQL table as {known.copies[folded]}", where=where, remedy="set `into`")
+    if folded.startswith("_twinrow_"):
+        raise ConfigError("`into` may not begin with _twinrow_", where=where)
+    if table.reconcile_every is not None:
+        try:
+            duration_s(table.reconcile_every)
+        except ValueError as error:
+            raise ConfigError(f"`reconcile_every`: {error}", where=where) from error
+    part = table.traits.part
+    if part is not None and getattr(table, part) is None:
+        raise ConfigError(f"`capture` is {table.capture}, but there is no [tables.{part}]", where=where)
+    _check_pending_index(table, where)
+    for attribute, column in table.columns.items():
+        _check_column(table, attribute, column, where)
+    known.add(table)
+
+
+def check_sources(dynamodb: DynamoDBConfig, sources: Sequence[SourceConfig], place: str) -> None:
+    """Check where the tables are. Raises ConfigError."""
+    _check_endpoint("dynamodb.endpoint_url", dynamodb.endpoint_url, place)
+    names: set[str] = set()
+    for source in sources:
+        where = f"{place}: sources ({source.name})"
+        if source.name in names:
+            raise ConfigError("two sources have that name", where=where)
+        names.add(source.name)
+        _check_endpoint("endpoint_url", source.endpoint_url, where)
+        if source.external_id is not None and source.role_arn is None:
+            raise ConfigError("`external_id` is given without `role_arn`", where=where)
+
+
+def _check_endpoint(key: str, endpoint_url: str | None, where: str) -> None:
+    if endpoint_url is not None and not _ENDPOINT.match(endpoint_url):
+        raise ConfigError(f"`{key}` is no address", where=where, remedy="write http://HOST:PORT")
 
 
 def _check_pending_index(table: TableConfig, where: str) -> None:

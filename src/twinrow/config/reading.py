@@ -3,67 +3,51 @@
 from __future__ import annotations
 
 import os
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from twinrow import config_error
-from twinrow.config.checks import check_tables
-from twinrow.config.settings import ColumnConfig, Config, File, mysql_config
-from twinrow.config.variables import fill
+from twinrow.config.checks import check_sources
+from twinrow.config.documents import Documents, text_of, together
+from twinrow.config.resolve import resolved
+from twinrow.config.settings import Config, File, duration_s, mysql_config
 from twinrow.errors import ConfigError
-
-_SOME_COLUMN = re.compile(r"\$\.tables\[(\d+)\]\.columns\[\.\.\.\]")
-_ENDPOINT = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 
 
 def load(path: str | Path, environment: Mapping[str, str] | None = None) -> Config:
     """Read and check a configuration file. Raises ConfigError that names the key and the place."""
-    place = str(path)
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")  # some editors put a mark before the first line
-    except FileNotFoundError:
-        raise ConfigError(
-            "no such file", where=place, remedy="write one with `twinrow init`, or name it with -c FILE"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", where=place) from error
-    return parse(text, place, environment)
+    return parse(text_of(Path(path)), str(path), environment)
 
 
 def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str] | None = None) -> Config:
-    """Check the text of a configuration file. Raises ConfigError."""
+    """Check the text of a configuration file; other files that it names are beside `place`. Raises ConfigError."""
     variables = os.environ if environment is None else environment
+    documents = together(text, place, variables)
+    file = _file(documents, place)
+    check_sources(file.dynamodb, file.sources, place)
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"is not TOML: {error}", where=place) from error
-    filled = fill(raw, variables, place)
-    try:
-        file = msgspec.convert(filled, File)
-    except msgspec.ValidationError as error:
-        told = config_error.told(str(error), File, filled, _override_meant(str(error), filled))
-        raise ConfigError(told, where=place, remedy="see docs/config.md") from error
-    check_tables(file.tables, place)
-    if file.dynamodb.endpoint_url is not None and not _ENDPOINT.match(file.dynamodb.endpoint_url):
-        raise ConfigError("`dynamodb.endpoint_url` is no address", where=place, remedy="write http://HOST:PORT")
+        duration_s(file.sync.discover_every)
+    except ValueError as error:
+        raise ConfigError(f"`sync.discover_every`: {error}", where=place) from error
+    parts = resolved(documents.entries, [source.name for source in file.sources])
+    if not parts.tables and not parts.patterns:
+        raise ConfigError("names no table", where=place, remedy="add a [[tables]] part")
     mysql = mysql_config(file.mysql.url, place, variables)
     password = urlsplit(file.mysql.url).password
     literal = bool(password) and "${" not in str(password)
-    return Config(file.dynamodb, mysql, tuple(file.tables), file.sync, place, literal)
+    return Config(
+        file.dynamodb, mysql, tuple(parts.tables), file.sync, place, literal,
+        sources=tuple(file.sources), patterns=tuple(parts.patterns), watched=documents.watched,
+    )  # fmt: skip
 
 
-def _override_meant(message: str, filled: dict[str, Any]) -> str | None:
-    """The attribute of the override that msgspec means: it says `columns[...]` whichever it is."""
-    found = _SOME_COLUMN.search(message)
-    for attribute, column in filled["tables"][int(found[1])]["columns"].items() if found is not None else ():
-        try:
-            msgspec.convert(column, ColumnConfig)
-        except msgspec.ValidationError:
-            return str(attribute)
-    return None
+def _file(documents: Documents, place: str) -> File:
+    """The sections; that each is there shows only when all files are put together."""
+    try:
+        return msgspec.convert(documents.sections, File)
+    except msgspec.ValidationError as error:
+        text = config_error.told(str(error), File, documents.sections, None)
+        raise ConfigError(text, where=place, remedy="see docs/config.md") from error

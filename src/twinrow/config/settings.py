@@ -12,8 +12,10 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 import msgspec
 
 from twinrow.capture_kind import Traits, traits_of
+from twinrow.config.patterns import Pattern
 from twinrow.config.variables import VARIABLE, variable
 from twinrow.errors import ConfigError
+from twinrow.table_description import name_in_dynamodb
 
 Capture = Literal["pending-index", "stream", "scan"]
 Deletes = Literal["hard", "soft"]
@@ -40,6 +42,30 @@ class DynamoDBConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     region: Annotated[str, _told("AWS Region.", min_length=1)] = "us-east-1"
     endpoint_url: Annotated[str | None, _told("Another endpoint, for DynamoDB Local: `http://HOST:PORT`.")] = None
+
+
+class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another account or Region with tables, beside `[dynamodb]`; a table names it with `source`.
+
+    Such a table is called `SOURCE:NAME` on the command line, in MySQL's state and in JSON.
+    """
+
+    name: Annotated[str, _told("What tables call it.", pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+    region: Annotated[
+        Annotated[str, msgspec.Meta(min_length=1)] | None, _told("AWS Region; default: that of `[dynamodb]`.")
+    ] = None
+    endpoint_url: Annotated[str | None, _told("Another endpoint, for DynamoDB Local: `http://HOST:PORT`.")] = None
+    role_arn: Annotated[
+        Annotated[str, msgspec.Meta(min_length=1)] | None,
+        _told("A role that is assumed for it (`sts:AssumeRole`), renewed before it runs out."),
+    ] = None
+    external_id: Annotated[
+        Annotated[str, msgspec.Meta(min_length=1)] | None, _told("What the role's trust policy asks for.")
+    ] = None
+    profile: Annotated[
+        Annotated[str, msgspec.Meta(min_length=1)] | None,
+        _told("A profile of `~/.aws/config`; default: botocore's usual chain."),
+    ] = None
 
 
 class MySQLTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,8 +119,13 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ]  # fmt: skip
     capture: Annotated[Capture, _told("How changes are found; see architecture.md.")]
     into: Annotated[
-        Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None, _told("The MySQL table; default: `name`.")
+        Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None,
+        _told(
+            "The MySQL table; default: `name`. `{name}` and `{source}` are put in, and `{rest}`: what the stars of "
+            "`match` stand for."
+        ),
     ] = None
+    source: Annotated[str | None, _told("The `[[sources]]` that the table is in; default: `[dynamodb]`.")] = None
     link: Annotated[
         bool | None, _told("Write each row's id back into its item; default: only with a pending index.")
     ] = None
@@ -136,9 +167,14 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return traits_of(self.capture)
 
     @property
+    def dynamodb_name(self) -> str:
+        """The table's name in DynamoDB: `name` without the source that stands before it."""
+        return name_in_dynamodb(self.name)
+
+    @property
     def into_name(self) -> str:
         """The MySQL table: `into`, or the same name."""
-        return self.into or self.name
+        return self.into or self.dynamodb_name
 
     @property
     def linked(self) -> bool:
@@ -208,15 +244,25 @@ class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[int, msgspec.Meta(ge=1, le=WORKERS_MAX)] | None,
         _told("Processes that read a first copy without links; 1 does without; default: by size and cores, at most 4."),
     ] = None
+    discover_every: Annotated[
+        str, _told("How often new tables are looked for (ListTables), where a table has `match` or `tags`.")
+    ] = "5m"
+
+    @property
+    def discover_s(self) -> float:
+        """Seconds between two looks for new tables."""
+        return duration_s(self.discover_every)
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`twinrow.toml`. Any text may hold `${NAME}`, which takes an environment variable."""
+    """Any text may hold `${NAME}`, which takes an environment variable."""
+
+    # tables are read by themselves (`config.resolve`): their settings come from several places
 
     mysql: MySQLTable
-    tables: list[TableConfig]
     dynamodb: DynamoDBConfig = DynamoDBConfig()
     sync: SyncConfig = SyncConfig()
+    sources: list[SourceConfig] = msgspec.field(default_factory=list)
 
 
 _KNOWN: Final = (msgspec.json.Decoder(File), msgspec.json.Decoder(ColumnConfig))
@@ -234,6 +280,11 @@ class Config:
     path: str = "twinrow.toml"
     literal_password: bool = False
     """Whether the password stands in the file itself."""
+    sources: tuple[SourceConfig, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
+    """Parts that stand for tables that are still to be found."""
+    watched: tuple[str, ...] = ()
+    """The files that it was read from, and the patterns of `include`."""
 
     def chosen(self, names: list[str] | tuple[str, ...]) -> tuple[TableConfig, ...]:
         """The tables of those names, all when there are none. Raises ConfigError for a name that is not configured."""

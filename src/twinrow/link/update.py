@@ -9,6 +9,7 @@ from typing import Any
 from twinrow.change import AttributeValue, Item
 from twinrow.dynamodb_wire import Statement
 from twinrow.state.outbox import NO_DIGEST, Debt
+from twinrow.table_description import name_in_dynamodb
 
 PLACEHOLDERS = ("#", ":")
 """A name that begins so is taken for one of an expression's placeholders even inside its quotes (DynamoDB Local 3)."""
@@ -82,7 +83,7 @@ def partiql(table: str, update: ItemUpdate) -> Statement:
     writes += [f"REMOVE {_quoted(name)}" for name in sorted(update.removes)]
     where = " AND ".join(f"{_quoted(name)}=?" for name, _ in conditions)
     returning = " RETURNING ALL OLD *" if update.wants_old else ""
-    text = f"UPDATE {_quoted(table)} {' '.join(writes)} WHERE {where}{returning}"
+    text = f"UPDATE {_quoted(name_in_dynamodb(table))} {' '.join(writes)} WHERE {where}{returning}"
     return Statement(text, (*update.sets.values(), *(value for _, value in conditions)))
 
 

@@ -8,6 +8,7 @@ from typing import IO, Final
 import msgspec
 
 from twinrow.change import Item
+from twinrow.dynamodb_access import Access
 from twinrow.flavour import Flavour
 from twinrow.schema.load_text import LoadText
 from twinrow.schema.table import from_json, to_json
@@ -40,6 +41,7 @@ class Job(msgspec.Struct, tag=True, frozen=True):
     positions: dict[int, Position]
     recipe: RecipeTold
     consistent: bool = False
+    access: Access = Access()
 
 
 class Go(msgspec.Struct, tag=True, frozen=True):

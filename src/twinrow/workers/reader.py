@@ -75,7 +75,7 @@ class Reading:
         self._maker = TextMaker(messages.recipe_of(job.recipe))
         positions = {segment: messages.position_of(told) for segment, told in job.positions.items()}
         self._scan = ParallelScan(
-            DynamoDB(job.region, job.endpoint_url), job.table, job.segments, positions, self.budget, Stop(),
+            DynamoDB(job.region, job.endpoint_url, job.access), job.table, job.segments, positions, self.budget, Stop(),
             lambda raw: self._maker.make(raw), consistent=job.consistent,
         )  # fmt: skip
 

@@ -133,7 +133,8 @@ class Readers:
             reader.left = set(mine)
             recipe = messages.told(self._recipe)
             consistent = copy.settings.traits.consistent_scan  # as `snapshot.read_here` says
-            reader.say(Job(dynamodb.region, dynamodb.endpoint_url, copy.table, segments, mine, recipe, consistent))
+            where = dynamodb.region, dynamodb.endpoint_url
+            reader.say(Job(*where, copy.table, segments, mine, recipe, consistent, dynamodb.access))
         self._threads = [
             threading.Thread(target=self._listen, args=(reader,), name=f"hear-{reader.name}", daemon=True)
             for reader in self._readers

@@ -84,8 +84,9 @@ def _look(config: Config, chosen: tuple[TableConfig, ...], stop: Stop) -> Iterat
     for copy in copies:
         known = registered.get(copy.table)
         yield from check_dynamodb.look(copy, known, mysql_answers=answers)
-    if copies and copies[0].dynamodb.clock.is_known:  # else the first finding of each table says what is wrong
-        yield clock_skew.finding("", "DynamoDB", copies[0].dynamodb.clock)
+    for clock in {copy.dynamodb.region: copy.dynamodb.clock for copy in reversed(copies)}.values():
+        if clock.is_known:  # else the first finding of each table says what is wrong
+            yield clock_skew.finding("", "DynamoDB", clock)
 
 
 def _mend(finding: Finding, change: Fix, stop: Stop, *, yes: bool) -> Finding:

@@ -10,7 +10,7 @@ import typer
 
 from twinrow.app.options import ConfigOption, TablesArgument, load_config
 from twinrow.app.terminal import out, say
-from twinrow.config import Config
+from twinrow.config import Config, TableConfig
 from twinrow.errors import ConfigError, TwinrowError
 
 
@@ -51,7 +51,7 @@ def iam_policy(
     known = dict(_key_option(one) for one in keys or [])
     for table in chosen:
         if permissions.writes(table) and table.name not in known:
-            known[table.name] = _described_keys(loaded, table.name)
+            known[table.name] = _described_keys(loaded, table)
     policies = permissions.iam_policies(loaded, chosen, account, known, fix=fix)
     if number is not None and not 1 <= number <= len(policies):
         raise ConfigError(f"there is no policy {number}", remedy=f"--policy takes 1 to {len(policies)}")
@@ -70,15 +70,15 @@ def _key_option(text: str) -> tuple[str, list[str]]:
     return table, names.split(",")
 
 
-def _described_keys(loaded: Config, table: str) -> list[str]:
-    from twinrow.dynamodb import DynamoDB
+def _described_keys(loaded: Config, table: TableConfig) -> list[str]:
+    from twinrow.app.wiring import dynamodb_of
 
     try:
-        description = DynamoDB(loaded.dynamodb.region, loaded.dynamodb.endpoint_url).describe(table)
+        description = dynamodb_of(loaded, table.source).describe(table.name)
     except TwinrowError as error:
         raise TwinrowError(
-            f"its key attributes cannot be asked for: {error.what}", where=f"table {table}",
-            remedy=f"name them: --keys {table}=HASH,RANGE",
+            f"its key attributes cannot be asked for: {error.what}", where=f"table {table.name}",
+            remedy=f"name them: --keys {table.name}=HASH,RANGE",
         ) from error  # fmt: skip
     return [name for name, _ in description.keys]
 

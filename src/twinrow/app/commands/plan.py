@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,12 +50,13 @@ def plan(
     from twinrow.capacity import limits
 
     loaded = load_config(config)
-    dynamodb, prices = dynamodb_of(loaded), Prices(read_price, write_price)
+    prices = Prices(read_price, write_price)
     documents = []
     flavour = _flavour(loaded)
     for table in loaded.chosen(tables or []):
-        description = few_tries(lambda name=table.name: dynamodb.describe(name))  # type: ignore[misc]
-        bounds = limits(capacity_of(table, loaded.dynamodb.endpoint_url), description)
+        dynamodb = dynamodb_of(loaded, table.source)
+        description = few_tries(partial(dynamodb.describe, table.name))
+        bounds = limits(capacity_of(table, dynamodb.endpoint_url), description)
         made = reckon(table, description, bounds, prices, changes_a_day)
         ddl = _ddl(loaded, table, dynamodb, description, flavour)
         documents.append(asdict(made) | {"ddl": ddl})

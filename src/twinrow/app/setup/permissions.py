@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from twinrow.app.wiring import dynamodb_settings_of
+from twinrow.app.wiring import dynamodb_settings_of, region_of
 from twinrow.capture_kind import Right
 from twinrow.config import Config, TableConfig
 from twinrow.errors import ConfigError
@@ -65,8 +65,9 @@ def _rights(
     config: Config, account: str, table: TableConfig, keys: Mapping[str, Sequence[str]], *, fix: bool
 ) -> Iterator[Right]:
     settings = dynamodb_settings_of(table, config.path)
-    region, service = config.dynamodb.region, f"arn:{partition_of(config.dynamodb.region)}:dynamodb"
-    arn = f"{service}:{region}:{account}:table/{table.name}"
+    region = region_of(config, table.source)
+    service = f"arn:{partition_of(region)}:dynamodb"
+    arn = f"{service}:{region}:{account}:table/{table.dynamodb_name}"
     actions: tuple[str, ...] = READS
     if table.ttl_kind != table.deletes:  # only then it matters which attribute is the TTL's
         actions = (*actions, "dynamodb:DescribeTimeToLive")
@@ -76,7 +77,7 @@ def _rights(
     if writes(table):
         yield Right(WRITES, arn, _written(table, keys[table.name]))
     if table.linked and not table.allow_global_table_writes:
-        yield Right(("dynamodb:DescribeGlobalTable",), f"{service}::{account}:global-table/{table.name}")
+        yield Right(("dynamodb:DescribeGlobalTable",), f"{service}::{account}:global-table/{table.dynamodb_name}")
     yield from kind_of(settings).rights(settings, arn)
 
 
