@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from bench.ground import Ground
-from twinrow.app.wiring import copies_of, mysql_of
+from twinrow.app.wiring import contexts_of, mysql_of
 from twinrow.clock import Stop
 from twinrow.config import parse
 from twinrow.table_description import TableDescription
@@ -30,21 +30,21 @@ def once(here: Ground, capture: str, *, link: bool) -> Pass:
     """`sync --once` in this process. Raises the error it ended with."""
     config = parse(here.text(capture, link=link))
     mysql = mysql_of(config)
-    copies = copies_of(config, config.chosen([]), Stop(), mysql=mysql)
+    contexts = contexts_of(config, config.chosen([]), Stop(), mysql=mysql)
     began = time.perf_counter()
 
     def started(_description: TableDescription) -> None:
         nonlocal began
         began = time.perf_counter()
 
-    outcomes = run_tables(copies, mysql, once=True, on_waiting=lambda table, reason: None, on_described=started)
+    outcomes = run_tables(contexts, mysql, once=True, on_waiting=lambda table, reason: None, on_described=started)
     took = time.perf_counter() - began
     for outcome in outcomes.values():
         if outcome.error is not None:
             raise outcome.error
     return Pass(
         took,
-        sum(copies[0].dynamodb.requests.values()),
-        sum(copy.read_budget.used for copy in copies),
-        sum(copy.write_budget.used for copy in copies),
+        sum(contexts[0].table.dynamodb.requests.values()),
+        sum(context.table.read_budget.used for context in contexts),
+        sum(context.table.write_budget.used for context in contexts),
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from twinrow.app.demo.servers import CONFIG
-from twinrow.app.wiring import copies_of
+from twinrow.app.wiring import contexts_of
 from twinrow.budget import Budget
 from twinrow.capacity import Capacity, limits
 from twinrow.clock import Stop
@@ -71,9 +71,9 @@ def test_a_budget_that_was_never_set_refuses(use: Callable[[Budget], None]) -> N
 def test_the_budget_of_the_demo_is_what_its_configuration_says(monkeypatch: pytest.MonkeyPatch) -> None:
     text = CONFIG.format(region="us-east-1", endpoint_url="http://127.0.0.1:1", url="mysql://u:p@h/d", table="reviews")
     config = parse(text, "twinrow.toml", {})
-    (copy,) = copies_of(config, config.tables, Stop())
+    (context,) = contexts_of(config, config.tables, Stop())
     with pytest.raises(Broken):
-        copy.read_budget.wait(Stop())
-    monkeypatch.setattr(copy.dynamodb, "describe", lambda table: told(400, 100))
-    assert copy.describe() == told(400, 100)
-    assert (copy.read_budget.units_per_s, copy.write_budget.units_per_s) == (100_000, 100_000)
+        context.table.read_budget.wait(Stop())
+    monkeypatch.setattr(context.table.dynamodb, "describe", lambda table: told(400, 100))
+    assert context.table.describe() == told(400, 100)
+    assert (context.table.read_budget.units_per_s, context.table.write_budget.units_per_s) == (100_000, 100_000)

@@ -266,7 +266,7 @@ def test_what_is_due_at_a_time_that_nobody_sets_is_due(make_copying: MakeCopying
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(1), marked(2)])
     copying.once_well()
-    (copy,), mysql = copying.copies(Stop())
+    (context,), mysql = copying.copies(Stop())
     session = mysql.connect()
     ahead = session.now() + 2 * YEAR_S
     key = json.dumps({name: review(1)[name] for name in ("username", "reviewed_at")})
@@ -277,7 +277,7 @@ def test_what_is_due_at_a_time_that_nobody_sets_is_due(make_copying: MakeCopying
     )
     session.execute(f"UPDATE `{copying.table}` SET text = 'not as the item says'")
     session.close()
-    copy.close()
+    context.tenure.close()
     copying.once_well()
     assert copying.state("_twinrow_recheck") == 0
     assert copying.rows("text", "reviewed_at LIKE '%%1'") != [("not as the item says",)]

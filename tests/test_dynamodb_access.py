@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from twinrow.app.wiring import copies_of
+from twinrow.app.wiring import contexts_of
 from twinrow.budget import Budget
 from twinrow.clock import Stop
 from twinrow.config import parse
@@ -106,12 +106,17 @@ def test_each_table_is_copied_from_its_source_under_its_own_name(aws: str) -> No
         "[[tables]]\nname = 'reviews'\n[[tables]]\nname = 'reviews'\nsource = 'eu'\ninto = 'eu_reviews'\n"
         "[[tables]]\nname = 'orders'\nsource = 'eu'\n[[tables]]\nname = 'users'\nsource = 'same'\n"
     )  # fmt: skip
-    plain, eu, orders, same = copies_of(config, config.tables, Stop())
-    assert [copy.table for copy in (plain, eu, orders, same)] == ["reviews", "eu:reviews", "eu:orders", "same:users"]
-    assert eu.dynamodb is orders.dynamodb is not plain.dynamodb
-    assert [copy.dynamodb.region for copy in (plain, eu, same)] == ["us-east-1", "eu-west-1", "us-east-1"]
-    assert (eu.dynamodb.access.role_arn, same.dynamodb.access.profile) == (ROLE, "other")
-    assert same.dynamodb.endpoint_url is None, "an endpoint belongs to its source alone"
-    eu.dynamodb.call("scan", TableName="eu:reviews")
-    eu.dynamodb.get_some_items("eu:reviews", [{"id": {"S": "a"}}], Budget(None), Stop())
+    plain, eu, orders, same = contexts_of(config, config.tables, Stop())
+    assert [context.name for context in (plain, eu, orders, same)] == [
+        "reviews",
+        "eu:reviews",
+        "eu:orders",
+        "same:users",
+    ]
+    assert eu.table.dynamodb is orders.table.dynamodb is not plain.table.dynamodb
+    assert [context.table.dynamodb.region for context in (plain, eu, same)] == ["us-east-1", "eu-west-1", "us-east-1"]
+    assert (eu.table.dynamodb.access.role_arn, same.table.dynamodb.access.profile) == (ROLE, "other")
+    assert same.table.dynamodb.endpoint_url is None, "an endpoint belongs to its source alone"
+    eu.table.dynamodb.call("scan", TableName="eu:reviews")
+    eu.table.dynamodb.get_some_items("eu:reviews", [{"id": {"S": "a"}}], Budget(None), Stop())
     assert all('"reviews"' in body and "eu:" not in body for _, body in Aws.asked if body.startswith("{"))

@@ -18,7 +18,7 @@ from twinrow.errors import NotSent
 from twinrow.link.send import LinkWriter
 from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.state.lease import Lease
-from twinrow.table.copy import Copy
+from twinrow.table.tenure import Tenure
 
 LEASE_S = 60.0
 
@@ -60,13 +60,13 @@ def test_a_write_that_is_not_allowed_once_it_is_signed_is_not_sent(
 
 def test_a_lease_runs_out_while_the_machine_sleeps(make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch) -> None:
     """CLOCK_MONOTONIC stands still in a suspended machine, CLOCK_BOOTTIME does not."""
-    (copy,), _ = make_copying().copies(Stop())
-    copy.hold(Lease(copy.table, 1, "here", LEASE_S, taken_over=False), clock.boot_time())
-    assert copy.may_call()
+    (context,), _ = make_copying().copies(Stop())
+    context.tenure.hold(Lease(context.name, 1, "here", LEASE_S, taken_over=False), clock.boot_time())
+    assert context.tenure.may_call()
     before, slept_s = time.clock_gettime, LEASE_S
     monkeypatch.setattr(time, "clock_gettime", lambda which: before(which) + slept_s * (which == time.CLOCK_BOOTTIME))
-    assert not copy.may_call()
-    assert not copy.may_write()
+    assert not context.tenure.may_call()
+    assert not context.tenure.may_write()
 
 
 @pytest.mark.parametrize("partiql", [True, False])
@@ -77,15 +77,15 @@ def test_debts_whose_call_was_not_sent_stay_owed_and_are_paid_later(
     copying.once_well()
     put_all(copying.client, copying.table, [marked(n) for n in range(3)])
     questions: list[int] = []
-    may_call = Copy.may_call
+    may_call = Tenure.may_call
 
-    def lost_at_first(copy: Copy) -> bool:
+    def lost_at_first(tenure: Tenure) -> bool:
         # asked before the call is made and once it is signed: the first calls get no further than that
         questions.append(1)
-        return len(questions) not in (2, 3) and may_call(copy)
+        return len(questions) not in (2, 3) and may_call(tenure)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Copy, "may_call", lost_at_first)
+        patch.setattr(Tenure, "may_call", lost_at_first)
         patch.setattr(LinkWriter, "uses_partiql", partiql)
         ran = copying.once_well()
     assert ran.counts.links_paid == 3

@@ -19,14 +19,14 @@ from twinrow.clock import ServerClock, Stop
 def test_an_index_that_leaves_items_out_is_warned_of(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch, sort: str | None, warned: bool
 ) -> None:
-    (copy,), _ = make_copying().copies(Stop())
-    told = copy.describe()
+    (context,), _ = make_copying().copies(Stop())
+    told = context.table.describe()
     (index,) = told.indexes
     keys = (*index.keys, *([(sort, "S")] if sort is not None else []))
     monkeypatch.setattr(
-        copy.dynamodb, "describe", lambda _table: replace(told, indexes=(replace(index, keys=keys),))
+        context.table.dynamodb, "describe", lambda _table: replace(told, indexes=(replace(index, keys=keys),))
     )  # fmt: skip
-    found = {one.name: one for one in check_dynamodb.look(copy, None)}
+    found = {one.name: one for one in check_dynamodb.look(context, None)}
     assert ("sort key" in found) == warned
     if warned:
         assert found["sort key"].level == "warning"
@@ -48,11 +48,11 @@ def test_a_clock_that_is_off_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_index_with_several_hash_attributes_is_told_and_not_built_anew(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (copy,), _ = make_copying().copies(Stop())
-    told = copy.describe()
+    (context,), _ = make_copying().copies(Stop())
+    told = context.table.describe()
     index = replace(told.indexes[0], keys=(*told.indexes[0].keys, ("tenant", "S")), hashes=2)
-    monkeypatch.setattr(copy.dynamodb, "describe", lambda _table: replace(told, indexes=(index,)))
-    found = {one.name: one for one in check_dynamodb.look(copy, None)}["pending index"]
+    monkeypatch.setattr(context.table.dynamodb, "describe", lambda _table: replace(told, indexes=(index,)))
+    found = {one.name: one for one in check_dynamodb.look(context, None)}["pending index"]
     assert (found.level, found.fix) == ("error", None)
     assert "several hash attributes ('migrated', 'tenant')" in found.text
     assert found.remedy

@@ -33,13 +33,13 @@ class _Clock:
 def test_waiting_for_an_index_says_how_long_and_ends(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (copy,), _ = make_copying().copies(Stop())
-    told = copy.describe()
+    (context,), _ = make_copying().copies(Stop())
+    told = context.table.describe()
     building = replace(told, indexes=(replace(told.indexes[0], status="CREATING"),))
-    monkeypatch.setattr(copy.dynamodb, "describe", lambda _table: building)
+    monkeypatch.setattr(context.table.dynamodb, "describe", lambda _table: building)
     monkeypatch.setattr(clock, "monotonic", _Clock(100.0).monotonic)
     monkeypatch.setattr(check_fixes, "POLL_S", 0.001)
-    fix = check_fixes.fix_of(copy.dynamodb, told, wait_for_index(told.indexes[0].name))
+    fix = check_fixes.fix_of(context.table.dynamodb, told, wait_for_index(told.indexes[0].name))
     with pytest.raises(TwinrowError, match=r"not ready after 3. min .*CREATING.*goes on by itself"):
         fix.act(Stop())
     lines = capsys.readouterr().err.splitlines()

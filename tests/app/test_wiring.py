@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from twinrow.app.wiring import capacity_of, copies_of, is_loopback, settings_of
+from twinrow.app.wiring import capacity_of, contexts_of, is_loopback, settings_of
 from twinrow.capacity import Capacity
 from twinrow.clock import Stop
 from twinrow.config import Config, TableConfig, parse
@@ -45,8 +45,8 @@ def test_what_a_table_says_of_its_capacity_reaches_its_settings() -> None:
         loopback=True, index="marks"
     )
     config = parse(PENDING.format(more="write_capacity_max = 3"), "twinrow.toml", {})
-    (copy,) = copies_of(config, config.tables, Stop())
-    assert copy.settings.capacity == Capacity(write_max=3, index="marks")
+    (context,) = contexts_of(config, config.tables, Stop())
+    assert context.settings.capacity == Capacity(write_max=3, index="marks")
 
 
 def test_settings_resolve_every_default() -> None:

@@ -19,7 +19,7 @@ from twinrow.kinds.pending_index.poll import Poll
 from twinrow.mysql import MySQL
 from twinrow.state import lease, overview
 from twinrow.state.overview import Counts
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.write.apply import Applied
 
 WAIT_S = 60.0
@@ -128,15 +128,15 @@ def test_a_sync_stopped_before_it_has_read_takes_nothing_over_from_the_last_one(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copying, _ = copied(make_copying)
-    copies: list[Copy] = []
+    contexts: list[TableContext] = []
 
     def stopped(_self: Poll) -> tuple[bool, Applied | None]:
-        copies[0].stop.set()
+        contexts[0].table.stop.set()
         return False, None
 
     monkeypatch.setattr(Poll, "step", stopped)
-    with copying.running(copies.append):
-        wait_until(lambda: bool(copies and copies[0].stop), WAIT_S, what="the stop")
+    with copying.running(contexts.append):
+        wait_until(lambda: bool(contexts and contexts[0].table.stop), WAIT_S, what="the stop")
     one = now(copying)
     assert (one.phase, one.running, one.lag_s, one.in_step) == ("LIVE", False, None, None)
     assert one.as_of is not None

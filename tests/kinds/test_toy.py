@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import MakeCopying
-from tests.fixtures.copying import put_all, review
+from tests.fixtures.copying import put_all, review, with_settings
 from tests.fixtures.waiting import wait_until
 from tests.kinds import toy
 
 from twinrow.capture_kind import KINDS, traits_of
 from twinrow.change import Change, Item
 from twinrow.schema.table import KeyAttribute, TableSchema, empty_schema
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.write.apply import Batch, without_disorder
 
 WAIT_S = 60.0
@@ -31,8 +30,8 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     toy.JOURNAL.clear()
 
 
-def _by_journal(copy: Copy) -> None:
-    copy.settings = replace(copy.settings, capture="toy", reconcile_s=None)
+def _by_journal(context: TableContext) -> TableContext:
+    return with_settings(context, capture="toy", reconcile_s=None)
 
 
 def _key(item: Item) -> Item:

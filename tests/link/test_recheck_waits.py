@@ -19,18 +19,18 @@ def test_what_a_key_owes_stays_in_the_outbox_while_its_call_is_under_way(make_co
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(n) for n in range(2)])
     copying.once_well()
-    (copy,), mysql = copying.copies(Stop())
-    copy.describe()
-    with held(copy, mysql):
-        copy.load_schema()
+    (context,), mysql = copying.copies(Stop())
+    context.table.describe()
+    with held(context, mysql):
+        context.live.load()
         keys = [wire(key(marked(n))) for n in range(2)]
-        flying, other = [fingerprint(copy.schema.keys, one) for one in keys]
+        flying, other = [fingerprint(context.live.keys, one) for one in keys]
         links = [Debt(flying, keys[0], 1, b"d" * 16, 1, {"S": "false"}), Debt(other, keys[1], 1, b"d" * 16, 2, None)]
-        outbox.owe(copy.writer, copy.table, links)
-        recheck.add(copy.writer, copy.table, [(flying, keys[0]), (other, keys[1])], "test")
-        assert recheck_some(copy, {flying})[0] == 1
-        assert outbox.owing(copy.writer, copy.table, 10) == {flying}
-        assert recheck_some(copy, {flying}) == (0, None)
-        assert recheck_some(copy)[0] == 1
-        assert outbox.owing(copy.writer, copy.table, 10) == set()
+        outbox.owe(context.tenure.open_writer(), context.name, links)
+        recheck.add(context.tenure.open_writer(), context.name, [(flying, keys[0]), (other, keys[1])], "test")
+        assert recheck_some(context, {flying})[0] == 1
+        assert outbox.owing(context.tenure.open_writer(), context.name, 10) == {flying}
+        assert recheck_some(context, {flying}) == (0, None)
+        assert recheck_some(context)[0] == 1
+        assert outbox.owing(context.tenure.open_writer(), context.name, 10) == set()
     copying.assert_equal(items=2)

@@ -19,7 +19,7 @@ from tests.fixtures.waiting import wait_until
 import twinrow
 from twinrow import config
 from twinrow.app.observe.watch import StatusSource
-from twinrow.app.wiring import copies_of, mysql_of
+from twinrow.app.wiring import contexts_of, mysql_of
 from twinrow.clock import Stop
 from twinrow.local_servers.servers import DynamoDBLocal
 
@@ -81,9 +81,9 @@ def test_no_command_shows_a_secret(command: CommandLine, database: Database) -> 
 def test_neither_a_repr_nor_the_page_shows_a_secret(command: CommandLine) -> None:
     loaded = config.load(command.folder / "twinrow.toml")
     mysql = mysql_of(loaded)
-    (copy,) = copies_of(loaded, loaded.tables, Stop(), mysql=mysql)
+    (context,) = contexts_of(loaded, loaded.tables, Stop(), mysql=mysql)
     face = twinrow.load(command.folder / "twinrow.toml")
-    shown = [repr(one) for one in (loaded, loaded.mysql, mysql, mysql.settings, copy, copy.dynamodb, face)]
+    shown = [repr(one) for one in (loaded, loaded.mysql, mysql, mysql.settings, context, context.table.dynamodb, face)]
     command.run("sync", "--once")
     with StatusSource(mysql, loaded.tables) as source:
         wait_until(lambda: source.latest().status is not None, 20, what="a first status")

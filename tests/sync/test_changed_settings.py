@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import MakeCopying, MakeTable
-from tests.fixtures.copying import PENDING_INDEX, Copying, Wire, key, marked, put_all, review
+from tests.fixtures.copying import PENDING_INDEX, Copying, Wire, key, marked, put_all, review, with_settings
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.check import mysql as check_mysql
@@ -36,11 +36,11 @@ def copied(make_copying: MakeCopying, **options: Any) -> Copying:
 
 def checked(copying: Copying) -> Finding:
     """What `twinrow check` says to the settings. It changes nothing."""
-    (copy,), mysql = copying.copies(Stop())
+    (context,), mysql = copying.copies(Stop())
     with closing(mysql.connect()) as session:
-        registered = check_mysql.registered(session, copy.table)
-        found = check_settings.look(copy, copy.describe(), registered)
-        assert check_mysql.registered(session, copy.table) == registered
+        registered = check_mysql.registered(session, context.name)
+        found = check_settings.look(context, context.table.describe(), registered)
+        assert check_mysql.registered(session, context.name) == registered
     return found
 
 
@@ -201,7 +201,7 @@ def test_a_table_made_anew_under_its_name_is_reconciled_once_it_is_accepted(
     assert told.level == "error"
     assert "another table of this name than the one that was copied" in told.text
     assert "--accept-table-id" in told.remedy
-    copying.once_well(prepare=lambda copy: setattr(copy, "accept_tables", frozenset({"the second"})))
+    copying.once_well(prepare=lambda context: setattr(context, "accept_tables", frozenset({"the second"})))
     assert gaps(copying) == [("TABLE_RECREATED", True)]
     copying.assert_equal(items=3)
     assert checked(copying).text == "as at the last start"
@@ -314,12 +314,12 @@ def test_a_table_added_is_copied_and_one_removed_is_taken_up_again(
 @pytest.mark.either_server
 def test_an_index_whose_capacity_changes_is_no_reason_to_stop(make_copying: MakeCopying) -> None:
     copying = copied(make_copying)
-    (copy,), _ = copying.copies(Stop())
-    description = copy.describe()
+    (context,), _ = copying.copies(Stop())
+    description = context.table.describe()
     (index,) = description.indexes
-    start.check_source(copy, replace(description, indexes=(replace(index, status="UPDATING"),)))
+    start.check_source(context, replace(description, indexes=(replace(index, status="UPDATING"),)))
     with pytest.raises(StartRefused, match="is CREATING"):
-        start.check_source(copy, replace(description, indexes=(replace(index, status="CREATING"),)))
+        start.check_source(context, replace(description, indexes=(replace(index, status="CREATING"),)))
 
 
 @pytest.mark.either_server
@@ -340,12 +340,11 @@ def test_links_refused_for_good_are_forgotten_when_no_links_are_wanted(make_copy
 @pytest.mark.either_server
 def test_linking_a_table_with_replicas_is_refused_unless_allowed(make_copying: MakeCopying) -> None:
     copying = copied(make_copying)
-    (copy,), _ = copying.copies(Stop())
-    description = replace(copy.describe(), replicas=("eu-west-1",))
+    (context,), _ = copying.copies(Stop())
+    description = replace(context.table.describe(), replicas=("eu-west-1",))
     with pytest.raises(StartRefused, match="allow_global_table_writes"):
-        start.check_source(copy, description)
-    copy.allow_global = True
-    start.check_source(copy, description)
+        start.check_source(context, description)
+    start.check_source(with_settings(context, allow_global=True), description)
 
 
 def test_a_mysql_that_went_back_is_a_gap(make_copying: MakeCopying) -> None:
@@ -394,12 +393,12 @@ def test_who_stands_by_finds_that_mysql_lost_commits(make_copying: MakeCopying) 
 def test_a_transaction_finds_that_mysql_lost_the_one_before(make_copying: MakeCopying) -> None:
     """As where a proxy gives an idle session another server."""
     copying = copied(make_copying)
-    (copy,), mysql = copying.copies(Stop())
-    with held(copy, mysql):
-        copy.load_schema()
+    (context,), mysql = copying.copies(Stop())
+    with held(context, mysql):
+        context.live.load()
         for turn in range(2):
             item = review(1, turn={"N": str(turn)})
-            apply(copy, Batch([Change("PUT", "STREAM", key(item), item)]))
+            apply(context, Batch([Change("PUT", "STREAM", key(item), item)]))
             assert gaps(copying) == ([("MYSQL_WENT_BACK", False)] if turn else [])
             copying.database.query("UPDATE _twinrow_lease SET generation = 1")
 

@@ -26,7 +26,7 @@ from twinrow.schema.table import to_json
 from twinrow.sink import ddl, statements
 from twinrow.state import checkpoint
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.table import copy as copy_module
+from twinrow.table import live_schema
 from twinrow.verify.reading import schema_of
 from twinrow.workers.held import held
 
@@ -76,13 +76,13 @@ def test_a_process_that_lost_its_lease_alters_nothing(make_copying: MakeCopying)
     put_all(copying.client, copying.table, [marked(n, visits={"N": "1"}) for n in range(5)])
     copying.once_well()
     with asleep(copying) as sleeper:
-        wanted = evolve(sleeper.schema, [{**copying.items()[0], "visits": {"N": "9" * 30}}])
+        wanted = evolve(sleeper.live.rest, [{**copying.items()[0], "visits": {"N": "9" * 30}}])
         (step,) = wanted.steps
         assert isinstance(step, WidenColumn)
         put_all(copying.client, copying.table, [marked(1, visits={"N": "0.123456789012"})])
         copying.once_well()
         with pytest.raises(LeaseLost):
-            sleeper.change_schema(wanted)
+            sleeper.live.change(wanted)
     copying.assert_equal(items=5)
     assert str(copying.rows("visits", "visits < 1")[0][0]).startswith("0.123456789012")
 
@@ -118,7 +118,7 @@ def has_key_index(copying: Copying) -> bool:
 def test_a_reader_at_the_end_of_the_first_copy_holds_up_the_index_alone(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copy_module, "DDL_RETRY_S", 0.5)
+    monkeypatch.setattr(live_schema, "DDL_RETRY_S", 0.5)
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(n) for n in range(5)])
     code, output = copying.process_once(environment={"TWINROW_FAIL_POINT": "after-rows:1"})
@@ -160,26 +160,26 @@ def test_an_index_that_the_server_refuses_is_told_and_the_rest_goes_on(
     copying.once_well()
     copying.assert_equal(items=6)
 
-    monkeypatch.setattr(copy_module, "DDL_RETRY_S", 0.0)
-    (copy,), mysql = copying.copies(Stop())
-    with held(copy, mysql):
-        copy.load_schema()
+    monkeypatch.setattr(live_schema, "DDL_RETRY_S", 0.0)
+    (context,), mysql = copying.copies(Stop())
+    with held(context, mysql):
+        context.live.load()
         for there in (False, True):
-            copy.owes_key_index = True
-            copy.build_key_index()
-            assert (not copy.index_trouble) is there
+            context.live.owe_key_index()
+            context.live.build_key_index()
+            assert (not context.live.index_trouble) is there
             monkeypatch.setattr(statements, "KEY_PREFIX_BYTES_MAX", 3072)
 
 
 def test_while_another_session_changes_the_schema_values_wait_in_extra(
     make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copy_module, "DDL_LOCK_WAIT_S", 0)
+    monkeypatch.setattr(live_schema, "DDL_LOCK_WAIT_S", 0)
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(n) for n in range(5)])
     copying.once_well()
     session = copying.copies(Stop())[1].connect()
-    assert session.query(f"SELECT GET_LOCK({copy_module.DDL_LOCK_NAME}, 0)", (copying.table,)) == [(1,)]
+    assert session.query(f"SELECT GET_LOCK({live_schema.DDL_LOCK_NAME}, 0)", (copying.table,)) == [(1,)]
     put_all(copying.client, copying.table, [marked(n, late={"S": "new"}) for n in range(3)])
     with copying.running():
         wait_until(lambda: copying.rows("COUNT(*)", "_twinrow_extra LIKE '%%late%%'") == [(3,)], 30, what="three rows")
@@ -195,8 +195,8 @@ def test_while_another_session_changes_the_schema_values_wait_in_extra(
 def test_a_session_that_changes_the_schema_ends_when_its_process_sleeps(make_copying: MakeCopying) -> None:
     """Else a paused process would keep its successor from the table for hours."""
     copying = make_copying()
-    (copy,), mysql = copying.copies(Stop())
-    with copy.ddl_session() as session:
+    (context,), mysql = copying.copies(Stop())
+    with context.live.ddl_session() as session:
         assert session.query("SELECT @@wait_timeout") == [(int(mysql.lease_s),)]
 
 
@@ -290,7 +290,7 @@ def test_an_alter_that_meets_a_name_taken_meanwhile_has_added_nothing(
         return add(*arguments, **options)
 
     monkeypatch.setattr(statements, "add_columns", add_after_another)
-    monkeypatch.setattr(copy_module, "DDL_RETRY_S", 0.1)
+    monkeypatch.setattr(live_schema, "DDL_RETRY_S", 0.1)
     put_all(copying.client, copying.table, [marked(1, seen={"S": "first"}, **others)])
     copying.once_well()
     assert copying.rows("COUNT(*)", f"{taken} IS NOT NULL") == [(0,)]

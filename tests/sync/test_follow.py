@@ -23,7 +23,7 @@ from twinrow.mysql import Connection
 from twinrow.state import outbox, recheck
 from twinrow.state.outbox import Debt
 from twinrow.sync.recheck import recheck_some
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.write.apply import Applied
 
 WRITERS = 4
@@ -353,10 +353,10 @@ def test_a_stream_is_followed_while_rechecks_are_throttled(
     throttled = threading.Event()
     throttled.set()
 
-    def throttle(copy: Copy, in_flight: set[bytes]) -> tuple[int, Applied | None]:
+    def throttle(context: TableContext, in_flight: set[bytes]) -> tuple[int, Applied | None]:
         if throttled.is_set():
-            raise Throttled("DynamoDB throttles", where=f"table {copy.table}")
-        return recheck_some(copy, in_flight)
+            raise Throttled("DynamoDB throttles", where=f"table {context.name}")
+        return recheck_some(context, in_flight)
 
     monkeypatch.setattr("twinrow.workers.run.recheck_some", throttle)
     with copying.running() as running:

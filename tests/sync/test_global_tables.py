@@ -62,8 +62,8 @@ def test_any_other_table_is_linked_and_a_denial_is_warned_of(
 ) -> None:
     copying = make_copying(endpoint_url=proxy.endpoint_url)
     proxy.rule = answering(answer)
-    (copy,), _ = copying.copies(Stop())
-    found = {one.name: one for one in check_dynamodb.look(copy, None)}
+    (context,), _ = copying.copies(Stop())
+    found = {one.name: one for one in check_dynamodb.look(context, None)}
     denied = "AccessDenied" in str(answer.body)
     assert ("global table" in found) is denied
     if denied:

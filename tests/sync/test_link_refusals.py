@@ -73,8 +73,8 @@ def test_what_is_too_large_is_told_by_its_message(make_copying: MakeCopying, pro
 
 
 def told(copying: Any) -> Finding:
-    (copy,), _ = copying.copies(Stop())
-    (found,) = [one for one in check_dynamodb.look(copy, None) if one.name == "rights to link"]
+    (context,), _ = copying.copies(Stop())
+    (found,) = [one for one in check_dynamodb.look(context, None) if one.name == "rights to link"]
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,8 @@ from twinrow.compare import mass_delete
 from twinrow.compare.seen import SeenRows
 from twinrow.config import parse
 from twinrow.errors import Broken, ConfigError
-from twinrow.table.copy import Copy
+from twinrow.table.consent import Consent
+from twinrow.table.context import TableContext
 
 ITEMS = 150
 LEFT = 30
@@ -37,9 +39,9 @@ def _delete(copying: Copying, items: Sequence[Wire]) -> None:
         copying.client.batch_write_item(RequestItems={copying.table: requests})
 
 
-def _allow(count: int | None) -> Callable[[Copy], None]:
-    def prepare(copy: Copy) -> None:
-        copy.accept_deletes = count
+def _allow(count: int | None) -> Callable[[TableContext], TableContext]:
+    def prepare(context: TableContext) -> TableContext:
+        return replace(context, consent=Consent(deletes=count))
 
     return prepare
 

@@ -22,7 +22,7 @@ from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.mysql import VERSION_MIN
 from twinrow.state import recheck
 from twinrow.sync.recheck import recheck_some
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.write.apply import Applied
 
 WRITES = ("batch_execute_statement", "update_item", "put_item", "delete_item", "batch_write_item")
@@ -309,7 +309,7 @@ def test_links_are_paid_for_also_where_dynamodb_tells_no_units(make_copying: Mak
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(n) for n in range(30)])
     ran = copying.once_well()
-    assert ran.copy.write_budget.used >= 30
+    assert ran.context.table.write_budget.used >= 30
 
 
 @pytest.mark.either_server
@@ -517,10 +517,10 @@ def test_a_second_once_waits_until_the_holder_has_settled_what_it_suspects(
     copying.once_well()
     held = threading.Event()
 
-    def hold(copy: Copy, in_flight: set[bytes]) -> tuple[int, Applied | None]:
+    def hold(context: TableContext, in_flight: set[bytes]) -> tuple[int, Applied | None]:
         if held.is_set():
-            raise Throttled("DynamoDB throttles", where=f"table {copy.table}")
-        return recheck_some(copy, in_flight)
+            raise Throttled("DynamoDB throttles", where=f"table {context.name}")
+        return recheck_some(context, in_flight)
 
     monkeypatch.setattr("twinrow.workers.run.recheck_some", hold)
     ended: list[Ran] = []

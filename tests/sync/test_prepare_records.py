@@ -24,8 +24,9 @@ from twinrow.schema.evolve import evolve
 from twinrow.schema.row import fingerprint, key_of, to_row
 from twinrow.schema.table import KeyAttribute, TableSchema, empty_schema
 from twinrow.sink import bulk
-from twinrow.table.copy import Copy
+from twinrow.table.live_schema import LiveSchema
 from twinrow.table.settings import PendingIndex, Settings
+from twinrow.table.tenure import Tenure
 from twinrow.write.prepare import One, prepare
 
 KEYS = (KeyAttribute("username", "S"), KeyAttribute("reviewed_at", "S"))
@@ -35,24 +36,34 @@ SLOW_TO_DRAW = settings(deadline=None, suppress_health_check=[HealthCheck.too_sl
 
 @dataclass
 class Learner:
-    """What is needed of a Copy: settings, and a schema that learns without a server."""
+    """In place of a tenure and a live schema: it learns without a server."""
 
     settings: Settings
-    schema: TableSchema
-    flavour: Flavour = "mysql"
+    rest: TableSchema
+    server: Flavour = "mysql"
     local_infile: bool = True
 
     @property
-    def writer(self) -> Learner:
+    def keys(self) -> tuple[KeyAttribute, ...]:
+        return self.rest.keys
+
+    @property
+    def version(self) -> int:
+        return self.rest.version
+
+    def open_writer(self) -> Learner:
         return self
 
+    def flavour(self) -> Flavour:
+        return self.server
+
     def learn(self, seen: Iterable[Item]) -> None:
-        evolution = evolve(self.schema, seen)
+        evolution = evolve(self.rest, seen)
         if evolution.steps:
-            self.schema = evolution.schema
+            self.rest = evolution.schema
 
     def preparer(self, lines_min: int = 1) -> RecordPreparer:
-        return RecordPreparer(cast(Copy, self), lines_min)
+        return RecordPreparer(self.settings, cast(Tenure, self), cast(LiveSchema, self), lines_min)
 
 
 def stream_settings(schema: TableSchema, *, linked: bool = False, pending: PendingIndex | None = None) -> Settings:
@@ -120,14 +131,14 @@ def test_compiled_and_general_path_make_equal_rows(
     batch = records(schema, told)
     found = learner.preparer().prepare(batch).prepared
     changes = [record.change for record in batch]
-    expected = prepare(learner.settings, learner.schema, learner.flavour, changes)
+    expected = prepare(learner.settings, learner.rest, learner.server, changes)
     assert found.schema_version == expected.schema_version
     ours = {one.hash: shown(one, linked=linked) for one in found.ones}
     assert ours == {one.hash: shown(one, linked=linked) for one in expected.ones}
     general_echoes = {one.hash for one in expected.ones if one.echo}
     assert {one.hash for one in found.ones if one.echo} <= general_echoes
     last = [one.whole for one in found.ones if one.whole is not None]
-    assert not evolve(learner.schema, last).steps, "the schema had something to learn"
+    assert not evolve(learner.rest, last).steps, "the schema had something to learn"
 
 
 def review(number: int, **more: dict[str, Any]) -> Item:
@@ -139,8 +150,8 @@ def test_the_last_of_a_key_counts_and_nothing_is_learned_from_what_it_overwrites
     old, new = review(1, gone={"S": "x"}), review(1)
     (one,) = learner.preparer().prepare(records(empty(), [(None, old), (old, new)])).prepared.ones
     assert one.row is not None
-    assert one.row.values == to_row(learner.schema, new, "mysql").values
-    assert "gone" not in learner.schema.by_attribute
+    assert one.row.values == to_row(learner.rest, new, "mysql").values
+    assert "gone" not in learner.rest.by_attribute
 
 
 def test_deleted_and_created_again_is_a_row_and_the_other_way_round_none() -> None:
@@ -203,7 +214,7 @@ def test_what_does_not_fit_takes_only_its_part_along() -> None:
     told: list[tuple[Item | None, Item | None]] = [(None, review(n)) for n in range(RECORDS_DECODED_AT_ONCE * 2)]
     told.append((None, review(len(told), rating={"S": "five"})))
     ones = learner.preparer().prepare(records(empty(), told)).prepared.ones
-    expected = [to_row(learner.schema, new, "mysql") for _, new in told if new is not None]
+    expected = [to_row(learner.rest, new, "mysql") for _, new in told if new is not None]
     assert [one.row.values for one in ones if one.row is not None] == [row.values for row in expected]
     raw = [isinstance(one.item, msgspec.Raw) for one in ones]
     assert raw == [True] * RECORDS_DECODED_AT_ONCE * 2 + [False]

@@ -21,7 +21,7 @@ from twinrow.app.observe import status
 from twinrow.clock import Stop
 from twinrow.config import parse
 from twinrow.state import deferred
-from twinrow.table import copy as copy_module
+from twinrow.table import live_schema
 from twinrow.write import cells
 
 HALF = {"N": "0.5"}
@@ -34,7 +34,7 @@ TYPES = {"pending-index": "DECIMAL(38,9)", "stream": "DECIMAL(38,9)", "scan": "D
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """An ALTER that a reader keeps out is given up, and tried again, after a moment."""
     monkeypatch.setattr(mysql_session, "DDL_LOCK_WAIT_S", 1)
-    monkeypatch.setattr(copy_module, "DDL_RETRY_S", 0.3)
+    monkeypatch.setattr(live_schema, "DDL_RETRY_S", 0.3)
 
 
 @contextmanager

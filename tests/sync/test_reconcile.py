@@ -27,7 +27,7 @@ from twinrow.state import checkpoint, gap, recheck
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.recheck import recheck_some
 from twinrow.sync.reconcile import Reconcile
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.write.apply import Applied
 
 EVERYTHING = "*, _twinrow_key, _twinrow_extra, _twinrow_updated_at, _twinrow_deleted_at"
@@ -280,8 +280,8 @@ def test_a_process_that_lost_its_lease_moves_no_pass(make_copying: MakeCopying) 
     put_all(copying.client, copying.table, [review(n) for n in range(3)])
     copying.once_well()
     with asleep(copying) as sleeper:
-        gap.record(sleeper.writer, copying.table, "TEST", at=time.time())
-        sleeper.describe()  # as at each start; it tells DynamoDB's time
+        gap.record(sleeper.tenure.open_writer(), copying.table, "TEST", at=time.time())
+        sleeper.table.describe()  # as at each start; it tells DynamoDB's time
         reconcile = Reconcile(sleeper, 1)
         assert reconcile.step() or reconcile.running
         copying.once_well()
@@ -289,7 +289,7 @@ def test_a_process_that_lost_its_lease_moves_no_pass(make_copying: MakeCopying) 
             reconcile._save()  # its successor ended the session, unless a slow machine had renewed it before
         with pytest.raises(LeaseLost):
             reconcile._save()
-        assert not checkpoint.load(sleeper.writer, copying.table, "reconcile:")
+        assert not checkpoint.load(sleeper.tenure.open_writer(), copying.table, "reconcile:")
         reconcile.close()
 
 
@@ -319,9 +319,9 @@ def test_a_gap_is_closed_though_something_is_always_to_be_rechecked(
     hashes = [key_hash for (key_hash,) in copying.rows("_twinrow_key")]
     busy = itertools.cycle(zip(hashes, [wire(key(one)) for one in copying.items()], strict=True))
 
-    def recheck_busily(copy: Copy, in_flight: set[bytes]) -> tuple[int, Applied | None]:
-        worked = recheck_some(copy, in_flight)
-        recheck.add(copy.writer, copy.table, [next(busy)], "busy")
+    def recheck_busily(context: TableContext, in_flight: set[bytes]) -> tuple[int, Applied | None]:
+        worked = recheck_some(context, in_flight)
+        recheck.add(context.tenure.open_writer(), context.name, [next(busy)], "busy")
         return worked
 
     gap.record(session, copying.table, "TEST", at=time.time())

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.conftest import MakeCopying
 from tests.fixtures.command_line import CommandLine
-from tests.fixtures.copying import Copying, Wire, key, marked, put_all, review
+from tests.fixtures.copying import Copying, Wire, key, marked, put_all, review, with_settings
 from tests.fixtures.waiting import wait_until
 from tests.sync.test_changed_settings import gaps
 
@@ -229,25 +228,25 @@ def test_an_app_that_puts_ids_on_new_items_makes_one_gap_and_no_more(make_copyin
 def test_an_image_read_before_our_link_was_through_is_no_news_of_another_writer(make_copying: MakeCopying) -> None:
     """A recheck reads the item, its link gets through, and only then the image is looked at; as often as you like."""
     copying = copied(make_copying)
-    (copy,), mysql = copying.copies(Stop())
+    (context,), mysql = copying.copies(Stop())
     copying.client.update_item(
         TableName=copying.table, Key=key(review(2)), UpdateExpression="SET mysql_id = :id",
         ExpressionAttributeValues={":id": {"N": "4"}},
     )  # fmt: skip
     (stale,) = [item for item in copying.items() if item["reviewed_at"] == review(2)["reviewed_at"]]
     change = Change("PUT", "RECHECK", key(stale), stale)
-    with held(copy, mysql):
-        copy.load_schema()
-        copy.describe()
-        linker = Linker(copy)
-        linker.submit(apply(copy, Batch([change], truth=True)).debts)
+    with held(context, mysql):
+        context.live.load()
+        context.table.describe()
+        linker = Linker(context.table, context.tenure, context.counters, context.ids.foreign)
+        linker.submit(apply(context, Batch([change], truth=True)).debts)
 
         def read(_tx: object) -> Batch:
             assert linker.drain(20)
             return Batch([change], truth=True)
 
         for _ in range(4):
-            linker.submit(transact(copy, read).debts)
+            linker.submit(transact(context, read).debts)
         assert linker.drain(20)
         linker.close()
     assert copying.database.query("SELECT met FROM _twinrow_foreign_link") == [(1,)]
@@ -260,19 +259,26 @@ def test_what_a_stream_tells_from_before_a_restore_is_no_news_of_another_writer(
 ) -> None:
     """An item made in the hour that was lost, and changed several times in it: each record shows the id that it had."""
     copying = copied(make_copying)
-    (copy,), mysql = copying.copies(Stop())
+    (context,), mysql = copying.copies(Stop())
     (item,) = [item for item in copying.items() if item["reviewed_at"] == review(2)["reviewed_at"]]
     lost = {**item, "mysql_id": {"N": "105"}}
-    copy.settings = replace(copy.settings, capture="stream")  # the same copy, followed by its stream from now on
-    with held(copy, mysql), contextlib.ExitStack() as expected:
-        copy.load_schema()
-        copy.describe()
-        gap.record(copy.writer, copying.table, "MYSQL_WENT_BACK", at=copy.writer.now())
+    context = with_settings(context, capture="stream")  # the same copy, followed by its stream from now on
+    with held(context, mysql), contextlib.ExitStack() as expected:
+        context.live.load()
+        context.table.describe()
+        gap.record(
+            context.tenure.open_writer(), copying.table, "MYSQL_WENT_BACK", at=context.tenure.open_writer().now()
+        )
         if fights:
             expected.enter_context(pytest.raises(Broken))
         for _ in range(4):
-            apply(copy, Batch([Change("PUT", "STREAM", key(item), lost, at=copy.dynamodb.clock.now() - age_s)]))
-            foreign_link.arm(copy.writer, copying.table, [key_hash for (key_hash,) in copying.rows("_twinrow_key")])
+            apply(
+                context,
+                Batch([Change("PUT", "STREAM", key(item), lost, at=context.table.dynamodb.clock.now() - age_s)]),
+            )
+            foreign_link.arm(
+                context.tenure.open_writer(), copying.table, [key_hash for (key_hash,) in copying.rows("_twinrow_key")]
+            )
 
 
 @pytest.mark.either_server
@@ -281,15 +287,17 @@ def test_an_item_parked_while_its_mark_waits_is_linked_once_it_is_a_row(make_cop
     copying = copied(make_copying)
     objects(copying, "INSERT")
     put_all(copying.client, copying.table, [marked(9, rating={"N": "9"})])
-    (copy,), mysql = copying.copies(Stop())
+    (context,), mysql = copying.copies(Stop())
     item = next(one for one in copying.items() if "migrated" in one)
-    with held(copy, mysql):
-        copy.load_schema()
-        assert [debt.row_id for debt in apply(copy, Batch([Change("PUT", "PENDING", key(item), item)])).debts] == [None]
+    with held(context, mysql):
+        context.live.load()
+        assert [debt.row_id for debt in apply(context, Batch([Change("PUT", "PENDING", key(item), item)])).debts] == [
+            None
+        ]
         copying.database.query("DROP TRIGGER at_INSERT")
-        (debt,) = apply(copy, Batch([Change("PUT", "PENDING", key(item), item)])).debts
+        (debt,) = apply(context, Batch([Change("PUT", "PENDING", key(item), item)])).debts
         assert debt.row_id is not None
-        assert not apply(copy, Batch([Change("PUT", "PENDING", key(item), item)])).debts
+        assert not apply(context, Batch([Change("PUT", "PENDING", key(item), item)])).debts
     copying.once_well()
     copying.assert_equal(items=ITEMS + 1)
 

@@ -93,11 +93,11 @@ def test_a_backlog_of_marks_stays_in_the_index_until_there_is_room(
 def test_links_that_wait_for_their_budget_do_not_hold_up_the_end(make_copying: MakeCopying) -> None:
     copying = make_copying(write_capacity_max=1)
     copying.once_well()
-    (copy,), mysql = copying.copies(Stop())
-    with held(copy, mysql):
-        copy.write_budget.limit(1.0)
-        copy.write_budget.pay(600.0)
-        linker = Linker(copy)
+    (context,), mysql = copying.copies(Stop())
+    with held(context, mysql):
+        context.table.write_budget.limit(1.0)
+        context.table.write_budget.pay(600.0)
+        linker = Linker(context.table, context.tenure, context.counters, context.ids.foreign)
         linker.submit([Debt(b"\1" * 16, key(review(1)), 1, b"\2" * 16, 1, None)])
         began = time.monotonic()
         linker.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from tests.conftest import MakeCopying
@@ -17,7 +17,8 @@ from twinrow.app.check import settings as check_settings
 from twinrow.clock import Stop
 from twinrow.errors import Broken
 from twinrow.local_servers.servers import DynamoDBLocal
-from twinrow.table.copy import Copy
+from twinrow.table.consent import Consent
+from twinrow.table.context import TableContext
 from twinrow.workers import run
 
 ITEMS = 12
@@ -75,9 +76,9 @@ def _empty(copying: Copying) -> None:
         copying.client.delete_item(TableName=copying.table, Key=key(item))
 
 
-def _accept(*tables: str) -> Callable[[Copy], None]:
-    def prepare(copy: Copy) -> None:
-        copy.accept_tables = frozenset(tables)
+def _accept(*tables: str) -> Callable[[TableContext], TableContext]:
+    def prepare(context: TableContext) -> TableContext:
+        return replace(context, consent=Consent(frozenset(tables)))
 
     return prepare
 
@@ -112,10 +113,10 @@ def test_a_table_of_another_region_is_told_by_its_arn(make_copied: MakeCopied, a
     assert code == 1, said
     assert before in said
     assert aws.arn in said
-    (copy,), mysql = copying.copies(Stop())
+    (context,), mysql = copying.copies(Stop())
     with closing(mysql.connect()) as session:
-        known = check_mysql.registered(session, copy.table)
-        found = check_settings.look(copy, copy.describe(), known)
+        known = check_mysql.registered(session, context.name)
+        found = check_settings.look(context, context.table.describe(), known)
     assert found.level == "error"
     assert "--accept-table-id" in found.remedy
     code, said = copying.process(arguments=["--accept-table-id", before]).ended()

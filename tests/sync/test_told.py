@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from twinrow import clock
-from twinrow.app.wiring import copies_of
+from twinrow.app.wiring import contexts_of
 from twinrow.clock import Stop
 from twinrow.config import parse
 from twinrow.state.counted import Rates
 from twinrow.sync.progress import RATE_WINDOW_S, Teller
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 
 CONFIG = """
 [mysql]
@@ -39,34 +39,34 @@ def hand(monkeypatch: pytest.MonkeyPatch) -> Hand:
 
 
 @pytest.fixture
-def copy() -> Copy:
+def context() -> TableContext:
     config = parse(CONFIG)
-    (made,) = copies_of(config, config.tables, Stop())
+    (made,) = contexts_of(config, config.tables, Stop())
     return made
 
 
-def test_rates_look_back_over_some_seconds(copy: Copy, hand: Hand) -> None:
-    teller = Teller(copy, since=1.0)
+def test_rates_look_back_over_some_seconds(context: TableContext, hand: Hand) -> None:
+    teller = Teller(context, since=1.0)
     told = teller.counted()
     assert told.rates == Rates()
     for _ in range(20):
         hand.at += 0.5
-        copy.counters.add_applied({("PUT", "STREAM"): 15})
-        copy.counters.add_applied({("PUT", "RECHECK"): 1})
-        copy.counters.add_applied({("DELETE", "STREAM"): 2})
-        copy.counters.add_links(paid=3)
-        copy.read_budget.used += 4.5
+        context.counters.add_applied({("PUT", "STREAM"): 15})
+        context.counters.add_applied({("PUT", "RECHECK"): 1})
+        context.counters.add_applied({("DELETE", "STREAM"): 2})
+        context.counters.add_links(paid=3)
+        context.table.read_budget.used += 4.5
         told = teller.counted()
 
     assert told.rates == Rates(puts_per_s=32, deletes_per_s=4, links_per_s=6, read_units_per_s=9, write_units_per_s=0)
     assert told.links_paid == 60
 
 
-def test_rates_fall_to_nothing_when_nothing_happens(copy: Copy, hand: Hand) -> None:
-    teller = Teller(copy, since=1.0)
+def test_rates_fall_to_nothing_when_nothing_happens(context: TableContext, hand: Hand) -> None:
+    teller = Teller(context, since=1.0)
     teller.counted()
     hand.at += 1.0
-    copy.counters.add_applied({("PUT", "STREAM"): 100})
+    context.counters.add_applied({("PUT", "STREAM"): 100})
     told = teller.counted()
     assert told.rates.puts_per_s == 100
     for _ in range(int(RATE_WINDOW_S) + 1):

@@ -13,7 +13,7 @@ from tests.fixtures.waiting import wait_until
 
 from twinrow.errors import Broken
 from twinrow.sync.snapshot import finish
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.workers import run
 
 ITEMS = 20
@@ -178,9 +178,9 @@ def test_a_first_copy_whose_fingerprint_was_not_unique_at_its_end_stops(
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(n) for n in range(3)])
 
-    def late(copy: Copy) -> None:
+    def late(context: TableContext) -> None:
         _alter(copying, CHANGES["dropped"])
-        finish(copy)
+        finish(context)
 
     with monkeypatch.context() as patched:
         patched.setattr(run, "finish", late)

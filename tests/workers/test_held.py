@@ -30,8 +30,8 @@ def test_who_takes_over_remembers_that_calls_may_still_arrive(make_copying: Make
     assert lease.acquire(session, copying.table, "killed", 0.1) is not None
     wait_until(lambda: lease.holder_of(session, copying.table) is None, 10, what="the lease has run out")
     if into == "a command":
-        (copy,), mysql = copying.copies(Stop())
-        with held(copy, mysql):
+        (context,), mysql = copying.copies(Stop())
+        with held(context, mysql):
             pass
     else:
         copying.change(into="elsewhere")
@@ -44,8 +44,8 @@ def test_who_takes_over_remembers_that_calls_may_still_arrive(make_copying: Make
 @pytest.mark.either_server
 def test_a_command_that_fails_lets_go_and_tells_who_comes_next(make_copying: MakeCopying) -> None:
     copying, session = _copied(make_copying)
-    (copy,), mysql = copying.copies(Stop())
-    with pytest.raises(Transient), held(copy, mysql):
+    (context,), mysql = copying.copies(Stop())
+    with pytest.raises(Transient), held(context, mysql):
         raise Transient("made by the test")
     assert lease.holder_of(session, copying.table) is None
     won = lease.acquire(session, copying.table, "next", 0.1)

@@ -19,7 +19,7 @@ from twinrow.kinds.pending_index.poll import Poll
 from twinrow.retry import BACK_OFF_S_MAX
 from twinrow.state import lease, outbox
 from twinrow.state.lease import Lease
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.workers import run
 
 WAIT_S = 30.0
@@ -115,17 +115,17 @@ def test_an_answer_that_mysql_did_not_take_is_told_to_who_comes_next(
 ) -> None:
     """It comes while the sync ends."""
     copying = copied(make_copying)
-    copies: list[Copy] = []
+    contexts: list[TableContext] = []
 
     def gone(*_: Any) -> None:
-        copies[0].stop.set()
+        contexts[0].table.stop.set()
         raise Transient("MySQL is gone")
 
     with monkeypatch.context() as patch:
         patch.setattr(outbox, "pay", gone)
-        with copying.running(copies.append):
+        with copying.running(contexts.append):
             put_all(copying.client, copying.table, [marked(2)])
-            wait_until(lambda: bool(copies and copies[0].stop), WAIT_S, what="the end")
+            wait_until(lambda: bool(contexts and contexts[0].table.stop), WAIT_S, what="the end")
     assert not is_in_order(copying)
     copying.once_well()
     copying.assert_equal(items=2)
@@ -136,15 +136,15 @@ def test_one_stopped_as_it_takes_over_leaves_that_to_the_next(
 ) -> None:
     copying = copied(make_copying)
     copying.database.query("UPDATE _twinrow_lease SET holder = 'killed'")
-    copies: list[Copy] = []
+    contexts: list[TableContext] = []
     acquire = lease.acquire
 
     def stopped(*given: Any, **more: Any) -> Lease | None:
-        copies[0].stop.set()
+        contexts[0].table.stop.set()
         return acquire(*given, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(lease, "acquire", stopped)
-        with copying.running(copies.append):
-            wait_until(lambda: bool(copies and copies[0].stop), WAIT_S, what="the end")
+        with copying.running(contexts.append):
+            wait_until(lambda: bool(contexts and contexts[0].table.stop), WAIT_S, what="the end")
     assert not is_in_order(copying)

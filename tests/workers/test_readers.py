@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import threading
+from dataclasses import replace
 
 import pytest
 from tests.conftest import MakeCopying
@@ -18,7 +19,7 @@ from twinrow.budget import Budget
 from twinrow.capture.scan import ScannedPage
 from twinrow.clock import Stop
 from twinrow.local_servers.servers import DynamoDBLocal
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext, context_of
 from twinrow.workers import messages, reader, readers
 from twinrow.workers.messages import Ask
 
@@ -86,8 +87,8 @@ def test_a_killed_reader_is_replaced_and_its_segments_go_on(
             killed.set()
         return page
 
-    def prepare(copy: Copy) -> None:
-        copy.read_budget = FewPages(None)
+    def prepare(context: TableContext) -> TableContext:
+        return context_of(replace(context.table, read_budget=FewPages(None)))
 
     monkeypatch.setattr(readers.Readers, "take", take_and_kill)
     copying.once_well(prepare=prepare)
@@ -121,13 +122,15 @@ def test_every_request_of_a_reader_is_asked_for_and_paid_from_the_one_budget(mak
             asked.append(1)
             super().wait(stop)
 
-    def prepare(copy: Copy) -> None:
-        copy.read_budget = Counting(None)
+    def prepare(context: TableContext) -> TableContext:
+        return context_of(replace(context.table, read_budget=Counting(None)))
 
     ran = copying.once_well(prepare=prepare)
     copying.assert_equal(items=ITEMS)
     assert len(asked) == ran.requests["scan"] > READERS
-    assert ran.copy.read_budget.used > ITEMS, "10 KB cost more than a unit, although read eventually consistent"
+    assert ran.context.table.read_budget.used > ITEMS, (
+        "10 KB cost more than a unit, although read eventually consistent"
+    )
 
 
 @pytest.mark.either_server
@@ -163,7 +166,7 @@ def test_a_throttled_reader_halves_the_one_budget_and_goes_on(
         ran = copying.once_well()
         copying.assert_equal(items=ITEMS)
     assert len(throttled) == READERS
-    assert ran.copy.read_budget.share < 1.0
+    assert ran.context.table.read_budget.share < 1.0
 
 
 @pytest.mark.either_server

@@ -22,7 +22,7 @@ from twinrow.config import Config, TableConfig
 from twinrow.errors import TwinrowError
 
 if TYPE_CHECKING:
-    from twinrow.table.copy import Copy
+    from twinrow.table.context import TableContext
     from twinrow.verify.reading import Reader
     from twinrow.verify.verdict import Verdict
     from twinrow.workers.run import Outcome
@@ -143,8 +143,8 @@ class Twinrow:
     def _verify(self, table: TableConfig, progress: Callable[[str, int, int], None]) -> Verdict:
         from twinrow.verify.verify import verify_table
 
-        def work(reader: Reader, copy: Copy) -> Verdict:
-            return verify_table(reader, lambda items, of: progress(copy.table, items, of))
+        def work(reader: Reader, context: TableContext) -> Verdict:
+            return verify_table(reader, lambda items, of: progress(context.name, items, of))
 
         return look_at(self.config, table, Stop(), work)
 
@@ -159,11 +159,11 @@ class Twinrow:
         from twinrow.workers.local import run_tables
 
         mysql = wiring.mysql_of(self.config)
-        copies = wiring.copies_of(self.config, chosen, stop, adopt_links=adopt_links, mysql=mysql)
+        contexts = wiring.contexts_of(self.config, chosen, stop, adopt_links=adopt_links, mysql=mysql)
         outcomes: dict[str, Outcome] = {}
 
         def work() -> None:
-            outcomes.update(run_tables(copies, mysql, once=True, on_waiting=on_waiting))
+            outcomes.update(run_tables(contexts, mysql, once=True, on_waiting=on_waiting))
 
         thread = threading.Thread(target=work, name="sync_once", daemon=True)
         thread.start()

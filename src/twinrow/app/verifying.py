@@ -11,7 +11,7 @@ from twinrow.config import Config, TableConfig
 
 if TYPE_CHECKING:
     from twinrow.clock import Stop
-    from twinrow.table.copy import Copy
+    from twinrow.table.context import TableContext
     from twinrow.verify.reading import Reader
     from twinrow.verify.verdict import Verdict
 
@@ -19,22 +19,24 @@ DIFFERENCES: Final = ("missing", "extra", "different", "unlinked")
 SIDES: Final = (*DIFFERENCES, "unsettled")
 
 
-def look_at(config: Config, table: TableConfig, stop: Stop, work: Callable[[Reader, Copy], Verdict]) -> Verdict:
+def look_at(config: Config, table: TableConfig, stop: Stop, work: Callable[[Reader, TableContext], Verdict]) -> Verdict:
     """Run `work` on one table, within its read budget, and remember the verdict for `status`. Raises TwinrowError."""
-    from twinrow.app.wiring import connect, copies_of, few_tries
+    from twinrow.app.wiring import connect, contexts_of, few_tries
     from twinrow.mysql_error import BY_HAND_CODES, MySQLError
     from twinrow.sink import by_hand
     from twinrow.verify.reading import Reader, schema_of
 
-    (copy,) = copies_of(config, [table], stop)
-    with closing(connect(copy.mysql)) as session:
-        few_tries(copy.describe)
-        reader = Reader(copy.settings, copy.dynamodb, session, copy.read_budget, stop, copy.mysql)
+    (context,) = contexts_of(config, [table], stop)
+    with closing(connect(context.table.mysql)) as session:
+        few_tries(context.table.describe)
+        reader = Reader(
+            context.settings, context.table.dynamodb, session, context.table.read_budget, stop, context.table.mysql
+        )
         try:
-            verdict = work(reader, copy)
+            verdict = work(reader, context)
         except MySQLError as error:
             if error.code in BY_HAND_CODES:  # the server's words tell no remedy
-                by_hand.stop_changed(session, schema_of(session, copy.table))
+                by_hand.stop_changed(session, schema_of(session, context.name))
             raise
         _remember(reader, verdict)
         return verdict

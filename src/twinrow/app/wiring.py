@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -27,7 +27,7 @@ from twinrow.table.settings import PendingIndex, Settings
 if TYPE_CHECKING:
     # botocore takes longer to import than `twinrow status` may take: imported where it is needed.
     from twinrow.dynamodb import DynamoDB
-    from twinrow.table.copy import Copy
+    from twinrow.table.context import TableContext
 
 ONE_SHOT_TRIES_MAX = 3
 """A command that ends by itself tries a server that does not answer so often, then says so."""
@@ -87,6 +87,7 @@ def dynamodb_settings_of(table: TableConfig, place: str, *, adopt_links: bool = 
         pending=pending,
         own=table.own,
         adopt_links=adopt_links,
+        allow_global=table.allow_global_table_writes,
         overrides=_overrides(table, place),
     )
 
@@ -153,24 +154,32 @@ def capacity_of(table: TableConfig, endpoint_url: str | None) -> Capacity:
     return Capacity(table.read_capacity_max, table.write_capacity_max, is_loopback(endpoint_url), index)
 
 
-def copies_of(
-    config: Config, chosen: Sequence[TableConfig], stop: Stop, *, adopt_links: bool = False, mysql: MySQL | None = None
-) -> list[Copy]:
-    """A copy for each table, all tables of a source on the same client; `Copy.describe` sets its budgets."""
-    from twinrow.table.copy import Copy
+def contexts_of(
+    config: Config,
+    chosen: Sequence[TableConfig],
+    stop: Stop,
+    *,
+    adopt_links: bool = False,
+    accept_tables: frozenset[str] = frozenset(),
+    accept_deletes: Mapping[str, int] | None = None,
+    mysql: MySQL | None = None,
+) -> list[TableContext]:
+    """The parts of each table, all tables of a source on the same client; `Table.describe` sets its budgets."""
+    from twinrow.table.consent import Consent
+    from twinrow.table.context import context_of
+    from twinrow.table.table import Table
 
     doors = {source: dynamodb_of(config, source) for source in {table.source for table in chosen}}
     sink = mysql or mysql_of(config)
-    copies = []
+    contexts = []
     for table in chosen:
         settings = settings_of(table, config.path, adopt_links=adopt_links)
         dynamodb = doors[table.source]
-        settings = replace(settings, capacity=capacity_of(table, dynamodb.endpoint_url))
-        copy = Copy(settings, dynamodb, sink, stop)
-        copy.allow_global = table.allow_global_table_writes
-        copy.workers = config.sync.workers
-        copies.append(copy)
-    return copies
+        capacity = capacity_of(table, dynamodb.endpoint_url)
+        settings = replace(settings, capacity=capacity, workers=config.sync.workers)
+        consent = Consent(accept_tables, (accept_deletes or {}).get(table.name))
+        contexts.append(context_of(Table(settings, dynamodb, sink, stop), consent))
+    return contexts
 
 
 def few_tries(work: Callable[[], Result]) -> Result:

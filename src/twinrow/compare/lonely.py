@@ -18,7 +18,7 @@ from twinrow.retry import back_off_s
 from twinrow.schema.row import fingerprint
 from twinrow.state import lease
 from twinrow.table import identity
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 
 Stage = Literal["count", "ask", "suspect", "through"]
 Suspect = Callable[[list[tuple[bytes, Item]]], None]
@@ -34,9 +34,16 @@ class LonelyRows:
     """
 
     def __init__(
-        self, copy: Copy, seen: SeenRows, until: int, suspect: Suspect, on_decided: Callable[[], None], *, decided: bool
+        self,
+        context: TableContext,
+        seen: SeenRows,
+        until: int,
+        suspect: Suspect,
+        on_decided: Callable[[], None],
+        *,
+        decided: bool,
     ) -> None:
-        self._copy = copy
+        self._context = context
         self._seen = seen
         self._until = until
         self._suspect = suspect
@@ -82,26 +89,29 @@ class LonelyRows:
         if self._stage == "ask":
             self._decide(self._gone)
         elif self._count:
-            identity.look(self._copy)  # the table may have been exchanged while it was read
+            identity.look(
+                self._context.tenure.open_writer(), self._context.table
+            )  # the table may have been exchanged while it was read
             if self._count <= mass_delete.UNASKED_MAX:
                 self._send(comparer, self._few)
-                self._stage, self._copy.accept_deletes = "through", None
+                self._stage = "through"
+                self._context.consent.pass_is_over()
                 return
             if not self._decided and mass_delete.must_ask(self._count, self._rows()):
                 self._stage, self._after = "ask", 0
                 return
-        self._copy.accept_deletes = None  # it was for one pass
+        self._context.consent.pass_is_over()
         self._stage, self._after = ("suspect", 0) if self._count else ("through", 0)
 
     def _decide(self, gone: int) -> None:
-        copy, rows = self._copy, self._rows()
-        accepted = copy.accept_deletes
+        context, rows = self._context, self._rows()
+        accepted = context.consent.deletes
         if mass_delete.must_ask(gone, rows) and gone > (accepted or 0):
-            raise mass_delete.refusal(copy.table, gone, rows, accepted, f"twinrow sync {copy.table}")
+            raise mass_delete.refusal(context.name, gone, rows, accepted, f"twinrow sync {context.name}")
         self._on_decided()
 
     def _rows(self) -> int:
-        return lease.row_count(self._copy.writer, self._copy.table)
+        return lease.row_count(self._context.tenure.open_writer(), self._context.name)
 
     def _send(self, comparer: Comparer, row_ids: list[int]) -> None:
         extra = [comparer.extra(row) for row in comparer.rows_of(row_ids)]
@@ -109,14 +119,18 @@ class LonelyRows:
 
     def _read_some(self, comparer: Comparer) -> bool:
         """Which of the next rows have no item. An orphan's item cannot be read: nothing can be its item."""
-        copy = self._copy
-        if clock.monotonic() < self._asked_after or not copy.read_budget.ready(copy.stop, BUDGET_WAIT_S):
+        context = self._context
+        if clock.monotonic() < self._asked_after or not context.table.read_budget.ready(
+            context.table.stop, BUDGET_WAIT_S
+        ):
             return False
         part = [self._unread[number] for number in range(min(GET_ITEMS_MAX, len(self._unread)))]
         keys = [one.key for one in part if not one.orphan]
         try:
             items, left = (
-                copy.dynamodb.get_some_items(copy.table, keys, copy.read_budget, copy.stop) if keys else ([], [])
+                context.table.dynamodb.get_some_items(context.name, keys, context.table.read_budget, context.table.stop)
+                if keys
+                else ([], [])
             )
         except Throttled as trouble:
             self._throttles += 1

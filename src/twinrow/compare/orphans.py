@@ -9,10 +9,10 @@ from twinrow.mysql import Connection
 from twinrow.sink import writer
 from twinrow.sink.writer import Existing
 from twinrow.state import dead_letter, recheck
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 
 
-def drop(tx: Connection, copy: Copy, hashes: Sequence[bytes]) -> int:
+def drop(tx: Connection, context: TableContext, hashes: Sequence[bytes]) -> int:
     """Delete those of these rows that are orphans still; how many live rows went.
 
     One that the server keeps (a foreign key of somebody's refers to it) is parked without a key. One that it does not
@@ -20,17 +20,17 @@ def drop(tx: Connection, copy: Copy, hashes: Sequence[bytes]) -> int:
     """
     if not hashes:
         return 0
-    comparer = Comparer(tx, copy.schema, copy.settings, set())
+    comparer = Comparer(tx, context.live.rest, context.settings, set())
     found = {
         key: rows[0]
         for key, rows in comparer.all_rows(hashes).items()
         if all(comparer.extra(row).orphan for row in rows)  # all rows of the fingerprint are deleted
     }
     existing = {key: Existing(row.row_id, row.deleted) for key, row in found.items()}
-    count, judged = writer.delete(tx, copy.schema, existing, list(found), soft=False)
+    count, judged = writer.delete(tx, context.live.rest, existing, list(found), soft=False)
     for key_hash, reason in judged.parked.items():
-        dead_letter.park(tx, copy.table, key_hash, {}, {}, reason, tx.now(), None)
+        dead_letter.park(tx, context.name, key_hash, {}, {}, reason, tx.now(), None)
     kept = judged.parked.keys() | judged.put_off.keys()
-    dead_letter.resolve(tx, copy.table, [key_hash for key_hash in hashes if key_hash not in kept])
-    recheck.put_off(tx, copy.table, [(key, {}, one.code, one.reason) for key, one in judged.put_off.items()])
+    dead_letter.resolve(tx, context.name, [key_hash for key_hash in hashes if key_hash not in kept])
+    recheck.put_off(tx, context.name, [(key, {}, one.code, one.reason) for key, one in judged.put_off.items()])
     return count

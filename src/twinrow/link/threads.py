@@ -49,14 +49,6 @@ class ForeignIdNotes(Protocol):
         """Our own link of these items got through (monotonic seconds)."""
 
 
-class LinkIds(Protocol):
-    """What is remembered of ids."""
-
-    @property
-    def foreign(self) -> ForeignIdNotes:
-        """Items met with an id that is not ours."""
-
-
 class LinkSettings(Protocol):
     """The settings that links hang on."""
 
@@ -66,10 +58,10 @@ class LinkSettings(Protocol):
 
 
 class LinkedTable(Protocol):
-    """What the link room takes of the copy of a table."""
+    """The table whose items are linked, and the doors to both sides."""
 
     @property
-    def table(self) -> str:
+    def name(self) -> str:
         """The DynamoDB table's name."""
 
     @property
@@ -85,10 +77,6 @@ class LinkedTable(Protocol):
         """The door to MySQL."""
 
     @property
-    def writer(self) -> Connection:
-        """The session of the table's own thread; links are settled on others."""
-
-    @property
     def write_budget(self) -> Budget:
         """The units that link writes may take."""
 
@@ -96,13 +84,9 @@ class LinkedTable(Protocol):
     def stop(self) -> Stop:
         """The request to stop."""
 
-    @property
-    def counters(self) -> LinkCounters:
-        """What is counted of links."""
 
-    @property
-    def ids(self) -> LinkIds:
-        """What is remembered of ids."""
+class LinkTenure(Protocol):
+    """What the link room asks of the lease under which links are written."""
 
     def may_call(self) -> bool:
         """Whether the lease outlasts a link call that is sent now."""
@@ -120,12 +104,15 @@ class Linker:
     `trouble` says why the links of the whole table wait, `denied` that a right is missing.
     """
 
-    def __init__(self, table: LinkedTable) -> None:
+    def __init__(self, table: LinkedTable, tenure: LinkTenure, counters: LinkCounters, foreign: ForeignIdNotes) -> None:
         self._table = table
+        self._tenure = tenure
+        self._counters = counters
+        self._foreign = foreign
         rules = table.settings.link_rules
         self._own = rules.own
-        self._writer = LinkWriter(table.dynamodb, table.table, rules, table.may_call)
-        self._pool = ThreadPoolExecutor(CALLS_AT_ONCE_MAX, thread_name_prefix=f"link-{table.table}")
+        self._writer = LinkWriter(table.dynamodb, table.name, rules, tenure.may_call)
+        self._pool = ThreadPoolExecutor(CALLS_AT_ONCE_MAX, thread_name_prefix=f"link-{table.name}")
         if rules.link_attribute is not None or rules.mark_attribute is not None:
             self._pool.submit(table.dynamodb.prepare_to_link)  # what fails here fails at the first call again
         self._sessions = threading.local()
@@ -222,7 +209,7 @@ class Linker:
 
     def _session(self) -> Connection:
         session: Connection | None = getattr(self._sessions, "session", None)
-        if session is not None and self._table.stale(session):
+        if session is not None and self._tenure.stale(session):
             session.close()
         if session is None or not session.open:
             # Paused inside its transaction it would keep rows locked: the server ends it after the lease time.
@@ -262,7 +249,7 @@ class Linker:
 
     def _call(self, links: list[Debt]) -> None:
         table = self._table
-        if table.stop or self._over or not table.may_call():
+        if table.stop or self._over or not self._tenure.may_call():
             return  # the links stand in the outbox; who holds the lease next rechecks them
         fail_point("before-link-call")
         try:
@@ -273,7 +260,7 @@ class Linker:
         table.write_budget.pay(units)
         self.trouble, self.denied = "", None
         fail_point("after-link-call")
-        if not table.may_write():
+        if not self._tenure.may_write():
             self._do(settle.lease_lost(links))
             return
         self._settle(links, answers)
@@ -287,7 +274,7 @@ class Linker:
                     self._queue.cleared(step.links, clock.monotonic())
         refused = sum(isinstance(step, Refused | ClearMarkAlone) for step in outcome.steps)
         if refused:
-            self._table.counters.add_links(refused=refused)
+            self._counters.add_links(refused=refused)
         self._take(outcome)
 
     def _take(self, outcome: CallOutcome) -> None:
@@ -297,7 +284,7 @@ class Linker:
         if outcome.trouble:
             self.trouble = outcome.trouble
         if outcome.denied:
-            where, remedy = f"table {self._table.table}", "grant the rights that `twinrow iam-policy` prints"
+            where, remedy = f"table {self._table.name}", "grant the rights that `twinrow iam-policy` prints"
             self.denied = TwinrowError(outcome.denied, where=where, remedy=remedy, commands=("twinrow iam-policy",))
         self._do(outcome.steps)
 
@@ -312,7 +299,7 @@ class Linker:
 
     def _note(self, step: Later | Recheck | Refused) -> None:
         """Note in MySQL what is to become of links that are not settled."""
-        session, table = self._session(), self._table.table
+        session, table = self._session(), self._table.name
         if isinstance(step, Refused):
             outbox.refuse(session, table, step.link, step.reason)
         elif isinstance(step, Later):
@@ -324,15 +311,15 @@ class Linker:
 
     def _do_settled(self, links: Sequence[Debt]) -> None:
         table = self._table
-        moved = self._retried(lambda: outbox.pay(self._session(), table.table, links))
+        moved = self._retried(lambda: outbox.pay(self._session(), table.name, links))
         fail_point("after-link-paid")
         unsettled = [link for link in moved if not settle.any_success_settles(link)]
-        table.counters.add_links(paid=len(links) - len(unsettled))
+        self._counters.add_links(paid=len(links) - len(unsettled))
         self._do(settle.written_again(moved))
-        met = [link.key_hash for link in links if table.ids.foreign.met(link.key_hash) and link.row_id is not None]
+        met = [link.key_hash for link in links if self._foreign.met(link.key_hash) and link.row_id is not None]
         if met:
-            table.ids.foreign.link_is_through(met, clock.monotonic())
-            self._retried(lambda: foreign_link.arm(self._session(), table.table, met))
+            self._foreign.link_is_through(met, clock.monotonic())
+            self._retried(lambda: foreign_link.arm(self._session(), table.name, met))
 
     def _clear_mark_alone(self, refused: ClearMarkAlone) -> None:
         link = refused.link

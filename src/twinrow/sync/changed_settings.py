@@ -18,7 +18,7 @@ from twinrow.state import gap, lease, outbox, tables
 from twinrow.state.tables import Registered
 from twinrow.sync import reconcile
 from twinrow.table import identity
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.table.settings import Settings
 from twinrow.table_description import TableDescription
 
@@ -78,16 +78,19 @@ def changed(
     return ChangedSettings(registered.settings, summary(settings), other)
 
 
-def refuse(copy: Copy, description: TableDescription, registered: Registered) -> None:
+def refuse(context: TableContext, description: TableDescription, registered: Registered) -> None:
     """Raise StartRefused for a change that would need the copy to be made anew, Broken for another DynamoDB table.
 
     Reads only, in MySQL and DynamoDB.
     """
-    settings, difference = copy.settings, changed(copy.writer, copy.settings, description, registered)
-    identity.refuse(copy, description, registered, copy.accept_tables)
-    before, keys = difference.before, copy.schema.keys
-    where = f"table {copy.table}"
-    commands = (f"twinrow reset {copy.table} --yes", f"twinrow sync{' --adopt-links' if settings.linked else ''}")
+    settings, difference = (
+        context.settings,
+        changed(context.tenure.open_writer(), context.settings, description, registered),
+    )
+    identity.refuse(context.tenure.open_writer(), description, registered, context.consent.tables)
+    before, keys = difference.before, context.live.keys
+    where = f"table {context.name}"
+    commands = (f"twinrow reset {context.name} --yes", f"twinrow sync{' --adopt-links' if settings.linked else ''}")
     reset = Reason(", then ".join(commands), commands)
     if description.keys != tuple((key.name, key.kind) for key in keys):
         was = " and ".join(f"{key.name!r} ({key.kind})" for key in keys)
@@ -103,15 +106,15 @@ def refuse(copy: Copy, description: TableDescription, registered: Registered) ->
         )
     overrides = set(difference.now["overrides"]) ^ set(before["overrides"])
     if overrides:
-        _refuse_overrides(copy, overrides, reset)
+        _refuse_overrides(context, overrides, reset)
     if settings.linked and difference.names & {"linked", "link_attribute"}:
-        _refuse_the_apps_attribute(copy, description, reset)
+        _refuse_the_apps_attribute(context, description, reset)
 
 
-def _refuse_overrides(copy: Copy, changes: set[str], reset: Reason) -> None:
+def _refuse_overrides(context: TableContext, changes: set[str], reset: Reason) -> None:
     """Raise StartRefused where copied values would have to move, or a named column is there already."""
-    settings, schema = copy.settings, copy.schema
-    where = f"table {copy.table}"
+    settings, schema = context.settings, context.live.rest
+    where = f"table {context.name}"
     touched = [one for one in (*settings.overrides, *schema.overrides) if repr(one) in changes]
     names = {one.attribute for one in touched}
     if names & {one.attribute for one in schema.columns} or any(one.ignore for one in touched):
@@ -120,7 +123,7 @@ def _refuse_overrides(copy: Copy, changes: set[str], reset: Reason) -> None:
             remedy=f"set it back, or {reset.text}", commands=reset.commands,
         )  # fmt: skip
     of = {column.attribute: column.column for column in schema.columns}
-    there = {fold(name): name for name in inspect.columns(copy.writer, settings.into)}
+    there = {fold(name): name for name in inspect.columns(context.tenure.open_writer(), settings.into)}
     for override in settings.overrides:
         name = override.column
         if name is not None and of.get(override.attribute) != name and fold(name) in there:
@@ -130,40 +133,43 @@ def _refuse_overrides(copy: Copy, changes: set[str], reset: Reason) -> None:
             )  # fmt: skip
 
 
-def _refuse_the_apps_attribute(copy: Copy, description: TableDescription, reset: Reason) -> None:
+def _refuse_the_apps_attribute(context: TableContext, description: TableDescription, reset: Reason) -> None:
     """Raise StartRefused where the attribute that is to hold the ids holds something else: links would overwrite it.
 
     Looked for in the copy, and in one page of every segment (an attribute that was named before has no column).
     """
-    settings = copy.settings
+    settings = context.settings
     name = settings.link_attribute
-    column = copy.schema.by_attribute.get(name)
+    column = context.live.rest.by_attribute.get(name)
     there = False
     if column is not None:
         cell = quote(column.column)
         other = f"{cell} <> row_id" if column.kind == "N" else f"{cell} IS NOT NULL"
-        there = _any_row(copy, other)
+        there = _any_row(context, other)
     if not there:
         segments = segments_for(description.bytes, settings.segments)
-        there = _other_link(copy, first_pages(copy.dynamodb, copy.table, segments, copy.read_budget, copy.stop))
+        there = _other_link(
+            context,
+            first_pages(context.table.dynamodb, context.name, segments, context.table.read_budget, context.table.stop),
+        )
     if there:
         raise StartRefused(
             f"items carry `{name}` that holds something else than their row's id",
-            where=f"table {copy.table}",
+            where=f"table {context.name}",
             remedy=f"set another `link_attribute`; or, where these are ids to keep, {reset.text}",
             commands=reset.commands,
         )
 
 
-def _any_row(copy: Copy, condition: str) -> bool:
+def _any_row(context: TableContext, condition: str) -> bool:
     """Whether a condition holds for any row; by slices, since no index helps and tables are large."""
-    table, after = quote(copy.schema.into), 0
+    table, after = quote(context.live.rest.into), 0
     while True:
         ids = f"SELECT row_id FROM {table} WHERE row_id > %s ORDER BY row_id LIMIT {ROWS_A_LOOK_MAX}"
-        last = copy.writer.query(f"SELECT MAX(row_id) FROM ({ids}) AS slice", (after,))[0][0]
+        last = context.tenure.open_writer().query(f"SELECT MAX(row_id) FROM ({ids}) AS slice", (after,))[0][0]
         if last is None:
             return False
-        found = copy.writer.query(
+        found = context.tenure.open_writer().query(
             f"SELECT 1 FROM {table} WHERE row_id > %s AND row_id <= %s AND {condition} LIMIT 1", (after, last)
         )
         if found:
@@ -171,43 +177,49 @@ def _any_row(copy: Copy, condition: str) -> bool:
         after = int(last)
 
 
-def _other_link(copy: Copy, pages: list[ScannedPage]) -> bool:
+def _other_link(context: TableContext, pages: list[ScannedPage]) -> bool:
     """Whether these pages have a value of the link attribute that is not the id of the item's row."""
-    settings, schema = copy.settings, copy.schema
+    settings, schema = context.settings, context.live.rest
     linked = {
         fingerprint(schema.keys, item): link
         for page in pages
         for item in page.items
         if (link := settings.link_of(item)) is not None
     }
-    rows = existing_rows(copy.writer, schema, list(linked))
+    rows = existing_rows(context.tenure.open_writer(), schema, list(linked))
     return any(key_hash in rows and link != {"N": str(rows[key_hash].row_id)} for key_hash, link in linked.items())
 
 
-def adapt(copy: Copy, description: TableDescription, registered: Registered) -> None:
+def adapt(context: TableContext, description: TableDescription, registered: Registered) -> None:
     """Apply what `refuse` lets pass, in one transaction with the gaps that come of it."""
-    settings, difference = copy.settings, changed(copy.writer, copy.settings, description, registered)
+    settings, difference = (
+        context.settings,
+        changed(context.tenure.open_writer(), context.settings, description, registered),
+    )
     if not difference.names and not difference.other_source:
-        if not identity.arn_of(copy.writer, registered):
-            identity.note(copy.writer, copy.table, description)
-        copy.accept_tables = frozenset()
+        if not identity.arn_of(context.tenure.open_writer(), registered):
+            identity.note(context.tenure.open_writer(), context.name, description)
+        context.consent.table_is_known(another=False)
         return
     # a column of an attribute that is Twinrow's from now on stays as it is, and nobody writes it any more
-    columns = tuple(column for column in copy.schema.columns if column.attribute not in settings.own)
+    columns = tuple(column for column in context.live.rest.columns if column.attribute not in settings.own)
     schema = replace(
-        copy.schema, own=settings.own, overrides=settings.overrides, columns=columns, version=copy.schema.version + 1
+        context.live.rest,
+        own=settings.own,
+        overrides=settings.overrides,
+        columns=columns,
+        version=context.live.version + 1,
     )
-    with copy.writer.transaction() as tx:
-        lease.lock(tx, copy.lease, None)
-        tables.update(tx, copy.table, config=json.dumps(difference.now), table_schema=to_json(schema))
+    with context.tenure.transaction() as tx:
+        tables.update(tx, context.name, config=json.dumps(difference.now), table_schema=to_json(schema))
         if difference.other_source:
-            tables.update(tx, copy.table, source_id=description.table_id or description.arn)
-            identity.note(tx, copy.table, description)
-            reconcile.forget_pass(tx, copy.table)  # it has read the former table
-        lease.raise_schema_version(tx, copy.lease, schema.version)
+            tables.update(tx, context.name, source_id=description.table_id or description.arn)
+            identity.note(tx, context.name, description)
+            reconcile.forget_pass(tx, context.name)  # it has read the former table
+        lease.raise_schema_version(tx, context.tenure.lease, schema.version)
         if difference.names & {"linked", "link_attribute"}:
-            outbox.forgive_refused(tx, copy.table)
+            outbox.forgive_refused(tx, context.name)
         for cause in difference.gaps:
-            gap.record(tx, copy.table, cause, at=tx.now())
-    copy.took_table |= difference.other_source
-    copy.schema, copy.accept_tables = schema, frozenset()  # the word of a person was for the table that is there now
+            gap.record(tx, context.name, cause, at=tx.now())
+    context.consent.table_is_known(another=difference.other_source)
+    context.live.take(schema)

@@ -9,7 +9,7 @@ from twinrow import capture_kind
 from twinrow.capture_kind import ConfigLines, Remark, Right, TableChange, Traits, Try
 from twinrow.dynamodb import DynamoDB
 from twinrow.link.threads import Linker
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.table.settings import Settings
 from twinrow.table_description import TableDescription
 from twinrow.write.apply import Applied
@@ -41,7 +41,7 @@ class Source(Protocol):
 class SourceNeeds:
     """What a source may be made from. With `once` the run ends when all from before its beginning is copied."""
 
-    copy: Copy
+    context: TableContext
     linker: Linker
     description: TableDescription
     once: bool
@@ -57,7 +57,7 @@ class CaptureKind(Protocol):
     def refuse(self, settings: Settings, description: TableDescription) -> None:
         """Raise StartRefused for what must be mended in DynamoDB first."""
 
-    def begin(self, copy: Copy, description: TableDescription) -> None:
+    def begin(self, context: TableContext, description: TableDescription) -> None:
         """Make durable where changes are followed from, before the first page of a new copy is scanned."""
 
     def source(self, needs: SourceNeeds) -> Source | None:

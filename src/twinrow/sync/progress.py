@@ -6,7 +6,7 @@ from collections import deque
 
 from twinrow import clock
 from twinrow.state.counted import AppliedCount, Counted, Rates
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 
 RATE_WINDOW_S = 5.0
 
@@ -14,8 +14,8 @@ RATE_WINDOW_S = 5.0
 class Teller:
     """The counters and budgets of a copy that began at `since` (MySQL's clock), and how fast they rise."""
 
-    def __init__(self, copy: Copy, since: float) -> None:
-        self._copy = copy
+    def __init__(self, context: TableContext, since: float) -> None:
+        self._context = context
         self.since = since
         self._samples: deque[tuple[float, tuple[float, ...]]] = deque()
 
@@ -24,8 +24,8 @@ class Teller:
 
         `reconcile_rows`: what a reconcile under way has met.
         """
-        copy = self._copy
-        counts, read, write = copy.counters.now(), copy.read_budget, copy.write_budget
+        context = self._context
+        counts, read, write = context.counters.now(), context.table.read_budget, context.table.write_budget
         applied = sorted(counts.applied.items())
         puts, deletes = (sum(count for (kind, _), count in applied if kind == which) for which in ("PUT", "DELETE"))
         return Counted(
@@ -45,8 +45,8 @@ class Teller:
             write_units_max=write.units_per_s,
             write_share=round(write.share, 3),
             reconcile_rows=reconcile_rows,
-            dynamodb_skew_s=copy.dynamodb.clock.skew_s(),
-            mysql_skew_s=copy.mysql.clock.skew_s(),
+            dynamodb_skew_s=context.table.dynamodb.clock.skew_s(),
+            mysql_skew_s=context.table.mysql.clock.skew_s(),
             rates=self._rates((puts, deletes, counts.links_paid, read.used, write.used)),
         )
 

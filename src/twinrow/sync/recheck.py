@@ -14,7 +14,7 @@ from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
 from twinrow.schema.row import fingerprint, key_of
 from twinrow.state import recheck
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.write import duplicates
 from twinrow.write.apply import Applied, Batch, transact
 
@@ -23,7 +23,7 @@ PASSED_OVER_MAX = 1000
 """So many keys whose link call is under way are passed over in a look: more would make each look slow."""
 
 
-def recheck_some(copy: Copy, in_flight: Collection[bytes] = ()) -> tuple[int, Applied | None]:
+def recheck_some(context: TableContext, in_flight: Collection[bytes] = ()) -> tuple[int, Applied | None]:
     """Work off at most KEYS_A_TRANSACTION_MAX due keys; how many there were, and what came of it.
 
     The items are read after the lease is locked: nobody can write an older image after this one.
@@ -31,54 +31,58 @@ def recheck_some(copy: Copy, in_flight: Collection[bytes] = ()) -> tuple[int, Ap
     A key whose link call is under way (`in_flight`) waits for its end. A recheck may settle what the key owes; were the
     process killed then, nobody would know of the call any more, and it may arrive late and clear a newer mark.
     """
-    if not _due(copy.writer, copy, in_flight):
+    if not _due(context.tenure.open_writer(), context, in_flight):
         return 0, None
     # Waited for here, not under the lock, which the server takes away from a session that does nothing.
-    if not copy.read_budget.ready(copy.stop, BUDGET_WAIT_S):
+    if not context.table.read_budget.ready(context.table.stop, BUDGET_WAIT_S):
         return 0, None
     worked = 0
-    ttl = copy.ttl_attribute()
+    ttl = context.table.ttl_attribute()
 
     def read(tx: Connection) -> Batch:
         nonlocal worked
-        suspects = _due(tx, copy, in_flight)
+        suspects = _due(tx, context, in_flight)
         worked = len(suspects)
         keys = {one.key_hash: one.key for one in suspects if one.key}
-        gone = orphans.drop(tx, copy, [one.key_hash for one in suspects if not one.key])
+        gone = orphans.drop(tx, context, [one.key_hash for one in suspects if not one.key])
         items: list[Item] = []
         if keys:
             # One request; what it leaves unanswered stays a suspect. To try again here would hold up lock and stream.
-            items, left = copy.dynamodb.get_some_items(copy.table, list(keys.values()), copy.read_budget, copy.stop)
-            unanswered = {fingerprint(copy.schema.keys, key) for key in left}
+            items, left = context.table.dynamodb.get_some_items(
+                context.name, list(keys.values()), context.table.read_budget, context.table.stop
+            )
+            unanswered = {fingerprint(context.live.keys, key) for key in left}
             if unanswered and unanswered >= keys.keys():
-                raise Throttled(UNANSWERED, where=f"table {copy.table}")
+                raise Throttled(UNANSWERED, where=f"table {context.name}")
             suspects = [one for one in suspects if one.key_hash not in unanswered]
             keys = {key_hash: key for key_hash, key in keys.items() if key_hash not in unanswered}
             worked = len(suspects)
-            if copy.rows_unproved:
-                duplicates.drop(tx, copy, list(keys), items)
+            if context.state.rows_unproved:
+                duplicates.drop(tx, context, list(keys), items)
         fail_point("after-recheck-read")
-        return Batch(_changes(tx, copy, keys, items, ttl), rechecked=suspects, truth=True, rows_gone=gone)
+        return Batch(_changes(tx, context, keys, items, ttl), rechecked=suspects, truth=True, rows_gone=gone)
 
-    applied = transact(copy, read)
-    copy.counters.add_rechecked(worked)
+    applied = transact(context, read)
+    context.counters.add_rechecked(worked)
     return worked, applied
 
 
-def _due(connection: Connection, copy: Copy, in_flight: Collection[bytes]) -> list[recheck.Suspect]:
+def _due(connection: Connection, context: TableContext, in_flight: Collection[bytes]) -> list[recheck.Suspect]:
     limit = KEYS_A_TRANSACTION_MAX + min(len(in_flight), PASSED_OVER_MAX)
-    found = recheck.due(connection, copy.table, connection.now(), limit)
+    found = recheck.due(connection, context.name, connection.now(), limit)
     return [suspect for suspect in found if suspect.key_hash not in in_flight][:KEYS_A_TRANSACTION_MAX]
 
 
-def _changes(tx: Connection, copy: Copy, keys: dict[bytes, Item], items: list[Item], ttl: str | None) -> list[Change]:
+def _changes(
+    tx: Connection, context: TableContext, keys: dict[bytes, Item], items: list[Item], ttl: str | None
+) -> list[Change]:
     """A PUT for each item found, a DELETE for each key that is gone: by TTL where its row's time was over."""
-    found = {fingerprint(copy.schema.keys, item): item for item in items}
+    found = {fingerprint(context.live.keys, item): item for item in items}
     over: set[bytes] = set()
     gone = [key_hash for key_hash in keys if key_hash not in found]
     if ttl is not None and gone:
-        now = copy.dynamodb.clock.now()
-        comparer = Comparer(tx, copy.schema, copy.settings, set())
+        now = context.table.dynamodb.clock.now()
+        comparer = Comparer(tx, context.live.rest, context.settings, set())
         rows = comparer.rows(gone)
         over = {key_hash for key_hash, row in rows.items() if expired(comparer.item_of(row), ttl, now)}
     changes = []
@@ -87,5 +91,5 @@ def _changes(tx: Connection, copy: Copy, keys: dict[bytes, Item], items: list[It
         if item is None:
             changes.append(Change("DELETE", "RECHECK", key, ttl=key_hash in over))
         else:
-            changes.append(Change("PUT", "RECHECK", key_of(copy.schema.keys, item), item))
+            changes.append(Change("PUT", "RECHECK", key_of(context.live.keys, item), item))
     return changes

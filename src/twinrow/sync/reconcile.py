@@ -20,7 +20,7 @@ from twinrow.state import checkpoint, dead_letter, gap, lease, recheck, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.settling import Settling
 from twinrow.table import identity
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 
 PART = "reconcile:"
 CAUSE = "reconcile"
@@ -41,8 +41,8 @@ class Reconcile:
     began, by DynamoDB's clock; the pace goes by MySQL's, which a process that comes later knows, too.
     """
 
-    def __init__(self, copy: Copy, segments: int, once_at: float | None = None) -> None:
-        self._copy = copy
+    def __init__(self, context: TableContext, segments: int, once_at: float | None = None) -> None:
+        self._context = context
         self._once_at = once_at
         self._segments = segments
         self._scan: ParallelScan | None = None
@@ -59,7 +59,7 @@ class Reconcile:
         self._positions: dict[int, ScannedPage] = {}
         self._checked_at = self._asked_at = 0.0
         self.through_at = 0.0
-        registered = tables.load(copy.writer, copy.table)
+        registered = tables.load(context.tenure.open_writer(), context.name)
         self._last_at = (registered.reconciled_at or registered.snapshot_done_at or 0.0) if registered else 0.0
 
     @property
@@ -82,7 +82,7 @@ class Reconcile:
         """Begin a pass when one is due, or handle a page of it; whether there was anything to do."""
         if not self.running and not (self._due() and self._begin()):
             return False
-        if recheck.count(self._copy.writer, self._copy.table) > RECHECKS_WAITING_MAX:
+        if recheck.count(self._context.tenure.open_writer(), self._context.name) > RECHECKS_WAITING_MAX:
             return False
         if self._rows is not None:
             return self._rows_step(self._rows)
@@ -95,28 +95,30 @@ class Reconcile:
             # Rows written since the scan ended are not asked for: on a busy table there would be no end of them.
             until = self._current().last_row_id()
             self._rows = LonelyRows(
-                self._copy, self._seen, until, self._suspect_keys, self._decided, decided=self._is_decided
+                self._context, self._seen, until, self._suspect_keys, self._decided, decided=self._is_decided
             )
         return page is not None
 
     def snapshot_is_through(self, started_at: float) -> None:
         """A snapshot begun at `started_at` (DynamoDB's clock) and read in one go counts as a pass of scan capture."""
-        self.through_at, self._last_at = started_at, self._copy.writer.now()
+        self.through_at, self._last_at = started_at, self._context.tenure.open_writer().now()
 
     def _due(self) -> bool:
         """Looked at every second: an open gap, an interrupted pass, or the pace."""
         if clock.monotonic() - self._checked_at < 1.0 and self._checked_at:
             return False
         self._checked_at = clock.monotonic()
-        copy = self._copy
-        if gap.open_gaps(copy.writer, copy.table) or checkpoint.load(copy.writer, copy.table, PART):
+        context = self._context
+        if gap.open_gaps(context.tenure.open_writer(), context.name) or checkpoint.load(
+            context.tenure.open_writer(), context.name, PART
+        ):
             return True
-        every = copy.settings.reconcile_s
-        if copy.settings.traits.passes_only and self.through_at <= self._wanted_at():
+        every = context.settings.reconcile_s
+        if context.settings.traits.passes_only and self.through_at <= self._wanted_at():
             return True
         if every is None:
             return False
-        now = copy.writer.now()
+        now = context.tenure.open_writer().now()
         if clock.is_ahead(self._last_at, now):  # nobody knows when the last pass was
             return True
         # by the pace what was due when --once began: a pass may last longer than that, and another would follow it
@@ -124,12 +126,12 @@ class Reconcile:
         return now - since_once_s - self._last_at >= every
 
     def _wanted_at(self) -> float:
-        return 0.0 if self._once_at is None else self._copy.dynamodb.clock.now(self._once_at)
+        return 0.0 if self._once_at is None else self._context.table.dynamodb.clock.now(self._once_at)
 
     def _begin(self) -> bool:
-        copy = self._copy
-        identity.look(copy)
-        known = checkpoint.load(copy.writer, copy.table, PART)
+        context = self._context
+        identity.look(context.tenure.open_writer(), context.table)
+        known = checkpoint.load(context.tenure.open_writer(), context.name, PART)
         info = known.get(checkpoint.RECONCILE_BEGUN)
         self._seen, self._rows, self._suspected, self._settling = SeenRows(), None, info is not None, None
         self._is_decided = info is not None and info.done
@@ -137,8 +139,8 @@ class Reconcile:
         if info is not None and info.position:
             self._pass_at, self._gaps_up_to = float(info.position), int(info.info or 0)
             # when a pass of a wrong clock began is not known: it proves nothing of what was written since
-            self._read_from = 0.0 if clock.is_ahead(info.read_at, copy.dynamodb.clock.now()) else info.read_at
-            self._seen.load(copy.writer, copy.table, self._pass_at)
+            self._read_from = 0.0 if clock.is_ahead(info.read_at, context.table.dynamodb.clock.now()) else info.read_at
+            self._seen.load(context.tenure.open_writer(), context.name, self._pass_at)
             for segment in range(self._segments):
                 found = known.get(f"{PART}{segment}")
                 if found is not None and found.done:
@@ -146,44 +148,56 @@ class Reconcile:
                 elif found is not None and found.position:
                     positions[segment] = json.loads(found.position)
         else:
-            self._pass_at, self._gaps_up_to = copy.writer.now(), gap.newest(copy.writer, copy.table)
-            self._read_from = copy.dynamodb.clock.now()
+            self._pass_at, self._gaps_up_to = (
+                context.tenure.open_writer().now(),
+                gap.newest(context.tenure.open_writer(), context.name),
+            )
+            self._read_from = context.table.dynamodb.clock.now()
             began = Checkpoint(repr(self._pass_at), read_at=self._read_from, info=str(self._gaps_up_to))
-            with copy.writer.transaction() as tx:
-                lease.lock(tx, copy.lease, None)
-                checkpoint.save(tx, copy.table, {checkpoint.RECONCILE_BEGUN: began})
+            with context.tenure.transaction() as tx:
+                checkpoint.save(tx, context.name, {checkpoint.RECONCILE_BEGUN: began})
                 # a parked item has no row that a look could find different, or left over
-                recheck.add(tx, copy.table, dead_letter.keys(tx, copy.table), CAUSE)
+                recheck.add(tx, context.name, dead_letter.keys(tx, context.name), CAUSE)
         self._comparer = self._new_comparer()
+        table, session = context.table, context.tenure.open_writer()
         self._scan = ParallelScan(
-            copy.dynamodb, copy.table, self._segments, positions, copy.read_budget, copy.stop,
+            table.dynamodb, table.name, self._segments, positions, table.read_budget, table.stop,
             # A gap in a stream may have ended a moment ago, and the stream does not tell again what was in it.
-            consistent=copy.settings.traits.consistent_scan and bool(gap.open_gaps(copy.writer, copy.table)),
+            consistent=table.settings.traits.consistent_scan and bool(gap.open_gaps(session, table.name)),
         )  # fmt: skip
         return True
 
     def _new_comparer(self) -> Comparer:
-        copy = self._copy
-        return Comparer(copy.writer, copy.schema, copy.settings, dead_letter.parked(copy.writer, copy.table))
+        context = self._context
+        return Comparer(
+            context.tenure.open_writer(),
+            context.live.rest,
+            context.settings,
+            dead_letter.parked(context.tenure.open_writer(), context.name),
+        )
 
     def _current(self) -> Comparer:
         """The comparer of today's schema and session: an item's new columns are learned before it is compared."""
-        copy, known = self._copy, self._comparer
-        if known is None or known.schema is not copy.schema or known.connection is not copy.writer:
+        context, known = self._context, self._comparer
+        if (
+            known is None
+            or known.schema is not context.live.rest
+            or known.connection is not context.tenure.open_writer()
+        ):
             known = self._comparer = self._new_comparer()
         return known
 
     def _current_pages(self) -> PageComparer:
         comparer = self._current()
         if self._pages is None or self._pages.comparer is not comparer:
-            self._pages = PageComparer(self._copy.writer, comparer, self._copy.settings)
+            self._pages = PageComparer(self._context.tenure.open_writer(), comparer, self._context.settings)
         return self._pages
 
     def _page(self, page: ScannedPage) -> None:
-        copy = self._copy
+        context = self._context
         compared = self._current_pages().fitting_page(page, self._seen.add)
         if compared is None:  # it may have something to teach, which comes before it is compared
-            copy.learn(page.items)
+            context.live.learn(page.items)
             compared = self._current_pages().odd_page(page, self._seen.add)
         self._suspect(compared.found)
         self._positions[page.segment] = page
@@ -196,17 +210,17 @@ class Reconcile:
 
     def _suspect_keys(self, keys: list[tuple[bytes, Item]]) -> None:
         self._suspected |= bool(keys)
-        recheck.add(self._copy.writer, self._copy.table, keys, CAUSE)
+        recheck.add(self._context.tenure.open_writer(), self._context.name, keys, CAUSE)
 
     def _save(self) -> None:
         """Positions and met rows, durable together: an interrupted pass goes on from here."""
-        copy = self._copy
-        with copy.writer.transaction() as tx:
-            lease.lock(tx, copy.lease, None)  # a process that was paused has another pass in mind
-            self._seen.save(tx, copy.table, self._pass_at)
+        context = self._context
+        # a process that was paused has another pass in mind
+        with context.tenure.transaction() as tx:
+            self._seen.save(tx, context.name, self._pass_at)
             checkpoint.save(
                 tx,
-                copy.table,
+                context.name,
                 {
                     f"{PART}{segment}": Checkpoint(
                         json.dumps(page.next_key) if page.next_key is not None else None, page.next_key is None, page.at
@@ -230,41 +244,38 @@ class Reconcile:
 
     def _decided(self) -> None:
         """The rows may go, be it by their number or by the word of a person; an interrupted pass does not ask again."""
-        copy = self._copy
+        context = self._context
         began = Checkpoint(repr(self._pass_at), True, self._read_from, str(self._gaps_up_to))
-        with copy.writer.transaction() as tx:
-            lease.lock(tx, copy.lease, None)
-            checkpoint.save(tx, copy.table, {checkpoint.RECONCILE_BEGUN: began})
+        with context.tenure.transaction() as tx:
+            checkpoint.save(tx, context.name, {checkpoint.RECONCILE_BEGUN: began})
         fail_point("before-mass-delete")
 
     def _give_up(self) -> None:
         """The pass is not gone on with: what it has read may be of a wrong table. The next start begins another."""
-        copy = self._copy
-        with copy.writer.transaction() as tx:
-            lease.lock(tx, copy.lease, None)
-            forget_pass(tx, copy.table)
+        context = self._context
+        with context.tenure.transaction() as tx:
+            forget_pass(tx, context.name)
 
     def _end(self) -> None:
         """Every suspect found is in recheck; gaps found before the pass began are mended once those are worked off.
 
         What is entered later is not waited for: on a busy table there is always something.
         """
-        copy = self._copy
+        context = self._context
         if clock.monotonic() - self._asked_at < ASK_EVERY_S:
             return
         self._asked_at = clock.monotonic()
         if self._settling is None:
-            self._settling = Settling(lambda limit: recheck.waiting(copy.writer, copy.table, limit))
+            self._settling = Settling(lambda limit: recheck.waiting(context.tenure.open_writer(), context.name, limit))
         if not self._settling.through():
             return
-        if self._suspected and lease.row_count(copy.writer, copy.table) <= RECOUNT_ROWS_MAX:
-            lease.recount(copy.writer, copy.table, statements.count_rows(copy.schema))
+        if self._suspected and lease.row_count(context.tenure.open_writer(), context.name) <= RECOUNT_ROWS_MAX:
+            lease.recount(context.tenure.open_writer(), context.name, statements.count_rows(context.live.rest))
         fail_point("before-reconcile-done")
-        with copy.writer.transaction() as tx:
-            lease.lock(tx, copy.lease, None)
-            gap.close(tx, copy.table, self._gaps_up_to, tx.now())
-            forget_pass(tx, copy.table)
-            tables.update(tx, copy.table, reconciled_at=self._pass_at)
+        with context.tenure.transaction() as tx:
+            gap.close(tx, context.name, self._gaps_up_to, tx.now())
+            forget_pass(tx, context.name)
+            tables.update(tx, context.name, reconciled_at=self._pass_at)
         self.through_at, self._last_at, self._pass_at = self._read_from, self._pass_at, 0.0
         self.close()
 

@@ -16,9 +16,9 @@ from twinrow.capture.shard_log import GapFound, Record, ShardLog, ShardPosition
 from twinrow.capture.shard_tree import RECORD_TIME_GRAIN_S
 from twinrow.capture.stream import EMPTY_S, NEWER_S, StreamBatch, StreamReader
 from twinrow.errors import Transient
-from twinrow.state import checkpoint, gap, lease
+from twinrow.state import checkpoint, gap
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 
 SHARD = "shard:"
 STREAM = "stream"
@@ -63,25 +63,24 @@ def look_how_far(source: Follower, reader: StreamReader[Record], mark: float, no
             source.caught_up_at = moment
 
 
-def started_at(copy: Copy, known: Checkpoint) -> float:
+def started_at(context: TableContext, known: Checkpoint) -> float:
     """When the copy of this log began: records well before that are left out.
 
     A moment that lies ahead was set by a wrong clock. Nothing may be left out by it any more, and what was left out is
     found by a reconcile.
     """
-    now = copy.dynamodb.clock.now()
+    now = context.table.dynamodb.clock.now()
     if not clock.is_ahead(known.read_at, now):
         return known.read_at
-    with copy.writer.transaction() as tx:
-        lease.lock(tx, copy.lease, None)
-        gap.record(tx, copy.table, NOT_READ, at=tx.now(), to_at=now)
-        checkpoint.save(tx, copy.table, {STREAM: replace(known, read_at=0.0)})
+    with context.tenure.transaction() as tx:
+        gap.record(tx, context.name, NOT_READ, at=tx.now(), to_at=now)
+        checkpoint.save(tx, context.name, {STREAM: replace(known, read_at=0.0)})
     return 0.0
 
 
-def load(copy: Copy) -> dict[str, ShardPosition]:
+def load(context: TableContext) -> dict[str, ShardPosition]:
     """The durable positions."""
-    parts = checkpoint.load(copy.writer, copy.table, SHARD)
+    parts = checkpoint.load(context.tenure.open_writer(), context.name, SHARD)
     return {part.removeprefix(SHARD): _position(known) for part, known in parts.items()}
 
 
@@ -95,25 +94,24 @@ def gaps_of(gaps: Sequence[GapFound]) -> list[tuple[str, str, float | None, floa
     return [(found.cause, found.shard, found.from_at, found.to_at) for found in gaps]
 
 
-def forget(copy: Copy, shards: Collection[str]) -> None:
+def forget(context: TableContext, shards: Collection[str]) -> None:
     """Drop the positions of shards that nobody needs any more."""
     if not shards:
         return
-    with copy.writer.transaction() as tx:
-        lease.lock(tx, copy.lease, None)
+    with context.tenure.transaction() as tx:
         for shard in shards:
-            checkpoint.forget(tx, copy.table, SHARD + shard)
+            checkpoint.forget(tx, context.name, SHARD + shard)
 
 
 def enter(
-    copy: Copy, log: ShardLog[Record], name: str, *, cause: str = "", gap_from_at: float | None = None
+    context: TableContext, log: ShardLog[Record], name: str, *, cause: str = "", gap_from_at: float | None = None
 ) -> Checkpoint:
     """Make a log durable under a name, with every shard of its first complete listing; with a `cause` also a gap.
 
     What was known of another log before is forgotten. Raises Transient when the shards cannot be listed.
     """
-    entered = Checkpoint(name, read_at=copy.dynamodb.clock.now())
-    reader = StreamReader(log, {}, started_at=entered.read_at, now=copy.dynamodb.clock.now)
+    entered = Checkpoint(name, read_at=context.table.dynamodb.clock.now())
+    reader = StreamReader(log, {}, started_at=entered.read_at, now=context.table.dynamodb.clock.now)
     parts, gaps, listed, waits = {STREAM: entered}, list[GapFound](), False, ""
     for _ in range(LISTING_TRIES_MAX):
         with reader.lock:
@@ -124,20 +122,19 @@ def enter(
         parts |= parts_of(batch.positions)
         gaps += batch.gaps
         listed, waits = batch.listed, batch.waits
-        if listed or copy.stop.wait(LISTING_WAIT_S):
+        if listed or context.table.stop.wait(LISTING_WAIT_S):
             break
     if not listed:
-        raise Transient(waits or "the stream's shards cannot be listed", where=f"table {copy.table}")
-    with copy.writer.transaction() as tx:
-        lease.lock(tx, copy.lease, None)
+        raise Transient(waits or "the stream's shards cannot be listed", where=f"table {context.name}")
+    with context.tenure.transaction() as tx:
         if cause:
-            gap.record(tx, copy.table, cause, at=tx.now(), from_at=gap_from_at, to_at=entered.read_at)
+            gap.record(tx, context.name, cause, at=tx.now(), from_at=gap_from_at, to_at=entered.read_at)
         for found in gaps:
             gap.record(
-                tx, copy.table, found.cause, at=tx.now(), shard=found.shard, from_at=found.from_at, to_at=found.to_at
+                tx, context.name, found.cause, at=tx.now(), shard=found.shard, from_at=found.from_at, to_at=found.to_at
             )
-        checkpoint.forget(tx, copy.table, SHARD)
-        checkpoint.save(tx, copy.table, parts)
+        checkpoint.forget(tx, context.name, SHARD)
+        checkpoint.save(tx, context.name, parts)
     return entered
 
 

@@ -14,9 +14,10 @@ from twinrow.failpoint import fail_point
 from twinrow.schema.load_text import LoadText
 from twinrow.schema.row import key_of
 from twinrow.sink import row_keys
-from twinrow.state import checkpoint, lease, recheck, tables, tombstone
+from twinrow.state import checkpoint, recheck, tables, tombstone
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
+from twinrow.table.table import Table
 from twinrow.write.apply import Applied, Batch, apply
 from twinrow.write.load import Loader
 
@@ -34,15 +35,15 @@ PagesOf = Callable[[Loader, int, Mapping[int, Item | None]], PageSource]
 """Who reads: from loader, number of segments and the positions of those that are not through."""
 
 
-def read_here(copy: Copy, loader: Loader, segments: int, positions: Mapping[int, Item | None]) -> PageSource:
+def read_here(table: Table, loader: Loader, segments: int, positions: Mapping[int, Item | None]) -> PageSource:
     """Read by threads of this process.
 
     Beside a stream the read is consistent: records that are older than the scan are left out, so each of them must be
     in what the scan reads.
     """
     return ParallelScan(
-        copy.dynamodb, copy.table, segments, positions, copy.read_budget, copy.stop, loader.make,
-        consistent=copy.settings.traits.consistent_scan,
+        table.dynamodb, table.name, segments, positions, table.read_budget, table.stop, loader.make,
+        consistent=table.settings.traits.consistent_scan,
     )  # fmt: skip
 
 
@@ -50,15 +51,15 @@ class Snapshot:
     """A first copy under way, resumed at the positions that are durable; `step` applies a page, or loads some."""
 
     def __init__(
-        self, copy: Copy, segments: int, first: Sequence[ScannedPage] = (), pages_of: PagesOf | None = None
+        self, context: TableContext, segments: int, first: Sequence[ScannedPage] = (), pages_of: PagesOf | None = None
     ) -> None:
-        self._copy = copy
+        self._context = context
         self.segments = segments
-        self.started_at = min((page.at for page in first), default=copy.dynamodb.clock.now())
+        self.started_at = min((page.at for page in first), default=context.table.dynamodb.clock.now())
         self._held = deque(first)
         self._singly = 0
-        self._loader = Loader(copy)
-        known = checkpoint.load(copy.writer, copy.table, PART)
+        self._loader = Loader(context)
+        known = checkpoint.load(context.tenure.open_writer(), context.name, PART)
         self.fresh = not known
         read_ahead = {page.segment: page for page in first}
         positions: dict[int, Item | None] = {}
@@ -71,7 +72,7 @@ class Snapshot:
                     positions[segment] = read_ahead[segment].next_key
                 continue
             positions[segment] = json.loads(found.position) if found is not None and found.position else None
-        self._scan = (pages_of or partial(read_here, copy))(self._loader, segments, positions)
+        self._scan = (pages_of or partial(read_here, context.table))(self._loader, segments, positions)
 
     @property
     def done(self) -> bool:
@@ -124,9 +125,9 @@ class Snapshot:
         return pages, texts
 
     def _apply(self, page: ScannedPage) -> Applied:
-        keys, items = self._copy.schema.keys, page.items
+        keys, items = self._context.live.keys, page.items
         changes = [Change("PUT", "SCAN", key_of(keys, item), item, at=page.at) for item in items]
-        applied = apply(self._copy, Batch(changes, self._parts([page]), if_absent=True))
+        applied = apply(self._context, Batch(changes, self._parts([page]), if_absent=True))
         self._loader.taught(items)
         return applied
 
@@ -144,16 +145,15 @@ class Snapshot:
         self._scan.close()
 
 
-def finish(copy: Copy) -> None:
+def finish(context: TableContext) -> None:
     """The first copy is through: the analysts' index is owed, tombstones go, the phase moves on."""
     # loads prove by this index alone that their rows were absent: if it stands now, there are no two rows of an item
-    row_keys.stop_unproved(copy.writer, copy.settings.into, copy.table)
-    copy.owes_key_index = True
-    copy.build_key_index()
+    row_keys.stop_unproved(context.tenure.open_writer(), context.settings.into, context.name)
+    context.live.owe_key_index()
+    context.live.build_key_index()
     fail_point("before-snapshot-done")
-    with copy.writer.transaction() as tx:
-        lease.lock(tx, copy.lease, None)
-        tombstone.clear(tx, copy.table)
-        recheck.make_due(tx, copy.table, recheck.NO_ID_YET)
-        tables.update(tx, copy.table, snapshot_done_at=tx.now(), phase="LIVE", **tables.because(Reason()))
-    copy.snapshotting = copy.first_copy = False
+    with context.tenure.transaction() as tx:
+        tombstone.clear(tx, context.name)
+        recheck.make_due(tx, context.name, recheck.NO_ID_YET)
+        tables.update(tx, context.name, snapshot_done_at=tx.now(), phase="LIVE", **tables.because(Reason()))
+    context.state.first_copy_is_through()

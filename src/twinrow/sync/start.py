@@ -17,7 +17,7 @@ from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync import changed_settings
 from twinrow.sync.kind import kind_of
 from twinrow.table import identity
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.table.settings import Settings
 from twinrow.table_description import TableDescription
 from twinrow.write import cells
@@ -25,15 +25,15 @@ from twinrow.write import cells
 TABLE_EXISTS = 1050
 
 
-def check_source(copy: Copy, description: TableDescription) -> None:
+def check_source(context: TableContext, description: TableDescription) -> None:
     """Raise StartRefused for what must be mended in DynamoDB first: no index, wrong mark type, replicas, stream off."""
-    settings = copy.settings
-    if settings.linked and not copy.allow_global:
-        _refuse_replicas(copy, description)
+    settings = context.settings
+    if settings.linked and not context.settings.allow_global:
+        _refuse_replicas(context, description)
     kind_of(settings).refuse(settings, description)
 
 
-def _refuse_replicas(copy: Copy, description: TableDescription) -> None:
+def _refuse_replicas(context: TableContext, description: TableDescription) -> None:
     """Raise StartRefused for a global table of either kind.
 
     Where nobody may ask for the old kind (2017.11.29), nothing is refused, and `check` warns.
@@ -41,14 +41,14 @@ def _refuse_replicas(copy: Copy, description: TableDescription) -> None:
     told = "has replicas in other Regions"
     if not description.replicas:
         try:
-            regions = copy.dynamodb.global_table_regions(copy.table)
+            regions = context.table.dynamodb.global_table_regions(context.name)
         except DynamoDBError:
             return
-        if copy.dynamodb.region not in regions:  # a table of that name in other Regions is another one
+        if context.table.dynamodb.region not in regions:  # a table of that name in other Regions is another one
             return
         told = f"is a global table of the old kind (2017.11.29, in {', '.join(sorted(regions))})"
     raise StartRefused(
-        f"{told}, where last-writer-wins takes whole items", where=f"table {copy.table}",
+        f"{told}, where last-writer-wins takes whole items", where=f"table {context.name}",
         remedy="set link = false, or allow_global_table_writes = true if one Region writes each item",
     )  # fmt: skip
 
@@ -66,7 +66,9 @@ def check_settings(settings: Settings, description: TableDescription) -> None:
         raise StartRefused(str(error), where=where, remedy="mend the configuration") from error
 
 
-def start(copy: Copy, description: TableDescription, *, mending: bool = False) -> tuple[int, list[ScannedPage]]:
+def start(
+    context: TableContext, description: TableDescription, *, mending: bool = False
+) -> tuple[int, list[ScannedPage]]:
     """Make the table ready to be copied into; the number of segments and pages read already (a new table only).
 
     `mending`: only rechecks are worked off. They need no index to find a row by (see `duplicates`), so a copy whose
@@ -74,38 +76,38 @@ def start(copy: Copy, description: TableDescription, *, mending: bool = False) -
 
     Raises StartRefused when somebody else's table is in the way, or a changed setting wants a command first.
     """
-    check_settings(copy.settings, description)
-    registered = tables.load(copy.writer, copy.table)
+    check_settings(context.settings, description)
+    registered = tables.load(context.tenure.open_writer(), context.name)
     if registered is None:
-        return _begin(copy, description)
+        return _begin(context, description)
     if registered.phase == "NEW":
-        if not inspect.columns(copy.writer, copy.settings.into):
-            return _begin(copy, description)
+        if not inspect.columns(context.tenure.open_writer(), context.settings.into):
+            return _begin(context, description)
         # killed between CREATE TABLE and the transaction that says so
-        _enter_first(copy, from_json(registered.table_schema), _segments(copy, description))
-    resume_ddl(copy)
-    cells.note_rows_of_before(copy)
-    changed_settings.refuse(copy, description, registered)
-    changed_settings.adapt(copy, description, registered)
-    by_hand.stop_changed(copy.writer, copy.schema)
-    copy.rows_unproved = mending and row_keys.unproved(copy.writer, copy.settings.into) is not None
-    if not copy.rows_unproved:
-        row_keys.refuse_unproved(copy.writer, copy.settings.into, copy.table)
-        row_keys.refuse_others_unique(copy.writer, copy.settings.into)
-    copy.snapshotting = registered.snapshot_done_at is None
-    copy.first_copy = copy.snapshotting
-    copy.owes_key_index = not copy.snapshotting and not inspect.has_index(
-        copy.writer, copy.settings.into, statements.KEY_INDEX
+        _enter_first(context, from_json(registered.table_schema), _segments(context, description))
+    resume_ddl(context)
+    cells.note_rows_of_before(context)
+    changed_settings.refuse(context, description, registered)
+    changed_settings.adapt(context, description, registered)
+    by_hand.stop_changed(context.tenure.open_writer(), context.live.rest)
+    unproved = mending and row_keys.unproved(context.tenure.open_writer(), context.settings.into) is not None
+    if not unproved:
+        row_keys.refuse_unproved(context.tenure.open_writer(), context.settings.into, context.name)
+        row_keys.refuse_others_unique(context.tenure.open_writer(), context.settings.into)
+    context.state.begin(first_copy=registered.snapshot_done_at is None, rows_unproved=unproved)
+    has_index = context.state.first_copy or inspect.has_index(
+        context.tenure.open_writer(), context.settings.into, statements.KEY_INDEX
     )
-    return _segments(copy, description), []
+    context.live.owe_key_index(owed=not has_index)
+    return _segments(context, description), []
 
 
-def _segments(copy: Copy, description: TableDescription) -> int:
-    known = checkpoint.load(copy.writer, copy.table, "segments")
+def _segments(context: TableContext, description: TableDescription) -> int:
+    known = checkpoint.load(context.tenure.open_writer(), context.name, "segments")
     if known:
         return int(known["segments"].position or 1)
-    count = segments_for(description.bytes, copy.settings.segments)
-    checkpoint.save(copy.writer, copy.table, {"segments": Checkpoint(str(count))})
+    count = segments_for(description.bytes, context.settings.segments)
+    checkpoint.save(context.tenure.open_writer(), context.name, {"segments": Checkpoint(str(count))})
     return count
 
 
@@ -120,10 +122,12 @@ def _keys(description: TableDescription) -> tuple[KeyAttribute, ...]:
     return tuple(KeyAttribute(name, kind) for name, kind in description.keys)  # type: ignore[arg-type]
 
 
-def _begin(copy: Copy, description: TableDescription) -> tuple[int, list[ScannedPage]]:
-    settings = copy.settings
-    if inspect.columns(copy.writer, settings.into):
-        registered = next((one for one in tables.load_all(copy.writer) if one.into_table == settings.into), None)
+def _begin(context: TableContext, description: TableDescription) -> tuple[int, list[ScannedPage]]:
+    settings = context.settings
+    if inspect.columns(context.tenure.open_writer(), settings.into):
+        registered = next(
+            (one for one in tables.load_all(context.tenure.open_writer()) if one.into_table == settings.into), None
+        )
         owner = f"is the copy of {registered.table_name}" if registered else "was not made by Twinrow"
         raise StartRefused(
             f"a table of that name {owner}",
@@ -131,82 +135,89 @@ def _begin(copy: Copy, description: TableDescription) -> tuple[int, list[Scanned
             remedy="set another `into`, or rename it",
         )
     count = segments_for(description.bytes, settings.segments)
-    kind_of(settings).begin(copy, description)
+    kind_of(settings).begin(context, description)
     pages = first_pages(
-        copy.dynamodb, copy.table, count, copy.read_budget, copy.stop, consistent=settings.traits.consistent_scan
+        context.table.dynamodb,
+        context.name,
+        count,
+        context.table.read_budget,
+        context.table.stop,
+        consistent=settings.traits.consistent_scan,
     )
-    _refuse_linked_items(copy, pages)
-    bare = replace(new_schema(settings, description), page_bytes=copy.writer.page_bytes)
+    _refuse_linked_items(context, pages)
+    bare = replace(new_schema(settings, description), page_bytes=context.tenure.open_writer().page_bytes)
     schema = evolve(bare, (item for page in pages for item in page.items)).schema
-    _register(copy, description, schema)
-    with copy.ddl_session() as session:
+    _register(context, description, schema)
+    with context.live.ddl_session() as session:
         try:
             ddl.create(session, schema)
         except MySQLError as error:
             if error.code != TABLE_EXISTS:
                 raise
-    _enter_first(copy, schema, count)
-    copy.snapshotting = copy.first_copy = True
+    _enter_first(context, schema, count)
+    context.state.begin(first_copy=True)
     return count, pages
 
 
-def _enter_first(copy: Copy, schema: TableSchema, segments: int) -> None:
+def _enter_first(context: TableContext, schema: TableSchema, segments: int) -> None:
     """The empty table stands: from now on its rows are written under this schema."""
-    with copy.writer.transaction() as tx:
-        lease.lock(tx, copy.lease, None)
-        tables.update(tx, copy.table, phase="SNAPSHOT", table_schema=to_json(schema))
-        checkpoint.save(tx, copy.table, {"segments": Checkpoint(str(segments))})
-        cells.note_rules(tx, copy)
-        lease.raise_schema_version(tx, copy.lease, schema.version)
-    copy.schema = schema
+    with context.tenure.transaction() as tx:
+        tables.update(tx, context.name, phase="SNAPSHOT", table_schema=to_json(schema))
+        checkpoint.save(tx, context.name, {"segments": Checkpoint(str(segments))})
+        cells.note_rules(tx, context)
+        lease.raise_schema_version(tx, context.tenure.lease, schema.version)
+    context.live.take(schema)
 
 
-def _refuse_linked_items(copy: Copy, pages: list[ScannedPage]) -> None:
-    settings = copy.settings
+def _refuse_linked_items(context: TableContext, pages: list[ScannedPage]) -> None:
+    settings = context.settings
     if not settings.linked or settings.adopt_links:
         return
     for page in pages:
         for item in page.items:
             if settings.link_of(item) is not None:
                 raise StartRefused(
-                    f"items already carry `{settings.link_attribute}`", where=f"table {copy.table}",
+                    f"items already carry `{settings.link_attribute}`", where=f"table {context.name}",
                     remedy="start with --adopt-links to keep these ids, or set another `link_attribute`",
                 )  # fmt: skip
 
 
-def _register(copy: Copy, description: TableDescription, schema: TableSchema) -> None:
+def _register(context: TableContext, description: TableDescription, schema: TableSchema) -> None:
     tables.register(
-        copy.writer, copy.table, copy.settings.into, description.table_id or description.arn,
-        json.dumps(changed_settings.summary(copy.settings)), to_json(schema), copy.writer.now(),
+        context.tenure.open_writer(), context.name, context.settings.into, description.table_id or description.arn,
+        json.dumps(changed_settings.summary(context.settings)), to_json(schema), context.tenure.open_writer().now(),
     )  # fmt: skip
-    identity.note(copy.writer, copy.table, description)
-    tables.update(  # one that was begun and not made may have had other settings
-        copy.writer, copy.table, into_table=copy.settings.into, source_id=description.table_id or description.arn,
-        table_schema=to_json(schema), config=json.dumps(changed_settings.summary(copy.settings)),
+    identity.note(context.tenure.open_writer(), context.name, description)
+    source_id = description.table_id or description.arn
+    tables.update(  # a table that was begun and not made may have had other settings
+        context.tenure.open_writer(), context.name, into_table=context.settings.into, source_id=source_id,
+        table_schema=to_json(schema), config=json.dumps(changed_settings.summary(context.settings)),
     )  # fmt: skip
 
 
-def resume_ddl(copy: Copy) -> None:
+def resume_ddl(context: TableContext) -> None:
     """Take the table's schema as it is now.
 
     A killed run may have left an intent: what of it the server has done is ours from now on, and no more is done.
 
     The values ask for the rest again, under the rules of a live table: an old intent is no reason for a rebuild.
     """
-    copy.load_schema()
-    schema = copy.schema
-    intent = checkpoint.load(copy.writer, copy.table, "ddl").get("ddl")
+    context.live.load()
+    schema = context.live.rest
+    intent = checkpoint.load(context.tenure.open_writer(), context.name, "ddl").get("ddl")
     if intent is None or not intent.position:
         return
     wanted = from_json(intent.position)
-    with copy.ddl_session() as session:  # an ALTER of the former process may still be running: this waits for it
+    with (
+        context.live.ddl_session() as session
+    ):  # an ALTER of the former process may still be running: this waits for it
         found = inspect.columns(session, schema.into)
         steps = steps_between(schema, wanted, "finished after an interruption")
-        done = tuple(step for step in steps if ddl.is_done(step, found, copy.flavour))
+        done = tuple(step for step in steps if ddl.is_done(step, found, context.tenure.flavour()))
         if wanted.version > schema.version and done:
-            copy.enter_schema(part_of(schema, Evolution(wanted, steps), done))
+            context.live.enter(part_of(schema, Evolution(wanted, steps), done))
         else:
-            checkpoint.forget(copy.writer, copy.table, "ddl")
+            checkpoint.forget(context.tenure.open_writer(), context.name, "ddl")
 
 
 def steps_between(before: TableSchema, after: TableSchema, why: str) -> tuple[AddColumn | WidenColumn, ...]:

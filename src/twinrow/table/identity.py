@@ -11,7 +11,7 @@ from twinrow.mysql import Connection
 from twinrow.state import checkpoint, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.tables import Registered
-from twinrow.table.copy import Copy
+from twinrow.table.table import Table
 from twinrow.table_description import TableDescription
 
 PART = "source"
@@ -38,27 +38,32 @@ def note(tx: Connection, table: str, description: TableDescription) -> None:
     checkpoint.save(tx, table, {PART: Checkpoint(description.arn)})
 
 
-def refuse(copy: Copy, description: TableDescription, registered: Registered, accepted: frozenset[str]) -> None:
+def refuse(
+    session: Connection, description: TableDescription, registered: Registered, accepted: frozenset[str]
+) -> None:
     """Raise Broken for another table than the one that was copied, unless its ARN or id is `accepted`."""
-    if not is_another(copy.writer, description, registered) or accepted & {description.arn, description.table_id}:
+    if not is_another(session, description, registered) or accepted & {
+        description.arn,
+        description.table_id,
+    }:
         return
     wrong = f" (--accept-table-id names {', '.join(sorted(accepted))})" if accepted else ""
-    accept = f"twinrow sync {copy.table} --accept-table-id {description.arn or description.table_id}"
+    accept = f"twinrow sync {registered.table_name} --accept-table-id {description.arn or description.table_id}"
     raise Broken(
         f"DynamoDB has another table of this name than the one that was copied: {_told(description)} now, "
-        f"{arn_of(copy.writer, registered) or 'unknown ARN'} (id {registered.source_id}) before{wrong}",
-        where=f"table {copy.table}",
+        f"{arn_of(session, registered) or 'unknown ARN'} (id {registered.source_id}) before{wrong}",
+        where=f"table {registered.table_name}",
         remedy=f"set region, endpoint_url and credentials right; or, to make MySQL equal to this table, {accept}",
         commands=(accept,),
     )
 
 
-def look(copy: Copy, description: TableDescription | None = None) -> None:
+def look(session: Connection, table: Table, description: TableDescription | None = None) -> None:
     """Look again, where a table may have been exchanged below a sync that runs. Raises Broken; as `describe` does."""
-    found = description or copy.dynamodb.describe(copy.table)
-    registered = tables.load(copy.writer, copy.table)
+    found = description or table.dynamodb.describe(table.name)
+    registered = tables.load(session, table.name)
     if registered is not None:
-        refuse(copy, found, registered, frozenset())
+        refuse(session, found, registered, frozenset())
 
 
 def _told(description: TableDescription) -> str:

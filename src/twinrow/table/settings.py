@@ -41,6 +41,8 @@ class Settings:
     pending: PendingIndex | None
     own: frozenset[str]
     adopt_links: bool = False
+    allow_global: bool = False
+    workers: int | None = None
     capacity: Capacity = field(default_factory=Capacity)
     overrides: tuple[Any, ...] = ()
     traits: Traits = field(init=False, compare=False, repr=False)

@@ -15,7 +15,7 @@ from twinrow.mysql import MySQL
 from twinrow.state import lease, meta, recheck
 from twinrow.sync import start
 from twinrow.sync.recheck import recheck_some
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.workers.local import heartbeat, holder_name
 from twinrow.workers.run import DUE_LINKS_MAX, IDLE_S, Shared
 
@@ -23,58 +23,60 @@ DRAIN_S_MAX = 60.0
 
 
 @contextmanager
-def held(copy: Copy, mysql: MySQL) -> Iterator[Copy]:
+def held(context: TableContext, mysql: MySQL) -> Iterator[TableContext]:
     """Hold the table's lease, kept alive meanwhile. Raises StartRefused when a process that lives holds it."""
     session = mysql.connect()
     meta.install(session)
-    lease.enter(session, copy.table)
+    lease.enter(session, context.name)
     at = clock.boot_time()
-    won = lease.acquire(session, copy.table, holder_name(), mysql.lease_s)
+    won = lease.acquire(session, context.name, holder_name(), mysql.lease_s)
     if won is None:
-        holder = lease.holder_of(session, copy.table) or "another process"
+        holder = lease.holder_of(session, context.name) or "another process"
         session.close()
         raise StartRefused(
-            f"is being copied by {holder}", where=f"table {copy.table}",
+            f"is being copied by {holder}", where=f"table {context.name}",
             remedy=f"stop that `twinrow sync` first; one that was killed lets go after {mysql.lease_s:g} s",
         )  # fmt: skip
-    copy.hold(won, at)
+    context.tenure.hold(won, at)
     over = Stop()
-    shared = Shared(won.holder, True, clock.boot_time(), leases={copy.table: copy})
+    shared = Shared(won.holder, True, clock.boot_time(), leases={context.name: context})
     beat = threading.Thread(target=heartbeat, args=(shared, mysql, over), name="heartbeat", daemon=True)
     beat.start()
     settled = False
     try:
         if won.taken_over:
-            due.recheck_unfinished_late(copy)
-        yield copy
+            due.recheck_unfinished_late(context.tenure.open_writer(), context.name)
+        yield context
         settled = True
     finally:
         over.set()
         beat.join()
-        copy.let_go()
+        context.tenure.let_go()
         if session.open:
             lease.release(session, won, settled=settled)
             session.close()
 
 
-def work_off_rechecks(copy: Copy, mysql: MySQL, stop: Stop) -> None:
+def work_off_rechecks(context: TableContext, mysql: MySQL, stop: Stop) -> None:
     """Bring waiting rechecks of a copied table to their end, links included. Raises StartRefused, Transient, Broken."""
-    with held(copy, mysql):
-        description = copy.describe()
-        start.check_source(copy, description)
-        start.start(copy, description, mending=True)
-        due.recheck_unfinished(copy)
-        linker = Linker(copy)
+    with held(context, mysql):
+        description = context.table.describe()
+        start.check_source(context, description)
+        start.start(context, description, mending=True)
+        due.recheck_unfinished(context.tenure.open_writer(), context.name)
+        linker = Linker(context.table, context.tenure, context.counters, context.ids.foreign)
         try:
-            while not stop and recheck.count(copy.writer, copy.table):
-                worked, applied = recheck_some(copy, linker.in_flight())
+            while not stop and recheck.count(context.tenure.open_writer(), context.name):
+                worked, applied = recheck_some(context, linker.in_flight())
                 if applied is not None:
                     linker.submit(applied.debts)
                 if not worked:
                     stop.wait(IDLE_S)
-                if not recheck.count(copy.writer, copy.table) and not linker.drain(DRAIN_S_MAX):
-                    raise Transient("DynamoDB does not answer link writes", where=f"table {copy.table}")
-            while not stop and due.send_due(copy, linker, DUE_LINKS_MAX):  # more than are held in memory
+                if not recheck.count(context.tenure.open_writer(), context.name) and not linker.drain(DRAIN_S_MAX):
+                    raise Transient("DynamoDB does not answer link writes", where=f"table {context.name}")
+            while not stop and due.send_due(
+                context.tenure.open_writer(), context.name, linker, DUE_LINKS_MAX
+            ):  # more than are held in memory
                 linker.drain(DRAIN_S_MAX)
         finally:
             linker.close()

@@ -13,7 +13,7 @@ from twinrow.clock import Stop
 from twinrow.errors import TwinrowError, fault_of
 from twinrow.mysql import Connection, MySQL
 from twinrow.state import lease
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.table_description import TableDescription
 from twinrow.workers.run import Outcome, Shared, TableRun
 
@@ -26,7 +26,7 @@ def holder_name() -> str:
 
 
 def run_tables(
-    copies: Sequence[Copy],
+    contexts: Sequence[TableContext],
     mysql: MySQL,
     *,
     once: bool,
@@ -41,15 +41,15 @@ def run_tables(
     """
     shared = Shared(holder_name(), once, clock.boot_time(), on_waiting=on_waiting, on_described=on_described)
     outcomes: dict[str, Outcome] = {}
-    runs = {copy.table: TableRun(copy, shared) for copy in copies}
+    runs = {context.name: TableRun(context, shared) for context in contexts}
     on_start(runs)
 
     def work(run: TableRun) -> None:
         try:
-            outcomes[run.copy.table] = run.run()
+            outcomes[run.context.name] = run.run()
         except Exception as error:  # noqa: BLE001 - one table's fault must not stop the others; it is reported as its end
-            outcomes[run.copy.table] = Outcome(error=fault_of(error, run.copy.table))
-        on_end(run.copy.table, outcomes[run.copy.table])
+            outcomes[run.context.name] = Outcome(error=fault_of(error, run.context.name))
+        on_end(run.context.name, outcomes[run.context.name])
 
     threads = [
         threading.Thread(target=work, args=(run,), name=f"table-{name}", daemon=True) for name, run in runs.items()
@@ -70,7 +70,7 @@ def heartbeat(shared: Shared, mysql: MySQL, over: Stop) -> None:
     """Prolong all leases of this process; a lost one is taken from its table, which then stands by."""
     session: Connection | None = None
     while not over.wait(mysql.lease_s / HEARTBEATS_A_LEASE):
-        held = [(copy, won) for copy in list(shared.leases.values()) if (won := copy.held) is not None]
+        held = [(context, won) for context in list(shared.leases.values()) if (won := context.tenure.held) is not None]
         if not held:
             continue
         at = clock.boot_time()
@@ -83,12 +83,12 @@ def heartbeat(shared: Shared, mysql: MySQL, over: Stop) -> None:
             shared.on_waiting("", str(error))
             session = None
             continue
-        for copy, won in held:
-            if copy.held is not won:
+        for context, won in held:
+            if context.tenure.held is not won:
                 continue  # let go or won anew meanwhile
-            if copy.table in lost:
-                shared.leases.pop(copy.table, None)
+            if context.name in lost:
+                shared.leases.pop(context.name, None)
             else:
-                copy.beaten(at)
+                context.tenure.beaten(at)
     if session is not None:
         session.close()

@@ -21,7 +21,7 @@ from twinrow.dynamodb_error import DynamoDBError
 from twinrow.dynamodb_wire import Page
 from twinrow.errors import Broken, Transient, TwinrowError, fault_of
 from twinrow.sync.snapshot import read_here
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.table_description import TableDescription
 from twinrow.workers import messages
 from twinrow.workers.messages import Ask, Failed, FromReader, Go, Job, PageRead, Paid, ToReader, Waits, WasThrottled
@@ -47,13 +47,17 @@ def readers_for(asked: int | None, table_bytes: int, segments: int) -> int:
 
 
 def pages_of(
-    copy: Copy, description: TableDescription, loader: Loader, segments: int, positions: Mapping[int, Item | None]
+    context: TableContext,
+    description: TableDescription,
+    loader: Loader,
+    segments: int,
+    positions: Mapping[int, Item | None],
 ) -> PageSource:
     """Who reads a first copy: processes where that helps, else threads of this one."""
-    count = readers_for(copy.workers, description.bytes, len(positions))
+    count = readers_for(context.settings.workers, description.bytes, len(positions))
     if count == 1 or not loader.wanted or not sys.executable:
-        return read_here(copy, loader, segments, positions)
-    return Readers(copy, loader, segments, positions, count)
+        return read_here(context.table, loader, segments, positions)
+    return Readers(context, loader, segments, positions, count)
 
 
 class _Reader:
@@ -118,23 +122,23 @@ class Readers:
     """Takes pages from reading processes, as `ParallelScan` does from threads."""
 
     def __init__(
-        self, copy: Copy, loader: Loader, segments: int, positions: Mapping[int, Item | None], count: int
+        self, context: TableContext, loader: Loader, segments: int, positions: Mapping[int, Item | None], count: int
     ) -> None:
-        self._copy = copy
+        self._context = context
         self._loader = loader
         self._over = Stop()
         self._pages: queue.Queue[ScannedPage | TwinrowError] = queue.Queue(PAGES_QUEUED_MAX)
         self._left = len(positions)
         self._recipe = loader.recipe
-        self._readers = [_Reader(copy.table, number) for number in range(count)]
-        dynamodb, parts = copy.dynamodb, list(positions.items())
+        self._readers = [_Reader(context.name, number) for number in range(count)]
+        dynamodb, parts = context.table.dynamodb, list(positions.items())
         for number, reader in enumerate(self._readers):
             mine = {segment: messages.told_position(key) for segment, key in parts[number::count]}
             reader.left = set(mine)
             recipe = messages.told(self._recipe)
-            consistent = copy.settings.traits.consistent_scan  # as `snapshot.read_here` says
+            consistent = context.settings.traits.consistent_scan  # as `snapshot.read_here` says
             where = dynamodb.region, dynamodb.endpoint_url
-            reader.say(Job(*where, copy.table, segments, mine, recipe, consistent, dynamodb.access))
+            reader.say(Job(*where, context.name, segments, mine, recipe, consistent, dynamodb.access))
         self._threads = [
             threading.Thread(target=self._listen, args=(reader,), name=f"hear-{reader.name}", daemon=True)
             for reader in self._readers
@@ -192,20 +196,20 @@ class Readers:
             if reader.left:
                 self._put(reader.ended())
         except Exception as error:  # noqa: BLE001 - handed to the thread that takes pages, which raises it
-            self._put(fault_of(error, self._copy.table))
+            self._put(fault_of(error, self._context.name))
 
     def _heed(self, reader: _Reader, message: FromReader) -> None:
-        copy = self._copy
+        context = self._context
         match message:
             case Ask():
-                copy.read_budget.wait(self._over)
+                context.table.read_budget.wait(self._over)
                 reader.say(Go())
             case Paid(units):
-                copy.dynamodb.count("scan")
-                copy.read_budget.pay(units)
+                context.table.dynamodb.count("scan")
+                context.table.read_budget.pay(units)
             case WasThrottled():
-                copy.dynamodb.count("scan")
-                copy.read_budget.throttled()
+                context.table.dynamodb.count("scan")
+                context.table.read_budget.throttled()
             case Waits(trouble):
                 reader.trouble = trouble
             case Failed(what, where, remedy, code, commands):

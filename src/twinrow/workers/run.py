@@ -43,7 +43,7 @@ from twinrow.sync.recheck import recheck_some
 from twinrow.sync.reconcile import Reconcile
 from twinrow.sync.snapshot import Snapshot, finish
 from twinrow.table import identity
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.table_description import TableDescription
 from twinrow.workers import readers
 from twinrow.write import owed
@@ -88,7 +88,7 @@ class Shared:
     holder: str
     once: bool
     began: float
-    leases: dict[str, Copy] = field(default_factory=dict)
+    leases: dict[str, TableContext] = field(default_factory=dict)
     on_waiting: Callable[[str, str], None] = lambda table, reason: None
     on_described: Callable[[TableDescription], None] = lambda description: None
 
@@ -96,14 +96,14 @@ class Shared:
 class TableRun:
     """The life of one table in this process; `waits` is why it waits at this moment, empty while it goes on."""
 
-    def __init__(self, copy: Copy, shared: Shared) -> None:
-        self.copy = copy
+    def __init__(self, context: TableContext, shared: Shared) -> None:
+        self.context = context
         self.shared = shared
         self.phase = ""
         self.waits = ""
         self._teller: Teller | None = None
-        self._cells = PutOff(copy)
-        self._mixed = MixedTypes(copy)
+        self._cells = PutOff(context)
+        self._mixed = MixedTypes(context)
         self._source: Source | None = None
         self._snapshot: Snapshot | None = None
         self._reconcile: Reconcile | None = None
@@ -130,32 +130,32 @@ class TableRun:
     def run(self) -> Outcome:
         """Until stopped (or once); troubles that pass are waited out, a lost lease is waited for again."""
         attempt = 0
-        while not self.copy.stop:
-            began, known = clock.monotonic(), self.copy.generation
+        while not self.context.table.stop:
+            began, known = clock.monotonic(), self.context.tenure.generation
             try:
                 if self._stand_by():
                     return Outcome(left_to_holder=True)
-                if self.copy.stop:
+                if self.context.table.stop:
                     break
                 self._begin()
                 self._loop()
                 return self._finish()
             except LeaseLost as lost:
                 self._end_parts()
-                self.shared.leases.pop(self.copy.table, None)
-                self.copy.let_go()
+                self.shared.leases.pop(self.context.name, None)
+                self.context.tenure.let_go()
                 self._begun_at = 0.0
-                self.shared.on_waiting(self.copy.table, str(lost))
+                self.shared.on_waiting(self.context.name, str(lost))
             except TwinrowError as error:
-                if self.copy.stop and isinstance(error, Transient):
+                if self.context.table.stop and isinstance(error, Transient):
                     break
                 error = self._by_hand(error)
                 if not self._passes(error):
                     self._broken(error)
                     return Outcome(error=error)
-                moved = self.copy.generation > known or clock.monotonic() - began > STEADY_S
+                moved = self.context.tenure.generation > known or clock.monotonic() - began > STEADY_S
                 attempt = 1 if moved else attempt + 1
-                if not self._trouble_at or self.copy.generation > known:
+                if not self._trouble_at or self.context.tenure.generation > known:
                     self._trouble_at = clock.monotonic()
                 if self._gives_up(error, attempt):
                     self._end_parts()
@@ -163,7 +163,7 @@ class TableRun:
                     return Outcome(error=error)
                 self._wait_for(error, attempt)
             except Exception as fault:  # noqa: BLE001 - told as this table's end; nobody would go on with its lease
-                broken = fault_of(fault, self.copy.table)
+                broken = fault_of(fault, self.context.name)
                 self._broken(broken)
                 return Outcome(error=broken)
         self._end_parts()
@@ -200,27 +200,29 @@ class TableRun:
 
     def _stand_by(self) -> bool:
         """Win the lease; True when another process holds it and has done (for `--once`) what was asked for."""
-        copy = self.copy
-        session = copy.mysql.connect(idle_s=60)
+        context = self.context
+        session = context.table.mysql.connect(idle_s=60)
         try:
             meta.install(session)
-            lease.enter(session, copy.table)
-            while not copy.stop:
+            lease.enter(session, context.name)
+            while not context.table.stop:
                 at = clock.boot_time()
-                held = lease.acquire(session, copy.table, self.shared.holder, copy.mysql.lease_s, for_run=True)
+                held = lease.acquire(
+                    session, context.name, self.shared.holder, context.table.mysql.lease_s, for_run=True
+                )
                 if held is not None:
                     fail_point("after-lease")
-                    copy.hold(held, at)
-                    self.shared.leases[copy.table] = copy
+                    context.tenure.hold(held, at)
+                    self.shared.leases[context.name] = context
                     return False
                 # what a holder has committed, a successor must find
-                copy.generation = max(copy.generation, lease.generation(session, copy.table))
-                registered = tables.load(session, copy.table)
+                context.tenure.committed(lease.generation(session, context.name))
+                registered = tables.load(session, context.name)
                 if self.shared.once and self._holder_has_caught_up(registered) and self._holder_is_through(session):
                     return True
                 reason = f" ({registered.reason})" if registered is not None and registered.reason else ""
-                self.shared.on_waiting(copy.table, f"stands by: another process copies this table{reason}")
-                copy.stop.wait(STAND_BY_S)
+                self.shared.on_waiting(context.name, f"stands by: another process copies this table{reason}")
+                context.table.stop.wait(STAND_BY_S)
             return False
         finally:
             session.close()
@@ -230,16 +232,16 @@ class TableRun:
 
         It is read by two processes with a grain of a second each.
         """
-        told = self.copy.dynamodb.clock
+        told = self.context.table.dynamodb.clock
         if not told.is_known:
-            self.copy.dynamodb.describe(self.copy.table)
+            self.context.table.dynamodb.describe(self.context.name)
         if registered is None or not registered.snapshot_done_at or clock.is_ahead(registered.caught_up_at, told.now()):
             return False
         return registered.caught_up_at > told.latest(self.shared.began) + clock.DATE_GRAIN_S
 
     def _holder_is_through(self, session: Connection) -> bool:
         """Whether the process that holds the table has settled what it owed and suspected once it had caught up."""
-        table = self.copy.table
+        table = self.context.name
         if self._holders is None:
             self._holders = Settling(
                 lambda limit: recheck.waiting(session, table, limit) | outbox.owing(session, table, limit)
@@ -247,52 +249,56 @@ class TableRun:
         return self._holders.through() and not gap.open_gaps(session, table)
 
     def _begin(self) -> None:
-        copy = self.copy
+        context = self.context
         # until this run ends in good order, nothing that the one before has noted counts as known
-        self._begun_at, self._looped = self._begun_at or copy.writer.now(), False
-        tables.note(copy.writer, copy.lease, begun_at=self._begun_at, ended_at=None)
-        if copy.lease.taken_over:
-            due.recheck_unfinished_late(copy)
-        description = copy.describe()
+        self._begun_at, self._looped = self._begun_at or self._writer().now(), False
+        tables.note(self._writer(), context.tenure.lease, begun_at=self._begun_at, ended_at=None)
+        if context.tenure.lease.taken_over:
+            due.recheck_unfinished_late(self._writer(), context.name)
+        description = context.table.describe()
         self.shared.on_described(description)
-        start.check_source(copy, description)
-        registered = tables.load(copy.writer, copy.table)
-        segments, pages = start.start(copy, description)
-        due.recheck_unfinished(copy)
+        start.check_source(context, description)
+        registered = tables.load(self._writer(), context.name)
+        segments, pages = start.start(context, description)
+        due.recheck_unfinished(self._writer(), context.name)
         if not self._tried_again:  # a run that begins again after trouble keeps the back-off
-            recheck.try_again(copy.writer, copy.table)
+            recheck.try_again(self._writer(), context.name)
             self._tried_again = True
-        there = lease.generation(copy.writer, copy.table)
-        owed.notice_that_mysql_went_back(copy.writer, copy, there)
-        copy.generation = there
-        self._cells, copy.owes_cells = PutOff(copy), True
-        self._mixed, copy.has_mixed = MixedTypes(copy), True
-        owed.forget_foreign_ids(copy, broken=registered is not None and registered.phase == "BROKEN")
-        self._linker = Linker(copy)
-        self._source = kind_of(copy.settings).source(SourceNeeds(copy, self._linker, description, self.shared.once))
-        if copy.snapshotting:
-            self._snapshot = Snapshot(copy, segments, pages, partial(readers.pages_of, copy, description))
-        self.phase = "SNAPSHOT" if copy.snapshotting else "LIVE"
-        self._reconcile = Reconcile(copy, segments, self.shared.began if self.shared.once else None)
-        tables.note(copy.writer, copy.lease, phase=self.phase, items=description.items)
+        there = lease.generation(self._writer(), context.name)
+        owed.notice_that_mysql_went_back(self._writer(), context, there)
+        context.tenure.began_at(there)
+        self._cells, self._mixed = PutOff(context), MixedTypes(context)
+        owed.forget_foreign_ids(context, broken=registered is not None and registered.phase == "BROKEN")
+        self._linker = Linker(context.table, context.tenure, context.counters, context.ids.foreign)
+        self._source = kind_of(context.settings).source(
+            SourceNeeds(context, self._linker, description, self.shared.once)
+        )
+        if context.state.first_copy:
+            self._snapshot = Snapshot(context, segments, pages, partial(readers.pages_of, context, description))
+        self.phase = "SNAPSHOT" if context.state.first_copy else "LIVE"
+        self._reconcile = Reconcile(context, segments, self.shared.began if self.shared.once else None)
+        tables.note(self._writer(), context.tenure.lease, phase=self.phase, items=description.items)
         if registered is None:
-            refusal.forget(copy.writer, copy.table)
+            refusal.forget(self._writer(), context.name)
+
+    def _writer(self) -> Connection:
+        return self.context.tenure.open_writer()
 
     def _linker_now(self) -> Linker:
         if self._linker is None:
-            raise LeaseLost("not begun", where=f"table {self.copy.table}")
+            raise LeaseLost("not begun", where=f"table {self.context.name}")
         return self._linker
 
     def _parts_now(self) -> Reconcile:
         if self._reconcile is None:
-            raise LeaseLost("not begun", where=f"table {self.copy.table}")
+            raise LeaseLost("not begun", where=f"table {self.context.name}")
         return self._reconcile
 
     def _loop(self) -> None:
-        copy, linker = self.copy, self._linker_now()
+        context, linker = self.context, self._linker_now()
         reconcile = self._parts_now()
         idle_s = IDLE_S_MIN
-        while not copy.stop:
+        while not context.table.stop:
             self._check_lease()
             linker.raise_failure()
             if self.shared.once and linker.denied is not None:
@@ -310,13 +316,13 @@ class TableRun:
             worked |= self._cells.step()
             if not (self.shared.once and worked):  # --once counts what it leaves, not what it finds
                 worked |= self._mixed.step()
-            copy.build_key_index()
+            context.live.build_key_index()
             self._looped = True
             self._note()
             if self.shared.once and not worked and self._caught_up():
                 return
             if not worked:
-                copy.stop.wait(idle_s)
+                context.table.stop.wait(idle_s)
                 idle_s = min(IDLE_S, idle_s * 2)
                 continue
             idle_s = IDLE_S_MIN
@@ -327,11 +333,11 @@ class TableRun:
         """Send links that were put off; while calls are under way, they are not looked for at every step."""
         linker, now = self._linker_now(), clock.monotonic()
         if linker.left_marks and linker.marks() < DUE_LINKS_MAX:
-            return due.send_left_marks(self.copy, linker, DUE_LINKS_MAX) > 0
+            return due.send_left_marks(self._writer(), self.context.name, linker, DUE_LINKS_MAX) > 0
         if linker.calls() and (linker.calls() > CALLS_AT_ONCE_MAX or now - self._due_at < DUE_LINKS_EVERY_S):
             return False
         self._due_at = now
-        return due.send_due(self.copy, linker, DUE_LINKS_MAX) > 0
+        return due.send_due(self._writer(), self.context.name, linker, DUE_LINKS_MAX) > 0
 
     def _look_at_source(self) -> None:
         """A table may be deleted and made again below a sync that runs; its index or scan then shows another one."""
@@ -339,29 +345,29 @@ class TableRun:
             return
         self._source_at = clock.monotonic()
         try:
-            identity.look(self.copy)
+            identity.look(self._writer(), self.context.table)
         except Transient as trouble:  # asked again in a minute; what hangs on DynamoDB waits by itself
             self._tell_waiting(str(trouble))
 
     def _adopts_first(self) -> bool:
         """While ids are adopted, marks wait in their index: new items must not take ids that the scan still brings."""
-        copy = self.copy
-        return copy.first_copy and copy.settings.adopt_links and copy.settings.traits.waits_for_adoption
+        context = self.context
+        return context.state.first_copy and context.settings.adopt_links and context.settings.traits.waits_for_adoption
 
     def _check_lease(self) -> None:
-        if self.copy.table not in self.shared.leases:
-            raise LeaseLost("another process took over", where=f"table {self.copy.table}")
+        if self.context.name not in self.shared.leases:
+            raise LeaseLost("another process took over", where=f"table {self.context.name}")
 
     def _tell_waiting(self, trouble: str) -> None:
         if trouble:
-            self.shared.on_waiting(self.copy.table, trouble)
+            self.shared.on_waiting(self.context.name, trouble)
 
     def _recheck(self) -> bool:
         """Work off some suspects. While DynamoDB throttles their reads the rest goes on: a stream is not throttled."""
         if clock.monotonic() < self._recheck_at:
             return False
         try:
-            worked, applied = recheck_some(self.copy, self._linker_now().in_flight())
+            worked, applied = recheck_some(self.context, self._linker_now().in_flight())
         except Throttled as trouble:
             self._throttles += 1
             self._recheck_at = clock.monotonic() + back_off_s(self._throttles)
@@ -391,10 +397,10 @@ class TableRun:
             self._linker_now().submit(applied.debts)
         if not self._snapshot.done:
             return applied is not None
-        self._snapshot_over_at = self._snapshot_over_at or self.copy.dynamodb.clock.now()
+        self._snapshot_over_at = self._snapshot_over_at or self.context.table.dynamodb.clock.now()
         if self._source_is_past(self._snapshot_over_at):
             self._snapshot.close()
-            finish(self.copy)
+            finish(self.context)
             if self._snapshot.fresh:
                 self._parts_now().snapshot_is_through(self._snapshot.started_at)
             self._snapshot = None
@@ -402,12 +408,14 @@ class TableRun:
             return True
         if self.phase == "SNAPSHOT":
             self.phase = "CATCH_UP"
-            tables.note(self.copy.writer, self.copy.lease, phase=self.phase)
+            tables.note(self._writer(), self.context.tenure.lease, phase=self.phase)
         return applied is not None
 
     def _source_is_past(self, moment: float) -> bool:
         """Tombstones are needed until the source of deletes has passed the snapshot's end."""
-        return not self.copy.settings.traits.tells_deletes or self._source is None or self._source.caught_up_at > moment
+        return (
+            not self.context.settings.traits.tells_deletes or self._source is None or self._source.caught_up_at > moment
+        )
 
     def _is_through(self) -> bool:
         """Whether everything in DynamoDB at the start of the command was read."""
@@ -417,35 +425,35 @@ class TableRun:
         # better, and the source was made after the start.
         if self._source is not None and not self._source.caught_up_at:
             return False
-        began = self.copy.dynamodb.clock.now(self.shared.began)
-        return not self.copy.settings.traits.passes_only or self._parts_now().through_at > began
+        began = self.context.table.dynamodb.clock.now(self.shared.began)
+        return not self.context.settings.traits.passes_only or self._parts_now().through_at > began
 
     def _caught_up(self) -> bool:
         """Whether everything in DynamoDB at the start of the command is in MySQL, and nothing is owed."""
-        copy, reconcile = self.copy, self._parts_now()
+        context, reconcile = self.context, self._parts_now()
         if not self._is_through() or self._linker_now().calls():
             return False
         if not self._cells.settled:
-            self._tell_waiting(copy.waits_for_rebuild.text)
+            self._tell_waiting(context.live.waits_for_rebuild.text)
             return False
-        if not self._mixed.settled or reconcile.running or gap.open_gaps(copy.writer, copy.table):
+        if not self._mixed.settled or reconcile.running or gap.open_gaps(self._writer(), context.name):
             return False
-        return outbox.count(copy.writer, copy.table)[0] == 0 and recheck.count(copy.writer, copy.table) == 0
+        return outbox.count(self._writer(), context.name)[0] == 0 and recheck.count(self._writer(), context.name) == 0
 
     def _note(self, *, ended: bool = False) -> None:
         """Tell `status` how far this table is; at most every NOTE_EVERY_S, and when it has `ended` in good order."""
         if not ended and clock.monotonic() - self._noted_at < NOTE_EVERY_S:
             return
         self._noted_at = clock.monotonic()
-        copy, source = self.copy, self._source
+        context, source = self.context, self._source
         scanning = self._snapshot.trouble if self._snapshot is not None else ""
         following = source.trouble if source is not None else ""
         passing = self._reconcile.trouble if self._reconcile is not None else ""
         rows_met = self._reconcile.rows_met if self._reconcile is not None else None
         reading = scanning or following or passing
         reason = (
-            self._linking_trouble() or Reason(reading or self._recheck_trouble) or copy.waits_for_rebuild
-            or copy.index_trouble
+            self._linking_trouble() or Reason(reading or self._recheck_trouble) or context.live.waits_for_rebuild
+            or context.live.index_trouble
         )  # fmt: skip
         if self._has_read():
             self._trouble = Reason()
@@ -453,13 +461,13 @@ class TableRun:
         self.waits = reason.text
         values: dict[str, object] = {"phase": self.phase, **tables.because(reason)}
         if not reading:  # else the time since which nothing could be read goes on
-            values["read_at"] = copy.writer.now()
+            values["read_at"] = self._writer().now()
         if self._has_read():
             values["begun_at"] = None
         if ended:
-            values["ended_at"] = copy.writer.now()
+            values["ended_at"] = self._writer().now()
         if self._teller is None:
-            self._teller = Teller(copy, copy.writer.now() - (clock.boot_time() - self.shared.began))
+            self._teller = Teller(context, self._writer().now() - (clock.boot_time() - self.shared.began))
         values["counters"] = counted.to_json(self._teller.counted(rows_met))
         if source is not None:
             values |= {"oldest_at": self._by_mysql(source.oldest_at), "backlog": source.backlog}
@@ -468,7 +476,7 @@ class TableRun:
             values["retention_left_s"] = source.retention_left_s
         elif self._reconcile is not None and self._reconcile.through_at:
             values |= {"caught_up_at": self._reconcile.through_at, "oldest_at": None}
-        tables.note(copy.writer, copy.lease, **values)
+        tables.note(self._writer(), context.tenure.lease, **values)
 
     def _linking_trouble(self) -> Reason:
         linker = self._linker_now()
@@ -487,21 +495,21 @@ class TableRun:
         """A moment of DynamoDB's clock by MySQL's, on which whoever reads the status measures its age."""
         if moment is None:
             return None
-        return self.copy.writer.now() - (self.copy.dynamodb.clock.now() - moment)
+        return self._writer().now() - (self.context.table.dynamodb.clock.now() - moment)
 
     def _wait_for(self, trouble: TwinrowError, attempt: int) -> None:
         """Everything that hangs on the lost session is dropped; the next try reads positions and debts from MySQL."""
         self._end_parts()
         self.waits = str(trouble)
-        self.shared.on_waiting(self.copy.table, str(trouble))
+        self.shared.on_waiting(self.context.name, str(trouble))
         try:
             if not isinstance(trouble, ConnectionLost):
                 self._trouble = reason_of(trouble)
-                tables.note(self.copy.writer, self.copy.lease, **tables.because(self._trouble))
+                tables.note(self._writer(), self.context.tenure.lease, **tables.because(self._trouble))
         except TwinrowError as also:
             self._not_noted(also)
         self._let_go(waits_for=str(trouble))
-        self.copy.stop.wait(back_off_s(attempt))
+        self.context.table.stop.wait(back_off_s(attempt))
 
     def _by_hand(self, error: TwinrowError) -> TwinrowError:
         """What a person has to mend: at a start a login or a database's name, else a copy that was changed by hand.
@@ -519,7 +527,7 @@ class TableRun:
     def _changed_by_hand(self) -> TwinrowError | None:
         """What somebody has done to the table of the copy so that rows do not fit into it any more."""
         try:
-            by_hand.stop_unfit(self.copy.writer, self.copy.schema)
+            by_hand.stop_unfit(self._writer(), self.context.live.rest)
         except Broken as gone:
             return gone
         except TwinrowError:
@@ -529,32 +537,32 @@ class TableRun:
     def _broken(self, error: TwinrowError) -> None:
         """This table stops; the reason stays in `status` (a refusal to start leaves the phase as it was)."""
         self._end_parts()
-        copy = self.copy
+        context = self.context
         try:
             refused = not self.phase and isinstance(error, StartRefused | ConfigError | MySQLError | DynamoDBError)
             values = {**tables.because(reason_of(error)), "ended_at": None} | ({} if refused else {"phase": "BROKEN"})
-            meta.check_version(copy.writer)  # a state that a newer Twinrow has written is left as it is
-            if tables.load(copy.writer, copy.table) is None:
-                refusal.note(copy.writer, copy.table, reason_of(error))
-            elif copy.held is not None:
-                tables.note(copy.writer, copy.held, **values)
-            elif lease.holder_of(copy.writer, copy.table) is None:  # else another process copies it, and tells how
-                tables.update(copy.writer, copy.table, **values)
+            meta.check_version(self._writer())  # a state that a newer Twinrow has written is left as it is
+            if tables.load(self._writer(), context.name) is None:
+                refusal.note(self._writer(), context.name, reason_of(error))
+            elif context.tenure.held is not None:
+                tables.note(self._writer(), context.tenure.held, **values)
+            elif lease.holder_of(self._writer(), context.name) is None:  # else another process copies it, and tells how
+                tables.update(self._writer(), context.name, **values)
         except TwinrowError as also:
             self._not_noted(also)
         self._let_go()
 
     def _not_noted(self, error: TwinrowError) -> None:
         """What `status` should show, or the end of the lease, did not reach MySQL: the log says so, `status` cannot."""
-        self.shared.on_waiting(self.copy.table, f"how it stands could not be noted in MySQL: {error}")
+        self.shared.on_waiting(self.context.name, f"how it stands could not be noted in MySQL: {error}")
 
     def _finish(self) -> Outcome:
-        copy = self.copy
+        context = self.context
         if self._linker is not None:
             self._linker.drain(POSTPONE_S_MAX)
         self._note(ended=True)
         settled = self._end_parts()
-        letters = dead_letter.count(copy.writer, copy.table)
+        letters = dead_letter.count(self._writer(), context.name)
         self._let_go(settled=settled)
         return Outcome(dead_letters=letters)
 
@@ -574,14 +582,14 @@ class TableRun:
         `ended`: by request, so what was noted holds as of now. `waits_for`: it goes on later; until it has read
         again nothing is known, as after its beginning.
         """
-        copy = self.copy
-        held = self.shared.leases.pop(copy.table, None)
+        context = self.context
+        held = self.shared.leases.pop(context.name, None)
         try:
             if held is not None:
                 if ended or waits_for:
-                    again = {"begun_at": self._begun_at or copy.writer.now()} if waits_for else {}
-                    tables.note(copy.writer, copy.lease, ended_at=copy.writer.now(), **again)
-                lease.release(copy.writer, copy.lease, settled=settled, waits_for=waits_for)
+                    again = {"begun_at": self._begun_at or self._writer().now()} if waits_for else {}
+                    tables.note(self._writer(), context.tenure.lease, ended_at=self._writer().now(), **again)
+                lease.release(self._writer(), context.tenure.lease, settled=settled, waits_for=waits_for)
         except TwinrowError as error:
             self._not_noted(error)
-        copy.let_go()
+        context.tenure.let_go()

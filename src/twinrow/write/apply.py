@@ -23,7 +23,7 @@ from twinrow.state import checkpoint, dead_letter, gap, lease, outbox, recheck, 
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.outbox import Debt
 from twinrow.state.recheck import Suspect
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.table.id_memory import IdsLearned
 from twinrow.write import cells, deletes, mixed, owed, row_ids, too_large
 from twinrow.write.prepare import One, Prepared, prepare
@@ -68,15 +68,15 @@ class Applied:
     ids: IdsLearned = field(default_factory=IdsLearned)
 
 
-def apply(copy: Copy, batch: Batch, prepared: Prepared | None = None) -> Applied:
+def apply(context: TableContext, batch: Batch, prepared: Prepared | None = None) -> Applied:
     """Make a batch durable; `prepared`: its changes, ready to be written, else that is done here.
 
     Raises LeaseLost, StartRefused, Broken; Transient when it should be tried again later.
     """
-    in_order = without_disorder(batch, copy.settings.traits, copy.schema)
+    in_order = without_disorder(batch, context.settings.traits, context.live.rest)
     if prepared is None or in_order is not batch:
-        batch, prepared = in_order, _learned(copy, in_order)
-    return transact(copy, lambda _tx: batch, prepared, stage=not batch.if_absent)
+        batch, prepared = in_order, _learned(context, in_order)
+    return transact(context, lambda _tx: batch, prepared, stage=not batch.if_absent)
 
 
 def without_disorder(batch: Batch, traits: Traits, schema: TableSchema) -> Batch:
@@ -95,7 +95,7 @@ def without_disorder(batch: Batch, traits: Traits, schema: TableSchema) -> Batch
 
 
 def transact(
-    copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | None = None, *, stage: bool = False
+    context: TableContext, read: Callable[[Connection], Batch], prepared: Prepared | None = None, *, stage: bool = False
 ) -> Applied:
     """Lock the lease, `read` a batch under it (unless it was prepared before), write it, commit.
 
@@ -105,33 +105,33 @@ def transact(
     fail_point("before-transaction")
     for tried in range(1, TRANSACTION_TRIES_MAX + 1):
         try:
-            return _once(copy, read, prepared, stage=stage)
+            return _once(context, read, prepared, stage=stage)
         except SchemaMoved:
-            copy.load_schema()
-            by_hand.stop_changed(copy.writer, copy.schema)
-            if not copy.rows_unproved:  # whoever has changed the table may have changed its indexes
-                row_keys.stop_unproved(copy.writer, copy.settings.into, copy.table)
+            context.live.load()
+            by_hand.stop_changed(context.tenure.open_writer(), context.live.rest)
+            if not context.state.rows_unproved:  # whoever has changed the table may have changed its indexes
+                row_keys.stop_unproved(context.tenure.open_writer(), context.settings.into, context.name)
             prepared = None
         except _NeedsColumns as needs:
-            copy.learn(needs.items)
+            context.live.learn(needs.items)
             prepared = None
         except TransactionRetry as trouble:
             if isinstance(trouble, LockWait):
-                _tell_wait(copy, trouble)
-            if tried == TRANSACTION_TRIES_MAX or copy.stop.wait(back_off_s(tried)):
+                _tell_wait(context, trouble)
+            if tried == TRANSACTION_TRIES_MAX or context.table.stop.wait(back_off_s(tried)):
                 raise
-    raise TransactionRetry("the schema keeps moving", where=f"table {copy.table}")
+    raise TransactionRetry("the schema keeps moving", where=f"table {context.name}")
 
 
-def _tell_wait(copy: Copy, trouble: LockWait) -> None:
+def _tell_wait(context: TableContext, trouble: LockWait) -> None:
     """Let `status` name the wait, which all tries together make long; the note of a later step clears it.
 
     By a session of its own: what the writer's session still holds or waits for does not matter to it.
     """
     try:
-        session = copy.mysql.connect()
+        session = context.table.mysql.connect()
         try:
-            tables.note(session, copy.lease, **tables.because(reason_of(trouble)))
+            tables.note(session, context.tenure.lease, **tables.because(reason_of(trouble)))
         finally:
             session.close()
     except Transient:
@@ -146,95 +146,100 @@ class _NeedsColumns(Exception):
         self.items = items
 
 
-def _learned(copy: Copy, batch: Batch) -> Prepared:
-    put_off = copy.learn(change.item for change in batch.changes if change.item is not None)
-    return prepare(copy.settings, copy.schema, copy.flavour, batch.changes, put_off)
+def _learned(context: TableContext, batch: Batch) -> Prepared:
+    put_off = context.live.learn(change.item for change in batch.changes if change.item is not None)
+    return prepare(context.settings, context.live.rest, context.tenure.flavour(), batch.changes, put_off)
 
 
-def _once(copy: Copy, read: Callable[[Connection], Batch], prepared: Prepared | None, *, stage: bool) -> Applied:
-    session = copy.writer
-    staged = _staged(session, copy, prepared) if stage and prepared is not None else None
+def _once(
+    context: TableContext, read: Callable[[Connection], Batch], prepared: Prepared | None, *, stage: bool
+) -> Applied:
+    session = context.tenure.open_writer()
+    staged = _staged(session, context, prepared) if stage and prepared is not None else None
     applied: Applied | None = None
     try:
-        with session.transaction() as tx:
-            locked = lease.lock(tx, copy.lease, copy.schema.version)
-            owed.notice_that_mysql_went_back(tx, copy, locked.generation - 1)
+        with context.tenure.row_transaction(context.live.version) as (tx, locked):
+            owed.notice_that_mysql_went_back(tx, context, locked.generation - 1)
             fail_point("after-lock")
             read_at = clock.monotonic()
             batch = read(tx)
             if prepared is None:
                 items = [change.item for change in batch.changes if change.item is not None]
-                asked = copy.asked(items)
+                asked = context.live.asked(items)
                 if asked.evolution.steps:
                     raise _NeedsColumns(items)
-                prepared = prepare(copy.settings, copy.schema, copy.flavour, batch.changes, asked.put_off)
-            applied, rows_delta = _write(tx, copy, batch, prepared, locked.generation, staged, read_at)
+                prepared = prepare(
+                    context.settings, context.live.rest, context.tenure.flavour(), batch.changes, asked.put_off
+                )
+            applied, rows_delta = _write(tx, context, batch, prepared, locked.generation, staged, read_at)
             fail_point("after-rows")
-            checkpoint.save(tx, copy.table, batch.parts)
-            outbox.owe(tx, copy.table, applied.debts)
-            recheck.done(tx, copy.table, batch.rechecked)
-            recheck.add(tx, copy.table, batch.suspects, "no image")
+            checkpoint.save(tx, context.name, batch.parts)
+            outbox.owe(tx, context.name, applied.debts)
+            recheck.done(tx, context.name, batch.rechecked)
+            recheck.add(tx, context.name, batch.suspects, "no image")
             for cause, shard, from_at, to_at in batch.gaps:
-                gap.record(tx, copy.table, cause, at=tx.now(), shard=shard, from_at=from_at, to_at=to_at)
-            lease.leave(tx, copy.lease, locked, rows_delta=rows_delta - batch.rows_gone)
+                gap.record(tx, context.name, cause, at=tx.now(), shard=shard, from_at=from_at, to_at=to_at)
+            lease.leave(tx, context.tenure.lease, locked, rows_delta=rows_delta - batch.rows_gone)
     except ConnectionLost:
         if applied is not None:
-            copy.ids.remember_unsure(applied.ids)
+            context.ids.remember_unsure(applied.ids)
         raise
-    copy.generation = locked.generation
-    copy.ids.remember(applied.ids)
-    _count(copy, applied)
+    context.tenure.committed(locked.generation)
+    context.ids.remember(applied.ids)
+    _count(context, applied)
     return applied
 
 
-def _staged(session: Connection, copy: Copy, prepared: Prepared) -> Staged | None:
+def _staged(session: Connection, context: TableContext, prepared: Prepared) -> Staged | None:
     """The rows, less those of echoes, which are mostly there, in a temporary table."""
-    if prepared.schema_version != copy.schema.version:
+    if prepared.schema_version != context.live.version:
         return None
     return staging.fill(
-        session, copy.schema, [change.row for change in prepared.ones if change.row is not None and not change.echo]
+        session,
+        context.live.rest,
+        [change.row for change in prepared.ones if change.row is not None and not change.echo],
     )
 
 
 def _write(
     tx: Connection,
-    copy: Copy,
+    context: TableContext,
     batch: Batch,
     prepared: Prepared,
     generation: int,
     staged: Staged | None,
     read_at: float,
 ) -> tuple[Applied, int]:
-    existing = writer.existing_rows(tx, copy.schema, prepared.hashes, staged)
-    buried = deletes.tombstones(tx, copy, prepared.hashes)
-    any_letter = dead_letter.any_stands(tx, copy.table)
-    letters = dead_letter.parked(tx, copy.table) if any_letter and batch.if_absent else set()
+    existing = writer.existing_rows(tx, context.live.rest, prepared.hashes, staged)
+    buried = deletes.tombstones(tx, context, prepared.hashes)
+    any_letter = dead_letter.any_stands(tx, context.name)
+    letters = dead_letter.parked(tx, context.name) if any_letter and batch.if_absent else set()
     wanted = owed.wanted(prepared, existing, buried, letters, if_absent=batch.if_absent)
     doubted = [] if batch.truth else [change for change in wanted if change.unfit]
     if doubted:
-        _doubt(tx, copy, doubted)
+        _doubt(tx, context, doubted)
         wanted = [change for change in wanted if not change.unfit]
-    owed.refuse_foreign_ids(copy, wanted, existing, buried)
-    taken = row_ids.ids_to_take(tx, copy, wanted, existing, buried, any_letter=any_letter)
+    owed.refuse_foreign_ids(context, wanted, existing, buried)
+    taken = row_ids.ids_to_take(tx, context, wanted, existing, buried, any_letter=any_letter)
     if not batch.truth:
-        wanted = row_ids.put_off(tx, copy, wanted, existing, taken.ids)
+        wanted = row_ids.put_off(tx, context, wanted, existing, taken.ids)
     rows = [change.row for change in wanted if change.row is not None and not owed.is_echo(change, existing)]
     written = writer.write(
-        tx, copy.schema, rows, existing, taken.ids,
-        staged=staged, ids=copy.settings.linked, upserts=not copy.rows_unproved, waits_apart=batch.truth,
+        tx, context.live.rest, rows, existing, taken.ids,
+        staged=staged, ids=context.settings.linked, upserts=not context.state.rows_unproved, waits_apart=batch.truth,
     )  # fmt: skip
-    if written.too_large or copy.sets_apart is not False:
-        too_large.write_smaller(tx, copy, wanted, existing, taken.ids, written)
+    if written.too_large or context.state.sets_apart is not False:
+        too_large.write_smaller(tx, context, wanted, existing, taken.ids, written)
     taken_rows = [row for row in rows if row.key not in written.not_written]
     if prepared.put_off:
-        cells.note_put_off(tx, copy, prepared.put_off, taken_rows)
-    mixed.note_unshown(tx, copy, taken_rows)
+        cells.note_put_off(tx, context, prepared.put_off, taken_rows)
+    mixed.note_unshown(tx, context, taken_rows)
     parked = {change.hash: (change, change.unfit) for change in wanted if change.unfit}
     parked.update(
         {change.hash: (change, written.refused[change.hash]) for change in wanted if change.hash in written.refused}
     )
     gone, kept, without = deletes.delete(
-        tx, copy, wanted, existing, parked, buried, written.passed, waits_apart=batch.truth
+        tx, context, wanted, existing, parked, buried, written.passed, waits_apart=batch.truth
     )
     put_off = written.put_off | kept.put_off
     parked.update(
@@ -249,15 +254,15 @@ def _write(
         change.hash: existing[change.hash].row_id if change.hash in existing else taken.ids.get(change.hash)
         for change, _ in parked.values()
     }
-    _park(tx, copy.table, parked.values(), ids)
-    _resolve(tx, copy.table, wanted, parked, put_off, any_letter=any_letter)
-    debts = owed.debts(copy, wanted, written, parked.keys() | put_off.keys(), generation)
-    debts = owed.new_debts(tx, copy, debts, wanted, truth=batch.truth)
+    _park(tx, context.name, parked.values(), ids)
+    _resolve(tx, context.name, wanted, parked, put_off, any_letter=any_letter)
+    debts = owed.debts(context, wanted, written, parked.keys() | put_off.keys(), generation)
+    debts = owed.new_debts(tx, context, debts, wanted, truth=batch.truth)
     explained = {suspect.key_hash for suspect in batch.rechecked if suspect.cause in recheck.KNOWN_LOSSES}
-    went_back, met = owed.meet_foreign_ids(tx, copy, wanted, written, taken, explained, read_at)
+    went_back, met = owed.meet_foreign_ids(tx, context, wanted, written, taken, explained, read_at)
     ahead = (
         tuple(change.hash for change in wanted if change.row is not None)
-        if batch.truth and copy.settings.traits.tells_deletes
+        if batch.truth and context.settings.traits.tells_deletes
         else ()
     )
     learned = IdsLearned(without, ahead, met, went_back)
@@ -298,19 +303,19 @@ def _acts(change: One, existing: Mapping[bytes, Existing]) -> bool:
     return change.hash in existing if change.row is None else not owed.is_echo(change, existing)
 
 
-def _doubt(tx: Connection, copy: Copy, ones: Sequence[One]) -> None:
+def _doubt(tx: Connection, context: TableContext, ones: Sequence[One]) -> None:
     """What no row can hold is read consistently before it is parked and its row goes: the image may be to blame."""
-    adopts = copy.first_copy and copy.settings.adopt_links
+    adopts = context.state.first_copy and context.settings.adopt_links
     # while ids are adopted the reading waits for the end of the scan, else a new row would take another item's id
     cause, due_at = (recheck.NO_ID_YET, recheck.NEVER) if adopts else (recheck.NOT_UNDERSTOOD, 0.0)
-    recheck.add(tx, copy.table, [(change.hash, change.key) for change in ones], cause, due_at=due_at)
+    recheck.add(tx, context.name, [(change.hash, change.key) for change in ones], cause, due_at=due_at)
 
 
-def _count(copy: Copy, applied: Applied) -> None:
-    copy.counters.add_applied(
+def _count(context: TableContext, applied: Applied) -> None:
+    context.counters.add_applied(
         Counter((change.kind, change.origin) for change in applied.became),
         parked=applied.parked,
         in_extra=sum(change.row is not None and change.row.extra is not None for change in applied.became),
     )
     if applied.doubted:
-        copy.counters.doubt(len(applied.doubted), "an image of which no row can be made")
+        context.counters.doubt(len(applied.doubted), "an image of which no row can be made")

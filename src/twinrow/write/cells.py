@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from twinrow import clock
 from twinrow.decode.kind import Kind
-from twinrow.errors import Reason, SchemaBusy, SchemaMoved, TransactionRetry, reason_of
+from twinrow.errors import Reason, SchemaBusy, SchemaMoved, TransactionRetry
 from twinrow.failpoint import fail_point
 from twinrow.flavour import SqlValue
 from twinrow.mysql import Connection, MySQLError
@@ -28,8 +28,9 @@ from twinrow.sink.alone import undo
 from twinrow.state import checkpoint, deferred, lease, recheck
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.deferred import Deferred
-from twinrow.table import copy as copies
-from twinrow.table.copy import Asked, Copy
+from twinrow.table import live_schema
+from twinrow.table.context import TableContext
+from twinrow.table.live_schema import Asked
 
 ROWS_LOOKED_AT_MAX = 20_000
 """Rows that one step of the walk passes. It looks at them before the lock; few of them hold anything in extra."""
@@ -45,7 +46,7 @@ RULES = "cells"
 """The checkpoint that names the rules by which cells were made."""
 
 
-def note_put_off(tx: Connection, copy: Copy, put_off: Wanted, rows: Sequence[WritableRow]) -> None:
+def note_put_off(tx: Connection, context: TableContext, put_off: Wanted, rows: Sequence[WritableRow]) -> None:
     """Note, in the transaction that writes these rows, which of the columns put off they wait for."""
     counts: Counter[str] = Counter()
     for row in rows:
@@ -53,32 +54,31 @@ def note_put_off(tx: Connection, copy: Copy, put_off: Wanted, rows: Sequence[Wri
             counts.update(json.loads(row.extra).keys() & put_off.keys())
     if counts:
         waiting = {name: put_off[name] for name in counts}
-        why = copy.waits_for_rebuild or Reason("its column could not be changed")
-        deferred.note(tx, copy.table, waiting, counts, why)
-        copy.owes_cells = True
+        why = context.live.waits_for_rebuild or Reason("its column could not be changed")
+        deferred.note(tx, context.name, waiting, counts, why)
+        context.state.note_cells(owed=True)
 
 
-def note_rows_of_before(copy: Copy) -> None:
+def note_rows_of_before(context: TableContext) -> None:
     """Rows of a Twinrow that kept no such notes are looked through once; whether some were left behind nobody knows."""
-    if checkpoint.load(copy.writer, copy.table, RULES):
+    if checkpoint.load(context.tenure.open_writer(), context.name, RULES):
         return
-    with copy.writer.transaction() as tx:
-        lease.lock(tx, copy.lease, None)
+    with context.tenure.transaction() as tx:
         every: Wanted = {deferred.EVERY: ("N", BIGINT)}
-        deferred.note(tx, copy.table, every, {}, Reason("rows of an earlier version are looked through"))
-        note_rules(tx, copy)
+        deferred.note(tx, context.name, every, {}, Reason("rows of an earlier version are looked through"))
+        note_rules(tx, context)
 
 
-def note_rules(tx: Connection, copy: Copy) -> None:
+def note_rules(tx: Connection, context: TableContext) -> None:
     """All rows are written by today's rules, or noted."""
-    checkpoint.save(tx, copy.table, {RULES: Checkpoint("1")})
+    checkpoint.save(tx, context.name, {RULES: Checkpoint("1")})
 
 
 class PutOff:
     """Works off what is put off in one table: tries the ALTER again, then rebuilds the cells, a piece at a step."""
 
-    def __init__(self, copy: Copy) -> None:
-        self._copy = copy
+    def __init__(self, context: TableContext) -> None:
+        self._context = context
         self._try_at = 0.0
         self._wants_person = False
         self.rewritten = 0
@@ -86,25 +86,26 @@ class PutOff:
     @property
     def settled(self) -> bool:
         """Whether nothing is put off, but for what only a person can allow (see `rebuild_rows_max`)."""
-        return not self._copy.owes_cells or self._wants_person
+        return not self._context.state.owes_cells or self._wants_person
 
     def step(self) -> bool:
         """Do a piece; whether there was anything to do. A table to which nothing is owed costs no query."""
-        copy = self._copy
-        if not copy.owes_cells or clock.monotonic() < self._try_at:
+        context = self._context
+        if not context.state.owes_cells or clock.monotonic() < self._try_at:
             return False
-        debts = deferred.of_table(copy.writer, copy.table)
-        copy.owes_cells, self._wants_person = bool(debts), False
+        debts = deferred.of_table(context.tenure.open_writer(), context.name)
+        context.state.note_cells(owed=bool(debts))
+        self._wants_person = False
         if not debts:
-            copy.waits_for_rebuild = Reason()
+            context.live.nothing_waits()
             return False
-        asked = copy.asked_before({one.attribute: (one.kind, one.type) for one in debts if one.attribute})
+        asked = context.live.asked_before({one.attribute: (one.kind, one.type) for one in debts if one.attribute})
         waiting = wanted_by(asked.evolution.steps).keys() | asked.put_off.keys()
         ready = [one for one in debts if one.attribute not in waiting]
         try:
             return self._walk(ready[0]) if ready else self._alter(asked)
         except SchemaMoved:
-            copy.load_schema()
+            context.live.load()
             return True
         except TransactionRetry:  # a deadlock, or a lock that somebody holds: the rows can wait
             self._try_at = clock.monotonic() + LOCK_RETRY_S
@@ -112,45 +113,45 @@ class PutOff:
 
     def _alter(self, asked: Asked) -> bool:
         """Try to get the columns: a hand may have widened them by now, or the reader in the way has gone."""
-        copy, before = self._copy, self._copy.schema
+        context, before = self._context, self._context.live.rest
         by_hand = self._widened_by_hand(asked)
         if by_hand:
             self._enter(evolve_to(before, by_hand))
         elif asked.evolution.steps:
-            copy.change_schema(asked.evolution)
-        if copy.schema is not before:
+            context.live.change(asked.evolution)
+        if context.live.rest is not before:
             return True
-        self._wants_person = copy.wants_person
-        self._try_at = clock.monotonic() + copies.DDL_RETRY_S
+        self._wants_person = context.live.wants_person
+        self._try_at = clock.monotonic() + live_schema.DDL_RETRY_S
         return False
 
     def _widened_by_hand(self, asked: Asked) -> Wanted:
         """Columns that are of a type by now that holds what is asked for."""
-        copy = self._copy
-        found = inspect.columns(copy.writer, copy.settings.into)
+        context = self._context
+        found = inspect.columns(context.tenure.open_writer(), context.settings.into)
         widened: dict[str, tuple[Kind, ColumnType]] = {}
         for step in asked.wished.steps:
             there = found.get(step.after.column) if isinstance(step, WidenColumn) else None
             if there is None or not isinstance(step, WidenColumn):
                 continue
             for number in NUMBERS:
-                if there.is_of(number, copy.flavour) and join(number, step.after.type) == number:
+                if there.is_of(number, context.tenure.flavour()) and join(number, step.after.type) == number:
                     widened[step.after.attribute] = step.after.kind, number
         return widened
 
     def _enter(self, evolution: Evolution) -> None:
         """Take the columns as the table has them now, unless another session changes it at this moment."""
-        copy = self._copy
+        context = self._context
         try:
-            with copy.ddl_session() as session:
-                lease.check(session, copy.lease, copy.schema.version)
-                copy.enter_schema(evolution)
+            with context.live.ddl_session() as session:
+                lease.check(session, context.tenure.lease, context.live.version)
+                context.live.enter(evolution)
         except SchemaBusy as busy:
-            copy.waits_for_rebuild, copy.wants_person = reason_of(busy), False
+            context.live.wait_for(busy)
 
     def _walk(self, debt: Deferred) -> bool:
-        copy, session = self._copy, self._copy.writer
-        table = quote(copy.settings.into)
+        context, session = self._context, self._context.tenure.open_writer()
+        table = quote(context.settings.into)
         ids = f"SELECT row_id FROM {table} WHERE row_id > %s ORDER BY row_id LIMIT {ROWS_LOOKED_AT_MAX}"
         last = session.query(f"SELECT MAX(row_id) FROM ({ids}) AS slice", (debt.walked_to,))[0][0]
         found = [] if last is None else session.query(
@@ -160,17 +161,16 @@ class PutOff:
         )  # fmt: skip
         chosen = bounded(found, EXTRA_BYTES_A_STEP_MAX)
         whole = len(chosen) == len(found) < ROWS_A_STEP_MAX
-        with session.transaction() as tx:
-            locked = lease.lock(tx, copy.lease, copy.schema.version)
-            rewritten, looked_at = _rewrite(tx, copy, chosen)
+        with context.tenure.row_transaction(context.live.version) as (tx, locked):
+            rewritten, looked_at = _rewrite(tx, context, chosen)
             fail_point("after-cells")
             if last is None:
-                deferred.done(tx, copy.table, debt)
+                deferred.done(tx, context.name, debt)
             else:
                 up_to = int(last) if whole and looked_at == len(chosen) else chosen[looked_at - 1]
-                deferred.walked(tx, copy.table, debt, up_to)
-            lease.leave(tx, copy.lease, locked, rows_delta=0)
-        copy.generation = locked.generation
+                deferred.walked(tx, context.name, debt, up_to)
+            lease.leave(tx, context.tenure.lease, locked, rows_delta=0)
+        context.tenure.committed(locked.generation)
         self.rewritten += rewritten
         return True
 
@@ -191,7 +191,7 @@ def bounded(found: Sequence[tuple[int, int]], bytes_max: int) -> list[int]:
     return chosen
 
 
-def _rewrite(tx: Connection, copy: Copy, row_ids: Sequence[int]) -> tuple[int, int]:
+def _rewrite(tx: Connection, context: TableContext, row_ids: Sequence[int]) -> tuple[int, int]:
     """Set the cells that these rows' extra speaks of, under the lock; how many were changed, how many looked at.
 
     A row that the server refuses goes to recheck, which finds out whose fault it is. An extra that is not of Twinrow
@@ -199,22 +199,22 @@ def _rewrite(tx: Connection, copy: Copy, row_ids: Sequence[int]) -> tuple[int, i
     """
     if not row_ids:
         return 0, 0
-    schema, rewritten, until = copy.schema, 0, clock.monotonic() + LOCKED_S_MAX
+    schema, rewritten, until = context.live.rest, 0, clock.monotonic() + LOCKED_S_MAX
     places = {row_id: place for place, row_id in enumerate(row_ids, 1)}
     where = f"`row_id` IN ({', '.join(map(str, row_ids))}) AND `_twinrow_extra` IS NOT NULL ORDER BY `row_id`"
     for row_id, key_hash, _, _, extra, *values in tx.query(statements.select_rows(schema, where)):
-        rewritten += _rewrite_one(tx, copy, int(row_id), bytes(key_hash), extra, values)
+        rewritten += _rewrite_one(tx, context, int(row_id), bytes(key_hash), extra, values)
         if clock.monotonic() > until:
             return rewritten, places[int(row_id)]
     return rewritten, len(row_ids)
 
 
 def _rewrite_one(
-    tx: Connection, copy: Copy, row_id: int, key_hash: bytes, extra: str, values: Sequence[SqlValue]
+    tx: Connection, context: TableContext, row_id: int, key_hash: bytes, extra: str, values: Sequence[SqlValue]
 ) -> bool:
-    schema = copy.schema
+    schema = context.live.rest
     try:
-        rebuilt = rebuilt_cells(schema, values, extra, copy.flavour)
+        rebuilt = rebuilt_cells(schema, values, extra, context.tenure.flavour())
     except ValueError:
         return False
     if rebuilt is None:
@@ -224,7 +224,7 @@ def _rewrite_one(
     if _taken(tx, f"UPDATE {quote(schema.into)} SET {', '.join(sets)} WHERE row_id = {row_id}"):
         return True
     key = key_of(schema.keys, to_item(schema, values, extra))
-    recheck.add(tx, copy.table, [(key_hash, key)], "a cell that was put off")
+    recheck.add(tx, context.name, [(key_hash, key)], "a cell that was put off")
     return False
 
 

@@ -24,7 +24,8 @@ from twinrow.sink import bulk
 from twinrow.sink.writer import Written
 from twinrow.state import checkpoint, dead_letter, lease
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.table.copy import Copy
+from twinrow.state.lease import Locked
+from twinrow.table.context import TableContext
 from twinrow.table.settings import Settings
 from twinrow.write import owed
 from twinrow.write.apply import Applied
@@ -75,20 +76,20 @@ class Loader:
     `make` may be called by the threads that read pages.
     """
 
-    def __init__(self, copy: Copy) -> None:
-        self._copy = copy
-        self._flavour = copy.flavour
-        self._ignored = passed_over(copy.settings)
+    def __init__(self, context: TableContext) -> None:
+        self._context = context
+        self._flavour = context.tenure.flavour()
+        self._ignored = passed_over(context.settings)
         self._maker = self._new_maker(frozenset())
 
     def _new_maker(self, spare: frozenset[str]) -> TextMaker:
-        deleted = self._copy.settings.deleted_attribute
-        return TextMaker(Recipe(self._copy.schema, self._flavour, self._ignored, spare, deleted))
+        deleted = self._context.settings.deleted_attribute
+        return TextMaker(Recipe(self._context.live.rest, self._flavour, self._ignored, spare, deleted))
 
     @property
     def wanted(self) -> bool:
         """Whether pages of this copy may be loaded at all."""
-        return self._copy.first_copy and not self._copy.settings.linked
+        return self._context.state.first_copy and not self._context.settings.linked
 
     @property
     def recipe(self) -> Recipe:
@@ -97,7 +98,7 @@ class Loader:
 
     def _current(self) -> TextMaker:
         maker = self._maker
-        if maker.recipe.schema is not self._copy.schema:
+        if maker.recipe.schema is not self._context.live.rest:
             maker = self._maker = self._new_maker(maker.recipe.spare)
         return maker
 
@@ -107,49 +108,48 @@ class Loader:
 
     def text_of(self, page: ScannedPage) -> LoadText | None:
         """The page's rows by the schema as it is now; None when it is a page for `apply`."""
-        if not (self.wanted and self._copy.writer.local_infile):
+        if not (self.wanted and self._context.tenure.open_writer().local_infile):
             return None
         text = page.text
-        if text is None or text.schema_version != self._copy.schema.version:
+        if text is None or text.schema_version != self._context.live.version:
             text = self.make(page.page.raw)
         return text
 
     def load(self, texts: Sequence[LoadText], parts: Mapping[str, Checkpoint]) -> Applied | None:
         """Make pages durable with their positions; None, and nothing is written, when one of them is for `apply`."""
-        copy, text = self._copy, joined(texts)
-        if not bulk.can_load(copy.writer, text.rows):
+        context, text = self._context, joined(texts)
+        if not bulk.can_load(context.tenure.open_writer(), text.rows):
             return None
         fail_point("before-transaction")
         try:
-            with copy.writer.transaction() as tx:
-                generation = self._insert(tx, text, parts)
+            with context.tenure.row_transaction(context.live.version) as (tx, locked):
+                generation = self._insert(tx, locked, text, parts)
                 if generation is None:
                     return None
         except (SchemaMoved, TransactionRetry):
             return None  # `apply` takes the new schema, and knows how often to try
-        copy.generation = generation
-        copy.counters.add_applied({("PUT", "SCAN"): text.rows}, in_extra=text.in_extra)
+        context.tenure.committed(generation)
+        context.counters.add_applied({("PUT", "SCAN"): text.rows}, in_extra=text.in_extra)
         return Applied([], Written(inserted=text.rows, rows_delta=text.rows), 0)
 
-    def _insert(self, tx: Connection, text: LoadText, parts: Mapping[str, Checkpoint]) -> int | None:
+    def _insert(self, tx: Connection, locked: Locked, text: LoadText, parts: Mapping[str, Checkpoint]) -> int | None:
         """The transaction's generation; None, and nothing is written, when the text is for `apply`."""
-        copy = self._copy
-        locked = lease.lock(tx, copy.lease, copy.schema.version)
-        owed.notice_that_mysql_went_back(tx, copy, locked.generation - 1)
+        context = self._context
+        owed.notice_that_mysql_went_back(tx, context, locked.generation - 1)
         fail_point("after-lock")
         hashes = text.fingerprints()
-        if tombstones(tx, copy, hashes) or not dead_letter.parked(tx, copy.table).isdisjoint(hashes):
+        if tombstones(tx, context, hashes) or not dead_letter.parked(tx, context.name).isdisjoint(hashes):
             return None
-        if not bulk.load_text(tx, copy.schema, text.data, text.rows):
+        if not bulk.load_text(tx, context.live.rest, text.data, text.rows):
             return None
         fail_point("after-rows")
-        checkpoint.save(tx, copy.table, parts)
-        lease.leave(tx, copy.lease, locked, rows_delta=text.rows)
+        checkpoint.save(tx, context.name, parts)
+        lease.leave(tx, context.tenure.lease, locked, rows_delta=text.rows)
         return locked.generation
 
     def taught(self, items: Sequence[Item]) -> None:
         """`apply` took a page of these: attributes that it knows as NULL only are no reason to refuse the next one."""
         spare = self._maker.recipe.spare
-        found = null_only(self._copy.schema, items)
+        found = null_only(self._context.live.rest, items)
         if not found <= spare:
             self._maker = self._new_maker(spare | found)

@@ -17,9 +17,9 @@ from twinrow.schema.json_cell import compact
 from twinrow.schema.load_text import WritableRow
 from twinrow.schema.naming import quote
 from twinrow.schema.table import Column
-from twinrow.state import lease, mixed
+from twinrow.state import mixed
 from twinrow.state.mixed import Mixed
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.write.cells import EXTRA_BYTES_A_STEP_MAX, ROWS_LOOKED_AT_MAX, bounded
 
 COUNT_EVERY_S = 3600.0
@@ -30,12 +30,12 @@ CLOCK_GRAIN_S = 5.0
 EXTRAS_A_STEP_MAX = 5_000
 
 
-def note_unshown(tx: Connection, copy: Copy, rows: Sequence[WritableRow]) -> None:
+def note_unshown(tx: Connection, context: TableContext, rows: Sequence[WritableRow]) -> None:
     """Note, in the transaction that writes these rows, which attributes they show as NULL for their type."""
     counts = Counter(name for row in rows for name in row.unshown)
     if counts:
-        mixed.note(tx, copy.table, counts)
-        copy.has_mixed = True
+        mixed.note(tx, context.name, counts)
+        context.state.note_mixed(found=True)
 
 
 @dataclass(slots=True)
@@ -51,8 +51,8 @@ class _Count:
 class MixedTypes:
     """Counts in one table, a step at a time."""
 
-    def __init__(self, copy: Copy) -> None:
-        self._copy = copy
+    def __init__(self, context: TableContext) -> None:
+        self._context = context
         self._count: _Count | None = None
         self._look_at = 0.0
 
@@ -62,7 +62,7 @@ class MixedTypes:
         return self._count is None and not self._is_due()
 
     def _is_due(self) -> bool:
-        return self._copy.has_mixed and clock.monotonic() >= self._look_at
+        return self._context.state.has_mixed and clock.monotonic() >= self._look_at
 
     def step(self) -> bool:
         """Count some rows, or begin a count that is due; whether there was anything to do."""
@@ -72,20 +72,20 @@ class MixedTypes:
         return self._is_due() and self._begin()
 
     def _begin(self) -> bool:
-        copy = self._copy
+        context = self._context
         self._look_at = clock.monotonic() + LOOK_EVERY_S
-        known = mixed.of_table(copy.writer, copy.table)
-        copy.has_mixed = bool(known)
+        known = mixed.of_table(context.tenure.open_writer(), context.name)
+        context.state.note_mixed(found=bool(known))
         due = [one for one in known if one.age_s is None or not -CLOCK_GRAIN_S <= one.age_s < COUNT_EVERY_S]
-        columns = copy.schema.by_attribute
+        columns = context.live.rest.by_attribute
         self._count = (
             _Count([(one, columns[one.attribute]) for one in due if one.attribute in columns]) if due else None
         )
         return bool(due)
 
     def _count_rows(self, count: _Count) -> None:
-        copy, session = self._copy, self._copy.writer
-        table = quote(copy.settings.into)
+        context, session = self._context, self._context.tenure.open_writer()
+        table = quote(context.settings.into)
         ids = f"SELECT row_id FROM {table} WHERE row_id > %s ORDER BY row_id LIMIT {ROWS_LOOKED_AT_MAX}"
         last = session.query(f"SELECT MAX(row_id) FROM ({ids}) AS slice", (count.after,))[0][0]
         if last is None or not count.entries:
@@ -113,8 +113,8 @@ class MixedTypes:
         if not row_ids:
             return
         names = ", ".join(quote(column.column) for _, column in count.entries)
-        rows = self._copy.writer.query(
-            f"SELECT `_twinrow_extra`, {names} FROM {quote(self._copy.settings.into)} "
+        rows = self._context.tenure.open_writer().query(
+            f"SELECT `_twinrow_extra`, {names} FROM {quote(self._context.settings.into)} "
             f"WHERE row_id IN ({', '.join(map(str, row_ids))}) AND `_twinrow_extra` IS NOT NULL"
         )
         for extra, *cells in rows:
@@ -127,14 +127,13 @@ class MixedTypes:
                     count.shown[column.attribute] += 1  # of its own type, but too large a value
 
     def _end(self, count: _Count) -> None:
-        copy = self._copy
+        context = self._context
         self._count = None
-        with copy.writer.transaction() as tx:
-            lease.lock(tx, copy.lease, None)
-            for one in mixed.of_table(tx, copy.table):
-                if one.attribute not in copy.schema.by_attribute:
-                    mixed.counted(tx, copy.table, one, 0, {})
+        with context.tenure.transaction() as tx:
+            for one in mixed.of_table(tx, context.name):
+                if one.attribute not in context.live.rest.by_attribute:
+                    mixed.counted(tx, context.name, one, 0, {})
             for one, column in count.entries:
                 kinds = count.unshown.get(column.attribute, Counter())
                 values = count.shown[column.attribute] + sum(kinds.values())
-                mixed.counted(tx, copy.table, one, values, kinds)
+                mixed.counted(tx, context.name, one, values, kinds)

@@ -16,39 +16,39 @@ from twinrow.schema.table import TableSchema
 from twinrow.sink import writer
 from twinrow.sink.writer import Existing, Written
 from twinrow.state import set_apart
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.write.owed import is_echo
 from twinrow.write.prepare import One
 
 
 def write_smaller(
     tx: Connection,
-    copy: Copy,
+    context: TableContext,
     ones: Sequence[One],
     existing: Mapping[bytes, Existing],
     ids: Mapping[bytes, int],
     written: Written,
 ) -> None:
     """Write the rows that were too large with values set apart; what is still refused stays refused. Notes the keys."""
-    if copy.sets_apart is None:
-        copy.sets_apart = set_apart.any_stands(tx, copy.table)
-    if copy.sets_apart:
+    if context.state.sets_apart is None:
+        context.state.note_sets_apart(found=set_apart.any_stands(tx, context.name))
+    if context.state.sets_apart:
         # An echo, and a row that was put off, was not written: it stands as it was.
         stays = {change.hash for change in ones if is_echo(change, existing)} | written.put_off.keys()
-        set_apart.forget(tx, copy.table, [change.hash for change in ones if change.hash not in stays])
+        set_apart.forget(tx, context.name, [change.hash for change in ones if change.hash not in stays])
     done = [
         change.hash
         for change in ones
-        if change.hash in written.too_large and _write(tx, copy, change, existing, ids, written)
+        if change.hash in written.too_large and _write(tx, context, change, existing, ids, written)
     ]
     if done:
-        set_apart.note(tx, copy.table, done)
-        copy.sets_apart = True
+        set_apart.note(tx, context.name, done)
+        context.state.note_sets_apart(found=True)
 
 
 def _write(
     tx: Connection,
-    copy: Copy,
+    context: TableContext,
     change: One,
     existing: Mapping[bytes, Existing],
     ids: Mapping[bytes, int],
@@ -57,10 +57,16 @@ def _write(
     item = change.whole
     if item is None:
         return False
-    for names in _largest(copy.schema, item, copy.flavour):
-        row = with_apart(copy.schema, item, copy.flavour, names)
+    for names in _largest(context.live.rest, item, context.tenure.flavour()):
+        row = with_apart(context.live.rest, item, context.tenure.flavour(), names)
         again = writer.write(
-            tx, copy.schema, [row], existing, ids, ids=copy.settings.linked, upserts=not copy.rows_unproved
+            tx,
+            context.live.rest,
+            [row],
+            existing,
+            ids,
+            ids=context.settings.linked,
+            upserts=not context.state.rows_unproved,
         )
         if not again.not_written:
             written.took(change.hash, again)

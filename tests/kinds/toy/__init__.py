@@ -13,7 +13,7 @@ from twinrow.dynamodb import DynamoDB
 from twinrow.state import checkpoint
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.kind import SourceNeeds
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.table.settings import Settings
 from twinrow.table_description import TableDescription
 from twinrow.write.apply import Applied, Batch, apply
@@ -27,9 +27,9 @@ ENTRIES_A_STEP_MAX = 3
 class Journal:
     """The journal from its durable position on."""
 
-    def __init__(self, copy: Copy) -> None:
-        self._copy = copy
-        known = checkpoint.load(copy.writer, copy.table, PART)
+    def __init__(self, context: TableContext) -> None:
+        self._context = context
+        known = checkpoint.load(context.tenure.open_writer(), context.name, PART)
         self._read = int(known[PART].position or 0) if known else 0
         self.caught_up_at = 0.0
         self.oldest_at: float | None = None
@@ -39,15 +39,15 @@ class Journal:
 
     def step(self) -> tuple[bool, Applied | None]:
         """Apply some entries, together with the position behind them."""
-        copy = self._copy
-        at, found = copy.dynamodb.clock.now(), JOURNAL[self._read : self._read + ENTRIES_A_STEP_MAX]
+        context = self._context
+        at, found = context.table.dynamodb.clock.now(), JOURNAL[self._read : self._read + ENTRIES_A_STEP_MAX]
         self.backlog = len(JOURNAL) - self._read - len(found)
         if not found:
             self.caught_up_at = at
             return False, None
         changes = [Change("DELETE" if item is None else "PUT", "JOURNAL", key, item) for key, item in found]
         position = {PART: Checkpoint(str(self._read + len(found)))}
-        applied = apply(copy, Batch(changes, position))
+        applied = apply(context, Batch(changes, position))
         self._read += len(found)
         return True, applied
 
@@ -66,13 +66,13 @@ class JournalKind:
     def refuse(self, settings: Settings, description: TableDescription) -> None:
         """Any table."""
 
-    def begin(self, copy: Copy, description: TableDescription) -> None:  # noqa: ARG002 - of the protocol
+    def begin(self, context: TableContext, description: TableDescription) -> None:  # noqa: ARG002 - of the protocol
         """Entries from before the first copy are in what it scans."""
-        checkpoint.save(copy.writer, copy.table, {PART: Checkpoint(str(len(JOURNAL)))})
+        checkpoint.save(context.tenure.open_writer(), context.name, {PART: Checkpoint(str(len(JOURNAL)))})
 
     def source(self, needs: SourceNeeds) -> Journal:
         """The journal."""
-        return Journal(needs.copy)
+        return Journal(needs.context)
 
     def state(self, settings: Settings, description: TableDescription) -> str:  # noqa: ARG002 - of the protocol
         """Its length."""

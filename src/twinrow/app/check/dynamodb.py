@@ -22,7 +22,7 @@ from twinrow.state.outbox import NO_DIGEST, Debt
 from twinrow.state.tables import Registered
 from twinrow.sync import start
 from twinrow.sync.kind import kind_of
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.table_description import TableDescription
 
 SAMPLE_ITEMS = 100
@@ -34,7 +34,7 @@ BY_ITEM_TOO = frozenset({"ValidationError", "ValidationException", "UnknownOpera
 
 
 def look(
-    copy: Copy,
+    context: TableContext,
     registered: Registered | None,
     *,
     mysql_answers: bool = True,
@@ -44,9 +44,9 @@ def look(
     Reads at most SAMPLE_ITEMS items; where linking was turned on for a copy, one page of every segment, within the
     budget.
     """
-    table = copy.table
+    table = context.name
     try:
-        description = few_tries(copy.describe)
+        description = few_tries(context.table.describe)
     except TwinrowError as error:
         yield Finding(table, "DynamoDB table", "error", error.what, error.remedy)
         return
@@ -57,54 +57,54 @@ def look(
         f"{description.status}, about {description.items:,} items, {description.bytes:,} bytes",
         "" if state == "ok" else "wait until it is ACTIVE",
     )  # fmt: skip
-    settings = check_settings.look(copy, description, registered)
-    source = _source(copy, description)
+    settings = check_settings.look(context, description, registered)
+    source = _source(context, description)
     if settings.level == "error" and source.fix is not None:
         # built as the settings say it would be of no use: an index on a key attribute holds every item
         source = replace(source, remedy="mend the settings first", fix=None)
     yield source
-    yield from _captured(copy, description)
+    yield from _captured(context, description)
     yield settings
-    yield from _reading(copy, description)
-    if copy.settings.linked or copy.settings.traits.carries_marks:
-        yield from _writing(copy, description)
-    if copy.settings.linked and not copy.allow_global:
-        yield from _old_kind(copy)
-    if copy.settings.linked and registered is None and mysql_answers:  # else nobody knows whose ids they are
-        yield from _linked_items(copy)
+    yield from _reading(context, description)
+    if context.settings.linked or context.settings.traits.carries_marks:
+        yield from _writing(context, description)
+    if context.settings.linked and not context.settings.allow_global:
+        yield from _old_kind(context)
+    if context.settings.linked and registered is None and mysql_answers:  # else nobody knows whose ids they are
+        yield from _linked_items(context)
 
 
-def _source(copy: Copy, description: TableDescription) -> Finding:
+def _source(context: TableContext, description: TableDescription) -> Finding:
     """What must be mended before a sync starts, with a fix where there is one."""
-    kind = kind_of(copy.settings)
+    kind = kind_of(context.settings)
     name = kind.traits.label
     try:
-        start.check_source(copy, description)
+        start.check_source(context, description)
     except StartRefused as refusal:
-        change = kind.fix(copy.settings, description) if refusal.by_fix else None
+        change = kind.fix(context.settings, description) if refusal.by_fix else None
         if change is None:
-            return Finding(copy.table, name, "error", refusal.what, refusal.remedy)
-        fix = check_fixes.fix_of(copy.dynamodb, description, change)
-        return Finding(copy.table, name, "error", refusal.what, f"twinrow check {copy.table} --fix", fix)
-    return Finding(copy.table, name, "ok", kind.state(copy.settings, description))
+            return Finding(context.name, name, "error", refusal.what, refusal.remedy)
+        fix = check_fixes.fix_of(context.table.dynamodb, description, change)
+        return Finding(context.name, name, "error", refusal.what, f"twinrow check {context.name} --fix", fix)
+    return Finding(context.name, name, "ok", kind.state(context.settings, description))
 
 
-def _captured(copy: Copy, description: TableDescription) -> Iterator[Finding]:
-    for remark in kind_of(copy.settings).remarks(copy.settings, description):
-        yield Finding(copy.table, remark.name, "warning", remark.text, remark.remedy)
+def _captured(context: TableContext, description: TableDescription) -> Iterator[Finding]:
+    for remark in kind_of(context.settings).remarks(context.settings, description):
+        yield Finding(context.name, remark.name, "warning", remark.text, remark.remedy)
 
 
-def _reading(copy: Copy, description: TableDescription) -> Iterator[Finding]:
-    dynamodb, table = copy.dynamodb, copy.table
+def _reading(context: TableContext, description: TableDescription) -> Iterator[Finding]:
+    dynamodb, table = context.table.dynamodb, context.name
     tries: list[tuple[str, Callable[[], object]]] = [
         ("dynamodb:Scan", lambda: dynamodb.scan_page(table, 0, 1, None, limit=1)),
         (
             "dynamodb:BatchGetItem",
-            lambda: dynamodb.get_items(table, [_nowhere(description)], copy.read_budget, copy.stop),
+            lambda: dynamodb.get_items(table, [_nowhere(description)], context.table.read_budget, context.table.stop),
         ),
     ]
-    tries += [(proof.rights, proof.request) for proof in _tries_of_kind(copy, description)]
-    if copy.settings.soft_ttl_deletes != copy.settings.soft_deletes:
+    tries += [(proof.rights, proof.request) for proof in _tries_of_kind(context, description)]
+    if context.settings.soft_ttl_deletes != context.settings.soft_deletes:
         tries.append(("dynamodb:DescribeTimeToLive", lambda: dynamodb.ttl_attribute(table)))
     lacking = []
     for right, work in tries:
@@ -119,97 +119,97 @@ def _reading(copy: Copy, description: TableDescription) -> Iterator[Finding]:
         yield Finding(table, "rights to read", "ok", told)
 
 
-def _tries_of_kind(copy: Copy, description: TableDescription) -> tuple[Try, ...]:
+def _tries_of_kind(context: TableContext, description: TableDescription) -> tuple[Try, ...]:
     """Those of the capture; none while it lacks what it would read from."""
-    kind = kind_of(copy.settings)
+    kind = kind_of(context.settings)
     try:
-        kind.refuse(copy.settings, description)
+        kind.refuse(context.settings, description)
     except StartRefused:
         return ()
-    return kind.tries(copy.settings, description, copy.dynamodb)
+    return kind.tries(context.settings, description, context.table.dynamodb)
 
 
-def _writing(copy: Copy, description: TableDescription) -> Iterator[Finding]:
+def _writing(context: TableContext, description: TableDescription) -> Iterator[Finding]:
     """The very link write of a sync, to a key that is nowhere: where all is well its condition fails, and nothing else.
 
     A table whose copy follows a mark is asked with it and for the image before, which are rights of their own.
     """
-    yield _link_finding(copy, _probe(copy, description))
+    yield _link_finding(context, _probe(context, description))
 
 
-def _probe(copy: Copy, description: TableDescription) -> Debt:
+def _probe(context: TableContext, description: TableDescription) -> Debt:
     """A debt as a sync would have it, of a key that no item has."""
-    settings = copy.settings
+    settings = context.settings
     marks = settings.pending.marks if settings.pending is not None and settings.traits.carries_marks else (None,)
     asks_for_image = not settings.traits.tells_every_change  # as in write/prepare.py
     digest = SOME_DIGEST if asks_for_image else NO_DIGEST
     return Debt(b"", _nowhere(description), 0, digest, 1 if settings.linked else None, marks[0])
 
 
-def _link_finding(copy: Copy, debt: Debt) -> Finding:
-    unquotable = copy.settings.link_rules.unquotable(debt.key)
+def _link_finding(context: TableContext, debt: Debt) -> Finding:
+    unquotable = context.settings.link_rules.unquotable(debt.key)
     if unquotable is not None:
         why, remedy = f"PartiQL cannot name {unquotable!r}", "another name of the attribute, for speed alone"
-        return _by_item(copy, debt, why, remedy)
-    statement = update.partiql(copy.table, copy.settings.link_rules.update_of(debt))
+        return _by_item(context, debt, why, remedy)
+    statement = update.partiql(context.name, context.settings.link_rules.update_of(debt))
     try:
-        answers, _ = copy.dynamodb.execute_statements(copy.table, [statement])
+        answers, _ = context.table.dynamodb.execute_statements(context.name, [statement])
         code, message = answers[0].code, answers[0].message
     except DynamoDBError as error:
         code, message = error.code, error.what
     except TwinrowError as error:
-        return Finding(copy.table, LINKING, "error", error.what, error.remedy)
+        return Finding(context.name, LINKING, "error", error.what, error.remedy)
     if code in CONDITION_FAILED:
-        return Finding(copy.table, LINKING, "ok", "PartiQLUpdate: 25 links a call")
+        return Finding(context.name, LINKING, "ok", "PartiQLUpdate: 25 links a call")
     if code in NO_RIGHTS:
-        return _by_item(copy, debt, "PartiQLUpdate is not allowed", "grant dynamodb:PartiQLUpdate")
+        return _by_item(context, debt, "PartiQLUpdate is not allowed", "grant dynamodb:PartiQLUpdate")
     if code in BY_ITEM_TOO:  # as a sync does
-        return _by_item(copy, debt, f"PartiQL: {code}: {message}", "look up what DynamoDB says, for speed alone")
+        return _by_item(context, debt, f"PartiQL: {code}: {message}", "look up what DynamoDB says, for speed alone")
     return Finding(
-        copy.table, LINKING, "error", f"PartiQLUpdate: {code or 'it wrote'}: {message}", "twinrow check, again"
+        context.name, LINKING, "error", f"PartiQLUpdate: {code or 'it wrote'}: {message}", "twinrow check, again"
     )
 
 
-def _by_item(copy: Copy, debt: Debt, why: str, remedy: str) -> Finding:
+def _by_item(context: TableContext, debt: Debt, why: str, remedy: str) -> Finding:
     """Whether the link can be written by UpdateItem, where PartiQL cannot be had for the reason `why`."""
     try:
-        asked = update.update_item(copy.settings.link_rules.update_of(debt))
-        answer, _ = copy.dynamodb.update_item(copy.table, debt.key, **asked)
+        asked = update.update_item(context.settings.link_rules.update_of(debt))
+        answer, _ = context.table.dynamodb.update_item(context.name, debt.key, **asked)
     except TwinrowError as error:
-        return Finding(copy.table, LINKING, "error", error.what, error.remedy)
+        return Finding(context.name, LINKING, "error", error.what, error.remedy)
     if answer.code in NO_RIGHTS:
         return Finding(
-            copy.table, LINKING, "error", f"UpdateItem is not allowed, and {why}",
+            context.name, LINKING, "error", f"UpdateItem is not allowed, and {why}",
             "grant what `twinrow iam-policy` prints",
         )  # fmt: skip
     if answer.code not in CONDITION_FAILED:
         told = f"UpdateItem: {answer.code or 'it wrote'}: {answer.message}"
-        return Finding(copy.table, LINKING, "error", told, remedy)
-    return Finding(copy.table, LINKING, "warning", f"UpdateItem only ({why}): links take three times as long", remedy)
+        return Finding(context.name, LINKING, "error", told, remedy)
+    return Finding(context.name, LINKING, "warning", f"UpdateItem only ({why}): links take three times as long", remedy)
 
 
-def _old_kind(copy: Copy) -> Iterator[Finding]:
+def _old_kind(context: TableContext) -> Iterator[Finding]:
     """A warning where nobody may ask whether this is a global table of the old kind, which a start would refuse."""
     try:
-        few_tries(lambda: copy.dynamodb.global_table_regions(copy.table))
+        few_tries(lambda: context.table.dynamodb.global_table_regions(context.name))
     except TwinrowError as error:
         yield Finding(
-            copy.table, "global table", "warning",
+            context.name, "global table", "warning",
             f"it is not known whether this is a global table of the old kind (2017.11.29): {error.what}",
             "grant dynamodb:DescribeGlobalTable, as `twinrow iam-policy` prints it, or see that it is none",
         )  # fmt: skip
 
 
-def _linked_items(copy: Copy) -> Iterator[Finding]:
+def _linked_items(context: TableContext) -> Iterator[Finding]:
     try:
-        page = few_tries(lambda: copy.dynamodb.scan_page(copy.table, 0, 1, None, limit=SAMPLE_ITEMS))
+        page = few_tries(lambda: context.table.dynamodb.scan_page(context.name, 0, 1, None, limit=SAMPLE_ITEMS))
     except TwinrowError:
         return  # told under "rights to read"
-    carrying = sum(copy.settings.link_of(item) is not None for item in page.items)
+    carrying = sum(context.settings.link_of(item) is not None for item in page.items)
     if carrying:
         yield Finding(
-            copy.table, "links", "error", f"items carry `{copy.settings.link_attribute}` already",
-            f"twinrow sync {copy.table} --adopt-links, or another `link_attribute`",
+            context.name, "links", "error", f"items carry `{context.settings.link_attribute}` already",
+            f"twinrow sync {context.name} --adopt-links, or another `link_attribute`",
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from twinrow.app.wiring import few_tries
 from twinrow.errors import TwinrowError
 from twinrow.state.tables import Registered
 from twinrow.sync import changed_settings, start
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.table_description import TableDescription
 
 NAME = "settings"
@@ -18,17 +18,17 @@ IN_THE_CONFIGURATION = {
 """What the entries of `changed_settings.summary` that a start applies are called there."""
 
 
-def look(copy: Copy, description: TableDescription, registered: Registered | None) -> Finding:
+def look(context: TableContext, description: TableDescription, registered: Registered | None) -> Finding:
     """What a start will say to the settings; `registered` is the copy as it was at its last start, if there is one."""
-    table = copy.table
+    table = context.name
     try:
-        start.check_settings(copy.settings, description)
+        start.check_settings(context.settings, description)
         if registered is None or registered.phase == "NEW":
             return Finding(table, NAME, "ok", "they fit the table's key")
-        few_tries(lambda: _refuse(copy, description, registered))
+        few_tries(lambda: _refuse(context, description, registered))
     except TwinrowError as error:
         return Finding(table, NAME, "error", error.what, error.remedy)
-    difference = few_tries(lambda: _changed(copy, description, registered))
+    difference = few_tries(lambda: _changed(context, description, registered))
     names = sorted({word for name, word in IN_THE_CONFIGURATION.items() if name in difference.names})
     mended = "; a reconcile follows" if difference.gaps else ""
     if not names:
@@ -36,16 +36,18 @@ def look(copy: Copy, description: TableDescription, registered: Registered | Non
     return Finding(table, NAME, "ok", f"changed, applied at the next start: {', '.join(names)}{mended}")
 
 
-def _changed(copy: Copy, description: TableDescription, registered: Registered) -> changed_settings.ChangedSettings:
+def _changed(
+    context: TableContext, description: TableDescription, registered: Registered
+) -> changed_settings.ChangedSettings:
     try:
-        return changed_settings.changed(copy.writer, copy.settings, description, registered)
+        return changed_settings.changed(context.tenure.open_writer(), context.settings, description, registered)
     finally:
-        copy.close()
+        context.tenure.close()
 
 
-def _refuse(copy: Copy, description: TableDescription, registered: Registered) -> None:
+def _refuse(context: TableContext, description: TableDescription, registered: Registered) -> None:
     try:
-        copy.load_schema()
-        changed_settings.refuse(copy, description, registered)
+        context.live.load()
+        changed_settings.refuse(context, description, registered)
     finally:
-        copy.close()
+        context.tenure.close()

@@ -17,7 +17,7 @@ from twinrow.schema.table import Column, TableSchema
 from twinrow.sink import by_hand, ddl, inspect, statements
 from twinrow.state import deferred, gap, lease
 from twinrow.sync.start import steps_between
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.write.cells import PutOff
 
 ROWS_A_PAGE = 500
@@ -69,22 +69,22 @@ def statements_of(
     return told + ([statements.widen_columns(schema, widens, flavour)] if widens else [])
 
 
-def apply(copy: Copy, evolution: Evolution, lost: list[AddColumn]) -> int:
+def apply(context: TableContext, evolution: Evolution, lost: list[AddColumn]) -> int:
     """Run it under the lease; how many rows show values by now that waited in extra.
 
     Dropped columns come back empty: a gap is recorded, and the next sync's reconcile fills them. Raises Transient when
     the table's lock cannot be had.
     """
-    session, table = copy.writer, copy.table
+    session, table = context.tenure.open_writer(), context.name
     if lost:
         gap.record(session, table, COLUMN_DROPPED, at=session.now())
-        ddl.apply(session, copy.schema, list(lost), may_rebuild=True)
+        ddl.apply(session, context.live.rest, list(lost), may_rebuild=True)
     if evolution.steps:
         with session.transaction() as tx:  # before the ALTER: a kill in between leaves the walk to the next sync
-            lease.lock(tx, copy.lease, None)
+            lease.lock(tx, context.tenure.lease, None)
             deferred.note(tx, table, wanted_by(evolution.steps), {}, Reason("asked for by twinrow schema --apply"))
-        copy.change_schema(evolution, forced=True)
-    cells = PutOff(copy)
+        context.live.change(evolution, forced=True)
+    cells = PutOff(context)
     while cells.step():
         pass
     return cells.rewritten

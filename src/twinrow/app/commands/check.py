@@ -66,25 +66,26 @@ def _look(config: Config, chosen: tuple[TableConfig, ...], stop: Stop) -> Iterat
     from twinrow.app.check import dynamodb as check_dynamodb
     from twinrow.app.check import mysql as check_mysql
     from twinrow.app.check.finding import Finding
-    from twinrow.app.wiring import connect, copies_of, mysql_of
+    from twinrow.app.wiring import connect, contexts_of, mysql_of
 
-    copies = copies_of(config, chosen, stop)
+    contexts = contexts_of(config, chosen, stop)
     registered = {}
     answers = True
     try:
         with closing(connect(mysql_of(config))) as session:
             yield from check_mysql.look(session, config.mysql)
             yield clock_skew.finding("", "MySQL", session.clock)
-            for copy in copies:
-                registered[copy.table] = check_mysql.registered(session, copy.table)
-                yield check_mysql.look_at_table(session, copy.settings, registered[copy.table])
+            for context in contexts:
+                registered[context.name] = check_mysql.registered(session, context.name)
+                yield check_mysql.look_at_table(session, context.settings, registered[context.name])
     except TwinrowError as error:
         yield Finding("", "MySQL", "error", str(error.what), error.remedy)
         answers = False
-    for copy in copies:
-        known = registered.get(copy.table)
-        yield from check_dynamodb.look(copy, known, mysql_answers=answers)
-    for clock in {copy.dynamodb.region: copy.dynamodb.clock for copy in reversed(copies)}.values():
+    for context in contexts:
+        known = registered.get(context.name)
+        yield from check_dynamodb.look(context, known, mysql_answers=answers)
+    doors = [context.table.dynamodb for context in reversed(contexts)]
+    for clock in {door.region: door.clock for door in doors}.values():
         if clock.is_known:  # else the first finding of each table says what is wrong
             yield clock_skew.finding("", "DynamoDB", clock)
 

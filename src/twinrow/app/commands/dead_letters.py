@@ -157,12 +157,12 @@ def _chosen(session: Connection, wanted: _Wanted) -> list[DeadLetter]:
 
 def _work_off(config: Config, table: str) -> None:
     from twinrow.app.signals import stop_on_signals
-    from twinrow.app.wiring import copies_of
+    from twinrow.app.wiring import contexts_of
     from twinrow.workers.held import work_off_rechecks
 
     stop = stop_on_signals()
-    (copy,) = copies_of(config, config.chosen([table]), stop)
-    work_off_rechecks(copy, copy.mysql, stop)
+    (context,) = contexts_of(config, config.chosen([table]), stop)
+    work_off_rechecks(context, context.table.mysql, stop)
 
 
 def _document(one: DeadLetter) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def reset(
     Example:
       twinrow reset reviews --yes
     """
-    from twinrow.app.wiring import connect, copies_of, few_tries, mysql_of
+    from twinrow.app.wiring import connect, contexts_of, few_tries, mysql_of
     from twinrow.schema.naming import quote
     from twinrow.sink import inspect
     from twinrow.state import lease, meta, tables
@@ -45,18 +45,17 @@ def reset(
                 f"this drops `{known.into_table}` in {mysql.place} with {lease.row_count(session, table):,} rows",
                 where=f"table {table}", remedy=f"twinrow reset {table} --yes",
             )  # fmt: skip
-        (copy,) = copies_of(loaded, [chosen], Stop(), mysql=mysql)
+        (context,) = contexts_of(loaded, [chosen], Stop(), mysql=mysql)
         # The table goes first: were its state forgotten first, a kill in between would leave one that no sync takes.
-        with held(copy, mysql):
-            there = few_tries(lambda: inspect.columns(copy.writer, known.into_table))
+        with held(context, mysql):
+            there = few_tries(lambda: inspect.columns(context.tenure.open_writer(), known.into_table))
             if there and not inspect.is_ours(there):
                 raise StartRefused(
                     "was not made by Twinrow, and stays", where=f"MySQL table {known.into_table}",
                     remedy="rename it, then run this again: the copy of that name is forgotten",
                 )  # fmt: skip
-            few_tries(lambda: copy.writer.execute(f"DROP TABLE IF EXISTS {quote(known.into_table)}"))
-            with copy.writer.transaction() as tx:
-                lease.lock(tx, copy.lease, None)
+            few_tries(lambda: context.tenure.open_writer().execute(f"DROP TABLE IF EXISTS {quote(known.into_table)}"))
+            with context.tenure.transaction() as tx:
                 tables.forget(tx, table)
     linked = f"; ids in items stay: twinrow sync {table} --adopt-links" if chosen.linked else ""
     out(f"{table}: forgotten, `{known.into_table}` is dropped{linked}")

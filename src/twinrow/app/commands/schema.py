@@ -157,7 +157,7 @@ def _apply(config: Config, table: TableConfig, *, dry_run: bool) -> int:
 
 def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
     from twinrow.app.columns import apply as schema_apply
-    from twinrow.app.wiring import connect, copies_of, mysql_of
+    from twinrow.app.wiring import connect, contexts_of, mysql_of
     from twinrow.clock import Stop
     from twinrow.state import deferred
     from twinrow.sync.start import resume_ddl
@@ -182,9 +182,11 @@ def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
         if dry_run or not waits:
             say(f"{table.name}: {'nothing was run' if steps else 'nothing waits'}")
             return
-    (copy,) = copies_of(config, [table], Stop(), mysql=mysql)
-    with held(copy, mysql):
-        resume_ddl(copy)
-        lost = schema_apply.missing(copy.writer, copy.schema)
-        count = schema_apply.apply(copy, schema_apply.pending(copy.writer, copy.schema, lost), lost)
+    (context,) = contexts_of(config, [table], Stop(), mysql=mysql)
+    with held(context, mysql):
+        resume_ddl(context)
+        lost = schema_apply.missing(context.tenure.open_writer(), context.live.rest)
+        count = schema_apply.apply(
+            context, schema_apply.pending(context.tenure.open_writer(), context.live.rest, lost), lost
+        )
     out(f"{table.name}: applied; {count:,} rows show values that waited")

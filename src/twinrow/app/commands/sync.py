@@ -130,16 +130,17 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     from twinrow.app.output.progress import Bars, Watcher
     from twinrow.app.output.sync_view import SyncView
     from twinrow.app.serve.serving import serving
-    from twinrow.app.wiring import copies_of, mysql_of
+    from twinrow.app.wiring import contexts_of, mysql_of
     from twinrow.mysql_guard import unproved
     from twinrow.workers.local import run_tables
 
     mysql, once, began = mysql_of(config), how.once, clock.monotonic()
     if why := unproved(config.mysql):
         log.event("warning", "unproved", "", f"{why} (add ?ssl_ca=FILE to `mysql.url`)")
-    copies = copies_of(config, chosen, stop, adopt_links=how.adopt_links, mysql=mysql)
-    for copy in copies:
-        copy.accept_tables, copy.accept_deletes = how.accept_tables, how.accept_deletes.get(copy.table)
+    contexts = contexts_of(
+        config, chosen, stop, adopt_links=how.adopt_links, accept_tables=how.accept_tables,
+        accept_deletes=how.accept_deletes, mysql=mysql,
+    )  # fmt: skip
     bars = Bars("items", drawn=not log.as_json, line=partial(log.event, "info", "progress"))
     view = SyncView(log, bars, once=once)
     source = StatusSource(mysql, chosen, lambda: bool(how.serve) or view.wants_status(), view.waiting)
@@ -166,7 +167,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
             if not once:
                 log.event("info", "started", "", f"copying {', '.join(table.name for table in chosen)}; Ctrl-C stops")
             outcomes = run_tables(
-                copies, mysql, once=once, on_waiting=log.waiting, on_start=view.watch, on_described=described,
+                contexts, mysql, once=once, on_waiting=log.waiting, on_start=view.watch, on_described=described,
                 on_end=ended,
             )  # fmt: skip
         if once and not stop:
@@ -181,7 +182,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     if once:
         _tell_once(log, outcomes, told, took_s)
         done = not stop and all(outcome.error is None for outcome in outcomes.values())
-        if how.accept_tables and done and not any(copy.took_table for copy in copies):
+        if how.accept_tables and done and not any(context.consent.took_table for context in contexts):
             log.event("info", "unused", "", "--accept-table-id was not needed: no table was exchanged for another")
     else:
         log.event("info", "ended", "", f"stopped after {span(took_s)}")

@@ -25,7 +25,7 @@ from twinrow.config import Config
 from twinrow.errors import TwinrowError
 
 if TYPE_CHECKING:
-    from twinrow.table.copy import Copy
+    from twinrow.table.context import TableContext
     from twinrow.verify.reading import Reader
     from twinrow.verify.verdict import Verdict
 
@@ -37,7 +37,7 @@ Progress = Callable[[int, int], None]
 class _Work(Protocol):
     """Verify or repair of one table."""
 
-    def __call__(self, reader: Reader, copy: Copy, progress: Progress) -> Verdict: ...
+    def __call__(self, reader: Reader, context: TableContext, progress: Progress) -> Verdict: ...
 
 
 def verify(tables: TablesArgument = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -53,10 +53,10 @@ def verify(tables: TablesArgument = None, config: ConfigOption = None, as_json: 
       twinrow verify reviews --json | jq .in_step
     """
 
-    def one(reader: Reader, copy: Copy, progress: Progress) -> Verdict:
+    def one(reader: Reader, context: TableContext, progress: Progress) -> Verdict:
         from twinrow.verify.verify import verify_table
 
-        del copy
+        del context
         return verify_table(reader, progress)
 
     raise typer.Exit(_each(load_config(config), tables or [], one, as_json=as_json))
@@ -82,17 +82,17 @@ def repair(
     loaded = load_config(config)
     accepted = accepted_deletes(accept_deletes, loaded)
 
-    def one(reader: Reader, copy: Copy, progress: Progress) -> Verdict:
+    def one(reader: Reader, context: TableContext, progress: Progress) -> Verdict:
         from twinrow.verify.repair import repair_table
         from twinrow.workers.held import work_off_rechecks
 
         repaired = repair_table(
-            reader, execute=execute, work_off=lambda: work_off_rechecks(copy, copy.mysql, reader.stop),
-            progress=progress, accept_deletes=accepted.get(copy.table),
+            reader, execute=execute, work_off=lambda: work_off_rechecks(context, context.table.mysql, reader.stop),
+            progress=progress, accept_deletes=accepted.get(context.name),
         )  # fmt: skip
         met = _differences(repaired.found)
         if repaired.left is not None and met:
-            say(f"{copy.table}: found {met}; what is left of them:")
+            say(f"{context.name}: found {met}; what is left of them:")
         return repaired.left or repaired.found
 
     raise typer.Exit(_each(loaded, tables or [], one, as_json=as_json))

@@ -18,7 +18,7 @@ from twinrow.app.observe.watch import StatusSource
 from twinrow.app.output.progress import Bars
 from twinrow.app.serve.serving import Addresses, serving
 from twinrow.app.terminal import out, say
-from twinrow.app.wiring import connect, copies_of, dynamodb_of, mysql_of
+from twinrow.app.wiring import connect, contexts_of, dynamodb_of, mysql_of
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_error import DynamoDBError
@@ -26,7 +26,7 @@ from twinrow.errors import TwinrowError
 from twinrow.mysql import MySQL
 from twinrow.schema.naming import quote
 from twinrow.sync.kind import kind_of
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.verify.reading import Reader
 from twinrow.verify.verdict import Verdict
 from twinrow.verify.verify import verify_table
@@ -59,7 +59,7 @@ class _Sync:
 
     def __init__(self, where: Place, mysql: MySQL, stop: Stop) -> None:
         self._stop = Stop()
-        (self.copy,) = copies_of(where.config, where.config.tables, self._stop, mysql=mysql)
+        (self.context,) = contexts_of(where.config, where.config.tables, self._stop, mysql=mysql)
         self._outcome: Outcome | None = None
         self._mysql = mysql
         self._user_stop = stop
@@ -68,9 +68,9 @@ class _Sync:
 
     def _run(self) -> None:
         outcomes = run_tables(
-            [self.copy], self._mysql, once=False, on_waiting=lambda table, why: say(f"{table}: {why}")
+            [self.context], self._mysql, once=False, on_waiting=lambda table, why: say(f"{table}: {why}")
         )
-        self._outcome = outcomes[self.copy.table]
+        self._outcome = outcomes[self.context.name]
 
     def check(self) -> None:
         """Raise what the sync ended with, or that the user wants to stop."""
@@ -101,7 +101,7 @@ def run(options: Options, stop: Stop) -> int:
             live_s = max(LIVE_S_MIN, min(LIVE_S_MAX, LIVE_ENDS_S - (clock.monotonic() - began)))
             _live(sync, writer, mysql, where, live_s)
             _caught_up(sync, dynamodb, mysql, where)
-            verdict = _prove(sync.copy, mysql, dynamodb, where, writer, stop)
+            verdict = _prove(sync.context, mysql, dynamodb, where, writer, stop)
             say(f"{clock.monotonic() - began:.0f} s in all")
             if options.keep:
                 demo_view.how_to_connect(where)
@@ -139,9 +139,9 @@ def _before(dynamodb: DynamoDB, where: Place, stop: Stop) -> None:
     say(f"the app's table {where.table}: {demo_app.ITEMS_BEFORE:,} reviews in DynamoDB …")
     demo_app.create_table(dynamodb, where.table, stop)
     demo_app.fill(dynamodb, where.table, stop)
-    (copy,) = copies_of(where.config, where.config.tables, stop)
+    (context,) = contexts_of(where.config, where.config.tables, stop)
     description = dynamodb.describe(where.table)
-    change = kind_of(copy.settings).fix(copy.settings, description)
+    change = kind_of(context.settings).fix(context.settings, description)
     if change is not None:
         fix = check_fixes.fix_of(dynamodb, description, change)
         say(f"as `twinrow check --fix` does: {fix.what}")
@@ -203,15 +203,17 @@ def _caught_up(sync: _Sync, dynamodb: DynamoDB, mysql: MySQL, where: Place) -> N
         clock.Stop().wait(LOOK_S)
 
 
-def _prove(copy: Copy, mysql: MySQL, dynamodb: DynamoDB, where: Place, writer: demo_app.Writer, stop: Stop) -> Verdict:
+def _prove(
+    context: TableContext, mysql: MySQL, dynamodb: DynamoDB, where: Place, writer: demo_app.Writer, stop: Stop
+) -> Verdict:
     told = f"added {writer.added:,}, changed {writer.changed:,} and deleted {writer.deleted:,} reviews"
     out(f"\nmeanwhile the app {told}; an analyst asks:\n")
     with closing(connect(mysql)) as session:
-        demo_view.analyst(session, quote(copy.settings.into))
-        items = dynamodb.get_items(where.table, [writer.last_key()], copy.read_budget, stop)
+        demo_view.analyst(session, quote(context.settings.into))
+        items = dynamodb.get_items(where.table, [writer.last_key()], context.table.read_budget, stop)
         if items:
-            demo_view.side_by_side(session, copy, items[0])
-        verdict = verify_table(Reader(copy.settings, dynamodb, session, copy.read_budget, stop, mysql))
+            demo_view.side_by_side(session, context, items[0])
+        verdict = verify_table(Reader(context.settings, dynamodb, session, context.table.read_budget, stop, mysql))
     found = verdict.missing + verdict.extra + verdict.different + verdict.unlinked + verdict.unsettled
     out(f"{verdict.items:,} items, {verdict.rows:,} rows, {found} differences")
     return verdict

@@ -15,7 +15,7 @@ from twinrow.kinds.pending_index.index import add_index, check_index, mark_index
 if TYPE_CHECKING:
     from twinrow.dynamodb import DynamoDB
     from twinrow.sync.kind import Source, SourceNeeds
-    from twinrow.table.copy import Copy
+    from twinrow.table.context import TableContext
     from twinrow.table.settings import Settings
     from twinrow.table_description import TableDescription
 
@@ -39,19 +39,19 @@ class MarkedItems:
         if settings.pending is not None:
             check_index(settings.pending, description, f"table {settings.table}")
 
-    def begin(self, copy: Copy, description: TableDescription) -> None:
+    def begin(self, context: TableContext, description: TableDescription) -> None:
         """The index itself is the position."""
 
     def source(self, needs: SourceNeeds) -> Source | None:
         """Rounds over the index."""
         from twinrow.kinds.pending_index.poll import Poll
 
-        pending = needs.copy.settings.pending
+        pending = needs.context.settings.pending
         if pending is None:
             return None
         index = needs.description.index(pending.index)
         whole = index is not None and index.projection == "ALL"
-        return Poll(needs.copy, needs.linker, pending, whole, once=needs.once)
+        return Poll(needs.context, needs.linker, pending, whole, once=needs.once)
 
     def state(self, settings: Settings, description: TableDescription) -> str:  # noqa: ARG002 - of the protocol
         """Index and mark."""

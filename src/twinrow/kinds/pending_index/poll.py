@@ -16,7 +16,7 @@ from twinrow.link.threads import Linker
 from twinrow.retry import back_off_s
 from twinrow.schema.row import fingerprint, key_of
 from twinrow.state import recheck
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.table.settings import PendingIndex
 from twinrow.write.apply import Applied, Batch, apply
 
@@ -43,14 +43,16 @@ class Poll:
     for those, what the last round before proved stands until a round shows them no more, or takes them.
     """
 
-    def __init__(self, copy: Copy, linker: Linker, pending: PendingIndex, whole_items: bool, *, once: bool) -> None:
-        self._copy = copy
+    def __init__(
+        self, context: TableContext, linker: Linker, pending: PendingIndex, whole_items: bool, *, once: bool
+    ) -> None:
+        self._context = context
         self._linker = linker
         self._pending = pending
         self._whole = whole_items
         # once: fewer requests count more than the lag
         self._marks_beside_max = 0 if once else CALLS_AT_ONCE_MAX * STATEMENTS_MAX
-        self._pool = ThreadPoolExecutor(QUERIES_AT_ONCE_MAX, thread_name_prefix=f"poll-{copy.table}")
+        self._pool = ThreadPoolExecutor(QUERIES_AT_ONCE_MAX, thread_name_prefix=f"poll-{context.name}")
         self._asked: dict[Future[Page], tuple[AttributeValue, float]] = {}
         self._round_at: float | None = None
         self._seen = self._fresh = 0
@@ -84,7 +86,7 @@ class Poll:
                 if self._first_at:  # meanwhile nobody knows what the app has written
                     self.oldest_at = self.oldest_at or max(self._first_at, self._proved_at)
                 return False, None
-            self._round_at, self._seen, self._fresh = self._copy.dynamodb.clock.now(), 0, 0
+            self._round_at, self._seen, self._fresh = self._context.table.dynamodb.clock.now(), 0, 0
             self._first_at = self._first_at or self._round_at
             self._refused, self._pages, self._left_out_now = "", 0, {}
             for mark in self._pending.marks:
@@ -115,12 +117,17 @@ class Poll:
         return self._fresh > 0 or (applied is not None and bool(self._asked)), applied
 
     def _ask(self, mark: AttributeValue, start_key: Item | None) -> None:
-        copy, pending = self._copy, self._pending
+        context, pending = self._context, self._pending
 
         def query() -> Page:
-            return copy.dynamodb.query_page(copy.table, pending.index, pending.attribute, mark, start_key, None)
+            return context.table.dynamodb.query_page(
+                context.name, pending.index, pending.attribute, mark, start_key, None
+            )
 
-        self._asked[self._pool.submit(budgeted, query, copy.read_budget, self._over)] = (mark, clock.monotonic())
+        self._asked[self._pool.submit(budgeted, query, context.table.read_budget, self._over)] = (
+            mark,
+            clock.monotonic(),
+        )
 
     def _links(self, marks_max: int) -> LinkView:
         """How the links stand once at most so many marks wait to be cleared, or after LINKS_WAIT_S."""
@@ -128,8 +135,8 @@ class Poll:
         return self._linker.view(asked_at, marks_max, LINKS_WAIT_S)
 
     def _take(self, items: list[Item], asked_at: float, links: LinkView) -> Applied | None:
-        copy = self._copy
-        keyed = [(fingerprint(copy.schema.keys, item), item) for item in items]
+        context = self._context
+        keyed = [(fingerprint(context.live.keys, item), item) for item in items]
         fresh = [
             (key_hash, item)
             for key_hash, item in keyed
@@ -147,12 +154,15 @@ class Poll:
             return None
         if not self._whole:
             recheck.add(
-                copy.writer, copy.table, [(one, key_of(copy.schema.keys, item)) for one, item in fresh], "keys only"
+                context.tenure.open_writer(),
+                context.name,
+                [(one, key_of(context.live.keys, item)) for one, item in fresh],
+                "keys only",
             )
             return None
-        at = copy.dynamodb.clock.now()
-        changes = [Change("PUT", "PENDING", key_of(copy.schema.keys, item), item, at=at) for _, item in fresh]
-        applied = apply(copy, Batch(changes))
+        at = context.table.dynamodb.clock.now()
+        changes = [Change("PUT", "PENDING", key_of(context.live.keys, item), item, at=at) for _, item in fresh]
+        applied = apply(context, Batch(changes))
         self._leave_out(list(applied.doubted))
         # images that change nothing and owe nothing new are no reason to ask again at once
         self._fresh += len(applied.debts) + applied.written.inserted + applied.written.updated + applied.parked
@@ -160,7 +170,10 @@ class Poll:
 
     def _rechecks_are_many(self) -> bool:
         """Of an index with keys only, each item goes to recheck."""
-        return not self._whole and recheck.count(self._copy.writer, self._copy.table) > MARKS_WAITING_MAX
+        return (
+            not self._whole
+            and recheck.count(self._context.tenure.open_writer(), self._context.name) > MARKS_WAITING_MAX
+        )
 
     def _leave_out(self, hashes: list[bytes]) -> None:
         """Of these items the round proves nothing; what an earlier one proved stands."""
@@ -173,7 +186,7 @@ class Poll:
         cleared = links.cleared_since(key_hash, asked_at)
         if cleared is None or cleared.at > asked_at:
             return cleared is not None
-        return self._whole and digest(item, self._copy.settings.own) == cleared.digest
+        return self._whole and digest(item, self._context.settings.own) == cleared.digest
 
     def _end_round(self) -> None:
         began, self._round_at = self._round_at or 0.0, None

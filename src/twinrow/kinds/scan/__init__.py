@@ -12,7 +12,7 @@ from twinrow.capture_kind import PREFERRED, UNFIT, ConfigLines, Remark, Right, T
 if TYPE_CHECKING:
     from twinrow.dynamodb import DynamoDB
     from twinrow.sync.kind import SourceNeeds
-    from twinrow.table.copy import Copy
+    from twinrow.table.context import TableContext
     from twinrow.table.settings import Settings
     from twinrow.table_description import TableDescription
 
@@ -28,7 +28,7 @@ class Scan:
     def refuse(self, settings: Settings, description: TableDescription) -> None:
         """Any table can be scanned."""
 
-    def begin(self, copy: Copy, description: TableDescription) -> None:
+    def begin(self, context: TableContext, description: TableDescription) -> None:
         """A pass begins at no position."""
 
     def source(self, needs: SourceNeeds) -> None:

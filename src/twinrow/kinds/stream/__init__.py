@@ -14,7 +14,7 @@ from twinrow.errors import StartRefused
 if TYPE_CHECKING:
     from twinrow.dynamodb import DynamoDB
     from twinrow.sync.kind import Source, SourceNeeds
-    from twinrow.table.copy import Copy
+    from twinrow.table.context import TableContext
     from twinrow.table.settings import Settings
     from twinrow.table_description import TableDescription
 
@@ -41,18 +41,18 @@ class Stream:
                 by_fix=True,
             )
 
-    def begin(self, copy: Copy, description: TableDescription) -> None:
+    def begin(self, context: TableContext, description: TableDescription) -> None:
         """The shards and their positions: what is written from now on is in what is followed."""
         from twinrow.kinds.stream.follow import enter_stream
 
         if description.stream_arn is not None:
-            enter_stream(copy, description.stream_arn)
+            enter_stream(context, description.stream_arn)
 
     def source(self, needs: SourceNeeds) -> Source:
         """The shards, from their durable positions on."""
         from twinrow.kinds.stream.follow import Follow
 
-        return Follow(needs.copy, needs.description)
+        return Follow(needs.context, needs.description)
 
     def state(self, settings: Settings, description: TableDescription) -> str:  # noqa: ARG002 - of the protocol
         """The stream's view."""

@@ -13,7 +13,7 @@ from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync import shard_positions
 from twinrow.sync.shard_positions import RECORDS_A_BATCH_MAX, STREAM
 from twinrow.table import identity
-from twinrow.table.copy import Copy
+from twinrow.table.context import TableContext
 from twinrow.table_description import TableDescription
 from twinrow.write.apply import Applied, Batch, apply
 
@@ -29,26 +29,28 @@ class Follow:
     A stream that was re-created is read to the end of the old one first.
     """
 
-    def __init__(self, copy: Copy, description: TableDescription) -> None:
-        self._copy = copy
-        self._preparer = RecordPreparer(copy)
+    def __init__(self, context: TableContext, description: TableDescription) -> None:
+        self._context = context
+        self._preparer = RecordPreparer(context.settings, context.tenure, context.live)
         self.caught_up_at = 0.0
         self.oldest_at: float | None = None
         self.backlog: int | None = None
         self.retention_left_s: float | None = None
         self.trouble = ""
-        self._mark = copy.dynamodb.clock.now()
-        known = checkpoint.load(copy.writer, copy.table, STREAM).get(STREAM)
+        self._mark = context.table.dynamodb.clock.now()
+        known = checkpoint.load(context.tenure.open_writer(), context.name, STREAM).get(STREAM)
         if known is None or known.position is None:
-            known = enter_stream(copy, _arn(copy, description))
+            known = enter_stream(context, _arn(context, description))
         arn = str(known.position)
         self._is_old = arn != description.stream_arn
-        self._begin(arn, shard_positions.started_at(copy, known))
+        self._begin(arn, shard_positions.started_at(context, known))
 
     def _begin(self, arn: str, started_at: float) -> None:
-        copy = self._copy
-        log = DynamoDBStream(copy.dynamodb, arn)
-        self._reader = StreamReader(log, shard_positions.load(copy), started_at=started_at, now=copy.dynamodb.clock.now)
+        context = self._context
+        log = DynamoDBStream(context.table.dynamodb, arn)
+        self._reader = StreamReader(
+            log, shard_positions.load(context), started_at=started_at, now=context.table.dynamodb.clock.now
+        )
         self._threads = ReaderThreads(self._reader, SHARDS_READ_AT_ONCE_MAX)
         self._threads.__enter__()
 
@@ -56,8 +58,8 @@ class Follow:
         """Apply what was read."""
         batch = self._reader.take(RECORDS_A_BATCH_MAX, IDLE_WAIT_S)
         applied = self._apply(batch)
-        now = self._copy.dynamodb.clock.now()
-        shard_positions.note_progress(self, batch, now, self._copy.settings.traits.retention_s)
+        now = self._context.table.dynamodb.clock.now()
+        shard_positions.note_progress(self, batch, now, self._context.settings.traits.retention_s)
         if batch.ended:
             self._next_stream()
         elif not self._is_old:
@@ -65,36 +67,37 @@ class Follow:
         return bool(batch.records) or batch.ended, applied
 
     def _apply(self, batch: StreamBatch[StreamRecord]) -> Applied | None:
-        copy, applied = self._copy, None
+        context, applied = self._context, None
         if batch.records or batch.positions or batch.gaps:
             told = self._preparer.prepare(batch.records)
             parts, gaps = shard_positions.parts_of(batch.positions), shard_positions.gaps_of(batch.gaps)
-            applied = apply(copy, Batch(told.changes, parts, suspects=told.suspects, gaps=gaps), told.prepared)
+            applied = apply(context, Batch(told.changes, parts, suspects=told.suspects, gaps=gaps), told.prepared)
             if told.doubts:
-                copy.counters.doubt(len(told.doubts), f"a stream record: {told.doubts[-1]}")
-        shard_positions.forget(copy, batch.forgotten)
+                context.counters.doubt(len(told.doubts), f"a stream record: {told.doubts[-1]}")
+        shard_positions.forget(context, batch.forgotten)
         return applied
 
     def _next_stream(self) -> None:
         """All of the old stream is applied: go on with the new one; what was written between them, reconcile finds."""
-        copy = self._copy
+        context = self._context
         old = self._reader.log.name
-        description = copy.dynamodb.describe(copy.table)
-        identity.look(copy, description)
+        description = context.table.dynamodb.describe(context.name)
+        identity.look(context.tenure.open_writer(), context.table, description)
         now = description.stream_arn
         if now == old:
             return
-        at = copy.dynamodb.clock.now()
+        at = context.table.dynamodb.clock.now()
         if now is None:
-            gap.record(copy.writer, copy.table, DISABLED, at=copy.writer.now(), from_at=self.caught_up_at or None)
+            session = context.tenure.open_writer()
+            gap.record(session, context.name, DISABLED, at=session.now(), from_at=self.caught_up_at or None)
             raise Broken(
                 "its stream was turned off",
-                where=f"table {copy.table}",
+                where=f"table {context.name}",
                 remedy="twinrow check --fix turns it on",
                 commands=("twinrow check --fix",),
             )
         self.close()
-        entered = enter_stream(copy, now, gap_from_at=self.caught_up_at or None, cause=RECREATED)
+        entered = enter_stream(context, now, gap_from_at=self.caught_up_at or None, cause=RECREATED)
         self._is_old, self._mark = False, at
         self._begin(now, entered.read_at)
 
@@ -103,20 +106,22 @@ class Follow:
         self._threads.__exit__(None, None, None)
 
 
-def enter_stream(copy: Copy, arn: str, *, cause: str = "", gap_from_at: float | None = None) -> Checkpoint:
+def enter_stream(context: TableContext, arn: str, *, cause: str = "", gap_from_at: float | None = None) -> Checkpoint:
     """Make the stream durable, with every shard of its first complete listing; with a `cause` also a gap before it.
 
     A new copy does so before the first page is scanned: whatever is written from then on is in what is followed.
     Raises Transient when the shards cannot be listed.
     """
-    return shard_positions.enter(copy, DynamoDBStream(copy.dynamodb, arn), arn, cause=cause, gap_from_at=gap_from_at)
+    return shard_positions.enter(
+        context, DynamoDBStream(context.table.dynamodb, arn), arn, cause=cause, gap_from_at=gap_from_at
+    )
 
 
-def _arn(copy: Copy, description: TableDescription) -> str:
+def _arn(context: TableContext, description: TableDescription) -> str:
     if description.stream_arn is None:
         raise Broken(
             "has no stream",
-            where=f"table {copy.table}",
+            where=f"table {context.name}",
             remedy="twinrow check --fix turns it on",
             commands=("twinrow check --fix",),
         )

@@ -26,7 +26,9 @@ from twinrow.schema.row import Row, fingerprint, fingerprints_of, to_row
 from twinrow.schema.table import KeyAttribute
 from twinrow.sink import bulk
 from twinrow.state.outbox import NO_DIGEST
-from twinrow.table.copy import Copy
+from twinrow.table.live_schema import LiveSchema
+from twinrow.table.settings import Settings
+from twinrow.table.tenure import Tenure
 from twinrow.write.load import LOADED
 from twinrow.write.prepare import One, Prepared, prepare
 
@@ -126,31 +128,32 @@ class RecordPreparer:
     So many rows as `lines_min` decoded at once become lines for LOAD DATA.
     """
 
-    def __init__(self, copy: Copy, lines_min: int = bulk.ROWS_MIN) -> None:
-        self._copy = copy
+    def __init__(self, settings: Settings, tenure: Tenure, live: LiveSchema, lines_min: int = bulk.ROWS_MIN) -> None:
+        self._settings = settings
+        self._tenure = tenure
+        self._live = live
         self._lines_min = lines_min
         self._by_column: tuple[PageDecoder, ColumnDecoder] | None = None
         self._decoder: PageDecoder | None = None
         self._spare: frozenset[str] = frozenset()
-        self._kept = copy.settings.link_attribute if copy.settings.linked else None
+        self._kept = settings.link_attribute if settings.linked else None
 
     def prepare(self, records: Sequence[StreamRecord]) -> Told:
-        """A batch ready to be written, the schema evolved for it. Raises as `Copy.learn` and `whole_keys`."""
-        copy = self._copy
+        """A batch ready to be written, the schema evolved for it. Raises as `LiveSchema.learn` and `whole_keys`."""
         folded = fold(records)
         unclear = [one for one in folded if one.record.needs_recheck]
         clear = [one for one in folded if not one.record.needs_recheck] if unclear else folded
         parts, fitting = self._parts(clear)
         misfits = _misfits(parts, fitting)
-        odd = [one for one in misfits if not _is_whole(copy.schema.keys, one.record)]
+        odd = [one for one in misfits if not _is_whole(self._live.keys, one.record)]
         if odd:
             left = {id(one) for one in odd}
             clear = [one for one in clear if id(one) not in left]
             parts, fitting = self._parts(clear)
             misfits = _misfits(parts, fitting)
         suspects, doubts = self._suspects(records, unclear, odd) if unclear or odd else ({}, [])
-        before, put_off = copy.schema, self._learn(misfits) if misfits else {}
-        if copy.schema is not before:
+        before, put_off = self._live.rest, self._learn(misfits) if misfits else {}
+        if self._live.rest is not before:
             parts, fitting = self._parts(clear)
         ones: dict[bytes, One] = {}
         for part, found in zip(parts, fitting, strict=True):
@@ -160,7 +163,7 @@ class RecordPreparer:
                 ones[one.hash] = msgspec.structs.replace(one, echo=False) if hidden else one
         return Told(
             _Changes(clear),
-            Prepared(tuple(ones.values()), tuple(ones), copy.schema.version, put_off),
+            Prepared(tuple(ones.values()), tuple(ones), self._live.version, put_off),
             tuple(suspects.items()),
             tuple(doubts),
         )
@@ -179,7 +182,7 @@ class RecordPreparer:
         for record in records:
             text = bytes(record.keys)
             if text in texts:
-                suspects |= whole_keys(self._copy.schema.keys, record)
+                suspects |= whole_keys(self._live.keys, record)
                 doubt = record.doubt or oddities.get(text)
                 doubts += [doubt] if doubt else []
         return suspects, doubts
@@ -191,26 +194,29 @@ class RecordPreparer:
         return parts, self._fitting(parts)
 
     def _learn(self, misfits: Sequence[Folded]) -> Wanted:
-        """Evolve the schema for these, as `Copy.learn`; what fits the decoder asks for nothing."""
-        copy = self._copy
+        """Evolve the schema for these, as `LiveSchema.learn`; what fits the decoder asks for nothing."""
         items = [stream_record.decode_item(one.record.new) for one in misfits if not one.record.is_delete]
-        put_off = copy.learn(items)
-        nothing = null_only(copy.schema, items)
+        put_off = self._live.learn(items)
+        nothing = null_only(self._live.rest, items)
         if not nothing <= self._spare:
             self._spare |= nothing
             self._decoder = None
         return put_off
 
     def _general(self, part: Sequence[Folded]) -> Sequence[One]:
-        return prepare(self._copy.settings, self._copy.schema, self._copy.flavour, _Changes(part)).ones
+        return prepare(self._settings, self._live.rest, self._tenure.flavour(), _Changes(part)).ones
 
     def _fitting(self, parts: Sequence[Sequence[Folded]]) -> list[list[One] | None]:
         """Each part ready to be written, or None where it does not fit the decoder."""
-        copy = self._copy
-        if self._decoder is None or self._decoder.schema is not copy.schema:
-            ignored = copy.settings.own - {self._kept}
+        if self._decoder is None or self._decoder.schema is not self._live.rest:
+            ignored = self._settings.own - {self._kept}
             self._decoder = PageDecoder(
-                copy.schema, copy.flavour, ignored, self._spare, self._kept, copy.settings.deleted_attribute
+                self._live.rest,
+                self._tenure.flavour(),
+                ignored,
+                self._spare,
+                self._kept,
+                self._settings.deleted_attribute,
             )
         return [self._part(self._decoder, part) for part in parts]
 
@@ -245,13 +251,13 @@ class RecordPreparer:
     ) -> tuple[list[WritableRow], list[AttributeValue | None]] | None:
         """The rows and links; as lines where they are enough to be loaded."""
         raw = _array(images)
-        if len(images) < self._lines_min or not self._copy.writer.local_infile:
+        if len(images) < self._lines_min or not self._tenure.open_writer().local_infile:
             found = decoder.rows_and_kept(raw)
             return None if found is None else (list(found[0]), found[1])
         page = self._columns(decoder).page(raw)
         if page is None:
             return None
-        schema, flavour = decoder.schema, self._copy.flavour
+        schema, flavour = decoder.schema, self._tenure.flavour()
         texts = lines(page.keys, list(zip(schema.columns, page.columns, strict=True)), page.extras)
         extras = page.extras if page.extras is not None else [None] * len(texts)
 

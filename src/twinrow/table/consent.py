@@ -1,0 +1,39 @@
+"""What a person has allowed on the command line. A consent is good for the first thing that it allows."""
+
+from __future__ import annotations
+
+
+class Consent:
+    """`--accept-table-id` (another DynamoDB table than the one that was copied) and `--accept-deletes` (a mass delete).
+
+    `tables`: ARNs and ids of tables; `deletes`: how many rows the next pass may delete.
+    """
+
+    def __init__(self, tables: frozenset[str] = frozenset(), deletes: int | None = None) -> None:
+        self._tables = tables
+        self._deletes = deletes
+        self._took_table = False
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """The tables that may be taken for the one that was copied."""
+        return self._tables
+
+    @property
+    def deletes(self) -> int | None:
+        """How many rows a pass may delete; None: no consent."""
+        return self._deletes
+
+    @property
+    def took_table(self) -> bool:
+        """Whether another table was taken."""
+        return self._took_table
+
+    def table_is_known(self, *, another: bool) -> None:
+        """The table that is there is the one of the copy from now on: the consent was for this start."""
+        self._took_table |= another
+        self._tables = frozenset()
+
+    def pass_is_over(self) -> None:
+        """A pass has deleted what it found: the consent was for this pass."""
+        self._deletes = None
