@@ -1,13 +1,14 @@
-"""`python -m tests.simulation stream|link SEED [LAST_SEED]`: replays seeds of a simulation and tells what happened."""
+"""`python -m tests.simulation exports|stream|link SEED [LAST_SEED]`: replays seeds, tells what happened."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
 
-from tests.fixtures import link_simulation, simulation
+from tests.fixtures import export_simulation, link_simulation, simulation
 
 SIMULATIONS = {
+    "exports": (export_simulation.replay, export_simulation.Wrong),
     "stream": (simulation.replay, simulation.Wrong),
     "link": (link_simulation.replay, link_simulation.Wrong),
 }
