@@ -121,6 +121,9 @@ IncludedFile = in_part(File, "IncludedFile", [*_LISTS, *(key for key in _SECTION
 OverlayFile = in_part(File, "OverlayFile", [*_SECTIONS, *_LISTS])
 WholeFile = in_part(File, "File", [*_SECTIONS, *_LISTS, *_FILES])
 
+_LEARNED: Final = tuple(msgspec.json.Decoder(shape) for shape in (IncludedFile, OverlayFile, WholeFile, TableConfig))
+"""Makes msgspec learn these types at import: two threads that were the first to use one would crash the process."""
+
 
 def shapes() -> dict[str, type[msgspec.Struct]]:
     """The whole struct of each that a file may hold, by name: a struct that is given in part has no defaults."""
