@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from twinrow.app.output.resumed import TOGETHER_S_MAX, Resumed, cause_of
+from twinrow.app.many import cause_of
+from twinrow.app.output.resumed import TOGETHER_S_MAX, Resumed
 
 AWAY = "MySQL 127.0.0.1:3306/analytics: the server does not answer: [Errno 111] Connection refused"
 CUT = "MySQL 127.0.0.1:3306/analytics: connection lost (2013)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -10,10 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.fixtures.waiting import wait_until
 
 from twinrow import clock
 from twinrow.app import typed
 from twinrow.app.logs import Log
+from twinrow.app.output import progress
 from twinrow.app.output.progress import Bars
 from twinrow.app.terminal import complain, out_json, say
 from twinrow.errors import TwinrowError
@@ -150,3 +153,39 @@ def test_what_is_said_and_drawn_on_a_terminal_that_is_gone_breaks_nothing(monkey
     say("stopped")
     with suppress(OSError):
         terminal.close()
+
+
+def test_many_tables_are_one_line_off_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = [100.0]
+    monkeypatch.setattr(clock, "monotonic", lambda: at[0])
+    with Bars("items") as bars:
+        for seconds in range(0, 12, 2):
+            at[0] = 100.0 + seconds
+            for table in range(30):
+                if table < 10 and seconds == 10:
+                    bars.end(f"table{table}")
+                else:
+                    bars.tell(f"table{table}", 20 * seconds, 1000, "SNAPSHOT")
+    assert capsys.readouterr().err.splitlines() == [
+        "30 tables, 10 through: 4,840 of about 30,000 (16%) items, 484/s, 52 s left"
+    ]
+
+
+def test_many_tables_are_one_picture_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "can_redraw", lambda: True)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with Bars("items") as bars:
+        for table in range(30):
+            bars.tell(f"table{table}", 10 * table, 1000, "SNAPSHOT")
+        bars.end("table0")
+        expected = ["30 tables", *(f"table{n}" for n in range(1, 7))]
+        wait_until(lambda: drawn(bars) == expected, what="a bar of all, and of those with the most left")
+
+
+def drawn(bars: Bars) -> list[str]:
+    """What each bar that is seen is called."""
+    bars.tell("table29", 300, 1000, "SNAPSHOT")
+    assert bars._progress is not None
+    return [task.description for task in bars._progress.tasks if task.visible]

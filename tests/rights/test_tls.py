@@ -35,7 +35,7 @@ def somebody_elses_ca(path: Path) -> None:
 def check(folder: Path, dynamodb: DynamoDBLocal, database: Database, options: str) -> Done:
     command = CommandLine(folder)
     command.write_config(config_of(dynamodb.endpoint_url, f"{database.url}?{options}", TABLE))
-    return command.run("check")
+    return command.run("check", "--verbose")
 
 
 def tls_line(done: Done) -> str:

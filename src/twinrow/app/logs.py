@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal
 
 from twinrow import clock
+from twinrow.app.many import NUMBERS, alike, cause_of
 from twinrow.app.terminal import say
+from twinrow.app.together import LogLevel, Together
 from twinrow.app.typed import in_text
 
-LogLevel = Literal["debug", "info", "warning", "error"]
 REPEAT_S = 60.0
 """A table that waits says why at once, and again after so long, not at every try."""
 TROUBLE_REPEAT_S = 3600.0
 SAID_MAX = 4096
 """Texts remembered, so that none is said too often."""
-NUMBERS = re.compile(r"\d[\d,.]*(?: (?:s|min|h|d)\b)?")
 
 
 class Log:
-    """Events of a command, one line each: `at`, `level`, `event`, `table`, `text`."""
+    """Events of a command, one line each: `at`, `level`, `event`, `table`, `text`.
+
+    What several tables say for one cause is a line with "30 tables" in it, once `many` was called; `flush` says it.
+    """
 
     def __init__(self, *, as_json: bool, verbose: bool) -> None:
         self.as_json = as_json
         self._verbose = verbose
         self._lock = threading.Lock()
         self._said: dict[tuple[str, str], float] = {}
+        self._together = Together(self.event)
+
+    def many(self, tables: int) -> None:
+        """So many tables speak from now on."""
+        self._together.alone = tables == 1
+
+    def flush(self, *, everything: bool = False) -> None:
+        """Say what was held back so that other tables could join it: what is due, or `everything`."""
+        self._together.flush(everything=everything)
+
+    def of_table(self, level: LogLevel, event: str, table: str, text: str) -> None:
+        """Say it, in a line with the other tables that say the same but for names and numbers."""
+        self._together.add(level, event, table, text, alike(text, table))
 
     def event(self, level: LogLevel, event: str, table: str, text: str) -> None:
         """Say it. `debug` is only said with --verbose."""
@@ -47,12 +61,13 @@ class Log:
     def waiting(self, table: str, reason: str) -> None:
         """A table waits, and why; the same reason is repeated every REPEAT_S only."""
         if self._is_news(table, reason, REPEAT_S):
-            self.event("warning", "waiting", table, f"waiting: {in_text(reason)}")
+            text = f"waiting: {in_text(reason)}"
+            self._together.add("warning", "waiting", table, text, cause_of(reason, table))
 
     def trouble(self, table: str, text: str, commands: Sequence[str]) -> None:
         """Something is wrong with a table; repeated every TROUBLE_REPEAT_S, numbers that change make no other one."""
         if self._is_news(table, NUMBERS.sub("#", text), TROUBLE_REPEAT_S):
-            self.event("warning", "trouble", table, f"{text} ({'; '.join(commands)})" if commands else text)
+            self.of_table("warning", "trouble", table, f"{text} ({'; '.join(commands)})" if commands else text)
 
     def _is_news(self, table: str, text: str, repeat_s: float) -> bool:
         now = clock.monotonic()

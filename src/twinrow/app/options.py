@@ -80,6 +80,29 @@ def config_path(given: Path | None) -> Path:
     return path
 
 
+ServeOption = Annotated[
+    str | None, typer.Option("--serve", metavar="HOST:PORT", help="Show the page there, for example 127.0.0.1:8642.")
+]
+ServeTokenFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--serve-token-file",
+        metavar="FILE",
+        help="The token for raw items on the page, and off loopback for the whole page: read from FILE, or "
+        "written into it for its owner alone. Without it the token is printed, at a terminal only.",
+        show_default=False,
+    ),
+]
+ServeCertOption = Annotated[
+    Path | None,
+    typer.Option("--serve-cert", metavar="FILE", help="Serve the page by TLS: its certificate with the chain, in PEM."),
+]
+ServeKeyOption = Annotated[
+    Path | None, typer.Option("--serve-key", metavar="FILE", help="The private key of --serve-cert, in PEM.")
+]
+MetricsOption = Annotated[
+    str | None, typer.Option("--metrics", metavar="HOST:PORT", help="Answer Prometheus and health checks there.")
+]
 AcceptDeletesOption = Annotated[
     list[str] | None,
     typer.Option(

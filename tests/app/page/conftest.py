@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -29,23 +28,6 @@ CHROMIUM_FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-
-LEFT_OPEN = (
-    "ignore:Exception ignored in. <function _SelectorTransport.__del__:pytest.PytestUnraisableExceptionWarning",
-    "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning",
-)
-"""A connection of the page's server that nobody closed, met by the collector in a later test; seen once under load.
-
-The cause is not known. Only the tests of this folder pass over it, so that a socket leaked elsewhere still fails.
-"""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder; the hook is given those of all folders."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            for left_open in LEFT_OPEN:
-                item.add_marker(pytest.mark.filterwarnings(left_open))
 
 
 @dataclass(frozen=True)

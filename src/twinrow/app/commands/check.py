@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, YesOption, load_config
+from twinrow.app.many import alike, named, without_name
+from twinrow.app.observe.troubles import many
+from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, YesOption, load_config, said
 from twinrow.app.signals import asking
 from twinrow.app.terminal import out, out_json, say
 from twinrow.app.typed import in_text
 from twinrow.errors import StartRefused, TwinrowError
 
 if TYPE_CHECKING:
-    from twinrow.app.check.finding import Finding, Fix
+    from twinrow.app.check.finding import Finding, Fix, Level
     from twinrow.clock import Stop
     from twinrow.config import Config, TableConfig
 
 SIGNS = {"ok": "ok", "warning": "!!", "error": "NO"}
+LEVELS = tuple(SIGNS)
 
 
 def check(
@@ -32,8 +35,9 @@ def check(
     ] = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show also what is well.")] = False,
 ) -> None:
-    """Look at both sides before a sync; each trouble with its remedy.
+    """Look at both sides before a sync; each trouble with its remedy, and a summary.
 
     Rights, index or stream, versions, collation, local_infile, changed settings. Changes nothing, unless --fix is said:
     then each change is shown with its cost, and asked for. Exit code 1 when something would keep a sync from starting.
@@ -41,6 +45,7 @@ def check(
     \b
     Example:
       twinrow check
+      twinrow check --verbose
       twinrow check reviews --fix --yes
     """
     from twinrow.app.signals import stop_on_signals
@@ -48,17 +53,26 @@ def check(
     loaded = load_config(config)
     chosen = loaded.chosen(tables or [])
     stop = stop_on_signals()
-    found = []
+    found, mended = [], []
+    everything = verbose or said().verbose
     for finding in _look(loaded, chosen, stop):
-        told = _mend(finding, finding.fix, stop, yes=yes) if fix and finding.fix is not None else finding
-        told = replace(told, remedy=in_text(told.remedy))
-        found.append(told)
-        if not as_json:
-            _show(told)
+        seen = replace(finding, remedy=in_text(finding.remedy))
+        if fix and finding.fix is not None:
+            mended.append(_mend(seen, finding.fix, stop, yes=yes))
+            seen = mended[-1]
+        found.append(seen)
+        if everything and not as_json:
+            _show(seen.level, seen.table, seen)
     if as_json:
-        checks = [{name: getattr(one, name) for name in ("table", "name", "level", "text", "remedy")} for one in found]
-        out_json({"ok": all(one.level != "error" for one in found), "checks": checks})
-    raise typer.Exit(1 if any(one.level == "error" for one in found) else 0)
+        names = ("table", "name", "level", "text", "remedy")
+        checks = [{name: getattr(finding, name) for name in names} for finding in found]
+        counts = {level: sum(finding.level == level for finding in found) for level in SIGNS}
+        out_json({"ok": not counts["error"], "summary": counts, "checks": checks})
+    else:
+        if not everything:
+            _show_shared([finding for finding in found if finding.level != "ok" or finding in mended])
+        out(_summary(found, len(chosen)))
+    raise typer.Exit(1 if any(finding.level == "error" for finding in found) else 0)
 
 
 def _look(config: Config, chosen: tuple[TableConfig, ...], stop: Stop) -> Iterator[Finding]:
@@ -115,7 +129,30 @@ def _mend(finding: Finding, change: Fix, stop: Stop, *, yes: bool) -> Finding:
     return replace(finding, level="ok", text=f"done: {change.what}", remedy="", fix=None)
 
 
-def _show(finding: Finding) -> None:
-    where = f"{finding.table}: " if finding.table else ""
+def _show(level: Level, where: str, finding: Finding) -> None:
     remedy = f"  → {finding.remedy}" if finding.remedy else ""
-    out(f"{SIGNS[finding.level]}  {where}{finding.name}: {' '.join(finding.text.split())}{remedy}")
+    out(f"{SIGNS[level]}  {where}{': ' if where else ''}{finding.name}: {' '.join(finding.text.split())}{remedy}")
+
+
+def _show_shared(found: list[Finding]) -> None:
+    """Each finding once, however many tables have it; the errors last, where a person looks first."""
+    groups: dict[tuple[Level, str, str, str], list[Finding]] = {}
+    for finding in found:
+        text, remedy = (
+            alike(part, finding.table) if finding.table else part for part in (finding.text, finding.remedy)
+        )
+        groups.setdefault((finding.level, finding.name, text, remedy), []).append(finding)
+    for (level, *_), findings in sorted(groups.items(), key=lambda group: LEVELS.index(group[0][0])):
+        first, tables = findings[0], [finding.table for finding in findings]
+        if len(tables) > 1:
+            text, remedy = (without_name(part, first.table) for part in (first.text, first.remedy))
+            first = replace(first, text=text, remedy=remedy)
+        _show(level, named(tables), first)
+
+
+def _summary(found: list[Finding], tables: int) -> str:
+    """How many checks ended how, and what that means for a start."""
+    errors, warnings = (sum(finding.level == level for finding in found) for level in ("error", "warning"))
+    meaning = "a sync would not start as it is" if errors else "a sync can start"
+    well = f"{many(tables, 'table')}, {many(len(found), 'check')}: {len(found) - errors - warnings:,} ok"
+    return f"{well}, {many(warnings, 'warning')}, {many(errors, 'error')}; {meaning}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,22 +14,24 @@ from twinrow.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console
-
     from twinrow.app.observe.status import Status
     from twinrow.config import TableConfig
     from twinrow.mysql import MySQL
 
 WATCH_EVERY_S = 1.0
 LAG_MAX_DEFAULT = "15m"
-COLUMNS_PIPED = 160
-"""Width of the table where there is no terminal to ask."""
+PROMPT_LINES = 2
+"""What stands below the output: the shell's prompt, and the line that the terminal scrolls up by."""
 
 
 def status(
     tables: TablesArgument = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
+    only_bad: Annotated[
+        bool,
+        typer.Option("--only-bad", help="Only tables that need somebody, or whose state is not known."),
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show it anew every second, until Ctrl-C.")] = False,
     check: Annotated[
         bool, typer.Option("--check", help="End with 3 also where a copy is not known to be within --lag-max.")
@@ -43,8 +46,9 @@ def status(
         ),
     ] = None,
 ) -> None:
-    """How far each table is: phase, rows, lag, backlog, links owed, dead letters, gaps.
+    """How far each table is, the worst first: phase, rows, lag, backlog, links owed, dead letters, gaps.
 
+    At a terminal as many tables as it has lines; in a pipe, and with --only-bad, all of them.
     Works while a sync runs and while none does. Exit code 3 when dead letters, gaps, refused links or
     rows that MySQL does not take are known, or when nothing is known (no copy yet, a sync that died or was refused);
     1 when a table is BROKEN.
@@ -54,6 +58,7 @@ def status(
     Example:
       twinrow status
       twinrow status reviews --json | jq '.tables[0].lag_s'
+      twinrow status --only-bad
       twinrow status --check --lag-max 1h
     """
     from twinrow.app.wiring import mysql_of
@@ -66,15 +71,16 @@ def status(
     loaded = load_config(config)
     chosen, mysql = loaded.chosen(tables or []), mysql_of(loaded)
     if watch:
-        _watch(mysql, chosen)
+        _watch(mysql, chosen, only_bad=only_bad)
         return
     found = _read(mysql, chosen)
     if as_json:
-        out_json(found.document())
-    else:
-        from twinrow.app.observe.status_view import view
+        from twinrow.app.observe.worst_first import not_well
 
-        _console().print(view(found))
+        shown = replace(found, tables=tuple(not_well(found.tables))) if only_bad else found
+        out_json(shown.document())
+    else:
+        _show(found, only_bad=only_bad)
     late = found.late(lag_s_max) if check else {}
     for table, why in late.items():
         say(f"{table}: {why}, --lag-max is {lag_max or LAG_MAX_DEFAULT}")
@@ -103,28 +109,35 @@ def _read(mysql: MySQL, chosen: Sequence[TableConfig]) -> Status:
         session.close()
 
 
-def _console() -> Console:
-    import sys
-
+def _show(found: Status, *, only_bad: bool) -> None:
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else COLUMNS_PIPED, highlight=False)
+    from twinrow.app.observe.status_view import Room, view
+
+    console = Console(highlight=False)
+    at_terminal = console.is_terminal
+    lines = console.height - PROMPT_LINES if at_terminal and not only_bad else None
+    # in a pipe each line is whole, for grep; at a terminal long reasons wrap at words, table rows never
+    for line in view(found, Room(console.width if at_terminal else None, lines), only_bad=only_bad):
+        console.print(line, soft_wrap=not at_terminal)
 
 
-def _watch(mysql: MySQL, chosen: Sequence[TableConfig]) -> None:
+def _watch(mysql: MySQL, chosen: Sequence[TableConfig], *, only_bad: bool) -> None:
     """Until Ctrl-C; a server that does not answer is shown, and asked again."""
+    from rich.console import Console, Group
     from rich.live import Live
     from rich.text import Text
 
-    from twinrow.app.observe.status_view import view
+    from twinrow.app.observe.status_view import Room, view
     from twinrow.app.signals import stop_on_signals
     from twinrow.errors import TwinrowError
 
-    stop = stop_on_signals()
-    with Live(console=_console(), auto_refresh=False, screen=False) as live:
+    stop, console = stop_on_signals(), Console(highlight=False)
+    with Live(console=console, auto_refresh=False, screen=False) as live:
         while not stop:
             try:
-                live.update(view(_read(mysql, chosen)), refresh=True)
+                room = Room(console.width, console.height - 1)
+                live.update(Group(*view(_read(mysql, chosen), room, only_bad=only_bad)), refresh=True)
             except TwinrowError as trouble:
                 live.update(Text(str(trouble), style="red"), refresh=True)
             stop.wait(WATCH_EVERY_S)

@@ -6,16 +6,21 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from twinrow import clock
+from twinrow.app.many import alike, named, without_name
 from twinrow.app.observe.status import TableStatus, span
 from twinrow.app.options import (
     AcceptDeletesOption,
     ConfigOption,
+    MetricsOption,
+    ServeCertOption,
+    ServeKeyOption,
+    ServeOption,
+    ServeTokenFileOption,
     TablesArgument,
     accepted_deletes,
     load_config,
@@ -24,7 +29,7 @@ from twinrow.app.options import (
 from twinrow.app.terminal import complain, out
 from twinrow.app.typed import as_typed, in_text
 from twinrow.config import Config, TableConfig
-from twinrow.errors import ConfigError, TwinrowError, is_fault
+from twinrow.errors import TwinrowError, is_fault
 
 if TYPE_CHECKING:
     from twinrow.app.logs import Log
@@ -61,23 +66,11 @@ def sync(
         ),
     ] = None,
     accept_deletes: AcceptDeletesOption = None,
-    serve: Annotated[
-        str | None,
-        typer.Option("--serve", metavar="HOST:PORT", help="Show the page there, for example 127.0.0.1:8642."),
-    ] = None,
-    serve_token_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--serve-token-file",
-            metavar="FILE",
-            help="The token for raw items on the page: read from FILE, or written into it for its owner alone. "
-            "Without it the token is printed, at a terminal only.",
-            show_default=False,
-        ),
-    ] = None,
-    metrics: Annotated[
-        str | None, typer.Option("--metrics", metavar="HOST:PORT", help="Answer Prometheus and health checks there.")
-    ] = None,
+    serve: ServeOption = None,
+    serve_token_file: ServeTokenFileOption = None,
+    serve_cert: ServeCertOption = None,
+    serve_key: ServeKeyOption = None,
+    metrics: MetricsOption = None,
 ) -> None:
     """Copy what is there, then follow every change until stopped.
 
@@ -95,19 +88,16 @@ def sync(
       twinrow sync --serve 127.0.0.1:8642 --metrics 0.0.0.0:9642
     """
     from twinrow.app.logs import Log
-    from twinrow.app.serve.serving import Addresses
+    from twinrow.app.serve.serving import Addresses, tls_of
     from twinrow.app.signals import stop_on_signals
 
     loaded = load_config(config)
     chosen = loaded.chosen(tables or [])
     stop = stop_on_signals(at_hang_up=True)
     log = Log(as_json=said().json_logs, verbose=said().verbose)
-    if serve_token_file is not None and serve is None:
-        raise ConfigError(
-            "--serve-token-file is the token of --serve, which is not given", remedy="add --serve HOST:PORT"
-        )
+    tls = tls_of(serve, serve_token_file, serve_cert, serve_key)
     how = How(
-        once=once, adopt_links=adopt_links, serve=Addresses(serve, metrics, serve_token_file),
+        once=once, adopt_links=adopt_links, serve=Addresses(serve, metrics, serve_token_file, tls),
         accept_tables=frozenset(accept_table_id or ()), accept_deletes=accepted_deletes(accept_deletes, loaded),
     )  # fmt: skip
     raise typer.Exit(run(loaded, chosen, stop, log, how))
@@ -153,7 +143,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
         if outcome.error is not None:
             source.tell(table, str(outcome.error), outcome.error.commands)
             if not once:  # else it is told at the end
-                log.event("error", "ended", table, in_text(str(outcome.error)))
+                log.of_table("error", "ended", table, in_text(str(outcome.error)))
             if is_fault(outcome.error):
                 # only with --verbose: an exception's own words may be an item's values
                 log.event("debug", "fault", table, "".join(traceback.format_exception(outcome.error.__cause__)))
@@ -165,7 +155,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     with source, serving(how.serve, source, stop, log), bars:
         with Watcher(look):
             if not once:
-                log.event("info", "started", "", f"copying {', '.join(table.name for table in chosen)}; Ctrl-C stops")
+                log.event("info", "started", "", f"copying {named([table.name for table in chosen])}; Ctrl-C stops")
             outcomes = run_tables(
                 contexts, mysql, once=once, on_waiting=log.waiting, on_start=view.watch, on_described=described,
                 on_end=ended,
@@ -178,6 +168,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
             log.event("warning", "ended", "", "no table is left to copy; page and metrics stay until this is stopped")
             while not stop.wait(SERVED_LOOK_S):
                 look()
+        log.flush(everything=True)
     took_s = clock.monotonic() - began
     if once:
         _tell_once(log, outcomes, told, took_s)
@@ -194,17 +185,25 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
 
 
 def _tell_once(log: Log, outcomes: Mapping[str, Outcome], told: Mapping[str, TableStatus], took_s: float) -> None:
-    """How each table of a `--once` ended; `told` are those that ended well."""
+    """How each table of a `--once` ended; `told` are those that ended well. Errors of one cause are one line."""
+    failed: dict[str, list[str]] = {}
     for name, outcome in outcomes.items():
         if outcome.error is not None:
-            _tell_error(log, name, outcome.error)
+            failed.setdefault(alike(str(outcome.error), name), []).append(name)
         elif name in told:
             out(f"{_result(told[name], outcome)}, {took_s:.1f} s")
+    for names in failed.values():
+        error = outcomes[names[0]].error
+        if error is not None:
+            _tell_error(log, names, error)
 
 
-def _tell_error(log: Log, table: str, error: TwinrowError) -> None:
+def _tell_error(log: Log, tables: Sequence[str], error: TwinrowError) -> None:
+    """The error of a table, or the error that several tables have in common."""
+    if len(tables) > 1:
+        error = TwinrowError(f"{named(tables)}: {without_name(str(error), tables[0])}")
     if log.as_json:
-        log.event("error", "ended", table, in_text(str(error)))
+        log.event("error", "ended", tables[0] if len(tables) == 1 else "", in_text(str(error)))
     else:
         complain(error)
 

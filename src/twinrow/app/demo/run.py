@@ -117,11 +117,11 @@ def _page(address: str | None, where: Place, mysql: MySQL, stop: Stop) -> Iterat
     with ExitStack() as stack:
         source = stack.enter_context(StatusSource(mysql, where.config.tables))
         try:
-            stack.enter_context(serving(Addresses(address or PAGE), source, stop, log))
+            stack.enter_context(serving(Addresses(address or PAGE, show_token=True), source, stop, log))
         except TwinrowError:
             if address is not None:
                 raise
-            stack.enter_context(serving(Addresses(PAGE_ANYWHERE), source, stop, log))
+            stack.enter_context(serving(Addresses(PAGE_ANYWHERE, show_token=True), source, stop, log))
         yield
 
 

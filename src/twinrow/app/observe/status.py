@@ -60,6 +60,7 @@ class TableStatus:
     `troubles` is what is wrong or worth knowing, each with the commands that mend it; `notes` are their texts without
     the `reason`, `remedies` all their commands.
 
+    `retention_s`: how long changes that were not read are kept, None where they wait without end.
     `not_taken` rows MySQL does not take for a reason that is not their content: they are tried again.
 
     What the process that copies counts starts at 0 with each process, at `counted_since`: changes `applied` by kind and
@@ -118,6 +119,7 @@ class TableStatus:
     mysql_skew_s: float | None = None
     mixed: tuple[MixedColumn, ...] = ()
     waits: str = ""
+    retention_s: float | None = None
 
     @property
     def changes(self) -> int:
@@ -257,6 +259,7 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         mysql_skew_s=told.mysql_skew_s,
         mixed=mixed,
         waits=counts.waits if standing.waits else "",
+        retention_s=table.traits.retention_s,
         put_off=tuple(DeferredColumn(one.attribute, round(one.age_s, 3), one.why, one.rows) for one in counts.put_off),
         **_rates(told, standing),
     )

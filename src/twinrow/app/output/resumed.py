@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
-from twinrow.app.logs import NUMBERS
+from twinrow.app.many import cause_of
 
 TOGETHER_S_MAX = 10.0
 """The first to go on waits so long for the others to be told with it: each tries again after a pause of its own."""
-MYSQL: Final = re.compile(r"MySQL \S+(?=: )")
-DYNAMODB: Final = re.compile(r"DynamoDB .*")
-
-
-def cause_of(reason: str, table: str) -> str:
-    """What a reason to wait has in common with that of other tables: the server, and no names or numbers of the table.
-
-    A server that is away refuses, hangs and cuts connections in turn: of MySQL its place is the cause.
-    """
-    if found := MYSQL.match(reason):
-        return found[0]
-    found = DYNAMODB.search(reason)
-    named = re.sub(rf"(?<![\w.-]){re.escape(table)}(?![\w.-])", "TABLE", found[0] if found else reason)
-    return NUMBERS.sub("#", named)
 
 
 @dataclass

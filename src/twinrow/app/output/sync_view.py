@@ -41,6 +41,7 @@ class SyncView:
     def watch(self, runs: Mapping[str, TableRun]) -> None:
         """These are what is looked at."""
         self._runs = runs
+        self._log.many(len(runs))
 
     def waiting(self) -> dict[str, str]:
         """Why tables of this process wait at this moment."""
@@ -57,7 +58,7 @@ class SyncView:
         for name, run in self._runs.items():
             if not self._once and run.phase and self._phases.get(name) != run.phase:
                 self._phases[name] = run.phase
-                self._log.event("info", "phase", name, f"phase {run.phase}")
+                self._log.of_table("info", "phase", name, f"phase {run.phase}")
         for one in status.tables if status is not None else ():
             self.draw(one)
             if not self._once:
@@ -70,6 +71,7 @@ class SyncView:
         if not self._once:
             self._who_goes_on(status)
         self._pulse(status)
+        self._log.flush()
 
     def _who_goes_on(self, status: Status | None) -> None:
         """Of this process's tables by their runs: while MySQL is away there is no status."""
@@ -87,12 +89,12 @@ class SyncView:
         self._before[one.table] = one
         if one.schema_version > before.schema_version:
             command = as_typed(f"twinrow schema {one.table}")
-            self._log.event("info", "schema", one.table, f"schema version {one.schema_version} ({command})")
+            self._log.of_table("info", "schema", one.table, f"schema version {one.schema_version} ({command})")
         if before.gaps and not one.gaps:
-            self._log.event("info", "gap", one.table, "all gaps are mended")
+            self._log.of_table("info", "gap", one.table, "all gaps are mended")
         if one.reconciled_at is not None and one.reconciled_at != before.reconciled_at:
             began = span(at - one.reconciled_at)
-            self._log.event("info", "reconcile", one.table, f"a reconcile is through, begun {began} ago")
+            self._log.of_table("info", "reconcile", one.table, f"a reconcile is through, begun {began} ago")
 
     def _pulse(self, status: Status | None) -> None:
         """For --verbose: how each table stands."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
 import logging
 import socket
+import ssl
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +24,9 @@ HOST_DEFAULT = "127.0.0.1"
 BACKLOG_MAX = 128
 START_S_MAX = 10.0
 GRACE_S = 1
+CLOSING_STEPS = 3
+"""Turns of the event loop in which a connection that is broken off closes its socket."""
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never listened on unasked
 """Requests under way may take so long after the end was asked for; event streams end by themselves before."""
 
 
@@ -45,6 +51,25 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class TLSFiles:
+    """A certificate (with its chain) and its private key, in PEM."""
+
+    certificate: Path
+    key: Path
+
+    def check(self) -> None:
+        """Raise ConfigError when the two files cannot be used together."""
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key, password="")
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"the certificate and its key cannot be used: {error}",
+                where=f"--serve-cert {self.certificate} --serve-key {self.key}",
+                remedy="name two PEM files that belong together, the key without a passphrase",
+            ) from error  # fmt: skip
+
+
 def parse_address(text: str) -> Address:
     """`127.0.0.1:8642`, `[::1]:8642`, `:8642`, `8642`; without a host only this machine. Raises ConfigError."""
     host, _, port = text.strip().rpartition(":")
@@ -58,13 +83,18 @@ def parse_address(text: str) -> Address:
 class Listening:
     """A server that answers on `address` until `close`, or the end of a `with`."""
 
-    def __init__(self, app: ASGIApp, address: Address, name: str, ending: Stop) -> None:
+    def __init__(self, app: ASGIApp, address: Address, name: str, ending: Stop, tls: TLSFiles | None = None) -> None:
+        if tls is not None:
+            tls.check()
+        self._tls = tls
         self._socket = _bind(address)
         self.address = Address(address.host, self._socket.getsockname()[1])
         self._ending = ending
         config = uvicorn.Config(
             app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None, access_log=False,
             server_header=False, date_header=False, timeout_graceful_shutdown=GRACE_S,
+            ssl_certfile=str(tls.certificate) if tls is not None else None,
+            ssl_keyfile=str(tls.key) if tls is not None else None,
         )  # fmt: skip
         # requests may carry keys and a token: nothing of them is logged, and a client that hangs up is no news
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -75,7 +105,9 @@ class Listening:
     @property
     def url(self) -> str:
         """What to open in a browser on this machine."""
-        return f"http://{self.address}/"
+        anywhere = self.address.host in ANY_ADDRESS
+        address = Address(HOST_DEFAULT, self.address.port) if anywhere else self.address
+        return f"{'http' if self._tls is None else 'https'}://{address}/"
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +125,22 @@ class Listening:
         self._socket.close()
 
     def _run(self) -> None:
-        self._server.run(sockets=[self._socket])
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        """Serve until the end. A connection that uvicorn leaves open is broken off, so that no socket outlives it.
+
+        Uvicorn leaves those that were accepted while it ended, and those whose client does not read its answer.
+        """
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            for connection in list(self._server.server_state.connections):
+                transport = getattr(connection, "transport", None)
+                if transport is not None:
+                    transport.abort()
+            for _ in range(CLOSING_STEPS):
+                await asyncio.sleep(0)
 
 
 def _bind(address: Address) -> socket.socket:

@@ -48,6 +48,15 @@ GAUGES = (
     Gauge("links_refused", "Items that DynamoDB refuses to link, for good.", lambda one: one.links_refused),
     Gauge("rechecks", "Keys of which the truth has to be read again.", lambda one: one.rechecks),
     Gauge("dead_letters", "Items that no row can hold.", lambda one: one.dead_letters),
+    Gauge(
+        "not_taken", "Rows that MySQL does not take for a reason that is not their content; tried again.",
+        lambda one: one.not_taken,
+    ),
+    Gauge(
+        "put_off", "Attributes of which rows show a rounded value or NULL until their column is there.",
+        lambda one: len(one.put_off),
+    ),
+    Gauge("mixed", "Columns of which many values are NULL for being of another type.", lambda one: len(one.mixed)),
     Gauge("gaps_open", "Spans in which changes may have been missed, not mended yet.", lambda one: one.gaps),
     Gauge(
         "retention_left_seconds", "Time before changes that were not read yet are trimmed.",
@@ -56,6 +65,10 @@ GAUGES = (
     Gauge("snapshot_share", "How much of the first copy is done, 0 to 1.", lambda one: one.snapshot_share),
     Gauge("reconcile_share", "How much of the reconcile under way is done, 0 to 1.", lambda one: one.reconcile_share),
     Gauge("running", "Whether a sync holds the table.", lambda one: one.running),
+    Gauge(
+        "waits", "Whether a sync waits for DynamoDB or MySQL, and takes the table again by itself.",
+        lambda one: bool(one.waits),
+    ),
     Gauge(
         "in_step", "Whether nothing is known that keeps the copy from equalling its table; no sample: not known.",
         lambda one: one.in_step,
@@ -216,8 +229,11 @@ def _not_copied(table: TableStatus) -> str:
     )
 
 
-def health_routes(source: StatusSource) -> list[Route]:
-    """/metrics, /healthz (the process lives) and /readyz (503, and why, when it cannot do its work)."""
+def health_routes(source: StatusSource, *, reasons: bool) -> list[Route]:
+    """/metrics, /healthz (the process lives) and /readyz (503 when it cannot do its work).
+
+    `reasons`: /readyz says why. A reason may name tables and keys: others than this machine's users are not shown it.
+    """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(StatusCollector(source))
 
@@ -229,7 +245,8 @@ def health_routes(source: StatusSource) -> list[Route]:
 
     def readyz(_request: Request) -> Response:
         why = not_ready(source.latest())
-        return PlainTextResponse(f"{why or 'ready'}\n", status_code=503 if why else 200)
+        shown = why if reasons else "not ready: `twinrow status` says why"
+        return PlainTextResponse(f"{shown if why else 'ready'}\n", status_code=503 if why else 200)
 
     get = partial(Route, methods=["GET"])
     return [get("/metrics", metrics), get("/healthz", healthz), get("/readyz", readyz)]
@@ -237,4 +254,5 @@ def health_routes(source: StatusSource) -> list[Route]:
 
 def serve_metrics(address: str, source: StatusSource) -> Listening:
     """Answer Prometheus and health checks on `address`, and nothing else. Raises TwinrowError, ConfigError."""
-    return Listening(Starlette(routes=health_routes(source)), parse_address(address), "metrics", Stop())
+    place = parse_address(address)
+    return Listening(Starlette(routes=health_routes(source, reasons=place.loopback)), place, "metrics", Stop())

@@ -2,7 +2,8 @@
 
 import { WindowedList } from "./lists.js";
 import { takeToken } from "./letters.js";
-import { byId, commandLine, make, setChildren, setText, span, timeOfDay, whole } from "./parts.js";
+import { ORDERS, needsCare } from "./order.js";
+import { byId, commandLine, make, percent, setChildren, setText, span, timeOfDay, whole } from "./parts.js";
 import { TableView } from "./table.js";
 
 const ROW_HEIGHT_PX = 64;
@@ -24,6 +25,7 @@ listen();
 addEventListener("hashchange", () => route({ moveFocus: true }));
 wide.addEventListener("change", () => route());
 byId("find").addEventListener("input", draw);
+byId("sort").addEventListener("change", draw);
 byId("only-bad").addEventListener("click", (event) => {
   const button = event.currentTarget;
   button.setAttribute("aria-pressed", button.getAttribute("aria-pressed") !== "true");
@@ -49,13 +51,27 @@ function listen() {
   events.addEventListener("stopping", take);
   events.addEventListener("error", () => {
     showLive();
-    // The browser tries again by itself, but for a refusal (too many pages): then we do.
-    if (events.readyState === EventSource.CLOSED) setTimeout(listen, SILENT_MS_MAX);
+    // The browser tries again by itself, but for a refusal (too many pages, another token): then we do.
+    if (events.readyState === EventSource.CLOSED) setTimeout(again, SILENT_MS_MAX);
   });
 }
 
+/** Listen anew; where the token is not that of the sync that runs now, the form asks for it. */
+async function again() {
+  try {
+    const answer = await fetch("api/status");
+    if (answer.status === 401) {
+      location.reload();
+      return;
+    }
+  } catch (lost) {
+    console.info("the sync does not answer, trying again", lost);
+  }
+  listen();
+}
+
 const endedWhy = (table) => heard.ended[table.table] ?? "";
-const needsYou = (table) => table.troubles.some((trouble) => trouble.bad) || endedWhy(table) !== "";
+const needsYou = (table) => needsCare(table, endedWhy(table));
 
 function draw() {
   if (heard === null) return;
@@ -64,9 +80,11 @@ function draw() {
   showLive();
   const wanted = byId("find").value.trim().toLowerCase();
   const onlyBad = byId("only-bad").getAttribute("aria-pressed") === "true";
-  shown = tables.filter(
-    (one) => (!onlyBad || needsYou(one)) && (one.table.toLowerCase().includes(wanted) || one.into.toLowerCase().includes(wanted)),
-  );
+  const order = ORDERS[byId("sort").value];
+  shown = tables
+    .filter((one) => (!onlyBad || needsYou(one)) && (one.table.toLowerCase().includes(wanted) || one.into.toLowerCase().includes(wanted)))
+    .sort((one, other) => order(one, other, endedWhy));
+  showCopying(tables);
   document.body.classList.toggle("single", tables.length === 1);
   byId("tools").hidden = tables.length < FIND_FROM_TABLES;
   byId("no-table").hidden = shown.length > 0 || tables.length === 0;
@@ -74,6 +92,20 @@ function draw() {
   list.rows.dataset.count = shown.length;
   list.show(shown.length);
   route();
+}
+
+/** How far the first copies are, as one picture: in items, of which DynamoDB tells the number. */
+function showCopying(tables) {
+  const through = tables.filter((one) => one.snapshot_done_at !== null);
+  const copying = tables.some((one) => one.phase === "SNAPSHOT");
+  byId("copying").hidden = !copying || tables.length === 1;
+  if (!copying) return;
+  const items = tables.reduce((sum, one) => sum + (one.items ?? 0), 0);
+  const done = tables.reduce((sum, one) => sum + (one.items ?? 0) * (one.snapshot_share ?? 0), 0);
+  const share = items > 0 ? done / items : null;
+  setText(byId("copying-text"), `First copies: ${whole(through.length)} of ${whole(tables.length)} through`);
+  byId("copying-share").value = share ?? 0;
+  setText(byId("copying-percent"), percent(share));
 }
 
 const isSilent = () => heard === null || performance.now() - heardAtMs > SILENT_MS_MAX;
@@ -130,7 +162,8 @@ function route({ moveFocus = false } = {}) {
   if (heard === null) return;
   const tables = heard.status.tables;
   const named = tables.find((one) => one.table === chosenName());
-  const first = wide.matches || tables.length === 1 ? (tables.find(needsYou) ?? tables[0]) : undefined;
+  const worst = [...tables].sort((one, other) => ORDERS.worst(one, other, endedWhy));
+  const first = wide.matches || tables.length === 1 ? worst[0] : undefined;
   // Without a choice the page keeps to what it shows already: nothing jumps when another table gets into trouble.
   const chosen = named ?? tables.find((one) => first && one.table === view.table) ?? first;
   document.body.dataset.view = named || (tables.length === 1 && chosen) ? "table" : "list";

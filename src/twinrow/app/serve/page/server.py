@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -19,9 +18,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twinrow.app.observe.watch import StatusSource
-from twinrow.app.serve.listen import Address, Listening, parse_address
+from twinrow.app.serve.listen import Address, Listening, TLSFiles, parse_address
 from twinrow.app.serve.metrics import health_routes
 from twinrow.app.serve.page import detail
+from twinrow.app.serve.page.door import Door, bearer_of
 from twinrow.clock import Stop
 from twinrow.errors import TwinrowError
 from twinrow.mysql import Connection
@@ -39,7 +39,9 @@ FILES = {
     "/letters.js": ("letters.js", JAVASCRIPT),
     "/lists.js": ("lists.js", JAVASCRIPT),
     "/plot.js": ("plot.js", JAVASCRIPT),
+    "/order.js": ("order.js", JAVASCRIPT),
     "/parts.js": ("parts.js", JAVASCRIPT),
+    "/login.js": ("login.js", JAVASCRIPT),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 HEADERS = {
@@ -55,20 +57,21 @@ HEADERS = {
 }
 
 
-def serve(address: str, source: StatusSource, stop: Stop, token: str) -> Listening:
-    """Show the page on `address`; read only. Whoever starts it closes it.
+def serve(address: str, source: StatusSource, stop: Stop, token: str, tls: TLSFiles | None = None) -> Listening:
+    """Show the page on `address`; read only. Whoever starts it closes it. Off loopback it wants the token.
 
     `stop` is the sync's: the page says that it is stopping. Raises ConfigError for an address that is none,
     TwinrowError with a remedy when the port is in use.
     """
     place, ending = parse_address(address), Stop()
-    return Listening(make_app(place, source, stop, ending, token), place, "page", ending)
+    app = make_app(place, source, stop, ending, Door(token, secure=tls is not None))
+    return Listening(app, place, "page", ending, tls)
 
 
-def make_app(address: Address, source: StatusSource, stop: Stop, ending: Stop, token: str) -> ASGIApp:
+def make_app(address: Address, source: StatusSource, stop: Stop, ending: Stop, door: Door) -> ASGIApp:
     """The application: `ending` closes its event streams."""
     get = partial(Route, methods=["GET"])
-    answers = _Answers(source, token)
+    answers = _Answers(source, door)
     events = _Events(source, stop, ending)
     app = Starlette(
         routes=[
@@ -79,10 +82,13 @@ def make_app(address: Address, source: StatusSource, stop: Stop, ending: Stop, t
             get("/api/table", answers.table),
             get("/api/dead-letters", answers.dead_letters),
             get("/api/item", answers.item),
-            *health_routes(source),
+            get("/api/login", door.login),
+            *health_routes(source, reasons=address.loopback),
         ]
     )
-    return _Guard(app, LOOPBACK_NAMES | {_host(str(address))} if address.loopback else None)
+    if address.loopback:
+        return _Guard(app, LOOPBACK_NAMES | {_host(str(address))}, None)
+    return _Guard(app, None, door)
 
 
 def _host(text: str) -> str:
@@ -93,12 +99,14 @@ def _host(text: str) -> str:
 class _Guard:
     """Puts the security headers on every answer, and refuses names that are not this machine's.
 
-    A web site whose name is made to point to 127.0.0.1 (DNS rebinding) could otherwise read the page.
+    A web site whose name is made to point to 127.0.0.1 (DNS rebinding) could otherwise read the page. Where others than
+    this machine's users reach it, nobody passes the `door` without the token.
     """
 
-    def __init__(self, app: ASGIApp, names: frozenset[str] | None) -> None:
+    def __init__(self, app: ASGIApp, names: frozenset[str] | None, door: Door | None) -> None:
         self._app = app
         self._names = names
+        self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_headers(message: Message) -> None:
@@ -111,6 +119,9 @@ class _Guard:
         if scope["type"] == "http" and not self._allowed(scope):
             refusal = PlainTextResponse("open this page by the address that `twinrow sync` prints\n", status_code=421)
             await refusal(scope, receive, with_headers)
+            return
+        if scope["type"] == "http" and self._door is not None and not self._door.is_open(scope):
+            await self._door.refusal(scope)(scope, receive, with_headers)
             return
         await self._app(scope, receive, with_headers)
 
@@ -153,9 +164,9 @@ class _Events:
 class _Answers:
     """The documents that a page asks for; each runs in a thread of the pool."""
 
-    def __init__(self, source: StatusSource, token: str) -> None:
+    def __init__(self, source: StatusSource, door: Door) -> None:
         self._source = source
-        self._token = token.encode()
+        self._door = door
 
     def status(self, _request: Request) -> Response:
         """The same document as an event's."""
@@ -177,8 +188,7 @@ class _Answers:
 
     def item(self, request: Request) -> Response:
         """The raw item of a dead letter: `?table=…&id=ID`, with the token as `Authorization: Bearer …`."""
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token):
+        if not self._door.knows(bearer_of(request)):
             raise HTTPException(
                 401,
                 "raw items are shown with the token of `twinrow sync`: see its first lines, or its --serve-token-file",

@@ -39,7 +39,7 @@ export class TableView {
     setText(byId("path"), `${table.capture}, into ${table.into}`);
     this.phase(table, ended);
     this.troubles(table, ended, heard.mending[table.table] ?? []);
-    byId("trimming").hidden = table.capture !== "stream";
+    byId("trimming").hidden = table.retention_s === null;
     byId("as-of").hidden = table.as_of === null;
     setText(byId("as-of"), table.as_of === null ? "" : `as of ${dayAndTime(table.as_of)}, when the last sync ended in good order`);
     for (const node of this.numbers) this.number(node, node.dataset.number, table);
