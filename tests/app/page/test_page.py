@@ -235,6 +235,8 @@ def test_all_by_keyboard(page: Page, served: Served) -> None:
     expect(page.locator(".skip")).to_be_focused()
     page.locator("#table-rows a").first.focus()
     page.keyboard.press("ArrowDown")
+    expect(page.locator("#table-rows a", has_text="products")).to_be_focused()
+    page.keyboard.press("ArrowUp")
     expect(page.locator("#table-rows a", has_text="orders")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("orders")
@@ -378,6 +380,52 @@ def test_a_table_is_found_among_many(page: Page, much: Served) -> None:
     expect(page.locator("#only-bad")).to_have_text("Needs you 1")
     expect(page.locator("#table-rows li")).to_have_count(1)
     expect(page.locator("#table-rows a")).to_contain_text("10,000 items that no row can hold")
+
+
+def shown_order(page: Page) -> list[str | None]:
+    """The first rows of the list, from top to bottom."""
+    script = "() => [...document.querySelectorAll('#table-rows li')].sort((a, b) => a.offsetTop - b.offsetTop)"
+    return list(page.evaluate(f"({script})().slice(0, 3).map(row => row.firstChild.dataset.table)"))
+
+
+def test_tables_are_sorted_the_worst_first_and_as_a_person_likes(page: Page, shown: Shown) -> None:
+    shown.add(["b-late", "c-well"])
+    shown.add(["d-broken"], "scan")
+    shown.change("d-broken", phase="BROKEN", reason="stopped")
+    shown.change("b-late", oldest_at=time.time() - 500)
+    shown.add(["a-large"], rows=5000)
+    with serving(shown) as found:
+        page.goto(found.url)
+        expect(page.locator("#table-rows a").first).to_be_visible()
+        assert shown_order(page) == ["d-broken", "a-large", "b-late"], "of equals by name"
+        wanted = {"name": "a-large", "lag": "d-broken", "rows": "a-large"}
+        page.evaluate("() => { document.querySelector('#tools').hidden = false; }")
+        for order, first in wanted.items():
+            page.evaluate(
+                "(order) => { const list = document.querySelector('#sort'); list.value = order; "
+                "list.dispatchEvent(new Event('change')); }",
+                order,
+            )
+            assert shown_order(page)[0] == first, order
+
+
+def test_first_copies_of_many_tables_are_one_picture(page: Page, shown: Shown) -> None:
+    shown.add(["through"], rows=3000)
+    shown.add(["copying"], rows=500)
+    shown.change("copying", phase="SNAPSHOT", snapshot_done_at=None, items=1000)
+    with serving(shown) as found:
+        page.goto(found.url)
+        expect(page.locator("#copying-text")).to_have_text("First copies: 1 of 2 through")
+        expect(page.locator("#copying-percent")).to_have_text("87 %")
+        shown.change("copying", phase="LIVE", snapshot_done_at=time.time())
+        expect(page.locator("#copying")).to_be_hidden()
+
+
+def test_what_is_trimmed_is_asked_of_the_status_and_not_of_a_captures_name(page: Page, served: Served) -> None:
+    chosen(page, served, "reviews")
+    expect(page.locator("#trimming")).to_be_visible()
+    chosen(page, served, "products")
+    expect(page.locator("#trimming")).to_be_hidden()
 
 
 def test_dead_letters_that_are_resolved_go(page: Page, served: Served) -> None:

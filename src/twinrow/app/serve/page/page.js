@@ -18,6 +18,7 @@ const wide = matchMedia("(min-width: 960px)");
 let heard = null;
 let heardAtMs = 0;
 let shown = [];
+let shownFor = "";
 let stopping = false;
 
 takeToken();
@@ -81,9 +82,10 @@ function draw() {
   const wanted = byId("find").value.trim().toLowerCase();
   const onlyBad = byId("only-bad").getAttribute("aria-pressed") === "true";
   const order = ORDERS[byId("sort").value];
-  shown = tables
+  const sorted = tables
     .filter((one) => (!onlyBad || needsYou(one)) && (one.table.toLowerCase().includes(wanted) || one.into.toLowerCase().includes(wanted)))
     .sort((one, other) => order(one, other, endedWhy));
+  shown = held(sorted, [wanted, onlyBad, byId("sort").value].join("\n"));
   showCopying(tables);
   document.body.classList.toggle("single", tables.length === 1);
   byId("tools").hidden = tables.length < FIND_FROM_TABLES;
@@ -92,6 +94,15 @@ function draw() {
   list.rows.dataset.count = shown.length;
   list.show(shown.length);
   route();
+}
+
+/** The tables in the order in which they stand now, while somebody points at one: else a click would meet another. */
+function held(sorted, asked) {
+  const same = asked === shownFor;
+  shownFor = asked;
+  if (!same || !byId("table-rows").matches(":hover, :focus-within")) return sorted;
+  const place = new Map(shown.map((table, index) => [table.table, index]));
+  return sorted.sort((one, other) => (place.get(one.table) ?? Infinity) - (place.get(other.table) ?? Infinity));
 }
 
 /** How far the first copies are, as one picture: in items, of which DynamoDB tells the number. */
