@@ -28,7 +28,7 @@ class _Held:
     """Tables with one cause that were not said yet: the text of the first, and until when it is held (monotonic)."""
 
     text: str
-    until: float
+    due_at: float
     tables: dict[str, None] = field(default_factory=dict)
 
 
@@ -64,7 +64,7 @@ class Together:
         """Say what was held back long enough, or `everything`."""
         now = clock.monotonic()
         with self._lock:
-            due = [key for key, held in self._held.items() if everything or now >= held.until]
+            due = [key for key, held in self._held.items() if everything or now >= held.due_at]
             lines = [(key, self._held.pop(key)) for key in due]
             self._said = {key: at for key, at in self._said.items() if now - at < KNOWN_S} | dict.fromkeys(due, now)
         for (level, event, _), held in lines:
