@@ -119,9 +119,9 @@ class ServerClock:
         return self._span
 
 
-def _both(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float] | None:
+def _both(first: tuple[float, float], other: tuple[float, float]) -> tuple[float, float] | None:
     """The span in which two spans agree, or None."""
-    low, high = max(one[0], other[0]), min(one[1], other[1])
+    low, high = max(first[0], other[0]), min(first[1], other[1])
     return (low, high) if low <= high else None
 
 

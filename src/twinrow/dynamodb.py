@@ -267,7 +267,9 @@ class DynamoDB:
             if error.code in NO_GLOBAL_TABLE:
                 return ()
             raise
-        return tuple(str(one.get("RegionName", "")) for one in told["GlobalTableDescription"]["ReplicationGroup"])
+        return tuple(
+            str(replica.get("RegionName", "")) for replica in told["GlobalTableDescription"]["ReplicationGroup"]
+        )
 
     def describe_stream(self, arn: str, after_shard: str | None = None) -> StreamPage:
         """One page of a stream's shards. Raises DynamoDBError with code ResourceNotFoundException: no such stream."""
@@ -329,7 +331,7 @@ class DynamoDB:
         except Throttled:
             budget.throttled()
             raise
-        budget.pay(sum(one.get("CapacityUnits", 0.0) for one in answer.get("ConsumedCapacity") or ()))
+        budget.pay(sum(capacity.get("CapacityUnits", 0.0) for capacity in answer.get("ConsumedCapacity") or ()))
         left: list[Item] = (answer.get("UnprocessedKeys") or {}).get(name, {}).get("Keys", [])
         if left:
             budget.throttled()
@@ -346,13 +348,13 @@ class DynamoDB:
             "batch_execute_statement", where=f"table {table}", timeout_s=LINK_TIMEOUT_S, may_send=may_send,
             ReturnConsumedCapacity="TOTAL",
             Statements=[
-                {"Statement": one.text, "Parameters": [to_request(value) for value in one.parameters]}
-                for one in statements
+                {"Statement": statement.text, "Parameters": [to_request(value) for value in statement.parameters]}
+                for statement in statements
             ],
         )  # fmt: skip
         told = answer.get("ConsumedCapacity")  # DynamoDB Local tells none: a unit each is the least
-        units = sum(one.get("CapacityUnits", 0.0) for one in told) if told else float(len(statements))
-        return [statement_answer_of(one) for one in answer["Responses"]], units
+        units = sum(entry.get("CapacityUnits", 0.0) for entry in told) if told else float(len(statements))
+        return [statement_answer_of(response) for response in answer["Responses"]], units
 
     def update_item(
         self, table: str, key: Item, may_send: Callable[[], bool] | None = None, **parameters: Any

@@ -102,11 +102,11 @@ def to_request(value: dict[str, Any]) -> dict[str, Any]:
     if kind == "B":
         return {"B": base64.b64decode(inner)}
     if kind == "BS":
-        return {"BS": [base64.b64decode(one) for one in inner]}
+        return {"BS": [base64.b64decode(member) for member in inner]}
     if kind == "M":
-        return {"M": {name: to_request(one) for name, one in inner.items()}}
+        return {"M": {name: to_request(value) for name, value in inner.items()}}
     if kind == "L":
-        return {"L": [to_request(one) for one in inner]}
+        return {"L": [to_request(member) for member in inner]}
     return value
 
 

@@ -271,13 +271,13 @@ class Connection:
 def _set_one_by_one(connection: Connection, wanted: Sequence[Variable]) -> tuple[Variable, ...]:
     """Set each by itself; those that the server knows. One that it does not let us set may have its value already."""
     known = []
-    for one in wanted:
+    for variable in wanted:
         try:
-            connection.execute(setting([one]))
+            connection.execute(setting([variable]))
         except MySQLError as error:
             if error.code == UNKNOWN_VARIABLE:
                 continue
-        known.append(one)
+        known.append(variable)
     return tuple(known)
 
 

@@ -105,19 +105,21 @@ _MARIADB: Final = (
 
 def setting(wanted: Sequence[Variable]) -> str:
     """The statement that sets them all."""
-    return "SET " + ", ".join(one.assignment for one in wanted)
+    return "SET " + ", ".join(variable.assignment for variable in wanted)
 
 
 def reading(wanted: Sequence[Variable]) -> str:
     """The statement that reads them all back, in their order."""
-    return "SELECT " + ", ".join(f"@@SESSION.{one.name}" for one in wanted)
+    return "SELECT " + ", ".join(f"@@SESSION.{variable.name}" for variable in wanted)
 
 
 def check(wanted: Sequence[Variable], found: Sequence[object], place: str) -> None:
     """Raise SessionRefused for the first variable that has another value than it was set to."""
-    for one, value in zip(wanted, found, strict=True):
-        if not one.is_met_by(value):
+    for variable, value in zip(wanted, found, strict=True):
+        if not variable.is_met_by(value):
             raise SessionRefused(
-                f"the session variable {one.name} stays {value!r}, Twinrow needs {one.value!r}: else {one.why}",
-                where=place, remedy=f"let this user set {one.name}, and look at init_connect and at any pooler between",
+                f"the session variable {variable.name} stays {value!r}, Twinrow needs {variable.value!r}: else "
+                f"{variable.why}",
+                where=place,
+                remedy=f"let this user set {variable.name}, and look at init_connect and at any pooler between",
             )  # fmt: skip

@@ -60,7 +60,7 @@ class Synced:
     @property
     def in_step(self) -> bool:
         """Whether every table is."""
-        return all(one.in_step for one in self.tables)
+        return all(table.in_step for table in self.tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +72,17 @@ class Verified:
     @property
     def in_step(self) -> bool:
         """Whether every item has its row, every row its item, all equal and linked, and nothing is parked."""
-        return all(one.in_step for one in self.tables)
+        return all(table.in_step for table in self.tables)
 
 
 class SyncFailed(TwinrowError):
     """One or more tables did not come to their end; `synced` tells of all of them."""
 
     def __init__(self, synced: Synced) -> None:
-        failed = [one for one in synced.tables if one.error is not None]
-        super().__init__("; ".join(str(one.error) for one in failed))
+        failed = [table for table in synced.tables if table.error is not None]
+        super().__init__("; ".join(str(table.error) for table in failed))
         self.synced = synced
-        self.exit_code = min(one.error.exit_code for one in failed if one.error is not None)
+        self.exit_code = min(table.error.exit_code for table in failed if table.error is not None)
 
 
 class Twinrow:
@@ -109,7 +109,7 @@ class Twinrow:
         chosen, stop, began = self.config.chosen(tables), Stop(), clock.monotonic()
         outcomes = self._run(chosen, stop, adopt_links, timeout_s, on_waiting)
         well = [table for table in chosen if outcomes[table.name].error is None]
-        found = {one.table: one for one in self._status(well).tables} if well else {}
+        found = {table.table: table for table in self._status(well).tables} if well else {}
         synced = Synced(
             tuple(
                 TableSynced(name, found.get(name), outcome.left_to_holder, outcome.error)

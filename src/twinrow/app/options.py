@@ -23,7 +23,7 @@ def table_names(context: typer.Context, incomplete: str) -> list[str]:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("tables")
     except (OSError, ValueError):
         return []
-    names = [one.get("name") for one in tables if isinstance(one, dict)] if isinstance(tables, list) else []
+    names = [table.get("name") for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
     return [name for name in names if isinstance(name, str) and name.startswith(incomplete)]
 
 
@@ -117,10 +117,10 @@ AcceptDeletesOption = Annotated[
 def accepted_deletes(given: list[str] | None, config: Config) -> dict[str, int]:
     """What `--accept-deletes TABLE=N` allows, by table. Raises ConfigError."""
     found: dict[str, int] = {}
-    for one in given or ():
-        table, _, count = one.rpartition("=")
+    for text in given or ():
+        table, _, count = text.rpartition("=")
         if not table or not (count.isascii() and count.isdigit()):
-            raise ConfigError(f"--accept-deletes {one} is not TABLE=N", remedy="write --accept-deletes reviews=1234")
+            raise ConfigError(f"--accept-deletes {text} is not TABLE=N", remedy="write --accept-deletes reviews=1234")
         config.chosen([table])  # an unknown table is an error
         found[table] = int(count)
     return found

@@ -46,8 +46,8 @@ def document(verdict: Verdict) -> dict[str, Any]:
     """The JSON form of a verdict."""
     counts = {name: getattr(verdict, name) for name in ("items", "rows", "kept", *SIDES, "dead_letters", "seconds")}
     examples = [
-        {"kind": one.kind, "key": one.key, "row_id": one.row_id, "attributes": list(one.attributes)}
-        for one in verdict.examples
+        {"kind": example.kind, "key": example.key, "row_id": example.row_id, "attributes": list(example.attributes)}
+        for example in verdict.examples
     ]
     return {"table": verdict.table, **counts, "in_step": verdict.in_step, "examples": examples}
 

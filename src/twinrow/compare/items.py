@@ -121,7 +121,7 @@ class Comparer:
             count, deleted, last, live = self.connection.query(sql, (after,))[0]
             if not count:
                 return
-            yield RowIds(int(last), [int(one) for one in live.split(",")] if live else [], int(deleted))
+            yield RowIds(int(last), [int(digits) for digits in live.split(",")] if live else [], int(deleted))
             after = int(last)
 
     def rows_of(self, row_ids: Sequence[int]) -> Iterator[StoredRow]:
@@ -141,12 +141,12 @@ class Comparer:
             row = stored.get(key_hash)
             if row is not None and on_row is not None:
                 on_row(row)
-            difference = self.one(key_hash, item, row)
+            difference = self.difference_of(key_hash, item, row)
             if difference is not None:
                 found.append(difference)
         return found
 
-    def one(self, key_hash: bytes, item: Item, row: StoredRow | None) -> Difference | None:
+    def difference_of(self, key_hash: bytes, item: Item, row: StoredRow | None) -> Difference | None:
         """Compare one item with its row (None: there is none)."""
         kind, names = self._difference(item, row if row is not None and not row.deleted else None, key_hash)
         if kind is None:

@@ -72,7 +72,7 @@ class LonelyRows:
             self._end_of_walk(comparer)
             return True
         self._after = ids.last
-        lonely = [one for one in ids.live if one <= self._until and one not in self._seen]
+        lonely = [row_id for row_id in ids.live if row_id <= self._until and row_id not in self._seen]
         if self._stage == "count":
             self._count += len(lonely)
             self._few += lonely[: mass_delete.UNASKED_MAX + 1 - len(self._few)]
@@ -115,7 +115,7 @@ class LonelyRows:
 
     def _send(self, comparer: Comparer, row_ids: list[int]) -> None:
         extra = [comparer.extra(row) for row in comparer.rows_of(row_ids)]
-        self._suspect([(one.hash, {} if one.orphan else one.key) for one in extra])
+        self._suspect([(difference.hash, {} if difference.orphan else difference.key) for difference in extra])
 
     def _read_some(self, comparer: Comparer) -> bool:
         """Which of the next rows have no item. An orphan's item cannot be read: nothing can be its item."""
@@ -125,7 +125,7 @@ class LonelyRows:
         ):
             return False
         part = [self._unread[number] for number in range(min(GET_ITEMS_MAX, len(self._unread)))]
-        keys = [one.key for one in part if not one.orphan]
+        keys = [difference.key for difference in part if not difference.orphan]
         try:
             items, left = (
                 context.table.dynamodb.get_some_items(context.name, keys, context.table.read_budget, context.table.stop)
@@ -140,8 +140,8 @@ class LonelyRows:
         unanswered = {fingerprint(comparer.schema.keys, key) for key in left}
         for _ in part:
             self._unread.popleft()
-        self._unread += [one for one in part if one.hash in unanswered]
-        self._gone += sum(one.hash not in answered and one.hash not in unanswered for one in part)
+        self._unread += [difference for difference in part if difference.hash in unanswered]
+        self._gone += sum(difference.hash not in answered and difference.hash not in unanswered for difference in part)
         self._throttles, self.trouble = (self._throttles + 1, self.trouble) if left else (0, "")
         self._asked_after = clock.monotonic() + back_off_s(self._throttles) if left else 0.0
         return True

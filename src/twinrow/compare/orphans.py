@@ -32,5 +32,7 @@ def drop(tx: Connection, context: TableContext, hashes: Sequence[bytes]) -> int:
         dead_letter.park(tx, context.name, key_hash, {}, {}, reason, tx.now(), None)
     kept = judged.parked.keys() | judged.put_off.keys()
     dead_letter.resolve(tx, context.name, [key_hash for key_hash in hashes if key_hash not in kept])
-    recheck.put_off(tx, context.name, [(key, {}, one.code, one.reason) for key, one in judged.put_off.items()])
+    recheck.put_off(
+        tx, context.name, [(key, {}, refusal.code, refusal.reason) for key, refusal in judged.put_off.items()]
+    )
     return count

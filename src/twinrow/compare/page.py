@@ -102,6 +102,6 @@ class PageComparer:
             # as hexadecimal literals: half the time of a parameter each
             listed = "',x'".join(keys[first : first + KEYS_A_QUERY_MAX])
             told = self._connection.query(f"{self._select}(x'{listed}')")[0][0]
-            for one in told.split(",") if told else ():
-                found[one[:KEY_AND_DIGEST_HEX]] = one[KEY_AND_DIGEST_HEX:]
+            for text in told.split(",") if told else ():
+                found[text[:KEY_AND_DIGEST_HEX]] = text[KEY_AND_DIGEST_HEX:]
         return found

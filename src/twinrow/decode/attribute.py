@@ -75,7 +75,7 @@ def _write(value: AttributeValue, out: list[bytes], levels: int) -> None:
     elif kind in ("SS", "NS", "BS"):
         _want(type(payload) is list, kind)
         out.append(b"%b%d:" % (kind.lower().encode(), len(payload)))
-        out += sorted(_member(kind, one) for one in payload)
+        out += sorted(_member(kind, member) for member in payload)
     elif levels == 0:
         raise too_deep()
     elif kind == "M":
@@ -87,8 +87,8 @@ def _write(value: AttributeValue, out: list[bytes], levels: int) -> None:
     else:
         _want(type(payload) is list, kind)
         out.append(b"L%d:" % len(payload))
-        for one in payload:
-            _write(one, out, levels - 1)
+        for member in payload:
+            _write(member, out, levels - 1)
 
 
 def _want(is_right: bool, kind: Kind) -> None:

@@ -41,7 +41,7 @@ class Form:
     """How cells become text: all of a column at once where that is possible, and one by one."""
 
     at_once: Callable[[Column], ColumnTexts | None]
-    one: Callable[[Column], Callable[[SqlValue], str]]
+    cell: Callable[[Column], Callable[[SqlValue], str]]
 
 
 class ColumnDecoder:
@@ -51,7 +51,7 @@ class ColumnDecoder:
         self._decoder = decoder
         columns = decoder.schema.columns
         self._columns = [
-            (attrgetter(f"c{number}"), attrgetter(f"c{number}.payload"), form.at_once(column), form.one(column))
+            (attrgetter(f"c{number}"), attrgetter(f"c{number}.payload"), form.at_once(column), form.cell(column))
             for number, column in enumerate(columns)
         ]
         self._key_payloads = [attrgetter(f"c{number}.payload") for number in decoder.keys]
@@ -80,7 +80,7 @@ class ColumnDecoder:
 
     def _fingerprints(self, items: list[Any]) -> list[str]:
         payloads = [list(map(get, items)) for get in self._key_payloads]
-        return [one.hex() for one in fingerprints_of(self._decoder.schema.keys, payloads)]
+        return [key_hash.hex() for key_hash in fingerprints_of(self._decoder.schema.keys, payloads)]
 
     def _column(self, items: list[Any], number: int, apart: dict[int, Item]) -> CellTexts:
         cell_of, payload_of, at_once, _ = self._columns[number]

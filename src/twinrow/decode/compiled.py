@@ -49,7 +49,7 @@ def _value_type(kind: Kind) -> type[msgspec.Struct]:
 
 
 _VALUE_TYPES: Final[dict[Kind, type[msgspec.Struct]]] = {kind: _value_type(kind) for kind in _PAYLOADS}
-_KNOWN: Final = [msgspec.json.Decoder(one) for one in (_Null, *_VALUE_TYPES.values())]
+_KNOWN: Final = [msgspec.json.Decoder(struct) for struct in (_Null, *_VALUE_TYPES.values())]
 """A decoder of every type that threads share, made while one thread imports this module.
 
 What msgspec knows of a Struct it finds out at its first use; two threads at once that do so crash the process (msgspec
@@ -150,9 +150,9 @@ class PageDecoder:
         except DoesNotFit:
             return None
         if self.keeps:
-            for one, other in pairs:
-                one.kept = other.kept = None
-        return [one == other for one, other in pairs]
+            for earlier, other in pairs:
+                earlier.kept = other.kept = None
+        return [earlier == other for earlier, other in pairs]
 
     def _row(self, item: Any) -> Row:
         values: list[Any] = []
@@ -189,7 +189,7 @@ def _has_two_types(item: Any, cells: Callable[[Any], tuple[Any, ...]]) -> bool:
 
 def _nameable(names: Iterable[str]) -> tuple[str, ...]:
     """Those that msgspec can name a field after."""
-    return tuple(sorted(name for name in names if not any(one < " " or one in '"\\' for one in name)))
+    return tuple(sorted(name for name in names if not any(char < " " or char in '"\\' for char in name)))
 
 
 def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:

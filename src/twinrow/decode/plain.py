@@ -38,7 +38,7 @@ def plain_payload(kind: Kind, payload: Any) -> tuple[object, bool]:
     if kind == "SS":
         return sorted_set(kind, payload), True
     if kind in _SET_MEMBERS:
-        members = [plain_payload(_SET_MEMBERS[kind], one) for one in sorted_set(kind, payload)]
+        members = [plain_payload(_SET_MEMBERS[kind], member) for member in sorted_set(kind, payload)]
         return [member for member, _ in members], all(back for _, back in members)
     return _nested(kind, payload, LEVELS_MAX)
 
@@ -57,15 +57,15 @@ def _nested(kind: Kind, payload: Any, levels: int) -> tuple[object, bool]:
         raise too_deep()
     if kind == "M":
         entries, back = {}, True
-        for name, one in payload.items():
-            inner = kind_of(one)
-            entries[name], comes_back = _nested(inner, one[inner], levels - 1)
+        for name, value in payload.items():
+            inner = kind_of(value)
+            entries[name], comes_back = _nested(inner, value[inner], levels - 1)
             back &= comes_back
         return entries, back
     if kind == "L":
-        kinds = [kind_of(one) for one in payload]
-        members = [_nested(inner, one[inner], levels - 1) for inner, one in zip(kinds, payload, strict=True)]
-        return [one for one, _ in members], all(back for _, back in members)
+        kinds = [kind_of(value) for value in payload]
+        members = [_nested(inner, value[inner], levels - 1) for inner, value in zip(kinds, payload, strict=True)]
+        return [member for member, _ in members], all(back for _, back in members)
     return plain_payload(kind, payload)[0], False
 
 
@@ -78,7 +78,7 @@ def typed(kind: Kind, value: object) -> AttributeValue:
     if member is not None:
         if not isinstance(value, list):
             raise ValueError(f"not the plain form of {kind}")
-        return {kind: [typed(member, one)[member] for one in value]}
+        return {kind: [typed(member, plain)[member] for plain in value]}
     if kind == "B":
         if not isinstance(value, str):
             raise ValueError("not the plain form of B")
@@ -100,8 +100,8 @@ def _guess(value: object) -> AttributeValue:
     if isinstance(value, int | float):
         return {"N": plain_number_text(value)}
     if isinstance(value, dict):
-        return {"M": {name: _guess(one) for name, one in value.items()}}
-    return {"L": [_guess(one) for one in cast(list[object], value)]}
+        return {"M": {name: _guess(member) for name, member in value.items()}}
+    return {"L": [_guess(member) for member in cast(list[object], value)]}
 
 
 def sorted_set(kind: str, members: list[str]) -> list[str]:
@@ -134,5 +134,5 @@ def _settled(value: AttributeValue, levels: int) -> AttributeValue:
     if levels == 0:
         raise too_deep()
     if kind == "M":
-        return {"M": {name: _settled(one, levels - 1) for name, one in payload.items()}}
-    return {"L": [_settled(one, levels - 1) for one in payload]}
+        return {"M": {name: _settled(member, levels - 1) for name, member in payload.items()}}
+    return {"L": [_settled(member, levels - 1) for member in payload]}

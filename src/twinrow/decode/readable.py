@@ -53,12 +53,12 @@ def _read_nested(kind: Kind, payload: Any, levels: int) -> None:
         raise too_deep()
     if kind == "M":
         _want(type(payload) is dict, kind)
-        for one in payload.values():
-            _read(one, levels - 1)
+        for value in payload.values():
+            _read(value, levels - 1)
         return
     _want(type(payload) is list, kind)
-    for one in payload:
-        _read(one if kind == "L" else {kind[0]: one}, levels - 1)
+    for value in payload:
+        _read(value if kind == "L" else {kind[0]: value}, levels - 1)
 
 
 def _want(is_right: bool, kind: str) -> None:

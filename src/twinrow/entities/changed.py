@@ -43,8 +43,8 @@ def changed(before: Split, after: Split, lacking: Collection[str] = ()) -> Chang
 
     In doubt rows move and DynamoDB is read: a pass in vain costs time, a row that is missing breaks the promise.
     """
-    old = {one.name: one for one in before.entities if one.into is not None}
-    new = {one.name: one for one in after.entities if one.into is not None}
+    old = {entity.name: entity for entity in before.entities if entity.into is not None}
+    new = {entity.name: entity for entity in after.entities if entity.into is not None}
     both = [name for name in new if name in old]
     renamed = [(name, str(old[name].into), str(new[name].into)) for name in both if old[name].into != new[name].into]
     if before.into != after.into:
@@ -63,7 +63,7 @@ def _rules(split: Split) -> object:
     """All that decides where an item goes, but for the names of tables."""
     return (
         split.separator, split.unmatched, split.where, split.by_value,
-        tuple((one.name, one.into is None, one.when, one.where) for one in split.entities),
+        tuple((entity.name, entity.into is None, entity.when, entity.where) for entity in split.entities),
     )  # fmt: skip
 
 
@@ -90,13 +90,17 @@ def _reasons(before: Split, after: Split, lacking: Collection[str]) -> Iterator[
 
 def _tighter(after: Condition, before: Condition, separator: str) -> bool:
     """Whether all that matches `after` surely matched `before`."""
-    return all(any(implies(one, other, separator) for other in before) for one in after)
+    return all(any(implies(strong, other, separator) for other in before) for strong in after)
 
 
 def _still_ignored(entity: Entity, before: Split, after: Split) -> bool:
     """Whether every item that went to an ignored entity surely goes to one now."""
-    able = [one for one in after.entities if one.into is None and _tighter(entity.when, one.when, after.separator)]
-    return any(_no_new_rival(entity, one, before, after) for one in able)
+    able = [
+        candidate
+        for candidate in after.entities
+        if candidate.into is None and _tighter(entity.when, candidate.when, after.separator)
+    ]
+    return any(_no_new_rival(entity, candidate, before, after) for candidate in able)
 
 
 def _still_filtered(entity: Entity, before: Split, after: Split) -> bool:
@@ -109,6 +113,6 @@ def _still_filtered(entity: Entity, before: Split, after: Split) -> bool:
 
 def _no_new_rival(was: Entity, now: Entity, before: Split, after: Split) -> bool:
     """Whether each entity with rows before `now` stood before `was`, too, with the same rule: it did not match then."""
-    earlier = {(one.name, one.when) for one in before.entities[: before.entities.index(was)]}
+    earlier = {(entity.name, entity.when) for entity in before.entities[: before.entities.index(was)]}
     rivals = after.entities[: after.entities.index(now)]
-    return all(one.into is None or (one.name, one.when) in earlier for one in rivals)
+    return all(entity.into is None or (entity.name, entity.when) in earlier for entity in rivals)

@@ -73,7 +73,7 @@ def indexes(
         for part in parts
         if fold(part.part.name) in shared
     }
-    by_part = {one.part.name: one.column for one in parts}
+    by_part = {part.part.name: part.column for part in parts}
     waiting = []
     for name in entity.index:
         column = by_part.get(name) or columns.get(name)
@@ -96,7 +96,7 @@ def value_table(told: ByValue, value: str, taken: Collection[str]) -> str:
     The name hangs on the tables that are there: whoever makes the table keeps which text it is for.
     """
     name = render_template(told.into, [snake_case(value) or NAMELESS])
-    folded = {one.casefold() for one in taken}
+    folded = {table.casefold() for table in taken}
     if (
         valid_name(name)
         and snake_case(value)

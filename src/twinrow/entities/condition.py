@@ -35,9 +35,9 @@ class AnyOf:
     @property
     def literals(self) -> frozenset[str] | None:
         """The texts that match, where nothing else does; None where other values match, too."""
-        if self.numbers or self.booleans or any(one.holes for one in self.texts):
+        if self.numbers or self.booleans or any(template.holes for template in self.texts):
             return None
-        return frozenset(one.literals[0] for one in self.texts)
+        return frozenset(template.literals[0] for template in self.texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,10 @@ Condition = tuple[Clause, ...]
 def read_condition(wanted: When | list[When], *, filtering: bool = False) -> Condition:
     """Read `when`, or `where` when `filtering`. Raises ValueError that begins with the attribute's name."""
     clauses: list[Clause] = []
-    for one in wanted if isinstance(wanted, list) else [wanted]:
-        if not one:
+    for when in wanted if isinstance(wanted, list) else [wanted]:
+        if not when:
             raise ValueError("is empty: an empty condition would match every item")
-        choices = [list(_choices(_tests(attribute, value, filtering=filtering))) for attribute, value in one.items()]
+        choices = [list(_choices(_tests(attribute, value, filtering=filtering))) for attribute, value in when.items()]
         if len(clauses) + math.prod(map(len, choices)) > CLAUSES_MAX:
             raise ValueError(f"has more than {CLAUSES_MAX} alternatives when its lists of templates are multiplied out")
         clauses += (tuple(test for tests in chosen for test in tests) for chosen in product(*choices))
@@ -93,12 +93,12 @@ def _choices(tests: list[Test]) -> Iterator[list[Test]]:
     if not isinstance(first, AnyOf):
         yield tests
         return
-    bare = tuple(one for one in first.texts if not one.holes)
+    bare = tuple(template for template in first.texts if not template.holes)
     if bare or first.numbers or first.booleans:
         yield [AnyOf(first.attribute, bare, first.numbers, first.booleans), *others]
-    for one in first.texts:
-        if one.holes:
-            yield [AnyOf(first.attribute, (one,)), *others]
+    for template in first.texts:
+        if template.holes:
+            yield [AnyOf(first.attribute, (template,)), *others]
 
 
 def _tests(attribute: str, wanted: WantedValue, *, filtering: bool) -> list[Test]:
@@ -132,9 +132,9 @@ def _any_of(attribute: str, wanted: Scalar | Sequence[Scalar]) -> AnyOf:
     every: Sequence[Scalar] = [wanted] if isinstance(wanted, str | bool | int | float) else wanted
     if not every:
         raise ValueError("is an empty list: it matches nothing")
-    texts = tuple(dict.fromkeys(parse_template(one) for one in every if isinstance(one, str)))
-    booleans = frozenset(one for one in every if isinstance(one, bool))
-    numbers = frozenset(_canonical(one) for one in every if not isinstance(one, str | bool))
+    texts = tuple(dict.fromkeys(parse_template(scalar) for scalar in every if isinstance(scalar, str)))
+    booleans = frozenset(scalar for scalar in every if isinstance(scalar, bool))
+    numbers = frozenset(_canonical(scalar) for scalar in every if not isinstance(scalar, str | bool))
     return AnyOf(attribute, texts, numbers, booleans)
 
 
@@ -145,7 +145,7 @@ def _canonical(number: int | float) -> str:
 
 
 def _within(attribute: str, low: Scalar | None, high: Scalar | None) -> Within:
-    bounds = [_bound(one) for one in (low, high)]
+    bounds = [_bound(bound) for bound in (low, high)]
     first, last = bounds
     if first is not None and last is not None:
         if isinstance(first, str) != isinstance(last, str):
@@ -189,7 +189,7 @@ What is no item may raise AttributeError or TypeError: `careful` answers for tho
 
 def reader(clause: Clause, separator: str) -> Read:
     """Return the function that reads items with a clause. The cheap tests come first; they have no parts."""
-    with_parts = [test for test in clause if isinstance(test, AnyOf) and any(one.holes for one in test.texts)]
+    with_parts = [test for test in clause if isinstance(test, AnyOf) and any(template.holes for template in test.texts)]
     plain = [_plain_reader(test, separator) for test in clause if test not in with_parts]
     taking = [_taking_reader(test, separator) for test in with_parts]
     same = _same_places(parts_of(clause))
@@ -198,10 +198,10 @@ def reader(clause: Clause, separator: str) -> Read:
 
     if not plain and len(taking) == 2 and not same:
         # The usual rule, both keys; it is worth a function without loops.
-        one, other = taking
+        first_reader, other = taking
 
         def read_both(item: Item) -> Texts | None:
-            first = one(item)
+            first = first_reader(item)
             if first is None:
                 return None
             second = other(item)
@@ -270,8 +270,8 @@ def _plain_reader(test: Test, separator: str) -> Callable[[Item], bool]:
 
 
 def _one_of(test: AnyOf, separator: str) -> Callable[[AttributeValue], bool]:
-    literals = frozenset(one.literals[0] for one in test.texts if not one.holes)
-    matches = [matcher(one, separator) for one in test.texts if one.holes]
+    literals = frozenset(template.literals[0] for template in test.texts if not template.holes)
+    matches = [matcher(template, separator) for template in test.texts if template.holes]
     numbers, booleans = test.numbers, test.booleans
 
     def holds(value: AttributeValue) -> bool:

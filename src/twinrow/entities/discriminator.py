@@ -64,8 +64,8 @@ def share_told(what: Sequence[Hashable], by: Sequence[Hashable]) -> float:
     if whole == 0:
         return 0.0
     groups: dict[Hashable, Counter[Hashable]] = {}
-    for one, group in zip(what, by, strict=True):
-        groups.setdefault(group, Counter())[one] += 1
+    for value, group in zip(what, by, strict=True):
+        groups.setdefault(group, Counter())[value] += 1
     left = sum(group.total() * _entropy(group.values()) for group in groups.values()) / len(what)
     return 1 - left / whole
 

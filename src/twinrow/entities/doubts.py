@@ -50,7 +50,7 @@ def _hiding(entity: Entity, earlier: Sequence[Entity], separator: str) -> tuple[
     by: dict[str, None] = {}
     for clause in entity.when:
         for case in _cases(clause):
-            taker = next((one.name for one in earlier if _takes(one, case, separator)), None)
+            taker = next((entity.name for entity in earlier if _takes(entity, case, separator)), None)
             if taker is None:
                 return ()
             by[taker] = None
@@ -70,9 +70,9 @@ def _single(test: Test) -> Iterator[Test]:
     if not isinstance(test, AnyOf):
         yield test
         return
-    yield from (AnyOf(test.attribute, texts=(one,)) for one in test.texts)
-    yield from (AnyOf(test.attribute, numbers=frozenset({one})) for one in sorted(test.numbers))
-    yield from (AnyOf(test.attribute, booleans=frozenset({one})) for one in sorted(test.booleans))
+    yield from (AnyOf(test.attribute, texts=(template,)) for template in test.texts)
+    yield from (AnyOf(test.attribute, numbers=frozenset({number})) for number in sorted(test.numbers))
+    yield from (AnyOf(test.attribute, booleans=frozenset({boolean})) for boolean in sorted(test.booleans))
 
 
 def _takes(entity: Entity, case: Clause, separator: str) -> bool:
@@ -101,13 +101,13 @@ def _narrower(strong: Test, weak: Test, separator: str) -> bool:
     return (
         strong.numbers <= weak.numbers
         and strong.booleans <= weak.booleans
-        and all(any(_covers(other, one, separator) for other in weak.texts) for one in strong.texts)
+        and all(any(_covers(other, template, separator) for other in weak.texts) for template in strong.texts)
     )
 
 
 def _inside(strong: Within, weak: Within) -> bool:
     """Whether one range lies in another of the same type."""
-    kinds = {type(one) for one in (strong.low, strong.high, weak.low, weak.high) if one is not None}
+    kinds = {type(bound) for bound in (strong.low, strong.high, weak.low, weak.high) if bound is not None}
     if len(kinds) != 1:
         return False
     if weak.low is not None and (strong.low is None or strong.low < weak.low):  # type: ignore[operator]  # one type
@@ -143,10 +143,10 @@ def _symbols(template: Template) -> list[str | Hole]:
 
 def _never_separated(symbols: Sequence[str | Hole], separator: str) -> bool:
     """Whether no text that these symbols stand for holds the separator."""
-    holes = [one for one in symbols if isinstance(one, Hole)]
-    if any(one.any_text for one in holes):
+    holes = [symbol for symbol in symbols if isinstance(symbol, Hole)]
+    if any(hole.any_text for hole in holes):
         return False
     if holes and len(separator) > 1:
         # One may come about where a hole meets a text.
         return len(symbols) == 1
-    return separator not in "".join(one for one in symbols if isinstance(one, str))
+    return separator not in "".join(symbol for symbol in symbols if isinstance(symbol, str))

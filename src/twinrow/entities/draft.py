@@ -61,7 +61,7 @@ def _lines(proposal: Proposal) -> Iterator[str]:
         yield f"name = {quoted(draft.name)}"
         if draft.ignore:
             yield "ignore = true        # counted, not copied"
-        rules = [_rule(one) for one in draft.when]
+        rules = [_rule(rule) for rule in draft.when]
         yield f"when = {rules[0]}" if len(rules) == 1 else f"when = [{', '.join(rules)}]"
         if draft.extract:
             yield f"extract = {_rule(draft.extract)}"
@@ -70,7 +70,10 @@ def _lines(proposal: Proposal) -> Iterator[str]:
 
 
 def _rule(rule: Rule) -> str:
-    pairs = [f"{_key(name)} = {quoted(one) if isinstance(one, str) else _exists(one)}" for name, one in rule.items()]
+    pairs = [
+        f"{_key(name)} = {quoted(wanted) if isinstance(wanted, str) else _exists(wanted)}"
+        for name, wanted in rule.items()
+    ]
     return f"{{ {', '.join(pairs)} }}"
 
 

@@ -51,9 +51,9 @@ class _Placeholders:
         return self._new(self.values, ":v", value)
 
     @staticmethod
-    def _new(held: dict[str, Any], prefix: str, one: Any) -> str:
+    def _new(held: dict[str, Any], prefix: str, value: Any) -> str:
         placeholder = f"{prefix}{len(held)}"
-        held[placeholder] = one
+        held[placeholder] = value
         return placeholder
 
 
@@ -71,7 +71,7 @@ class _Text:
 
 def _join(word: str, pieces: Iterable[_Text]) -> _Text:
     every = list(pieces)
-    return every[0] if len(every) == 1 else _Text(f" {word} ".join(one.within(word) for one in every), word)
+    return every[0] if len(every) == 1 else _Text(f" {word} ".join(piece.within(word) for piece in every), word)
 
 
 def filter_expression(condition: Condition) -> FilterExpression | None:
@@ -109,20 +109,25 @@ def _test(test: Test, held: _Placeholders) -> _Text:
 
 
 def _any_of(name: str, test: AnyOf, held: _Placeholders) -> _Text:
-    literals = [{"S": one.literals[0]} for one in test.texts if not one.holes]
-    equals = [*literals, *map(_number, sorted(test.numbers)), *({"BOOL": one} for one in sorted(test.booleans))]
+    literals = [{"S": template.literals[0]} for template in test.texts if not template.holes]
+    equals = [*literals, *map(_number, sorted(test.numbers)), *({"BOOL": boolean} for boolean in sorted(test.booleans))]
     if {"S": ""} in equals:
         raise _Inexact
     tests = [_Text(f"{name} IN ({', '.join(map(held.value, equals))})")] if equals else []
-    return _join("OR", [*tests, *_prefixes(name, (one for one in test.texts if one.holes), held)])
+    return _join("OR", [*tests, *_prefixes(name, (template for template in test.texts if template.holes), held)])
 
 
 def _prefixes(name: str, templates: Iterable[Template], held: _Placeholders) -> Iterable[_Text]:
     """A template with one hole, at its end, that takes any text: DynamoDB knows no other patterns than a beginning."""
-    for one in templates:
-        if len(one.holes) != 1 or not one.holes[0].any_text or one.literals[1] or not one.literals[0]:
+    for template in templates:
+        if (
+            len(template.holes) != 1
+            or not template.holes[0].any_text
+            or template.literals[1]
+            or not template.literals[0]
+        ):
             raise _Inexact
-        value = held.value({"S": one.literals[0]})
+        value = held.value({"S": template.literals[0]})
         yield _join("AND", [_Text(f"begins_with({name}, {value})"), _Text(f"{name} <> {value}")])
 
 

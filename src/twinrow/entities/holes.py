@@ -98,7 +98,7 @@ def fields_of(cluster: Cluster, items: Sequence[Item], keys: Sequence[Key]) -> t
         texts = {n: items[n][key.name]["S"] for n in rows}
         found += _fields(key, shape, texts)
     names = frozenset(key.name for key in keys)
-    return tuple(_compared(one, items, names) for one in found)
+    return tuple(_compared(field, items, names) for field in found)
 
 
 def _fields(key: Key, shape: Shape, texts: dict[int, str]) -> list[Field]:
@@ -111,9 +111,9 @@ def _fields(key: Key, shape: Shape, texts: dict[int, str]) -> list[Field]:
             before = token.text or before
             continue
         if tail is not None and place >= tail:
-            times = {n: key.joined(one[tail:]) for n, one in tokens.items()}
+            times = {n: key.joined(pieces_of_text[tail:]) for n, pieces_of_text in tokens.items()}
             return [*found, replace(_field(key.name, shape, tail, times, before), to_end=True)]
-        pieces = {n: one[place][len(token.text) :] for n, one in tokens.items()}
+        pieces = {n: pieces_of_text[place][len(token.text) :] for n, pieces_of_text in tokens.items()}
         found.append(_field(key.name, shape, place, pieces, token.text or before))
     return found
 
@@ -125,8 +125,8 @@ def _time_tail(shape: Shape, tokens: dict[int, list[str]], key: Key) -> int | No
         place -= 1
     if len(shape) - place < 2:
         return None
-    times = [key.joined(one[place:]) for one in tokens.values()]
-    return place if all(read("datetime", one) is not None for one in times) else None
+    times = [key.joined(pieces_of_text[place:]) for pieces_of_text in tokens.values()]
+    return place if all(read("datetime", text) is not None for text in times) else None
 
 
 def _field(key: str, shape: Shape, place: int, texts: dict[int, str], before: str) -> Field:
@@ -142,11 +142,11 @@ def type_of(texts: Sequence[str]) -> PartType:
     """Return the type that all texts read as: date, time, integer without leading zeros; else text."""
     if not texts:
         return "text"
-    if all(read("date", one) is not None for one in texts):
+    if all(read("date", text) is not None for text in texts):
         return "date"
-    if all(len(one) > len("2026-01-15") and read("datetime", one) is not None for one in texts):
+    if all(len(text) > len("2026-01-15") and read("datetime", text) is not None for text in texts):
         return "datetime"
-    if all(read("int", one) is not None and str(read("int", one)) == one for one in texts):
+    if all(read("int", text) is not None and str(read("int", text)) == text for text in texts):
         return "int"
     return "text"
 
@@ -185,20 +185,21 @@ def named(
     decided = []
     for own, cluster, told in zip(fields, clusters, by_value, strict=True):
         attributes = {fold(name) for n in cluster.rows for name in items[n]}
-        needed = [one for one in own if not told or any(other.wanted for other in own if other.key == one.key)]
+        needed = [field for field in own if not told or any(other.wanted for other in own if other.key == field.key)]
         names: dict[str, Field] = {}
-        result = [one for one in own if one not in needed]
-        for one in needed:
-            name = _name(one, names, attributes)
-            names[name] = one
-            result.append(replace(one, name=name, wanted=True))
+        result = [field for field in own if field not in needed]
+        for field in needed:
+            name = _name(field, names, attributes)
+            names[name] = field
+            result.append(replace(field, name=name, wanted=True))
         decided.append(result)
     types: dict[str, set[PartType]] = defaultdict(set)
     for own in decided:
-        for one in own:
-            types[one.base].add(one.type)
+        for field in own:
+            types[field.base].add(field.type)
     return [
-        _within_room([replace(one, type="text") if len(types[one.base]) > 1 else one for one in own]) for own in decided
+        _within_room([replace(field, type="text") if len(types[field.base]) > 1 else field for field in own])
+        for own in decided
     ]
 
 
@@ -216,15 +217,15 @@ def _within_room(fields: Sequence[Field]) -> tuple[Field, ...]:
     kept: list[Field] = []
     texts: set[str] = set()
     full: set[str] = set()
-    for one in fields:
-        if one.key in full:
+    for field in fields:
+        if field.key in full:
             continue
-        if not one.wanted or one.type != "text" or one.name in texts or len(texts) < TEXT_PARTS_MAX - TAILS_MAX:
-            kept.append(one)
-            texts |= {one.name} if one.wanted and one.type == "text" else set()
+        if not field.wanted or field.type != "text" or field.name in texts or len(texts) < TEXT_PARTS_MAX - TAILS_MAX:
+            kept.append(field)
+            texts |= {field.name} if field.wanted and field.type == "text" else set()
             continue
-        full.add(one.key)
-        if kept and kept[-1].key == one.key:
+        full.add(field.key)
+        if kept and kept[-1].key == field.key:
             kept[-1] = replace(kept[-1], name=f"{kept[-1].base}_tail", type="text", to_end=True)
     return tuple(kept)
 
@@ -242,7 +243,7 @@ def template_of(
     shape = usual_shape(cluster, number)
     if not any(token.text for token in shape):
         return None
-    own = {one.place: one for one in fields if one.key == key.name}
+    own = {field.place: field for field in fields if field.key == key.name}
     literals = [""]
     holes: list[Hole] = []
     for place, token in enumerate(shape):
@@ -263,27 +264,27 @@ def template_of(
 def joins(fields: Sequence[Sequence[Field]], names: Sequence[str]) -> list[Join]:
     """Return the JOINs that find partners in the sample: to the entity of which each text names one item."""
     parents: dict[str, list[tuple[str, Field, int]]] = defaultdict(list)
-    width = [len({one.base for one in own}) for own in fields]
+    width = [len({field.base for field in own}) for own in fields]
     for name, own, bases in zip(names, fields, width, strict=True):
-        for one in own:
-            if _unique(one):
-                parents[one.base].append((name, one, bases))
+        for field in own:
+            if _unique(field):
+                parents[field.base].append((name, field, bases))
     found: dict[tuple[str, str], Join] = {}
     for name, own, bases in zip(names, fields, width, strict=True):
-        for one in own:
+        for field in own:
             # Of two entities that have each text once, the one that is about less is the parent.
             able = [
-                (_share(one, other), -count, parent, other)
-                for parent, other, count in parents[one.base]
-                if parent != name and (not _unique(one) or count < bases)
+                (_share(field, other), -count, parent, other)
+                for parent, other, count in parents[field.base]
+                if parent != name and (not _unique(field) or count < bases)
             ]
             if not able:
                 continue
             share, _, parent, other = max(able, key=lambda each: each[:2])
             if share >= JOIN_MIN:
-                ends = ((name, one), (parent, other))
+                ends = ((name, field), (parent, other))
                 index = tuple((title, _column(each)) for title, each in ends if not each.wanted)
-                join = Join((name, _column(one)), (parent, _column(other)), share, index)
+                join = Join((name, _column(field)), (parent, _column(other)), share, index)
                 found.setdefault(join.child, join)
     return list(found.values())
 

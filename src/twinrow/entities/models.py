@@ -49,16 +49,16 @@ def read_model(text: str, table: str, place: str) -> Proposal:
 
 
 def _workbench(model: Json, table: str, place: str) -> Proposal:
-    tables = {one["TableName"]: one for one in model["DataModel"]}
+    tables = {table_model["TableName"]: table_model for table_model in model["DataModel"]}
     if table not in tables:
         raise ConfigError(f"has no table {table!r}", where=place, remedy=f"it has: {', '.join(tables)}")
     told = tables[table]
     names = [
-        told["KeyAttributes"][one]["AttributeName"]
-        for one in ("PartitionKey", "SortKey")
-        if one in told["KeyAttributes"]
+        told["KeyAttributes"][kind]["AttributeName"]
+        for kind in ("PartitionKey", "SortKey")
+        if kind in told["KeyAttributes"]
     ]
-    facets = {one["FacetName"]: list(one.get("TableData") or ()) for one in told.get("TableFacets") or ()}
+    facets = {facet["FacetName"]: list(facet.get("TableData") or ()) for facet in told.get("TableFacets") or ()}
     empty = [name for name, rows in facets.items() if not rows]
     facets = {name: rows for name, rows in facets.items() if rows}
     if not facets:
@@ -67,7 +67,9 @@ def _workbench(model: Json, table: str, place: str) -> Proposal:
             remedy="add rows to the facets in NoSQL Workbench, or leave the model out",
         )  # fmt: skip
     items: list[Item] = [row for rows in facets.values() for row in rows]
-    keys = [Key(name, find_separator([one[name]["S"] for one in items if "S" in one.get(name, ())])) for name in names]
+    keys = [
+        Key(name, find_separator([item[name]["S"] for item in items if "S" in item.get(name, ())])) for name in names
+    ]
     drafts, notes = _of_facets(facets, items, keys)
     notes += [f"facet {quoted(name)} has no rows in the model: no entity" for name in empty]
     return Proposal(rest_table(table), separator_of(keys), drafts, ("of a NoSQL Workbench model", *notes))
@@ -110,9 +112,9 @@ def _exact_discriminator(facets: Mapping[str, list[Item]], keys: set[str]) -> st
     """The attribute that has one text in all rows of a facet, and another in each facet."""
     able = []
     names = {name for rows in facets.values() for row in rows for name in row} - keys
-    for name in sorted(names, key=lambda one: (one not in KNOWN, one)):
+    for name in sorted(names, key=lambda name: (name not in KNOWN, name)):
         texts = [{row.get(name, {}).get("S") for row in rows} for rows in facets.values()]
-        if all(len(one) == 1 and None not in one for one in texts) and len(set.union(*texts)) == len(facets) > 1:
+        if all(len(found) == 1 and None not in found for found in texts) and len(set.union(*texts)) == len(facets) > 1:
             able.append(name)
     return able[0] if able else None
 
@@ -120,20 +122,20 @@ def _exact_discriminator(facets: Mapping[str, list[Item]], keys: set[str]) -> st
 def _merged(drafts: Sequence[Draft]) -> tuple[Draft, ...]:
     """One draft for each name: a facet whose rows have several shapes matches any of them."""
     merged: dict[str, Draft] = {}
-    for one in drafts:
-        before = merged.get(one.name)
-        merged[one.name] = one if before is None else Draft(
-            one.name, tuple(_different([*before.when, *one.when])), {**one.extract, **before.extract},
-            tuple(dict.fromkeys([*before.index, *one.index])), before.ignore, (*before.notes, *one.notes),
+    for draft in drafts:
+        before = merged.get(draft.name)
+        merged[draft.name] = draft if before is None else Draft(
+            draft.name, tuple(_different([*before.when, *draft.when])), {**draft.extract, **before.extract},
+            tuple(dict.fromkeys([*before.index, *draft.index])), before.ignore, (*before.notes, *draft.notes),
         )  # fmt: skip
     return tuple(merged.values())
 
 
 def _different(rules: Sequence[Rule]) -> list[Rule]:
     found: list[Rule] = []
-    for one in rules:
-        if one not in found:
-            found.append(one)
+    for rule in rules:
+        if rule not in found:
+            found.append(rule)
     return found
 
 
@@ -145,7 +147,7 @@ def _onetable(model: Json, table: str, place: str) -> Proposal:
     type_field = params.get("typeField") or TYPE_FIELD
     separator = params.get("separator") or SEPARATOR_DEFAULT
     primary = model["indexes"]["primary"]
-    keys = [primary[one] for one in ("hash", "sort") if primary.get(one)]
+    keys = [primary[part] for part in ("hash", "sort") if primary.get(part)]
     if not model["models"]:
         raise ConfigError("has no models", where=place, remedy=REMEDY)
     index = _joined(model["models"], keys)
@@ -161,7 +163,7 @@ def _onetable(model: Json, table: str, place: str) -> Proposal:
         wanted = name.replace("{", "{{").replace("}", "}}")
         notes = (f"{title}: the model {quoted(name)}",)
         drafts.append(Draft(title, ({type_field: wanted},), extract, tuple(index.get(name, ())), False, notes))
-    if any(one.get("unique") for fields in model["models"].values() for one in fields.values()):
+    if any(field.get("unique") for fields in model["models"].values() for field in fields.values()):
         notes = ("guards of the models' unique fields; without `ignore` they would be rows, too",)
         drafts.append(Draft(_free("unique", taken), ({type_field: GUARD},), {}, (), True, notes))
     return Proposal(rest_table(table), separator, tuple(drafts), ("of a dynamodb-onetable schema",))
@@ -183,7 +185,7 @@ def _attribute(name: str, field: Json) -> str:
 
 def _value(fields: Mapping[str, Json], key: str) -> str:
     """The value template of a key attribute, "" where it has none."""
-    return next((str(one.get("value") or "") for name, one in fields.items() if _attribute(name, one) == key), "")
+    return next((str(field.get("value") or "") for name, field in fields.items() if _attribute(name, field) == key), "")
 
 
 def _pieces(value: str) -> list[tuple[str, str]]:
@@ -209,7 +211,7 @@ def _extracted(value: str, fields: Mapping[str, Json]) -> str | None:
     if all(_stored(name, fields) for _, name in pieces if name):
         return None
     source = ""
-    attributes = {_attribute(name, one) for name, one in fields.items() if not one.get("encode")}
+    attributes = {_attribute(name, field) for name, field in fields.items() if not field.get("encode")}
     for literal, name in pieces:
         source += literal.replace("{", "{{").replace("}", "}}")
         if name:

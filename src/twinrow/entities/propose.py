@@ -43,15 +43,15 @@ def propose(items: Sequence[Item], keys: Sequence[str], table: str, own: Collect
     discriminator = find_discriminator(items, pairs, {*keys, *own, *values})
     clusters = _clusters(items, pairs, discriminator)
     kept, left = _sorted(clusters, len(items))
-    ignored = [_is_machinery(one, keys, items) for one in kept]
+    ignored = [_is_machinery(cluster, keys, items) for cluster in kept]
     if len(kept) - sum(ignored) < 2 and discriminator is None:
         return None
     into = rest_table(table)
     names = _names(kept, {into.casefold()})
     drafts, joined = compose(kept, names, ignored, items, told, discriminator)
     drafts = _without_hidden(drafts, separator_of(told), into)
-    useful = {one.name for one in drafts}
-    joined = [one for one in joined if {one.child[0], one.parent[0]} <= useful]
+    useful = {draft.name for draft in drafts}
+    joined = [join for join in joined if {join.child[0], join.parent[0]} <= useful]
     notes = [f"of a sample of {len(items):,} items"]
     if discriminator is not None:
         notes.append(f"{quoted(discriminator)} tells the entity")
@@ -62,15 +62,15 @@ def propose(items: Sequence[Item], keys: Sequence[str], table: str, own: Collect
 def _without_hidden(drafts: Sequence[Draft], separator: str, into: str) -> tuple[Draft, ...]:
     """The drafts but those whose items all match an earlier one: shapes that differ may end as one template."""
     entities = [
-        {"name": one.name, "ignore": one.ignore, "when": [
+        {"name": draft.name, "ignore": draft.ignore, "when": [
             {name: wanted if isinstance(wanted, str) else {"exists": wanted} for name, wanted in rule.items()}
-            for rule in one.when
+            for rule in draft.when
         ]}
-        for one in drafts
+        for draft in drafts
     ]  # fmt: skip
     split = read_split(read_keys({"separator": separator, "entities": entities}, "proposal"), Around(into), "proposal")
-    names = {one.entity for one in hidden(split)}
-    return tuple(one for one in drafts if one.name not in names)
+    names = {found.entity for found in hidden(split)}
+    return tuple(draft for draft in drafts if draft.name not in names)
 
 
 def separator_of(keys: Sequence[Key]) -> str:
@@ -110,8 +110,8 @@ def compose(
     """Return an entity for each cluster, and the JOINs between them."""
     key_names = [key.name for key in keys]
     separator = separator_of(keys)
-    fields = [fields_of(one, items, keys) for one in clusters]
-    decided = named(fields, clusters, items, [one.value is not None for one in clusters])
+    fields = [fields_of(cluster, items, keys) for cluster in clusters]
+    decided = named(fields, clusters, items, [cluster.value is not None for cluster in clusters])
     joined = joins([() if away else own for own, away in zip(decided, ignored, strict=True)], names)
     drafts = []
     for n, cluster in enumerate(clusters):
@@ -120,7 +120,7 @@ def compose(
         }
         when, extract = _rules(cluster, decided[n], templates, discriminator)
         comment = _comment(names[n], cluster, items, key_names, decided[n], ignored[n])
-        index = tuple(dict.fromkeys(column for one in joined for name, column in one.attributes if name == names[n]))
+        index = tuple(dict.fromkeys(column for join in joined for name, column in join.attributes if name == names[n]))
         drafts.append(Draft(names[n], (when,), {} if ignored[n] else extract, index, ignored[n], tuple(comment)))
     return tuple(drafts), joined
 
@@ -152,11 +152,11 @@ def _sorted(clusters: Sequence[Cluster], count: int) -> tuple[list[Cluster], lis
     """
     kept: list[Cluster] = []
     left: list[Cluster] = []
-    for one in clusters:
-        small = len(one.rows) < ITEMS_MIN and len(one.rows) < SHARE_MIN * count
-        (kept if one.value is not None or (_fixed(one) and not small) else left).append(one)
+    for cluster in clusters:
+        small = len(cluster.rows) < ITEMS_MIN and len(cluster.rows) < SHARE_MIN * count
+        (kept if cluster.value is not None or (_fixed(cluster) and not small) else left).append(cluster)
     # A rule with more fixed text comes first: `USER#{id}` with the sort key `COUNT` before any other sort key.
-    kept.sort(key=lambda one: (one.value is None, -_fixed(one), -len(one.rows)))
+    kept.sort(key=lambda cluster: (cluster.value is None, -_fixed(cluster), -len(cluster.rows)))
     return kept, left
 
 
@@ -182,7 +182,7 @@ def _names(clusters: Sequence[Cluster], taken: set[str]) -> list[str]:
     names = []
     for cluster in clusters:
         words = [cluster.value] if cluster.value is not None else _words(cluster.shapes[0])
-        base = "_".join(dict.fromkeys(snake_case(one) for one in words if snake_case(one))) or "items"
+        base = "_".join(dict.fromkeys(snake_case(word) for word in words if snake_case(word))) or "items"
         base = base[: NAME_CHARACTERS_MAX - 4].rstrip("_")
         base = base if not base.startswith(OWN_PREFIX.strip("_")) else f"app_{base}"
         name, n = base, 1
@@ -207,12 +207,12 @@ def _rules(
         parts: dict[str, str] = {}
         known: set[str] = set()
         for key, template in templates.items():
-            names = {one.name for one in fields if one.key == key and one.wanted}
+            names = {field.name for field in fields if field.key == key and field.wanted}
             if template is not None and names - known:
                 parts[key] = template
                 known |= names
         return {discriminator: cluster.value.replace("{", "{{").replace("}", "}}")}, parts
-    when: dict[str, str | bool] = {key: one for key, one in templates.items() if one is not None}
+    when: dict[str, str | bool] = {key: template for key, template in templates.items() if template is not None}
     if discriminator is not None:
         when[discriminator] = False
     return when, {}
@@ -222,8 +222,8 @@ def _comment(
     name: str, cluster: Cluster, items: Sequence[Item], keys: Sequence[str], fields: Sequence[Field], ignored: bool
 ) -> list[str]:
     first = items[cluster.rows[0]]
-    columns = Counter(one for n in cluster.rows for one in items[n] if one not in keys)
-    listed = [one for one, _ in columns.most_common(COLUMNS_TOLD_MAX)]
+    columns = Counter(attribute for n in cluster.rows for attribute in items[n] if attribute not in keys)
+    listed = [attribute for attribute, _ in columns.most_common(COLUMNS_TOLD_MAX)]
     more = f" and {len(columns) - len(listed)} more" if len(columns) > len(listed) else ""
     share = f"{cluster.share:.0%}" if cluster.share >= SHARE_MIN else "under 1%"
     lines = [f"{name}: {len(cluster.rows):,} items ({share}), for example {_example(first, keys)}"]
@@ -233,7 +233,7 @@ def _comment(
         lines.append(f"{what}; without `ignore` they would be rows, too")
         return lines
     lines.append(f"columns: {', '.join(map(quoted, listed)) or 'the keys only'}{more}")
-    lines += [one.note for one in fields if one.note]
+    lines += [field.note for field in fields if field.note]
     return lines
 
 
@@ -244,10 +244,10 @@ def _example(item: Item, keys: Sequence[str]) -> str:
 
 
 def _left_notes(left: Sequence[Cluster], count: int, keys: Sequence[str], items: Sequence[Item]) -> list[str]:
-    largest = sorted(left, key=lambda one: -len(one.rows))
+    largest = sorted(left, key=lambda cluster: -len(cluster.rows))
     lines = [
-        f"in the rest: {len(one.rows):,} of {count:,} items like {_example(items[one.rows[0]], keys)}"
-        for one in largest[:LEFT_TOLD_MAX]
+        f"in the rest: {len(cluster.rows):,} of {count:,} items like {_example(items[cluster.rows[0]], keys)}"
+        for cluster in largest[:LEFT_TOLD_MAX]
     ]
     if len(largest) > LEFT_TOLD_MAX:
         lines.append(f"in the rest: {len(largest) - LEFT_TOLD_MAX} further kinds of items")

@@ -135,8 +135,8 @@ def _settle(
             text = value.get("S") if value is not None else None
             taken = match(text) if text is not None else None
             # `when` has decided; `extract` adds what it left open.
-            for name, one in zip(parts, taken or (), strict=False):
-                texts.setdefault(name, one)
+            for name, part_text in zip(parts, taken or (), strict=False):
+                texts.setdefault(name, part_text)
         return target, tuple(texts.get(name) for name in names)
 
     return settle
@@ -192,17 +192,17 @@ def _best_look_up(rules: Sequence[_Rule], separator: str, copies_max: int) -> tu
 
 
 def _most_left(keys: Sequence[frozenset[str] | None]) -> int:
-    anywhere = sum(one is None for one in keys)
+    anywhere = sum(matching is None for matching in keys)
     here: dict[str, int] = {}
-    for one in keys:
-        for text in one or ():
+    for texts in keys:
+        for text in texts or ():
             here[text] = here.get(text, 0) + 1
     return anywhere + max(here.values(), default=0)
 
 
 def _copies(keys: Sequence[frozenset[str] | None]) -> int:
     """How many rules a look-up copies: those that match in any branch, into each."""
-    return sum(one is None for one in keys) * len({text for one in keys for text in one or ()})
+    return sum(texts is None for texts in keys) * len({text for texts in keys for text in texts or ()})
 
 
 def _texts(attribute: str, clause: Clause) -> frozenset[str] | None:
@@ -218,7 +218,7 @@ def _heads(attribute: str, separator: str, clause: Clause) -> frozenset[str] | N
     for test in clause:
         if test.attribute != attribute or not isinstance(test, AnyOf) or test.numbers or test.booleans:
             continue
-        firsts = [(one.literals[0], bool(one.holes)) for one in test.texts]
+        firsts = [(template.literals[0], bool(template.holes)) for template in test.texts]
         if all(separator in text or not open_end for text, open_end in firsts):
             return frozenset(text.partition(separator)[0] for text, _ in firsts)
     return None
@@ -242,11 +242,11 @@ def _leaf(rules: Sequence[_Rule], separator: str, after: Route) -> Route:
     if len(tries) == 1:
         ((only, settle_only),) = tries
 
-        def one(item: Item) -> Routed:
+        def routed_by_one_rule(item: Item) -> Routed:
             found = only(item)
             return after(item) if found is None else settle_only(item, found)
 
-        return one
+        return routed_by_one_rule
 
     def first_of(item: Item) -> Routed:
         for reads, settle in tries:

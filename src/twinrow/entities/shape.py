@@ -36,8 +36,10 @@ def find_separator(values: Iterable[str]) -> str | None:
     """Return the separator that most values hold behind a first word, or None where none does."""
     counts: Counter[str] = Counter()
     for value in values:
-        counts.update(one for one in SEPARATORS if one in value and is_word(value.partition(one)[0]))
-    return max(SEPARATORS, key=lambda one: counts[one]) if counts else None
+        counts.update(
+            separator for separator in SEPARATORS if separator in value and is_word(value.partition(separator)[0])
+        )
+    return max(SEPARATORS, key=lambda separator: counts[separator]) if counts else None
 
 
 def is_word(text: str) -> bool:
@@ -45,8 +47,8 @@ def is_word(text: str) -> bool:
     return (
         0 < len(text) <= WORD_CHARACTERS_MAX
         and (text[0].isalpha() or text[0] in _WORD_BEGINS)
-        and all(one.isalnum() or one in _WORD_HOLDS for one in text)
-        and sum(one.isdigit() for one in text) <= WORD_DIGITS_MAX
+        and all(char.isalnum() or char in _WORD_HOLDS for char in text)
+        and sum(char.isdigit() for char in text) <= WORD_DIGITS_MAX
     )
 
 
@@ -62,7 +64,7 @@ def shapes(values: Sequence[str | None], beside: Sequence[Beside], separator: st
     """Return the shape of each value of a key."""
     tokens = [[] if value is None else value.split(separator) if separator else [value] for value in values]
     found: list[list[Token]] = [[] for _ in values]
-    waiting: list[tuple[int, list[int]]] = [(0, [n for n, one in enumerate(tokens) if one])]
+    waiting: list[tuple[int, list[int]]] = [(0, [n for n, parts in enumerate(tokens) if parts])]
     while waiting:
         depth, rows = waiting.pop()
         told = _told(depth, {n: tokens[n] for n in rows}, beside)
@@ -72,19 +74,19 @@ def shapes(values: Sequence[str | None], beside: Sequence[Beside], separator: st
             if len(tokens[n]) > depth + 1:
                 groups[told[n]].append(n)
         waiting += ((depth + 1, group) for group in groups.values())
-    return [tuple(one) for one in found]
+    return [tuple(shape) for shape in found]
 
 
 def _told(depth: int, tokens: Mapping[int, Sequence[str]], beside: Sequence[Beside]) -> dict[int, Token]:
     """What the tokens at one place are, all of them below the same tokens."""
-    beginning = {n for n, one in tokens.items() if depth == 0 and len(one) > 1}
+    beginning = {n for n, parts in tokens.items() if depth == 0 and len(parts) > 1}
     heads = _heads([tokens[n][0] for n in beginning if tokens[n][0] not in beside[n].values])
     others = [n for n in tokens if n not in beginning]
     names = _names([(tokens[n][depth], beside[n].names) for n in others]) if depth else ()
     words = _words([(tokens[n][depth], beside[n].names) for n in others if tokens[n][depth] not in beside[n].values])
     told = {}
-    for n, one in tokens.items():
-        token = one[depth]
+    for n, parts in tokens.items():
+        token = parts[depth]
         name = next((name for name in names if token.startswith(name) and len(token) > len(name)), None)
         if name is not None:
             told[n] = Token(name, hole=True)
@@ -97,7 +99,7 @@ def _told(depth: int, tokens: Mapping[int, Sequence[str]], beside: Sequence[Besi
 
 def _heads(tokens: Sequence[str]) -> frozenset[str]:
     """The words that begin keys of several tokens."""
-    counts = Counter(one for one in tokens if is_word(one))
+    counts = Counter(token for token in tokens if is_word(token))
     if len(counts) <= HEADS_MAX:
         return frozenset(counts)
     return frozenset(word for word, count in counts.items() if count * 100 >= len(tokens))
@@ -105,12 +107,12 @@ def _heads(tokens: Sequence[str]) -> frozenset[str]:
 
 def _words(tokens: Sequence[tuple[str, frozenset[str]]]) -> frozenset[str]:
     """The words elsewhere: few of them, each repeated, and not all on items that look alike."""
-    counts = Counter(one for one, _ in tokens if is_word(one))
+    counts = Counter(token for token, _ in tokens if is_word(token))
     words = frozenset(word for word, count in counts.items() if count > 1)
     if len(counts) > WORDS_MAX or not words:
         return frozenset()
-    usual = [_usual(names for one, names in tokens if one == word) for word in sorted(words)]
-    others = [names for one, names in tokens if one not in words]
+    usual = [_usual(names for token, names in tokens if token == word) for word in sorted(words)]
+    others = [names for token, names in tokens if token not in words]
     usual += [_usual(others)] if others else []
     if len(usual) > 1 and set(usual) != {frozenset()} and len(set(usual)) == 1:
         # `alice` and `bob` on items of one kind are values; `PROFILE` and `SETTINGS` have other attributes.
@@ -119,8 +121,8 @@ def _words(tokens: Sequence[tuple[str, frozenset[str]]]) -> frozenset[str]:
 
 
 def _usual(attributes: Iterable[frozenset[str]]) -> frozenset[str]:
-    ((one, _),) = Counter(attributes).most_common(1)
-    return one
+    ((common, _),) = Counter(attributes).most_common(1)
+    return common
 
 
 def _names(tokens: Sequence[tuple[str, frozenset[str]]]) -> tuple[str, ...]:
@@ -131,10 +133,10 @@ def _names(tokens: Sequence[tuple[str, frozenset[str]]]) -> tuple[str, ...]:
     tails: dict[str, set[str]] = defaultdict(set)
     named: set[str] = set()
     for token, attributes in tokens:
-        at = min((token.find(one) for one in _NAME_ENDS if token.find(one) > 0), default=-1)
+        at = min((token.find(end) for end in _NAME_ENDS if token.find(end) > 0), default=-1)
         if at > 0 and is_word(token[:at]) and len(token) > at + 1:
             tails[token[: at + 1]].add(token[at + 1 :])
-            if token[:at].casefold() in {one.casefold() for one in attributes}:
+            if token[:at].casefold() in {attribute.casefold() for attribute in attributes}:
                 named.add(token[: at + 1])
     several = [name for name, values in tails.items() if len(values) > 1 or name in named]
     return tuple(sorted(several)) if len(several) <= WORDS_MAX else ()

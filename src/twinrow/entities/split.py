@@ -57,7 +57,7 @@ class Split:
 
     def entity(self, name: str) -> Entity | None:
         """The entity of that name, or None."""
-        return next((one for one in self.entities if one.name == name), None)
+        return next((entity for entity in self.entities if entity.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def read_split(keys: SplitKeys, around: Around, place: str, *, reads_dynamodb: b
         raise ConfigError(f"`separator`: {error}", where=place) from error
     if not keys.entities and keys.split is None and keys.unmatched != "keep":
         raise ConfigError("`unmatched` is set, but there are neither entities nor a split", where=place)
-    entities = tuple(_entity(one, f"{place}, entity {one.name!r}") for one in keys.entities)
+    entities = tuple(_entity(entity, f"{place}, entity {entity.name!r}") for entity in keys.entities)
     by_value = _by_value(keys.split, f"{place}, split") if keys.split is not None else None
     where = _condition(keys.where, "where", place, filtering=True) if keys.where is not None else ()
     split = Split(around.into, keys.separator, keys.unmatched, where, entities, by_value)
@@ -148,8 +148,8 @@ def _extract(attribute: str, source: str, where: str) -> tuple[str, Template]:
 
 
 def _check_room(entity: Entity, where: str) -> None:
-    if entity.into is not None and sum(record_bytes(column_type(one.type)) for one in entity.parts) > PARTS_BYTES_MAX:
-        texts = sum(one.type == "text" for one in entity.parts)
+    if entity.into is not None and sum(record_bytes(column_type(part.type)) for part in entity.parts) > PARTS_BYTES_MAX:
+        texts = sum(part.type == "text" for part in entity.parts)
         raise ConfigError(
             f"`when` has {texts} parts of type text; a MySQL row has no room for so many", where=where,
             remedy="give the parts types, or take the columns of the item's own attributes",
@@ -216,8 +216,8 @@ def _check_columns(keys: SplitKeys, split: Split, around: Around, place: str) ->
     for told, entity in zip(keys.entities, split.entities, strict=True):
         where = f"{place}, entity {entity.name!r}"
         parts = {fold(part.name): part.name for part in entity.parts}
-        named = {one.attribute: one.column for one in around.columns} | {
-            attribute: one.column for attribute, one in told.columns.items()
+        named = {override.attribute: override.column for override in around.columns} | {
+            attribute: override.column for attribute, override in told.columns.items()
         }
         for attribute, column_name in named.items():
             if column_name is not None and fold(column_name) in parts:
@@ -253,10 +253,12 @@ def attributes_of(split: Split) -> frozenset[str]:
 
 def _check_left_out(keys: SplitKeys, split: Split, around: Around, place: str) -> None:
     """A later split is made from the rows alone, so the rules may look only at what every row holds."""
-    left_out = {one.attribute: f"`columns.{one.attribute}.ignore`" for one in around.columns if one.ignore}
+    left_out = {
+        override.attribute: f"`columns.{override.attribute}.ignore`" for override in around.columns if override.ignore
+    }
     for told in keys.entities:
-        for name, one in told.columns.items():
-            if one.ignore:
+        for name, override in told.columns.items():
+            if override.ignore:
                 left_out.setdefault(name, f"`columns.{name}.ignore` of entity {told.name!r}")
     for attribute, key, title in _used(split):
         if attribute in left_out:
@@ -289,7 +291,7 @@ def check_keys(split: Split, kinds: Mapping[str, str], place: str) -> None:
     if split.by_value is not None and kinds.get(split.by_value.attribute, "S") != "S":
         raise ConfigError("`attribute`: this key holds no texts (S)", where=f"{place}, split")
     for title, key, condition in named:
-        for test in (one for clause in condition for one in clause):
+        for test in (test for clause in condition for test in clause):
             wrong = _never(test, kinds.get(test.attribute)) if isinstance(test, AnyOf) else None
             if wrong is not None:
                 kind = kinds[test.attribute]

@@ -70,7 +70,7 @@ def _hole(inside: str, source: str) -> Hole:
     name, colon, kind = inside.partition(":")
     any_text = name.endswith("*")
     name = name.removesuffix("*")
-    found: PartType | None = next((one for one in TYPES if one == kind), None) if colon else "text"
+    found: PartType | None = next((type_name for type_name in TYPES if type_name == kind), None) if colon else "text"
     if found is None:
         raise ValueError(f"unknown type {kind!r} in {source!r}; allowed: {', '.join(get_args(PartType))}")
     check_part_name(name, source)
@@ -170,15 +170,15 @@ def _tokens(template: Template, separator: str) -> list[_Token] | None:
     for number, literal in enumerate(template.literals):
         head, *others = literal.split(separator)
         pieces[-1].append(head)
-        pieces += ([one] for one in others)
+        pieces += ([text] for text in others)
         if number < len(template.holes):
             pieces[-1].append(template.holes[number])
     tokens: list[_Token] = []
-    for one in pieces:
-        if len(one) > 3:
+    for parts in pieces:
+        if len(parts) > 3:
             return None
-        texts = [piece for piece in one if isinstance(piece, str)]
-        tokens.append((texts[0], texts[1]) if len(one) == 3 else texts[0])
+        texts = [piece for piece in parts if isinstance(piece, str)]
+        tokens.append((texts[0], texts[1]) if len(parts) == 3 else texts[0])
     return tokens
 
 
@@ -245,7 +245,7 @@ def _by_places(template: Template, separator: str) -> Match:
         ends.reverse()
         texts = []
         for n, hole in enumerate(holes):
-            stop = next((one for one in ends[n] if one > begin), None)
+            stop = next((end for end in ends[n] if end > begin), None)
             if stop is None or (not hole.any_text and separator in text[begin:stop]):
                 return None
             texts.append(text[begin:stop])

@@ -138,7 +138,7 @@ class MySQLServer:
             "--skip-log-bin",
             *options,
         ]
-        self._set_up_options: Final = [one for one in options if one.startswith("--innodb-page-size=")]
+        self._set_up_options: Final = [option for option in options if option.startswith("--innodb-page-size=")]
         name = "MySQL" if flavour == "mysql" else "MariaDB"
         self._process: Final = ServerProcess(name, command, place, remove_folder=folder is None)
 

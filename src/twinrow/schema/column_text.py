@@ -45,7 +45,7 @@ def _texts(column: Column, *, as_mysql_prints: bool) -> ColumnTexts | None:
     if name == "JSON":
         return json_texts(kind, as_mysql_prints=as_mysql_prints)
     if name == "BOOLEAN" and kind == "BOOL":
-        return lambda payloads: [_BITS[one] for one in payloads]
+        return lambda payloads: [_BITS[payload] for payload in payloads]
     if name == "VARCHAR" or name in TEXT_BYTES_MAX:
         return _plain_texts(column) if kind in ("S", "N", "B") else None
     if kind != "N":

@@ -107,7 +107,9 @@ def wanted_by(steps: Iterable[AddColumn | WidenColumn]) -> Wanted:
 def _evolved(schema: TableSchema, found: Wanted, taken: Collection[str]) -> Evolution:
     found = {name: (kind, settled(ct)) for name, (kind, ct) in found.items()}
     widened = _widened(schema, found)
-    added = _added(schema, [(name, *one) for name, one in found.items() if name not in schema.by_attribute], taken)
+    added = _added(
+        schema, [(name, *wanted) for name, wanted in found.items() if name not in schema.by_attribute], taken
+    )
     if not widened and not added:
         return Evolution(schema, ())
     after = {step.before.attribute: step.after for step in widened}
@@ -151,7 +153,7 @@ def _wider(before: ColumnType | None, kind: Kind, value: AttributeValue) -> Colu
 
 
 def _commonest(tally: _Tally) -> tuple[Kind, ColumnType]:
-    kind = max(tally, key=lambda one: (tally[one][0], -KIND_ORDER.index(one)))
+    kind = max(tally, key=lambda kind: (tally[kind][0], -KIND_ORDER.index(kind)))
     return kind, tally[kind][1]
 
 
@@ -252,8 +254,8 @@ def part_of(before: TableSchema, whole: Evolution, steps: Sequence[AddColumn | W
     made = {(step.column if isinstance(step, AddColumn) else step.after).attribute for step in steps}
     known = before.by_attribute
     columns = tuple(
-        one if one.attribute in made else known[one.attribute]
-        for one in whole.schema.columns
-        if one.attribute in made or one.attribute in known
+        column if column.attribute in made else known[column.attribute]
+        for column in whole.schema.columns
+        if column.attribute in made or column.attribute in known
     )
     return Evolution(replace(whole.schema, columns=columns), tuple(steps))

@@ -56,22 +56,26 @@ def _plain(together: str) -> bool:
 
 
 def _strings(payloads: Sequence[str]) -> list[str]:
-    return [f'"{one}"' for one in payloads] if _plain("".join(payloads)) else [_string(one) for one in payloads]
+    return (
+        [f'"{payload}"' for payload in payloads]
+        if _plain("".join(payloads))
+        else [_string(payload) for payload in payloads]
+    )
 
 
 def _numbers(payloads: Sequence[str]) -> Sequence[str]:
     together = "\n".join(payloads) + "\n"
     if _INTEGERS.fullmatch(together) is not None and together.count("\n") == len(payloads):
         return payloads
-    return [_number(one) for one in payloads]
+    return [_number(payload) for payload in payloads]
 
 
 def _bits(payloads: Sequence[bool]) -> list[str]:
-    return [_BITS[one] for one in _all_bool(payloads)]
+    return [_BITS[bit] for bit in _all_bool(payloads)]
 
 
 def _nulls(payloads: Sequence[bool]) -> list[str]:
-    return [_NULLS[one] for one in _all_bool(payloads)]
+    return [_NULLS[bit] for bit in _all_bool(payloads)]
 
 
 def _all_bool(payloads: Sequence[bool]) -> Sequence[bool]:
@@ -100,11 +104,11 @@ def _columns(names: tuple[str, ...], maps: Sequence[dict[str, Any]]) -> dict[str
     found = {}
     try:
         for name in names:
-            values = [one[name] for one in maps]
+            values = [payload[name] for payload in maps]
             (kind,) = values[0]
             if set(map(len, values)) != {1}:
                 raise Odd
-            found[name] = kind, [one[kind] for one in values]
+            found[name] = kind, [value[kind] for value in values]
     except KeyError:
         return None
     return found
@@ -130,12 +134,12 @@ class _Writer:
         names = tuple(payloads[0]) if payloads else ()
         columns = _columns(names, payloads) if 0 < len(names) <= NAMES_CACHED_MAX else None
         if columns is None:
-            return [self._map(one) for one in payloads]
+            return [self._map(payload) for payload in payloads]
         ordered = self._ordered_before(names)
         place = self._comma.join([before.replace("%", "%%") + "%s" for _, before in ordered])
         texts = [self._texts(*columns[name]) for name, _ in ordered]
         text = f"{{{place}}}"
-        return [text % one for one in zip(*texts, strict=True)]
+        return [text % of_map for of_map in zip(*texts, strict=True)]
 
     def _texts(self, kind: str, payloads: Sequence[Any]) -> Sequence[str]:
         of_kind = self._of_kind.get(kind)
@@ -145,14 +149,14 @@ class _Writer:
 
     def lists(self, payloads: Sequence[list[Any]]) -> list[str]:
         """The texts of lists."""
-        return [f"[{self._comma.join([self._value(inner) for inner in one])}]" for one in payloads]
+        return [f"[{self._comma.join([self._value(inner) for inner in payload])}]" for payload in payloads]
 
     def sets(self, payloads: Sequence[list[str]]) -> list[str]:
         """The texts of string sets, their members in order."""
-        if _plain("".join(["".join(one) for one in payloads])):
+        if _plain("".join(["".join(payload) for payload in payloads])):
             between = f'"{self._comma}"'
-            return [f'["{between.join(sorted(one))}"]' if one else "[]" for one in payloads]
-        return [f"[{self._comma.join([_string(member) for member in sorted(one)])}]" for one in payloads]
+            return [f'["{between.join(sorted(payload))}"]' if payload else "[]" for payload in payloads]
+        return [f"[{self._comma.join([_string(member) for member in sorted(payload)])}]" for payload in payloads]
 
     def _map(self, payload: dict[str, Any]) -> str:
         names = tuple(payload.keys())  # what is no map has none, and is odd

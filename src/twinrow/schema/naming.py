@@ -31,9 +31,9 @@ def fold(name: str) -> str:
     that equal characters make equal names; measured for every character on MySQL 9.7 and MariaDB 10.11.
     """
     decomposed = unicodedata.normalize("NFKD", name.translate(_SERVER_EQUALS))
-    bare = "".join(one for one in decomposed if unicodedata.category(one)[0] != "M")
+    bare = "".join(char for char in decomposed if unicodedata.category(char)[0] != "M")
     again = unicodedata.normalize("NFKD", bare.casefold())
-    return "".join(one for one in again if unicodedata.category(one)[0] != "M")
+    return "".join(char for char in again if unicodedata.category(char)[0] != "M")
 
 
 _SERVER_EQUALS: Final = str.maketrans(
@@ -52,7 +52,7 @@ def column_name(attribute: str, taken: Collection[str]) -> str:
     folded = {fold(name) for name in taken}
     if valid_name(attribute) and not is_reserved(attribute) and fold(attribute) not in folded:
         return attribute
-    readable = "".join("_" if _unfit(one) else one for one in attribute).rstrip()
+    readable = "".join("_" if _unfit(char) else char for char in attribute).rstrip()
     if fold(f"{readable}_").startswith(RESERVED_PREFIXES):
         # With a suffix behind it even `_TWINROW` would begin as our names do.
         readable = f"attribute_{readable.lstrip('_')}"

@@ -84,7 +84,7 @@ def _spaced(value: Any) -> str:
         named = sorted((len(raw), raw, name) for name in value for raw in (name.encode(),))
         return "{" + ", ".join([f"{_scalar(name)}: {_spaced(value[name])}" for _, _, name in named]) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join([_spaced(one) for one in value]) + "]"
+        return "[" + ", ".join([_spaced(member) for member in value]) + "]"
     return _scalar(value)
 
 

@@ -87,21 +87,24 @@ def fingerprint_of(keys: tuple[KeyAttribute, ...], payloads: Sequence[str]) -> b
 
 def fingerprints_of(keys: tuple[KeyAttribute, ...], payloads: Sequence[Sequence[str]]) -> list[bytes]:
     """The same of many keys at once, the payloads key attribute by key attribute. Raises ValueError."""
-    if all(key.kind == "S" for key in keys) and all("".join(of_one).isascii() for of_one in payloads):
-        told = [[f"S{len(one)}:{one}" for one in of_one] for of_one in payloads]
+    if all(key.kind == "S" for key in keys) and all("".join(of_key).isascii() for of_key in payloads):
+        told = [[f"S{len(payload)}:{payload}" for payload in of_key] for of_key in payloads]
         texts: map[str] = map("".join, zip(*told, strict=True))
         return [blake2b(text.encode(), digest_size=FINGERPRINT_BYTES).digest() for text in texts]
-    return [fingerprint_of(keys, one) for one in zip(*payloads, strict=True)]
+    return [fingerprint_of(keys, values) for values in zip(*payloads, strict=True)]
 
 
 @lru_cache(maxsize=256)
 def _encoders(schema: TableSchema, flavour: Flavour) -> tuple[tuple[Column, str, Kind, PayloadEncoder], ...]:
-    return tuple((one, one.attribute, one.kind, payload_encoder(one.type, one.kind, flavour)) for one in schema.columns)
+    return tuple(
+        (column, column.attribute, column.kind, payload_encoder(column.type, column.kind, flavour))
+        for column in schema.columns
+    )
 
 
 @lru_cache(maxsize=256)
 def _decoders(schema: TableSchema) -> tuple[tuple[str, PayloadDecoder], ...]:
-    return tuple((one.attribute, payload_decoder(one.type, one.kind)) for one in schema.columns)
+    return tuple((column.attribute, payload_decoder(column.type, column.kind)) for column in schema.columns)
 
 
 def to_row(schema: TableSchema, item: Item, flavour: Flavour) -> Row:
@@ -154,7 +157,7 @@ def held_apart(schema: TableSchema, values: Sequence[SqlValue], extra: str | Non
     """The attributes of a stored row that extra holds and whose columns are NULL. Raises ValueError as `to_item`."""
     apart = _parse_extra(extra)
     cells = zip(schema.columns, values, strict=True)
-    return frozenset(one.attribute for one, value in cells if value is None and one.attribute in apart)
+    return frozenset(column.attribute for column, value in cells if value is None and column.attribute in apart)
 
 
 def extra_text(apart: Item) -> str:

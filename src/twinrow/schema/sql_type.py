@@ -88,7 +88,7 @@ def parse_type(text: str, source: str | None = None) -> ColumnType:
         raise ValueError(f"unknown `from` {source!r}; allowed: {', '.join(SOURCES)}")
     if source is not None and name not in ("DATE", "DATETIME"):
         raise ValueError(f"`from` is for DATE and DATETIME, not for {text!r}")
-    chosen: Source | None = next((one for one in SOURCES if one == source), None)
+    chosen: Source | None = next((known for known in SOURCES if known == source), None)
     return ColumnType(name, length, scale, chosen)
 
 

@@ -59,15 +59,15 @@ class _Shape:
         elif isinstance(value, list):
             self.items = self.items or _Shape()
             if levels:
-                for one in value:
-                    self.items.observe(one, levels - 1)
+                for member in value:
+                    self.items.observe(member, levels - 1)
             else:
                 self.items.deeper = True
         elif isinstance(value, dict):
-            for name, one in value.items():
+            for name, member in value.items():
                 inner = self.keys.setdefault(name, _Shape())
                 if levels:
-                    inner.observe(one, levels - 1)
+                    inner.observe(member, levels - 1)
                 else:
                     inner.deeper = True
 
@@ -192,8 +192,8 @@ def _flat(schema: TableSchema, shapes: Mapping[str, _Shape], name: str, flavour:
 
 
 def _rows(schema: TableSchema, column: Column, path: str, shape: _Shape, name: str, flavour: Flavour) -> str:
-    keys = [one for one in schema.columns if one.key]
-    taken = ["row_id", *(one.column for one in keys)]
+    keys = [column for column in schema.columns if column.key]
+    taken = ["row_id", *(key.column for key in keys)]
     position = column_name("position", taken)
     taken.append(position)
     found: list[tuple[list[str], str, str]] = []
@@ -242,7 +242,7 @@ def _json_table(
     column: Column, root: str, places: Iterable[_Place], flavour: Flavour, position: str | None = None
 ) -> str:
     lines = [f"{quote(position)} FOR ORDINALITY"] if position is not None else []
-    lines += [f"{quote(one.name)} {_read_as(one.type, flavour)} PATH {_literal(one.path)}" for one in places]
+    lines += [f"{quote(place.name)} {_read_as(place.type, flavour)} PATH {_literal(place.path)}" for place in places]
     return f"JSON_TABLE(t.{quote(column.column)}, {_literal(root)} COLUMNS ({', '.join(lines)}))"
 
 

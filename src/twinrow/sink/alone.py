@@ -73,8 +73,8 @@ def in_halves(
     while parts:
         part = parts.pop()
         if failed >= ALONE_MAX and not passed and tried.first is not None:
-            for one in part:
-                tried.refuse(key(one), tried.first, alone=False)
+            for row in part:
+                tried.refuse(key(row), tried.first, alone=False)
             continue
         tx.execute(f"SAVEPOINT {SAVEPOINT}")
         try:
@@ -118,22 +118,22 @@ def judge(
                 raise tried.first
             judged.put_off.update(tried.refused)
             continue
-        for key, one in tried.refused.items():
-            if one.alone and takes is not False and can_be_content(one.code, flavour):
-                judged.parked[key] = one.reason
+        for key, error in tried.refused.items():
+            if error.alone and takes is not False and can_be_content(error.code, flavour):
+                judged.parked[key] = error.reason
             else:
-                judged.put_off[key] = one
+                judged.put_off[key] = error
     return judged
 
 
 def _is_the_servers(tried: Tried, flavour: Flavour, *, takes: bool | None) -> bool:
     """Whether the server is at fault, of which this batch has no row that was taken."""
-    if {one.code for one in tried.refused.values()} == {ROW_TOO_LARGE}:
+    if {error.code for error in tried.refused.values()} == {ROW_TOO_LARGE}:
         return False
     if takes is False:
         return True
-    by_content = all(can_be_content(one.code, flavour) for one in tried.refused.values())
+    by_content = all(can_be_content(error.code, flavour) for error in tried.refused.values())
     if takes is None:
-        alike = len(tried.refused) > 1 and len({one.code for one in tried.refused.values()}) == 1
+        alike = len(tried.refused) > 1 and len({error.code for error in tried.refused.values()}) == 1
         return alike or not by_content
     return not by_content and len(tried.refused) > ALONE_MAX

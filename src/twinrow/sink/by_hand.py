@@ -26,7 +26,7 @@ def stop_changed(connection: Connection, schema: TableSchema, *, nulls: bool = F
     found = inspect.columns(connection, schema.into)
     if not found:
         raise _gone(schema)
-    for name in (*inspect.OURS, *(one.column for one in schema.columns)):
+    for name in (*inspect.OURS, *(column.column for column in schema.columns)):
         if name not in found:
             raise lacks_column(schema.table, name)
     changed = changed_columns(found, schema, connection.flavour, nulls=nulls)
@@ -46,7 +46,7 @@ def changed_columns(
     found: Mapping[str, FoundColumn], schema: TableSchema, flavour: Flavour, *, nulls: bool
 ) -> dict[str, str]:
     """The definition that each column should have which does not hold every value that the schema notes."""
-    wanted = {one.column: (one.type, statements.column_definition(one, flavour)) for one in schema.columns}
+    wanted = {column.column: (column.type, statements.column_definition(column, flavour)) for column in schema.columns}
     ours = statements.own_definitions(flavour)
     wanted |= {name: (ct, ours[name]) for name, ct in OURS_HOLD.items()}
     return {
@@ -91,7 +91,7 @@ def _holds_less(
     schema: TableSchema, found: Mapping[str, FoundColumn], changed: Mapping[str, str], flavour: Flavour
 ) -> Broken:
     """The error for columns that somebody narrowed or made others."""
-    types = {one.column: one.type for one in schema.columns} | OURS_HOLD
+    types = {column.column: column.type for column in schema.columns} | OURS_HOLD
     told = ", ".join(f"{name!r} is {found[name].described}, not {render(types[name], flavour)}" for name in changed)
     alter = f"ALTER TABLE {quote(schema.into)} {', '.join(f'MODIFY COLUMN {text}' for text in changed.values())}"
     again, repair = f"twinrow sync {schema.table}", f"twinrow repair {schema.table} --execute"

@@ -67,7 +67,9 @@ def not_there(connection: Connection, schema: TableSchema, columns: list[Column]
     """Those that the table lacks; a column of that name but another type is somebody else's."""
     found = inspect.columns(connection, schema.into)
     return [
-        one for one in columns if one.column not in found or not found[one.column].is_of(one.type, connection.flavour)
+        column
+        for column in columns
+        if column.column not in found or not found[column.column].is_of(column.type, connection.flavour)
     ]
 
 

@@ -178,7 +178,7 @@ def has_index(connection: Connection, table: str, name: str) -> bool:
 
 def columns_without_default(connection: Connection, schema: TableSchema) -> list[str]:
     """Columns that somebody added, which want a value of every INSERT."""
-    ours = {*OURS, *(one.column for one in schema.columns)}
+    ours = {*OURS, *(column.column for column in schema.columns)}
     found = connection.query(
         "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s "
         "AND is_nullable = 'NO' AND column_default IS NULL AND extra NOT LIKE '%%GENERATED%%' "

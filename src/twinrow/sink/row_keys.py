@@ -56,18 +56,18 @@ def indexes(connection: Connection, table: str) -> list[Index]:
     )
     names = dict.fromkeys(str(name) for name, *_ in found)
     made = []
-    for one in names:
-        rows = [row for row in found if str(row[0]) == one]
+    for index_name in names:
+        rows = [row for row in found if str(row[0]) == index_name]
         parts = any(column is None or sub_part is not None for _, _, column, sub_part, _ in rows)
         columns = tuple(str(column) for _, _, column, sub_part, _ in rows if column is not None and sub_part is None)
-        made.append(Index(one, not rows[0][1], columns, parts, bool(rows[0][4])))
+        made.append(Index(index_name, not rows[0][1], columns, parts, bool(rows[0][4])))
     return made
 
 
 def unproved(connection: Connection, table: str) -> Unproved | None:
     """What is wrong with the copy's UNIQUE indexes; None when both are as they have to be (or the table is gone)."""
     found = indexes(connection, table)
-    lacking = [column for column in (KEY_COLUMN, ROW_ID) if not any(one.proves(column) for one in found)]
+    lacking = [column for column in (KEY_COLUMN, ROW_ID) if not any(index.proves(column) for index in found)]
     if not found or not lacking:
         return None
     steps = [step for column in lacking for step in _steps(connection, found, column)]
@@ -80,11 +80,11 @@ def unproved(connection: Connection, table: str) -> Unproved | None:
 
 def _steps(connection: Connection, found: list[Index], column: str) -> list[str]:
     """What an ALTER has to do, so that an index proves `column` again."""
-    hidden = next((one for one in found if one.unique and one.columns == (column,) and not one.parts), None)
+    hidden = next((index for index in found if index.unique and index.columns == (column,) and not index.parts), None)
     if hidden is not None:
         return [f"ALTER INDEX {quote(hidden.name)} {'VISIBLE' if connection.flavour == 'mysql' else 'NOT IGNORED'}"]
     name = statements.UNIQUE_INDEX if column == KEY_COLUMN else PRIMARY
-    there = any(one.name == name for one in found)
+    there = any(index.name == name for index in found)
     if name == PRIMARY:
         return [*(["DROP PRIMARY KEY"] if there else []), f"ADD PRIMARY KEY ({quote(column)})"]
     drop = [f"DROP INDEX {quote(name)}"] if there else []
@@ -107,9 +107,9 @@ def others_unique(connection: Connection, table: str) -> list[str]:
     One that holds the whole fingerprint or id beside other columns is hit by the row of the same item only.
     """
     return [
-        one.name
-        for one in indexes(connection, table)
-        if one.unique and one.name != PRIMARY and not {KEY_COLUMN, ROW_ID} & set(one.columns)
+        index.name
+        for index in indexes(connection, table)
+        if index.unique and index.name != PRIMARY and not {KEY_COLUMN, ROW_ID} & set(index.columns)
     ]
 
 

@@ -137,14 +137,14 @@ def write(
     known_deleted = [row.key for row in all_rows if row.key in existing and existing[row.key].deleted]
     written.rows_delta = len(new) + sum(key not in refused for key in known_deleted)
     if ids:
-        written.ids = {key: one.row_id for key, one in existing.items()}
-        written.ids.update({key: one.row_id for key, one in existing_rows(tx, schema, new, staged).items()})
+        written.ids = {key: row.row_id for key, row in existing.items()}
+        written.ids.update({key: row.row_id for key, row in existing_rows(tx, schema, new, staged).items()})
     return written
 
 
 def _stop_changed(kinds: Sequence[Tried], tx: Connection, schema: TableSchema) -> None:
     """Raise Broken where rows are refused since somebody has changed a column: no row is to blame for that."""
-    codes = {one.code for tried in kinds for one in tried.refused.values()} - {ROW_TOO_LARGE}
+    codes = {error.code for tried in kinds for error in tried.refused.values()} - {ROW_TOO_LARGE}
     if any(can_be_content(code, tx.flavour) for code in codes):
         by_hand.stop_changed(tx, schema, nulls=not codes.isdisjoint(NULL_CODES))
 
@@ -165,7 +165,7 @@ def _update(tx: Connection, schema: TableSchema, row: WritableRow, written: Writ
     if _size(text) > int(tx.packet_bytes_max * PACKET_SHARE):
         written.refused[row.key] = f"the row's statement has {_size(text)} bytes, max_allowed_packet is smaller"
         return 0
-    return in_halves(tx, [row], lambda one: one.key, lambda _: _write(tx, statements.update_head(schema) + text), tried)
+    return in_halves(tx, [row], lambda row: row.key, lambda _: _write(tx, statements.update_head(schema) + text), tried)
 
 
 def _may_upsert(staged: Staged, rows: Sequence[WritableRow], wanted_ids: Mapping[bytes, int]) -> bool:
@@ -262,7 +262,7 @@ def _insert(
         return _write(tx, head + ",".join(text for _, text in part) + tail)
 
     parts = _parts(texts, min(STATEMENT_BYTES_MAX, packet))
-    return sum(in_halves(tx, part, lambda one: one[0].key, run, tried) for part in parts)
+    return sum(in_halves(tx, part, lambda pair: pair[0].key, run, tried) for part in parts)
 
 
 def _literals(tx: Connection, row: WritableRow, ids: Mapping[bytes, int]) -> str:
@@ -296,7 +296,7 @@ def _write(tx: Connection, sql: str) -> int:
     affected, count = tx.write(sql)
     if count:
         warnings = tx.warnings()
-        bent = next((one for one in warnings if int(one[1]) not in HARMLESS_WARNING_CODES), None)
+        bent = next((warning for warning in warnings if int(warning[1]) not in HARMLESS_WARNING_CODES), None)
         if bent is not None:
             raise MySQLError(int(bent[1]), f"MySQL warns ({bent[1]}): {bent[2]}", where=tx.place)
         if count > len(warnings):

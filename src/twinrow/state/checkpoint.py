@@ -32,8 +32,8 @@ def save(tx: Connection, table: str, parts: Mapping[str, Checkpoint]) -> None:
     rows = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(parts))
     args = [
         value
-        for part, one in parts.items()
-        for value in (table, part, one.position, int(one.done), one.read_at, one.info)
+        for part, checkpoint in parts.items()
+        for value in (table, part, checkpoint.position, int(checkpoint.done), checkpoint.read_at, checkpoint.info)
     ]
     tx.execute(
         f"INSERT INTO _twinrow_checkpoint (table_name, part, position, done, read_at, info) VALUES {rows} "

@@ -89,7 +89,7 @@ def note(
 
     An attribute that waits already asks for the least type that holds both.
     """
-    known = {one.attribute: one for one in of_table(tx, table)}
+    known = {deferred.attribute: deferred for deferred in of_table(tx, table)}
     for attribute, (kind, column_type) in wanted.items():
         earlier = known.get(attribute)
         if earlier is not None:
@@ -112,19 +112,19 @@ def _both(earlier: Deferred, kind: Kind, column_type: ColumnType) -> ColumnType:
     return earlier.type if kind != earlier.kind else column_type
 
 
-def walked(tx: Connection, table: str, one: Deferred, up_to: int) -> None:
+def walked(tx: Connection, table: str, deferred: Deferred, up_to: int) -> None:
     """Rows up to this id are rebuilt, unless rows were noted anew since `one` was read."""
     tx.execute(
         "UPDATE _twinrow_deferred SET walked_to = %s WHERE table_name = %s AND attribute_hash = %s "
         "AND walked_to = %s AND rows_noted = %s",
-        (up_to, table, _hash(one.attribute), one.walked_to, one.rows),
+        (up_to, table, _hash(deferred.attribute), deferred.walked_to, deferred.rows),
     )
 
 
-def done(tx: Connection, table: str, one: Deferred) -> None:
+def done(tx: Connection, table: str, deferred: Deferred) -> None:
     """Every row is rebuilt, unless rows were noted anew since `one` was read."""
     tx.execute(
         "DELETE FROM _twinrow_deferred WHERE table_name = %s AND attribute_hash = %s "
         "AND walked_to = %s AND rows_noted = %s",
-        (table, _hash(one.attribute), one.walked_to, one.rows),
+        (table, _hash(deferred.attribute), deferred.walked_to, deferred.rows),
     )

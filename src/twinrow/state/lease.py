@@ -183,7 +183,7 @@ def lock(tx: Connection, lease: Lease, schema_version: int | None) -> Locked:
     )
     if not found or int(found[0][0]) != lease.fence:
         raise LeaseLost("another process took over", where=f"table {lease.table}")
-    _, generation, version, rows = (int(one) for one in found[0])
+    _, generation, version, rows = (int(cell) for cell in found[0])
     if schema_version is not None and version != schema_version:
         raise SchemaMoved("the schema moved on", where=f"table {lease.table}")
     return Locked(generation + 1, version, rows)

@@ -96,7 +96,7 @@ def create_statements(flavour: Flavour) -> list[str]:
     """The CREATE TABLE statements of the state."""
     ending = f"ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {COLLATION[flavour]}"
     # _twinrow_meta comes last: who finds it (see `installed`) finds all the others
-    ordered = sorted(DEFINITIONS.items(), key=lambda one: one[0] == "_twinrow_meta")
+    ordered = sorted(DEFINITIONS.items(), key=lambda definition: definition[0] == "_twinrow_meta")
     return [f"CREATE TABLE IF NOT EXISTS `{name}` ({body}) {ending}" for name, body in ordered]
 
 
@@ -151,7 +151,7 @@ def install(connection: Connection) -> None:
         return
     for statement in create_statements(connection.flavour):
         connection.execute(statement)
-    for _, statements in sorted(one for one in MIGRATIONS.items() if one[0] > before):
+    for _, statements in sorted(moves for moves in MIGRATIONS.items() if moves[0] > before):
         for statement in statements:
             _add_column(connection, statement)
     for _, statements in sorted(moves for moves in MOVES.items() if moves[0] > before):

@@ -80,19 +80,19 @@ def note(tx: Connection, table: str, rows: Mapping[str, int]) -> None:
         "INSERT INTO _twinrow_mixed (table_name, attribute_hash, attribute, noted, kinds) VALUES "
         + ", ".join(["(%s, %s, %s, %s, '{}')"] * len(rows))
         + " ON DUPLICATE KEY UPDATE noted = noted + VALUES(noted)",
-        [one for attribute, count in rows.items() for one in (table, _hash(attribute), attribute, count)],
+        [value for attribute, count in rows.items() for value in (table, _hash(attribute), attribute, count)],
     )
 
 
-def counted(tx: Connection, table: str, one: Mixed, values: int, kinds: Mapping[str, int]) -> None:
+def counted(tx: Connection, table: str, entry: Mixed, values: int, kinds: Mapping[str, int]) -> None:
     """Enter a count that began when `one` was read; an attribute that has no such values any more is forgotten."""
     nulls = sum(kinds.values())
     tx.execute(
         "UPDATE _twinrow_mixed SET noted = noted - %s, counted_values = %s, nulls = %s, kinds = %s, "
         "counted_at = UNIX_TIMESTAMP(NOW(6)) WHERE table_name = %s AND attribute_hash = %s",
-        (one.noted, values, nulls, msgspec.json.encode(dict(kinds)).decode(), table, _hash(one.attribute)),
+        (entry.noted, values, nulls, msgspec.json.encode(dict(kinds)).decode(), table, _hash(entry.attribute)),
     )
     tx.execute(
         "DELETE FROM _twinrow_mixed WHERE table_name = %s AND attribute_hash = %s AND nulls = 0 AND noted = 0",
-        (table, _hash(one.attribute)),
+        (table, _hash(entry.attribute)),
     )

@@ -67,7 +67,7 @@ def counts(connection: Connection) -> dict[str, Counts]:
             for name, value in zip(names, values, strict=True):
                 found.setdefault(str(table), {})[name] = value if isinstance(value, str) else int(value or 0)
     for table, known in mixed.of_all(connection).items():
-        found.setdefault(table, {})["mixed"] = tuple(one for one in known if one.told)
+        found.setdefault(table, {})["mixed"] = tuple(entry for entry in known if entry.told)
     for table, put_off in deferred.of_all(connection).items():
         found.setdefault(table, {})["put_off"] = tuple(put_off)
     for table, reason in refusal.of_all(connection).items():

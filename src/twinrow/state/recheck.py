@@ -65,7 +65,7 @@ def add(
             + " ON DUPLICATE KEY UPDATE seq = seq + 1, "
             f"cause = IF(cause IN ('{REPAIR}', '{RETRY}'), cause, VALUES(cause)), "
             f"due_at = {which}(due_at, VALUES(due_at)), code = NULL, message = NULL",
-            [one for key_hash, key in part for one in (table, key_hash, int(late), json.dumps(key), cause, due_at)],
+            [value for key_hash, key in part for value in (table, key_hash, int(late), json.dumps(key), cause, due_at)],
         )
 
 
@@ -122,7 +122,7 @@ def done(tx: Connection, table: str, suspects: Sequence[Suspect]) -> None:
             "DELETE FROM _twinrow_recheck WHERE table_name = %s AND (key_hash, late, seq) IN ("
             + ", ".join(["(%s, %s, %s)"] * len(part))
             + ")",
-            [table, *(one for suspect in part for one in (suspect.key_hash, int(suspect.late), suspect.seq))],
+            [table, *(value for suspect in part for value in (suspect.key_hash, int(suspect.late), suspect.seq))],
         )
 
 

@@ -25,10 +25,19 @@ _COLUMNS = "version, attribute, column_name, column_type, before_type, why, at"
 
 def note(tx: Connection, table: str, changes: list[SchemaChange]) -> None:
     """Append to the history."""
-    for one in changes:
+    for change in changes:
         tx.execute(
             f"INSERT INTO _twinrow_schema_log (table_name, {_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-            (table, one.version, one.attribute, one.column_name, one.column_type, one.before_type, one.why, one.at),
+            (
+                table,
+                change.version,
+                change.attribute,
+                change.column_name,
+                change.column_type,
+                change.before_type,
+                change.why,
+                change.at,
+            ),
         )
 
 

@@ -65,7 +65,7 @@ def because(reason: Reason) -> dict[str, str]:
     return {"reason": reason.text, "reason_commands": json.dumps(reason.commands)}
 
 
-_COLUMNS = tuple(one.name for one in fields(Registered))
+_COLUMNS = tuple(field.name for field in fields(Registered))
 
 
 def load(connection: Connection, table: str) -> Registered | None:

@@ -193,11 +193,11 @@ class Suspects:
 
         `item_was_seen`: the differences tell the image of the item as it was read; else nobody has looked for it yet.
         """
-        for one in found:
-            known = self._of_key(one) if one.orphan else one
-            suspect = self._suspects.setdefault(one.hash, ObservedKey(one.hash, known.key, known.orphan))
+        for difference in found:
+            known = self._of_key(difference) if difference.orphan else difference
+            suspect = self._suspects.setdefault(difference.hash, ObservedKey(difference.hash, known.key, known.orphan))
             if item_was_seen:
-                suspect.remember(one.image)
+                suspect.remember(difference.image)
         if len(self._suspects) >= SUSPECTS_A_ROUND_MAX:
             self.settle(verdict)
 
@@ -205,7 +205,7 @@ class Suspects:
         """What an orphan's fingerprint stands for, where another row of the same fingerprint tells its key."""
         rows = self.comparer.all_rows([found.hash]).get(found.hash, [])
         told = (self.comparer.extra(row) for row in rows)
-        return next((one for one in told if not one.orphan), found)
+        return next((difference for difference in told if not difference.orphan), found)
 
     def settle(self, verdict: Verdict) -> None:
         """Look again until every suspect is equal, confirmed, or has kept moving for UNSETTLED_WAIT_S_MAX."""
@@ -239,9 +239,9 @@ class Suspects:
             self._tell(found, verdict, settled=False)
 
     def _tell(self, found: Sequence[Difference], verdict: Verdict, *, settled: bool) -> None:
-        for one in found if settled else found[:1]:
-            verdict.count(one, settled=settled)
-            self._on_difference(one)
+        for difference in found if settled else found[:1]:
+            verdict.count(difference, settled=settled)
+            self._on_difference(difference)
         del self._suspects[found[0].hash]
 
     def _running(self) -> Running:
@@ -271,7 +271,7 @@ class Suspects:
         if registered.version != self._schema_version:
             self.comparer = self._new_comparer()
         self.comparer.parked = dead_letter.parked(reader.connection, self._table)
-        keys = [one.key for one in self._suspects.values() if not one.orphan]
+        keys = [suspect.key for suspect in self._suspects.values() if not suspect.orphan]
         items = patiently(
             reader, lambda: reader.dynamodb.get_items(self._table, keys, reader.budget, reader.stop)
         )  # fmt: skip
@@ -281,30 +281,36 @@ class Suspects:
         """The items that were read beside the rows as they are now."""
         by_hash = {fingerprint(self.comparer.schema.keys, item): item for item in items}
         rows = self.comparer.all_rows(hashes)
-        return {one: self._sight(self._suspects[one], by_hash.get(one), rows.get(one, [])) for one in hashes}
+        return {
+            key_hash: self._sight(self._suspects[key_hash], by_hash.get(key_hash), rows.get(key_hash, []))
+            for key_hash in hashes
+        }
 
     def _sight(self, suspect: ObservedKey, item: Item | None, rows: Sequence[StoredRow]) -> Sight:
         comparer = self.comparer
         row, seconds = comparer.one_of(item, rows)
         own: Difference | None = None
         if item is not None:
-            own = comparer.one(suspect.hash, item, row)
+            own = comparer.difference_of(suspect.hash, item, row)
         elif row is not None and not row.deleted:
             own = replace(comparer.extra(row), gone=True)
         found = [own] if own is not None else []
         for second in seconds:
-            one = replace(comparer.extra(second), gone=item is None)
+            difference = replace(comparer.extra(second), gone=item is None)
             # second rows go with their key, whatever their own key columns say
-            found.append(one if suspect.orphan else replace(one, key=suspect.key, orphan=False))
+            found.append(difference if suspect.orphan else replace(difference, key=suspect.key, orphan=False))
         shown = comparer.shown_by(row) if found and not seconds else None
         return Sight(comparer.image_of(item), b"|".join(map(state_of, rows)), shown, tuple(found))
 
     def _look_under_lock(self, at: Moment) -> None:
         """Those that keep moving, while nobody writes rows: equal there is equal, and else it is known what stood."""
         hot = [
-            one.hash
-            for one in self._suspects.values()
-            if one.locked is None and one.moves >= MOVES_BEFORE_LOCK and one.still_since is at and not one.orphan
+            suspect.hash
+            for suspect in self._suspects.values()
+            if suspect.locked is None
+            and suspect.moves >= MOVES_BEFORE_LOCK
+            and suspect.still_since is at
+            and not suspect.orphan
         ]
         for first in range(0, min(len(hot), LOCKS_A_LOOK_MAX * GET_ITEMS_MAX), GET_ITEMS_MAX):
             # Before the lock, not under it: the wait would block whoever writes the row.
@@ -323,7 +329,7 @@ class Suspects:
         The session is one of its own: were this process paused, the server would end it after the time of a lease.
         """
         reader = self._reader
-        keys = [self._suspects[one].key for one in hashes]
+        keys = [self._suspects[key_hash].key for key_hash in hashes]
         with closing(reader.mysql.connect(idle_s=reader.mysql.lease_s)) as session, session.transaction() as tx:
             generation = lease.keep_still(tx, self._table)
             items, left = reader.dynamodb.get_some_items(self._table, keys, reader.budget, reader.stop)

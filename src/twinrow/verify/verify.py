@@ -69,7 +69,7 @@ def verify_keys(reader: Reader, slices: Iterable[Sequence[tuple[bytes, Item]]]) 
     """Compare just these keys (fingerprint, key), slice after slice, looked at until they settle."""
     verdict, suspects = Verdict(reader.settings.table), Suspects(reader, lambda difference: None)
     for keys in slices:
-        found = [Difference("DIFFERENT", one, key, None, orphan=not key) for one, key in keys]
+        found = [Difference("DIFFERENT", digest, key, None, orphan=not key) for digest, key in keys]
         suspects.add(found, verdict, item_was_seen=False)
         suspects.settle(verdict)
     return verdict

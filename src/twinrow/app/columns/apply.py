@@ -95,7 +95,7 @@ def told(evolution: Evolution, lost: list[AddColumn], connection: Connection) ->
     lines = [f"add {step.column.column} again: {step.why}" for step in lost]
     for step in evolution.steps:
         if isinstance(step, WidenColumn):
-            before, after = (render(one.type, connection.flavour) for one in (step.before, step.after))
+            before, after = (render(column.type, connection.flavour) for column in (step.before, step.after))
             lines.append(f"widen {step.after.column} from {before} to {after}: {step.why}")
         else:
             lines.append(f"add {step.column.column} {render(step.column.type, connection.flavour)}: {step.why}")

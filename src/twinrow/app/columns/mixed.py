@@ -33,16 +33,16 @@ class MixedColumn:
 
 def mixed_columns(schema: TableSchema, known: tuple[Mixed, ...]) -> tuple[MixedColumn, ...]:
     """What to tell of these attributes; an attribute without a column is told elsewhere."""
-    return tuple(_told(schema, one) for one in known if one.attribute in schema.by_attribute)
+    return tuple(_told(schema, entry) for entry in known if entry.attribute in schema.by_attribute)
 
 
-def _told(schema: TableSchema, one: Mixed) -> MixedColumn:
-    column = schema.by_attribute[one.attribute]
-    kinds = {*one.kinds, column.kind}
+def _told(schema: TableSchema, entry: Mixed) -> MixedColumn:
+    column = schema.by_attribute[entry.attribute]
+    kinds = {*entry.kinds, column.kind}
     wanted = "MEDIUMTEXT" if kinds <= TEXT_SHOWS else "JSON"
     return MixedColumn(
-        one.attribute, column.column, column.kind, one.values, one.nulls, dict(sorted(one.kinds.items())),
-        round(max(0.0, one.age_s or 0.0), 3), f'columns.{_toml_key(one.attribute)}.type = "{wanted}"',
+        entry.attribute, column.column, column.kind, entry.values, entry.nulls, dict(sorted(entry.kinds.items())),
+        round(max(0.0, entry.age_s or 0.0), 3), f'columns.{_toml_key(entry.attribute)}.type = "{wanted}"',
     )  # fmt: skip
 
 
@@ -50,11 +50,11 @@ def _toml_key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
 
 
-def sentence(one: MixedColumn) -> str:
+def sentence(column: MixedColumn) -> str:
     """One column in words."""
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in one.kinds.items())
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in column.kinds.items())
     return (
-        f"`{one.attribute}` is NULL for {one.nulls:,} of {one.values:,} values: their type ({kinds}) is not that of "
-        f"the column ({one.type}); extra has them exactly. After `twinrow reset` and a new copy, which a column "
-        f"that is there wants, an override shows them: {one.override}"
+        f"`{column.attribute}` is NULL for {column.nulls:,} of {column.values:,} values: their type ({kinds}) is not "
+        f"that of the column ({column.type}); extra has them exactly. After `twinrow reset` and a new copy, which a "
+        f"column that is there wants, an override shows them: {column.override}"
     )

@@ -42,5 +42,5 @@ def samples(connection: Connection, schema: TableSchema) -> dict[str, list[objec
 
 def statements(connection: Connection, schema: TableSchema) -> list[str]:
     """The views of one copied table; no view takes the name of another copy."""
-    others = [one.into_table for one in tables.load_all(connection)]
+    others = [registered.into_table for registered in tables.load_all(connection)]
     return views(schema, samples(connection, schema), connection.flavour, others)

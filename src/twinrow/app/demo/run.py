@@ -158,10 +158,10 @@ def _first_copy(sync: _Sync, mysql: MySQL, where: Place) -> None:
     with Bars("items") as bars, closing(connect(mysql)) as session:
         while True:
             sync.check()
-            one = collect(session, where.config.tables).tables[0]
-            linked = min(one.links_paid, demo_app.ITEMS_BEFORE)
+            status = collect(session, where.config.tables).tables[0]
+            linked = min(status.links_paid, demo_app.ITEMS_BEFORE)
             bars.tell(where.table, linked, demo_app.ITEMS_BEFORE, "copied and linked")
-            if linked >= demo_app.ITEMS_BEFORE and one.phase == "LIVE":
+            if linked >= demo_app.ITEMS_BEFORE and status.phase == "LIVE":
                 break
             if clock.monotonic() > until:
                 raise TwinrowError(
@@ -181,8 +181,8 @@ def _live(sync: _Sync, writer: demo_app.Writer, mysql: MySQL, where: Place, live
                 sync.check()
                 if writer.failed:
                     raise TwinrowError(writer.failed)
-                one = collect(session, where.config.tables).tables[0]
-                picture.show(one, writer, left)
+                status = collect(session, where.config.tables).tables[0]
+                picture.show(status, writer, left)
                 clock.Stop().wait(demo_view.DRAW_EVERY_S)
     finally:
         writer.stop()
@@ -193,12 +193,12 @@ def _caught_up(sync: _Sync, dynamodb: DynamoDB, mysql: MySQL, where: Place) -> N
     at, until = dynamodb.clock.latest(), clock.monotonic() + CATCH_UP_S_MAX
     while True:
         sync.check()
-        one = _status(mysql, where)
-        if (one.caught_up_at or 0.0) > at and one.unlinked == 0 and one.rechecks == 0:
+        status = _status(mysql, where)
+        if (status.caught_up_at or 0.0) > at and status.unlinked == 0 and status.rechecks == 0:
             return
         if clock.monotonic() > until:
             raise TwinrowError(
-                "does not catch up", where=f"table {where.table}", remedy=f"reason: {one.reason or 'unknown'}"
+                "does not catch up", where=f"table {where.table}", remedy=f"reason: {status.reason or 'unknown'}"
             )
         clock.Stop().wait(LOOK_S)
 

@@ -61,9 +61,9 @@ class Picture:
         if self._live is not None:
             self._live.stop()
 
-    def show(self, one: TableStatus, writer: Writer, left_s: float) -> None:
+    def show(self, status: TableStatus, writer: Writer, left_s: float) -> None:
         """Draw it anew."""
-        lag = "-" if one.lag_s is None else f"{one.lag_s:.1f} s"
+        lag = "-" if status.lag_s is None else f"{status.lag_s:.1f} s"
         if self._live is not None:
             table = Table(box=SIMPLE_HEAD, pad_edge=False)
             for name in (
@@ -80,12 +80,13 @@ class Picture:
                 table.add_column(name, justify="right")
             table.add_row(
                 f"{writer.writes:,}", f"{writer.added:,}", f"{writer.changed:,}", f"{writer.deleted:,}",
-                f"{one.changes:,}", f"{one.links_paid:,}", f"{one.rows:,}", Text(lag, style="green"), f"{left_s:.0f} s",
+                f"{status.changes:,}", f"{status.links_paid:,}", f"{status.rows:,}", Text(lag, style="green"),
+                f"{left_s:.0f} s",
             )  # fmt: skip
             self._live.update(table, refresh=True)
         elif clock.monotonic() - self._said_at >= LINE_EVERY_S:
             self._said_at = clock.monotonic()
-            say(f"  the app wrote {writer.writes:,}; {one.rows:,} rows, {one.links_paid:,} links, lag {lag}")
+            say(f"  the app wrote {writer.writes:,}; {status.rows:,} rows, {status.links_paid:,} links, lag {lag}")
 
 
 def analyst(session: Connection, table: str) -> None:
