@@ -9,12 +9,12 @@ PYTEST_ARGS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick lint servers venv faults bench bench-quick aws-contract docs screenshots clean
+.PHONY: help demo test test-quick lint servers servers-demo venv dist test-pythons faults bench bench-quick aws-contract docs screenshots clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: venv servers ## the main job on servers of its own: 10,000 items, a live writer, the proof (60 s); ARGS=--keep goes on
+demo: venv servers-demo ## the main job on servers of its own: 10,000 items, a live writer, the proof (60 s); ARGS=--keep goes on
 	@$(BIN)/twinrow demo $(ARGS)
 
 test: venv servers lint ## every check and every test, on MySQL, MariaDB and DynamoDB Local
@@ -35,8 +35,11 @@ lint: venv ## ruff, mypy --strict, import-linter
 	@echo "== import-linter"
 	@$(BIN)/lint-imports
 
-servers: python-version ## DynamoDB Local, MariaDB, MySQL 9.7 and Chromium, where missing
+servers: python-version ## DynamoDB Local, MariaDB, MySQL 9.7, Chromium and R, where missing
 	@$(PYTHON) tools/install_servers.py
+
+servers-demo: python-version
+	@$(PYTHON) tools/install_servers.py --demo
 
 venv: $(VENV)/.stamp ## the virtual environment, with everything a developer needs
 
@@ -67,6 +70,13 @@ bench-quick: venv servers ## how fast, in under three minutes
 
 aws-contract: venv ## what DynamoDB Local cannot show: runs against a real AWS account (costs cents; needs credentials)
 	@$(BIN)/python tools/aws_contract.py
+
+dist: venv ## wheel and source archive of a release, proved on each Python that is there, with their SBOM, in dist/
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev,release]'
+	@$(BIN)/python tools/dist.py
+
+test-pythons: venv ## the tests that need no server, on each other Python that is there
+	@$(BIN)/python tools/on_pythons.py $(PYTEST_ARGS)
 
 docs: venv ## writes the pages that are made from the code
 	@$(BIN)/python tools/write_docs.py

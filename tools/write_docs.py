@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the code: docs/cli.md, docs/config.md and docs/twinrow.schema.json.
+"""Writes the pages that are made: docs/cli.md, docs/config.md, docs/twinrow.schema.json, docs/reviews.ipynb.
 
 python tools/write_docs.py            write them
 python tools/write_docs.py --check    write nothing; exit 1 when one is not what the code says (a test runs this)
@@ -18,6 +18,9 @@ import typer.main
 
 from twinrow.app.cli import app
 from twinrow.config.shapes import WholeFile, shapes
+
+sys.path.insert(0, str(Path(__file__).parent))  # a test loads this file by its path
+from notebook import notebook
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 TITLE = "twinrow.toml"
@@ -203,7 +206,14 @@ def _parameter(one: Any) -> str:
     return f"| `{names}{takes}` | {help_text}{default} |"
 
 
-PAGES = {"cli.md": cli_page, "config.md": config_page, "twinrow.schema.json": schema_text}
+def notebook_text() -> str:
+    """docs/reviews.ipynb, made from the Python of docs/pandas.md."""
+    return notebook((DOCS / "pandas.md").read_text(encoding="utf-8"))
+
+
+PAGES = {
+    "cli.md": cli_page, "config.md": config_page, "twinrow.schema.json": schema_text, "reviews.ipynb": notebook_text,
+}  # fmt: skip
 
 
 def stale() -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from twinrow.table_description import TableDescription
 
@@ -106,7 +106,8 @@ class TableChange:
     """A change to a DynamoDB table, as data: what it does, what it costs, and how it is done.
 
     `update`: the parameters of UpdateTable (None: only to wait). `waits_for`: what is waited for afterwards, until
-    `is_there` says so of the table's description.
+    `is_there` says so of the table's description. `makes` and `name`: what is there afterwards that was not before, as
+    `state.made` notes it (a stream's name is in the answer).
     """
 
     what: str
@@ -114,6 +115,8 @@ class TableChange:
     update: Mapping[str, Any] | None
     waits_for: str
     is_there: Callable[[TableDescription], bool]
+    makes: Literal["index", "stream", "pitr"] | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

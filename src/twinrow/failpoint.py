@@ -27,6 +27,7 @@ NAMES = (
     "after-lease",
     "before-snapshot-done",
     "before-reconcile-done",
+    "after-leaving-page",
 )
 
 _wanted = os.environ.get("TWINROW_FAIL_POINT", "")

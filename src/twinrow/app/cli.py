@@ -20,6 +20,7 @@ from twinrow.app.commands import (
     schema,
     status,
     sync,
+    uninstall,
     verify,
 )
 from twinrow.app.logs import Log
@@ -81,6 +82,7 @@ app.command()(verify.repair)
 app.command()(schema.schema)
 app.command()(item.item)
 app.command()(reset.reset)
+app.command()(uninstall.uninstall)
 app.command("iam-policy")(permissions.iam_policy)
 app.command()(permissions.grants)
 app.command()(demo.demo)

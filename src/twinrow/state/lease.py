@@ -12,6 +12,7 @@ from twinrow.clock import AHEAD_S_MAX
 from twinrow.errors import LeaseLost, SchemaMoved, Transient
 from twinrow.mysql import Connection, MySQLError
 from twinrow.retry import BACK_OFF_S_MAX
+from twinrow.state import meta
 
 _SESSION_NAME = "CONCAT('twinrow ', %s, ' ', LEFT(SHA2(CONCAT(DATABASE(), '/', %s), 256), 32))"
 """The name of a holder's writing session, by fence and table; such locks are the whole server's, with 64 characters."""
@@ -82,6 +83,8 @@ def acquire(connection: Connection, table: str, holder: str, lease_s: float, *, 
 
     `for_run`: a run begins with it, so what the last one noted is no news from that moment on.
 
+    Raises StartRefused when a newer Twinrow has migrated the state meanwhile.
+
     `holder` itself is nobody else: it asks because it could not let go, its connection was lost. Its name is its own
     (`workers.local.holder_name`), and whoever asks works under the former lease no more.
 
@@ -99,14 +102,15 @@ def acquire(connection: Connection, table: str, holder: str, lease_s: float, *, 
         row = tx.query("SELECT fence, holder FROM _twinrow_lease WHERE table_name = %s FOR UPDATE", (table,))
         if not row or holder_of(tx, table) not in (None, holder):
             return None
+        meta.refuse_another_version(tx)
         fence, before = int(row[0][0]) + 1, str(row[0][1])
         tx.execute(
             "UPDATE _twinrow_lease SET fence = %s, holder = %s, connection_id = 0 WHERE table_name = %s",
             (fence, holder, table),
         )
         tx.execute(
-            "INSERT INTO _twinrow_heartbeat (table_name, fence, deadline) "
-            "VALUES (%s, %s, UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND) "
+            f"INSERT INTO _twinrow_heartbeat (table_name, fence, deadline, {meta.KEEPS_OUT}) "
+            "VALUES (%s, %s, UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND, 1) "
             "ON DUPLICATE KEY UPDATE fence = VALUES(fence), deadline = VALUES(deadline), waits_until = NULL",
             (table, fence, int(lease_s * 1e6)),
         )
@@ -213,6 +217,27 @@ def leave(tx: Connection, lease: Lease, locked: Locked, *, rows_delta: int) -> N
         "UPDATE _twinrow_lease SET generation = %s, row_count = %s WHERE table_name = %s",
         (locked.generation, locked.row_count + rows_delta, lease.table),
     )
+
+
+def last_held(connection: Connection, table: str) -> tuple[int, str, float | None]:
+    """The fence, the holder that has not let go in good order ("" for none), and the seconds since its last beat."""
+    found = connection.query(
+        "SELECT l.fence, l.holder, TIMESTAMPDIFF(MICROSECOND, h.deadline, UTC_TIMESTAMP(6)) / 1e6 "
+        "FROM _twinrow_lease l LEFT JOIN _twinrow_heartbeat h USING (table_name) WHERE l.table_name = %s",
+        (table,),
+    )
+    if not found:
+        return 0, "", None
+    fence, holder, since_s = found[0]
+    return int(fence), str(holder), float(since_s) if since_s is not None else None
+
+
+def anyone_alive(connection: Connection) -> bool:
+    """Whether a process that lives holds any table, or waits to take it again."""
+    alive = (
+        f"SELECT 1 FROM _twinrow_heartbeat h JOIN _twinrow_lease l USING (table_name) WHERE ({IS_ALIVE}) OR ({WAITS})"
+    )
+    return bool(connection.query(f"{alive} LIMIT 1"))
 
 
 def generation(connection: Connection, table: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twinrow.errors import StartRefused
+from twinrow.errors import StartRefused, Transient
 from twinrow.flavour import COLLATION, Flavour
 from twinrow.mysql import VERSION_MIN, Connection, MySQLError
 from twinrow.mysql_error import DUPLICATE_COLUMN
@@ -12,6 +12,13 @@ VERSION = 3
 _NAME = "table_name VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL"
 _HASH = "key_hash BINARY(16) NOT NULL"
 _TIME = "DATETIME(6)"
+KEEPS_OUT = "needs_twinrow_0_2_0"
+"""A column without a default, of the row that whoever takes a lease writes.
+
+Version 0.1.0 looks at the version of the state only when it begins to wait for a lease. Without this column such a
+process would take over from a newer process, and write on under a state and a schema that it does not understand.
+With it, MySQL refuses its lease, in words that name the column. From version 3 on `lease.acquire` looks by itself.
+"""
 
 DEFINITIONS = {
     "_twinrow_meta": "name VARCHAR(64) NOT NULL PRIMARY KEY, value VARCHAR(255) NOT NULL",
@@ -26,7 +33,7 @@ DEFINITIONS = {
         schema_version BIGINT NOT NULL DEFAULT 0, row_count BIGINT NOT NULL DEFAULT 0""",
     "_twinrow_refusal": f"{_NAME} PRIMARY KEY, reason TEXT NOT NULL, commands LONGTEXT NULL",
     "_twinrow_heartbeat": f"""{_NAME} PRIMARY KEY, fence BIGINT NOT NULL, deadline {_TIME} NOT NULL,
-        waits_until {_TIME} NULL, waits_for TEXT NULL""",
+        waits_until {_TIME} NULL, waits_for TEXT NULL, {KEEPS_OUT} TINYINT NOT NULL""",
     "_twinrow_checkpoint": f"""{_NAME}, part VARCHAR(190) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
         position LONGTEXT NULL, done TINYINT NOT NULL DEFAULT 0, read_at DOUBLE NOT NULL DEFAULT 0, info LONGTEXT NULL,
         PRIMARY KEY (table_name, part)""",
@@ -60,9 +67,15 @@ DEFINITIONS = {
         noted BIGINT NOT NULL DEFAULT 0, counted_values BIGINT NOT NULL DEFAULT 0, nulls BIGINT NOT NULL DEFAULT 0,
         kinds LONGTEXT NOT NULL, counted_at DOUBLE NULL, PRIMARY KEY (table_name, attribute_hash)""",
     "_twinrow_set_apart": f"{_NAME}, {_HASH}, PRIMARY KEY (table_name, key_hash)",
+    "_twinrow_made": f"""{_NAME}, what VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+        name VARCHAR(512) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, source_id VARCHAR(255) NOT NULL,
+        at DOUBLE NOT NULL, PRIMARY KEY (table_name, what, name)""",
     "_twinrow_seen": f"""{_NAME}, pass_at DOUBLE NOT NULL, block BIGINT NOT NULL, bits BLOB NOT NULL,
         PRIMARY KEY (table_name, pass_at, block)""",
 }  # fmt: skip
+
+NAMES = tuple(sorted(DEFINITIONS, key=lambda name: name == "_twinrow_meta"))
+"""The state's tables. `_twinrow_meta` comes last: whoever finds it (see `installed`) finds all the others."""
 
 MIGRATIONS: dict[int, tuple[str, ...]] = {
     2: ("ALTER TABLE `_twinrow_dead_letter` ADD COLUMN row_id BIGINT UNSIGNED NULL",),
@@ -76,6 +89,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE `_twinrow_deferred` ADD COLUMN commands LONGTEXT NULL",
         "ALTER TABLE `_twinrow_heartbeat` ADD COLUMN waits_until DATETIME(6) NULL",
         "ALTER TABLE `_twinrow_heartbeat` ADD COLUMN waits_for TEXT NULL",
+        f"ALTER TABLE `_twinrow_heartbeat` ADD COLUMN {KEEPS_OUT} TINYINT NOT NULL",
     ),
 }
 """What makes the state of the version before into that one: columns only, which the older program does without."""
@@ -94,10 +108,20 @@ Each statement may run twice: a process may be killed between two of them.
 
 def create_statements(flavour: Flavour) -> list[str]:
     """The CREATE TABLE statements of the state."""
+    return [create_statement(name, flavour) for name in NAMES]
+
+
+def create_statement(name: str, flavour: Flavour) -> str:
+    """The CREATE TABLE statement of a single table of the state."""
     ending = f"ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {COLLATION[flavour]}"
-    # _twinrow_meta comes last: who finds it (see `installed`) finds all the others
-    ordered = sorted(DEFINITIONS.items(), key=lambda definition: definition[0] == "_twinrow_meta")
-    return [f"CREATE TABLE IF NOT EXISTS `{name}` ({body}) {ending}" for name, body in ordered]
+    return f"CREATE TABLE IF NOT EXISTS `{name}` ({DEFINITIONS[name]}) {ending}"
+
+
+def tables_there(connection: Connection) -> list[str]:
+    """The state's tables that this database has, `_twinrow_meta` last."""
+    found = connection.query("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
+    there = {str(name) for (name,) in found}
+    return [name for name in NAMES if name in there]
 
 
 def installed(connection: Connection) -> bool:
@@ -128,11 +152,28 @@ def _version(connection: Connection) -> int:
     found = connection.query("SELECT value FROM _twinrow_meta WHERE name = 'version'")
     version = int(found[0][0]) if found else 0
     if version > VERSION:
-        raise StartRefused(
-            f"its state is of version {version}, this Twinrow knows {VERSION}", where=connection.place,
-            remedy="use the newer Twinrow that wrote it",
-        )  # fmt: skip
+        raise _newer(version, connection)
     return version
+
+
+def refuse_another_version(tx: Connection) -> None:
+    """For whoever is about to take a lease: the state may have been migrated, or restored, since this process began.
+
+    Raises StartRefused for a newer state, Transient for an older state: the next start of the table migrates it.
+    """
+    found = tx.query("SELECT value FROM _twinrow_meta WHERE name = 'version'")
+    version = int(found[0][0]) if found else 0
+    if version > VERSION:
+        raise _newer(version, tx)
+    if version < VERSION:
+        raise Transient(f"its state is of version {version} again, this Twinrow writes {VERSION}", where=tx.place)
+
+
+def _newer(version: int, connection: Connection) -> StartRefused:
+    return StartRefused(
+        f"its state is of version {version}, this Twinrow knows {VERSION}", where=connection.place,
+        remedy="use the newer Twinrow that wrote it",
+    )  # fmt: skip
 
 
 def install(connection: Connection) -> None:

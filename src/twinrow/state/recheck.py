@@ -109,6 +109,14 @@ def due(connection: Connection, table: str, now: float, limit: int) -> list[Susp
     return [Suspect(key_hash, json.loads(key), cause, seq, bool(late)) for key_hash, key, cause, seq, late in found]
 
 
+def last_late_look(connection: Connection, table: str) -> float | None:
+    """When the last second look is due: until then a link call without an answer may still arrive; None for none."""
+    found = connection.query(
+        "SELECT MAX(due_at) FROM _twinrow_recheck WHERE table_name = %s AND late = 1 AND due_at < %s", (table, NEVER)
+    )
+    return float(found[0][0]) if found[0][0] is not None else None
+
+
 def make_due(tx: Connection, table: str, cause: str) -> None:
     """What was entered for this cause is looked at from now on."""
     tx.execute("UPDATE _twinrow_recheck SET due_at = 0 WHERE table_name = %s AND cause = %s", (table, cause))

@@ -61,7 +61,7 @@ def check_settings(settings: Settings, description: TableDescription) -> None:
         what = "`link_attribute`" if settings.link_attribute in own_keys else "the mark"
         raise StartRefused(f"{what} {min(own_keys)!r} is a key attribute", where=where, remedy="name another")
     try:
-        check_overrides(_keys(description), settings.own, settings.overrides)
+        check_overrides(keys_of(description), settings.own, settings.overrides)
     except ValueError as error:
         raise StartRefused(str(error), where=where, remedy="mend the configuration") from error
 
@@ -114,11 +114,11 @@ def _segments(context: TableContext, description: TableDescription) -> int:
 def new_schema(settings: Settings, description: TableDescription) -> TableSchema:
     """The schema before anything is learned: key columns only."""
     return empty_schema(
-        settings.table, settings.into, _keys(description), settings.own, settings.overrides, settings.soft_deletes
+        settings.table, settings.into, keys_of(description), settings.own, settings.overrides, settings.soft_deletes
     )
 
 
-def _keys(description: TableDescription) -> tuple[KeyAttribute, ...]:
+def keys_of(description: TableDescription) -> tuple[KeyAttribute, ...]:
     return tuple(KeyAttribute(name, kind) for name, kind in description.keys)  # type: ignore[arg-type]
 
 

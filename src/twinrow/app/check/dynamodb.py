@@ -84,7 +84,7 @@ def _source(context: TableContext, description: TableDescription) -> Finding:
         change = kind.fix(context.settings, description) if refusal.by_fix else None
         if change is None:
             return Finding(context.name, name, "error", refusal.what, refusal.remedy)
-        fix = check_fixes.fix_of(context.table.dynamodb, description, change)
+        fix = check_fixes.fix_of(context.table.dynamodb, description, change, context.table.mysql)
         return Finding(context.name, name, "error", refusal.what, f"twinrow check {context.name} --fix", fix)
     return Finding(context.name, name, "ok", kind.state(context.settings, description))
 

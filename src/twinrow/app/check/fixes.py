@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 
 from twinrow import clock
 from twinrow.app.check.finding import Fix
 from twinrow.app.terminal import say
+from twinrow.app.wiring import connect
 from twinrow.capture_kind import TableChange
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
 from twinrow.errors import Transient, TwinrowError
-from twinrow.table_description import TableDescription
+from twinrow.mysql import MySQL
+from twinrow.state import made
+from twinrow.table_description import TableDescription, described
 
 POLL_S = 1.0
 WAIT_S_MAX = 1800.0
@@ -19,16 +24,32 @@ WAIT_S_MAX = 1800.0
 SAY_AGAIN_S = 60.0
 
 
-def fix_of(dynamodb: DynamoDB, description: TableDescription, change: TableChange) -> Fix:
-    """The change, ready to be carried out: UpdateTable, and waiting until it is in force."""
+def fix_of(dynamodb: DynamoDB, description: TableDescription, change: TableChange, mysql: MySQL | None = None) -> Fix:
+    """The change, ready to be carried out: UpdateTable, and waiting until it is in force.
+
+    What it makes is noted in `mysql`, so that `twinrow uninstall` may take it down again.
+    """
 
     def act(stop: Stop) -> None:
         if change.update is not None:
             where = f"table {description.name}"
-            dynamodb.call("update_table", where=where, TableName=description.name, **change.update)
+            answer = dynamodb.call("update_table", where=where, TableName=description.name, **change.update)
+            if change.makes is not None and mysql is not None:
+                now = replace(described(answer["TableDescription"]), name=description.name)
+                _note(mysql, now, change.makes, change.name)
         _wait(dynamodb, description.name, change.waits_for, change.is_there, stop)
 
     return Fix(change.what, change.cost, act)
+
+
+def _note(mysql: MySQL, description: TableDescription, what: made.MadeKind, name: str) -> None:
+    """Note what was made, once DynamoDB has taken it: a note from before could be taken for somebody else's change."""
+    try:
+        with closing(connect(mysql)) as session:
+            known_as = name or description.stream_arn or ""
+            made.note(session, description.name, what, known_as, description.table_id or description.arn)
+    except TwinrowError as error:
+        say(f"{description.name}: not noted in MySQL, so `twinrow uninstall` will leave it: {error}")
 
 
 def _wait(dynamodb: DynamoDB, table: str, what: str, through: Callable[[TableDescription], bool], stop: Stop) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twinrow.app.asking import agreed
 from twinrow.app.many import alike, named, without_name
 from twinrow.app.observe.troubles import many
 from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, YesOption, load_config, said
-from twinrow.app.signals import asking
 from twinrow.app.terminal import out, out_json, say
 from twinrow.app.typed import in_text
-from twinrow.errors import StartRefused, TwinrowError
+from twinrow.errors import TwinrowError
 
 if TYPE_CHECKING:
     from twinrow.app.check.finding import Finding, Fix, Level
@@ -107,18 +106,8 @@ def _look(config: Config, chosen: tuple[TableConfig, ...], stop: Stop) -> Iterat
 def _mend(finding: Finding, change: Fix, stop: Stop, *, yes: bool) -> Finding:
     """Show a change and its cost, ask, do it; the finding afterwards."""
     say(f"{finding.table}: {change.what}\n  {change.cost}")
-    if not yes:
-        try:
-            with asking():
-                agreed = typer.confirm("Do it?", err=True)
-        except typer.Abort:
-            if sys.stdin.isatty():
-                raise
-            raise StartRefused(
-                "nobody is there to be asked", where=f"table {finding.table}", remedy="say --yes"
-            ) from None
-        if not agreed:
-            return finding
+    if not yes and not agreed(f"table {finding.table}"):
+        return finding
     try:
         change.act(stop)
     except TwinrowError as error:

@@ -143,7 +143,7 @@ def _before(dynamodb: DynamoDB, where: Place, stop: Stop) -> None:
     description = dynamodb.describe(where.table)
     change = kind_of(context.settings).fix(context.settings, description)
     if change is not None:
-        fix = check_fixes.fix_of(dynamodb, description, change)
+        fix = check_fixes.fix_of(dynamodb, description, change, context.table.mysql)
         say(f"as `twinrow check --fix` does: {fix.what}")
         fix.act(stop)
 

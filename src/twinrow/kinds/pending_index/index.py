@@ -90,6 +90,8 @@ def add_index(description: TableDescription, pending: PendingIndex) -> TableChan
         },
         f"index {pending.index}",
         lambda now: is_active(now, pending.index),
+        makes="index",
+        name=pending.index,
     )
 
 

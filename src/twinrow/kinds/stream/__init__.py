@@ -76,6 +76,7 @@ class Stream:
             {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": STREAM_VIEW}},
             "the stream",
             lambda now: bool(now.stream_arn),
+            makes="stream",
         )
 
     def rights(self, settings: Settings, arn: str) -> tuple[Right, ...]:  # noqa: ARG002 - of the protocol

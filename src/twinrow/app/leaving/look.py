@@ -1,0 +1,102 @@
+"""What is there of a table, on both sides, before it is left: reads only, within the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from twinrow.app.leaving.items import patiently
+from twinrow.app.leaving.plan import LeftTable, Pending
+from twinrow.app.wiring import few_tries
+from twinrow.dynamodb import budgeted
+from twinrow.dynamodb_error import DynamoDBError
+from twinrow.mysql import Connection
+from twinrow.sink import inspect
+from twinrow.state import dead_letter, lease, made, meta, outbox, tables
+from twinrow.table.context import TableContext
+from twinrow.table_description import TableDescription
+
+PAGES_COUNTED_MAX = 5
+"""Pages of marked items that are counted, of up to 1 MB each; beyond that only "more than" is said."""
+NO_SUCH_TABLE = "ResourceNotFoundException"
+BACKUPS_ON = "ENABLED"
+
+
+def look(session: Connection, context: TableContext) -> LeftTable:
+    """What is there. Raises StartRefused when another version of Twinrow wrote the state, and what the servers say."""
+    table, settings = context.name, context.settings
+    has_state = meta.check_version(session) and not is_half_dropped(meta.tables_there(session))
+    known = tables.load(session, table) if has_state else None
+    into = known.into_table if known is not None else settings.into
+    columns = few_tries(lambda: inspect.columns(session, into))
+    description = _describe(context)
+    noted = tuple(made.of(session, table))
+    return LeftTable(
+        table=table,
+        into=into,
+        description=description,
+        rows=lease.row_count(session, table) if known is not None else None,
+        is_there=bool(columns),
+        is_ours=inspect.is_ours(columns),
+        link_attribute=settings.link_attribute if settings.link_attribute in settings.own else None,
+        mark_attribute=settings.pending.attribute if settings.pending is not None else None,
+        index=settings.pending.index if settings.pending is not None else None,
+        marks=_pending(context, description),
+        debts=outbox.count(session, table)[0] if known is not None else 0,
+        dead_letters=dead_letter.count(session, table) if known is not None else 0,
+        pitr_on=_pitr_on(context, description, noted=any(thing.what == "pitr" for thing in noted)),
+        made=noted,
+        others=tuple(other.table_name for other in tables.load_all(session) if other.table_name != table)
+        if has_state
+        else (),
+        holder=lease.holder_of(session, table) if has_state else None,
+    )
+
+
+def is_half_dropped(there: Sequence[str]) -> bool:
+    """Whether the state's tables were being dropped when that was interrupted: the first is gone, the last is not."""
+    return "_twinrow_meta" in there and "_twinrow_table" not in there
+
+
+def _describe(context: TableContext) -> TableDescription | None:
+    """The table, with both budgets set by it; None where DynamoDB has none of that name."""
+    try:
+        return few_tries(context.table.describe)
+    except DynamoDBError as error:
+        if error.code == NO_SUCH_TABLE:
+            return None
+        raise
+
+
+def _pending(context: TableContext, description: TableDescription | None) -> Pending:
+    """How many items wait with a mark, as the index shows them; a mark of theirs stands for a write not copied yet."""
+    pending = context.settings.pending
+    index = description.index(pending.index) if description is not None and pending is not None else None
+    if pending is None or index is None or index.status == "DELETING" or not context.settings.traits.carries_marks:
+        return Pending()
+    items = pages = 0
+    for mark in pending.marks:
+        start = None
+        while pages < PAGES_COUNTED_MAX:
+            read = partial(
+                context.table.dynamodb.query_page, context.name, pending.index, pending.attribute, mark, start, None
+            )
+            page = patiently(partial(budgeted, read, context.table.read_budget, context.table.stop), context.table.stop)
+            pages += 1
+            items, start = items + len(page.items), page.next_key
+            if start is None:
+                break
+        if start is not None:
+            return Pending(items, more=True)
+    return Pending(items, more=pages >= PAGES_COUNTED_MAX)
+
+
+def _pitr_on(context: TableContext, description: TableDescription | None, *, noted: bool) -> bool:
+    """Whether point-in-time recovery is on; asked for only where Twinrow has turned it on, for it takes a right."""
+    if description is None or not noted:
+        return False
+    answer = context.table.dynamodb.call(
+        "describe_continuous_backups", where=f"table {context.name}", TableName=context.name
+    )
+    recovery = (answer.get("ContinuousBackupsDescription") or {}).get("PointInTimeRecoveryDescription") or {}
+    return bool(recovery.get("PointInTimeRecoveryStatus") == BACKUPS_ON)
