@@ -18,7 +18,7 @@ BUDGET_WAIT_S = 0.5
 
 
 class Spending(Protocol):
-    """What a reader asks of a budget, be it here or in the process that holds it."""
+    """The part of a budget that a reader uses, in this process or in the process that holds the budget."""
 
     def wait(self, stop: Stop) -> None:
         """Block until a request may be sent, or until `stop`."""

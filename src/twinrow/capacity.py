@@ -14,7 +14,7 @@ ON_DEMAND_WRITE_UNITS: Final = 200.0
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What the configuration says of a table's capacity; without a word the app's share comes first.
+    """The settings of a table's capacity; by default the app's share comes first.
 
     `read_max` and `write_max` are units a second, None where they are not given. `loopback`: the endpoint is on this
     machine, so there is no capacity to spare. `index`: the pending index; link writes take its capacity, too.

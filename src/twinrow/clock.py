@@ -22,7 +22,7 @@ from twinrow.errors import Transient
 AHEAD_S_MAX = 5.0
 """Two readings of one server's clock differ by less: the grain of its times, and the time that an answer takes."""
 SKEW_S_MAX = 30.0
-"""A host's clock that is off by more is told to people: requests to AWS are refused when it is minutes off."""
+"""A larger error of the host's clock is reported: AWS refuses requests when the clock is minutes off."""
 DATE_GRAIN_S = 1.0
 """The `Date` header of HTTP has whole seconds, cut."""
 
@@ -69,28 +69,28 @@ class ServerClock:
 
     @property
     def is_known(self) -> bool:
-        """Whether the server has told its time yet."""
+        """Whether the server has sent its time yet."""
         return self._span is not None
 
     def note(self, earliest: float, latest: float, sent: float, received: float) -> None:
         """The server's time was between two epoch seconds at some moment between two of `boot_time`."""
-        told = earliest - received, latest - sent
+        span = earliest - received, latest - sent
         with self._lock:
             self.noted_at = received
-            both = _both(self._span, told) if self._span is not None else told
+            both = _both(self._span, span) if self._span is not None else span
             if both is not None:
                 self._span, self._other, self._others = both, None, 0
                 return
-            agreed = _both(self._other, told) if self._other is not None else None
+            agreed = _both(self._other, span) if self._other is not None else None
             self._others = self._others + 1 if agreed is not None else 1
-            self._other = agreed or told
+            self._other = agreed or span
             if self._others >= self._confirmations:
                 self._span, self._other, self._others = self._other, None, 0
 
     def now(self, at: float | None = None) -> float:
         """The server's time at a moment of `boot_time` (None: now) in epoch seconds, as good as it is known.
 
-        Raises Transient when the server has not told its time.
+        Raises Transient when the server has not sent its time.
         """
         low, high = self._known()
         return (boot_time() if at is None else at) + (low + high) / 2

@@ -53,7 +53,7 @@ STATEMENTS_MAX = 25
 """BatchExecuteStatement takes at most 25 statements (AWS API reference, BatchExecuteStatement)."""
 UNPROCESSED_TRIES_MAX = 12
 DATES_CONFIRMED = 3
-"""So many answers in a row must agree before they move the clock that earlier answers told."""
+"""Answers in a row that must agree before they move the clock that earlier answers set."""
 UNANSWERED = "DynamoDB leaves keys of a batch read unanswered"
 
 REFRESH_ERRORS = (
@@ -184,8 +184,8 @@ class DynamoDB:
         parsed = email.utils.parsedate_tz(date) if isinstance(date, str) else None
         if parsed is None or parsed[9] is None:
             return
-        told = float(email.utils.mktime_tz(parsed))
-        self.clock.note(told, told + DATE_GRAIN_S, sent, clock.boot_time())
+        server_time = float(email.utils.mktime_tz(parsed))
+        self.clock.note(server_time, server_time + DATE_GRAIN_S, sent, clock.boot_time())
 
     def tables(self) -> Iterator[str]:
         """The names of all tables, page after page."""
@@ -205,8 +205,8 @@ class DynamoDB:
     def ttl_attribute(self, table: str) -> str | None:
         """The attribute of DynamoDB's TTL where it is enabled, else None."""
         answer = self.call("describe_time_to_live", where=f"table {table}", TableName=table)
-        told = answer.get("TimeToLiveDescription", {})
-        return told.get("AttributeName") if told.get("TimeToLiveStatus") in ("ENABLED", "ENABLING") else None
+        ttl = answer.get("TimeToLiveDescription", {})
+        return ttl.get("AttributeName") if ttl.get("TimeToLiveStatus") in ("ENABLED", "ENABLING") else None
 
     def scan_page(
         self,
@@ -262,40 +262,40 @@ class DynamoDB:
         DescribeTable tells only of replicas of the kind of 2019. Raises DynamoDBError where it may not be asked.
         """
         try:
-            told = self.call("describe_global_table", where=f"table {table}", GlobalTableName=table)
+            answer = self.call("describe_global_table", where=f"table {table}", GlobalTableName=table)
         except DynamoDBError as error:
             if error.code in NO_GLOBAL_TABLE:
                 return ()
             raise
         return tuple(
-            str(replica.get("RegionName", "")) for replica in told["GlobalTableDescription"]["ReplicationGroup"]
+            str(replica.get("RegionName", "")) for replica in answer["GlobalTableDescription"]["ReplicationGroup"]
         )
 
     def describe_stream(self, arn: str, after_shard: str | None = None) -> StreamPage:
         """One page of a stream's shards. Raises DynamoDBError with code ResourceNotFoundException: no such stream."""
         start: dict[str, Any] = {} if after_shard is None else {"ExclusiveStartShardId": after_shard}
-        told = self.call("describe_stream", service="dynamodbstreams", where=f"stream {arn}", StreamArn=arn, **start)
-        told = told["StreamDescription"]
+        answer = self.call("describe_stream", service="dynamodbstreams", where=f"stream {arn}", StreamArn=arn, **start)
+        stream = answer["StreamDescription"]
         return StreamPage(
-            told.get("StreamStatus", ""), told.get("Shards", []),
-            told.get("LastEvaluatedShardId") or None,
+            stream.get("StreamStatus", ""), stream.get("Shards", []),
+            stream.get("LastEvaluatedShardId") or None,
         )  # fmt: skip
 
     def shard_iterator(self, arn: str, shard: str, kind: str, sequence: str | None = None) -> str:
         """An iterator, valid for 15 minutes. Raises DynamoDBError (TrimmedDataAccessException, ResourceNotFound…)."""
         start: dict[str, Any] = {} if sequence is None else {"SequenceNumber": sequence}
-        told = self.call(
+        answer = self.call(
             "get_shard_iterator", service="dynamodbstreams", where=f"shard {shard}", StreamArn=arn, ShardId=shard,
             ShardIteratorType=kind, **start,
         )  # fmt: skip
-        return str(told["ShardIterator"])
+        return str(answer["ShardIterator"])
 
     def records(self, iterator: str, where: str = "") -> RecordsPage:
         """Up to 1,000 records or 1 MB. Raises DynamoDBError: ExpiredIteratorException, TrimmedDataAccessException."""
-        told = self.call("get_records", service="dynamodbstreams", where=where, ShardIterator=iterator)
-        found = told.get("Records", [])
+        answer = self.call("get_records", service="dynamodbstreams", where=where, ShardIterator=iterator)
+        found = answer.get("Records", [])
         raw = found if isinstance(found, msgspec.Raw) else wire_json.encoded(found)
-        return RecordsPage(raw, told.get("NextShardIterator") or None)
+        return RecordsPage(raw, answer.get("NextShardIterator") or None)
 
     def get_items(self, table: str, keys: Sequence[Item], budget: Budget, stop: Stop) -> list[Item]:
         """Consistent read of any number of distinct keys; items that are gone are left out of the answer.
@@ -352,8 +352,8 @@ class DynamoDB:
                 for statement in statements
             ],
         )  # fmt: skip
-        told = answer.get("ConsumedCapacity")  # DynamoDB Local tells none: a unit each is the least
-        units = sum(entry.get("CapacityUnits", 0.0) for entry in told) if told else float(len(statements))
+        consumed = answer.get("ConsumedCapacity")  # DynamoDB Local sends none: a unit each is the least
+        units = sum(entry.get("CapacityUnits", 0.0) for entry in consumed) if consumed else float(len(statements))
         return [statement_answer_of(response) for response in answer["Responses"]], units
 
     def update_item(

@@ -1,4 +1,4 @@
-"""What DynamoDB's error codes mean: to be tried again, withheld for a time, or refused for good."""
+"""The meaning of DynamoDB's error codes: to be tried again, withheld for a time, or refused for good."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DynamoDBError(TwinrowError):
 
 
 def of_answer(answer: Mapping[str, Any], where: str) -> TwinrowError:
-    """What an answer with an error (as botocore gives it) means: Throttled, Transient, or DynamoDBError."""
+    """The error for an answer with an error (as botocore gives it): Throttled, Transient, or DynamoDBError."""
     code = str(answer.get("Error", {}).get("Code", ""))
     message = str(answer.get("Error", {}).get("Message", ""))
     status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) or 0)

@@ -28,9 +28,9 @@ class _PageAnswer(msgspec.Struct, rename="pascal"):
     consumed_capacity: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, told: dict[str, Any]) -> _PageAnswer:
-        items = msgspec.Raw(wire_json.encoded(told.get("Items", [])))
-        return cls(items, told.get("LastEvaluatedKey"), told.get("ConsumedCapacity"))
+    def of(cls, answer: dict[str, Any]) -> _PageAnswer:
+        items = msgspec.Raw(wire_json.encoded(answer.get("Items", [])))
+        return cls(items, answer.get("LastEvaluatedKey"), answer.get("ConsumedCapacity"))
 
 
 class _RecordsAnswer(msgspec.Struct, rename="pascal"):
@@ -40,8 +40,8 @@ class _RecordsAnswer(msgspec.Struct, rename="pascal"):
     next_shard_iterator: str | None = None
 
     @classmethod
-    def of(cls, told: dict[str, Any]) -> _RecordsAnswer:
-        return cls(msgspec.Raw(wire_json.encoded(told.get("Records", []))), told.get("NextShardIterator"))
+    def of(cls, answer: dict[str, Any]) -> _RecordsAnswer:
+        return cls(msgspec.Raw(wire_json.encoded(answer.get("Records", []))), answer.get("NextShardIterator"))
 
 
 _decode: Final = msgspec.json.Decoder().decode
@@ -67,8 +67,8 @@ class _WireParser:
                 "ConsumedCapacity": page.consumed_capacity,
             }  # fmt: skip
         elif shape.name == RECORDS_SHAPE:
-            told = wire_json.decoded(_decode_records, body, _RecordsAnswer.of)
-            parsed |= {"Records": told.records, "NextShardIterator": told.next_shard_iterator}
+            answer = wire_json.decoded(_decode_records, body, _RecordsAnswer.of)
+            parsed |= {"Records": answer.records, "NextShardIterator": answer.next_shard_iterator}
         else:
             parsed |= wire_json.decoded(_decode, body, dict)
         parsed["ResponseMetadata"] = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": response["headers"]}
@@ -84,7 +84,7 @@ class WireParserFactory(botocore.parsers.ResponseParserFactory):
 
 
 def stock_to_wire(value: Any) -> Any:
-    """What botocore's stock parser gives (bytes, datetimes) in wire form."""
+    """The result of botocore's stock parser (bytes, datetimes) in wire form."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, dict):
@@ -121,7 +121,7 @@ _decode_items = msgspec.json.Decoder(list[dict[str, dict[str, Any]]]).decode
 class Page:
     """One answer of a Scan or Query: items, the position after it (None at the end), units consumed.
 
-    `raw` is the JSON array of the items. What `items` decodes from it is five times as large, so it is not kept.
+    `raw` is the JSON array of the items. The decoded items are five times as large, so they are not kept.
     """
 
     __slots__ = ("next_key", "raw", "units")
@@ -164,7 +164,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class StatementAnswer:
-    """What one statement of a batch came to: `code` is None on success, `old` the image before it."""
+    """The answer to a statement of a batch: `code` is None on success, `old` the image before it."""
 
     code: str | None
     message: str

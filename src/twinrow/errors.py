@@ -1,4 +1,4 @@
-"""What can go wrong, said so that a person can mend it: what, where, remedy."""
+"""Errors, each with the three things that a person needs to mend it: what, where, remedy."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Broken(TwinrowError):
 
 
 def fault_text(error: Exception) -> str:
-    """What an exception that nobody thought of is called, and where it arose.
+    """The kind of an unexpected exception, and the place where it arose.
 
     Not its own words: a KeyError names an item's key, a UnicodeEncodeError the whole text.
     """

@@ -1,6 +1,6 @@
 """How often Python looks for cyclic garbage: seldom, because pages of items make many objects and no cycles.
 
-Measured: looking after every 700 new objects, as Python does unless told, takes a quarter of the CPU time of a first
+Measured: looking after every 700 new objects, as Python does by default, takes a quarter of the CPU time of a first
 copy of 60,000 items, and a tenth of that of the imports.
 """
 

@@ -34,13 +34,13 @@ __all__ = [
 
 READ_TIMEOUT_S = 120
 CLOCK_EVERY_S = 60.0
-"""So often the server's clock is read again: by then the two clocks have drifted apart by a few milliseconds."""
+"""Time between two reads of the server's clock: by then the clocks have drifted apart by a few milliseconds."""
 STATEMENT_BYTES_MAX = 4_000_000
 VERSION_MIN: dict[str, tuple[int, int, int]] = {"mysql": (8, 0, 23), "mariadb": (10, 6, 0)}
 
 
 class ServerSettings(TLSSettings, Protocol):
-    """What a connection needs to know (config.MySQLConfig has it)."""
+    """The settings of a connection (config.MySQLConfig has them)."""
 
     @property
     def port(self) -> int: ...
@@ -184,8 +184,8 @@ class Connection:
     def read_clock(self) -> None:
         """Ask the server for its time. The session's time zone is UTC, in which no hour comes twice."""
         sent = clock.boot_time()
-        told = float(self.query("SELECT UNIX_TIMESTAMP(NOW(6))")[0][0])
-        self.clock.note(told, told, sent, clock.boot_time())
+        server_time = float(self.query("SELECT UNIX_TIMESTAMP(NOW(6))")[0][0])
+        self.clock.note(server_time, server_time, sent, clock.boot_time())
 
     def query(self, sql: str, args: Sequence[SqlValue] = ()) -> list[tuple[Any, ...]]:
         """Rows of a statement (`%s` parameters). Raises as `translate` says."""
@@ -212,7 +212,7 @@ class Connection:
         return int(cursor.rowcount), int(getattr(result, "warning_count", 0) or 0)
 
     def warnings(self) -> list[tuple[Any, ...]]:
-        """What the server noted on the last statement."""
+        """The server's notes on the last statement."""
         return self.query("SHOW WARNINGS")
 
     @contextmanager
@@ -389,5 +389,5 @@ class MySQL:
                 f"MySQL does not answer: {why}", where=self.place,
                 remedy="check host and port in `mysql.url`, and that the server runs",
             )  # fmt: skip
-        # Which server this is was not told yet: the numbers that a login ends with mean the same on both.
+        # The server has not said yet which server it is: the numbers that a login ends with mean the same on both.
         return translate(error, self.place, "mariadb" if code in MARIADB_WAIT_CODES else "mysql")

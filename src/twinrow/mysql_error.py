@@ -1,4 +1,4 @@
-"""What the error numbers of MySQL and MariaDB mean: a trouble that passes, a refusal, or the fault of one row (pure).
+"""The meaning of the error numbers of MySQL and MariaDB: a passing trouble, a refusal, or the fault of a row (pure).
 
 Numbers below 1900 mean the same on both servers. From there on each has its own. The names are those of the manuals:
 MySQL "Server Error Message Reference", MariaDB "Error Codes".

@@ -1,7 +1,7 @@
 """The MySQL driver, guarded: the password goes to a proved server only, a file of this machine to none.
 
 A client of MySQL does what the server asks for: it may ask for the password in clear text, for the password encrypted
-with a key that it sends itself, or for any file. So each of these is refused here, unless it is known who asks.
+with a key that it sends itself, or for any file. Each of these is therefore refused here, unless it is known who asks.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ PLAIN = ("mysql_clear_password", "dialog", "mysql_old_password")
 FULL_AUTHENTICATION = 4
 FAST_AUTHENTICATION = 3
 ASKS_FOR_KEY = {"caching_sha2_password": b"\x02", "sha256_password": b"\x01"}
-"""What asks for the server's public key (MySQL, "Caching_sha2_password information")."""
+"""The packet that asks for the server's public key (MySQL, "Caching_sha2_password information")."""
 UNREADABLE = (ValueError, TypeError, LookupError, AssertionError, AttributeError, struct.error)
-"""What the driver's parser raises on an answer that no MySQL server sends."""
+"""The errors that the driver's parser raises on an answer that no MySQL server sends."""
 
 
 class TLSSettings(Protocol):
@@ -60,7 +60,7 @@ class TLSSettings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What proves that a server is the one that is meant: its certificate (`verified`), or its pinned public key."""
+    """The proof that a server is the intended server: its certificate (`verified`), or its pinned public key."""
 
     place: str
     verified: bool
@@ -88,10 +88,10 @@ def unproved(settings: TLSSettings) -> str:
     if settings.unix_socket or settings.ssl_mode.startswith("VERIFY") or _is_loopback(settings.host):
         return ""
     if settings.ssl_mode == "DISABLED":
-        told = f"the connection to MySQL on {settings.host} is not encrypted (ssl_mode=DISABLED)"
+        weakness = f"the connection to MySQL on {settings.host} is not encrypted (ssl_mode=DISABLED)"
     else:
-        told = f"the certificate of MySQL on {settings.host} is not verified (ssl_mode={settings.ssl_mode})"
-    return f"{told}: whoever stands between could read the password and the data"
+        weakness = f"the certificate of MySQL on {settings.host} is not verified (ssl_mode={settings.ssl_mode})"
+    return f"{weakness}: whoever stands between could read the password and the data"
 
 
 def _is_loopback(host: str) -> bool:
@@ -165,8 +165,8 @@ class Driver(pymysql.connections.Connection):
                 self._force_close()
                 if not was_open:
                     raise pymysql.err.OperationalError(LOST, "Lost connection to MySQL server") from error
-                told = f"its answer cannot be read ({type(error).__name__}): is this a MySQL server?"
-                raise pymysql.err.InternalError(MALFORMED, told) from error
+                reason = f"its answer cannot be read ({type(error).__name__}): is this a MySQL server?"
+                raise pymysql.err.InternalError(MALFORMED, reason) from error
         self._force_close()
         raise TwinrowError(
             f"the server asks for a file of this machine ({self._wanted}); it gets none", where=self.trust.place,
@@ -294,4 +294,7 @@ WAYS_TO_LOG_IN: dict[str, Callable[[Any], Any]] = {
     **{name: partial(_Plain, name) for name in PLAIN},
     **{name: partial(_Sha2, name) for name in ASKS_FOR_KEY},
 }
-"""What answers when the server asks for one of these; the driver itself knows those that send no password."""
+"""The handlers for the authentication methods that a server may ask for.
+
+The driver itself knows those that send no password.
+"""

@@ -1,4 +1,4 @@
-"""What a session of MySQL or MariaDB must be set to, as one list: set by one statement and read back by one (pure).
+"""The variables of a session of MySQL or MariaDB, as one list: a statement sets them, another reads them back (pure).
 
 A default of the server, an `init_connect` or a connection pooler may have set any of these: nothing is assumed.
 """

@@ -1,4 +1,4 @@
-"""What a MySQL server says, without the values of rows that it quotes: its words go to logs, status and journals."""
+"""Messages of a MySQL server, without the values of rows that they quote: messages go to logs, status and journals."""
 
 from __future__ import annotations
 

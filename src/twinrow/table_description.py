@@ -1,4 +1,4 @@
-"""What DescribeTable tells of a table and its indexes."""
+"""The description of a table and its indexes, as DescribeTable gives it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class IndexDescription:
 
 @dataclass(frozen=True)
 class TableDescription:
-    """What DescribeTable tells: keys as (name, S|N|B), item count and bytes (6 hours old)."""
+    """A table as DescribeTable shows it: keys as (name, S|N|B), item count and bytes (6 hours old)."""
 
     name: str
     arn: str
@@ -48,7 +48,7 @@ class TableDescription:
 
     def index(self, name: str) -> IndexDescription | None:
         """The index of that name, or None."""
-        return next((one for one in self.indexes if one.name == name), None)
+        return next((index for index in self.indexes if index.name == name), None)
 
 
 def _units(throughput: dict[str, Any] | None, name: str) -> float | None:
@@ -56,25 +56,25 @@ def _units(throughput: dict[str, Any] | None, name: str) -> float | None:
     return float((throughput or {}).get(name, 0)) or None
 
 
-def described(told: dict[str, Any]) -> TableDescription:
+def described(answer: dict[str, Any]) -> TableDescription:
     """The description in DescribeTable's answer (AWS API reference, TableDescription)."""
-    kinds = {one["AttributeName"]: one["AttributeType"] for one in told.get("AttributeDefinitions", [])}
+    kinds = {each["AttributeName"]: each["AttributeType"] for each in answer.get("AttributeDefinitions", [])}
 
     def keys(schema: list[dict[str, str]]) -> tuple[tuple[str, str], ...]:
-        ordered = sorted(schema, key=lambda one: one["KeyType"] != "HASH")
-        return tuple((one["AttributeName"], kinds.get(one["AttributeName"], "")) for one in ordered)
+        ordered = sorted(schema, key=lambda key: key["KeyType"] != "HASH")
+        return tuple((key["AttributeName"], kinds.get(key["AttributeName"], "")) for key in ordered)
 
-    on_demand = told.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
-    throughput = told.get("ProvisionedThroughput")
-    stream = told.get("StreamSpecification") or {}
+    on_demand = answer.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
+    throughput = answer.get("ProvisionedThroughput")
+    stream = answer.get("StreamSpecification") or {}
     return TableDescription(
-        name=told["TableName"],
-        arn=told.get("TableArn", ""),
-        table_id=told.get("TableId", ""),
-        status=told.get("TableStatus", ""),
-        keys=keys(told["KeySchema"]),
-        items=int(told.get("ItemCount", 0)),
-        bytes=int(told.get("TableSizeBytes", 0)),
+        name=answer["TableName"],
+        arn=answer.get("TableArn", ""),
+        table_id=answer.get("TableId", ""),
+        status=answer.get("TableStatus", ""),
+        keys=keys(answer["KeySchema"]),
+        items=int(answer.get("ItemCount", 0)),
+        bytes=int(answer.get("TableSizeBytes", 0)),
         indexes=tuple(
             IndexDescription(
                 index["IndexName"], keys(index["KeySchema"]), index["Projection"].get("ProjectionType", "ALL"),
@@ -83,14 +83,14 @@ def described(told: dict[str, Any]) -> TableDescription:
                 _units(index.get("ProvisionedThroughput"), "ReadCapacityUnits"),
                 _units(index.get("ProvisionedThroughput"), "WriteCapacityUnits"),
             )
-            for index in told.get("GlobalSecondaryIndexes", [])
+            for index in answer.get("GlobalSecondaryIndexes", [])
         ),
-        stream_arn=told.get("LatestStreamArn") if stream.get("StreamEnabled") else None,
+        stream_arn=answer.get("LatestStreamArn") if stream.get("StreamEnabled") else None,
         stream_view=stream.get("StreamViewType") if stream.get("StreamEnabled") else None,
         provisioned_read=None if on_demand else _units(throughput, "ReadCapacityUnits"),
         provisioned_write=None if on_demand else _units(throughput, "WriteCapacityUnits"),
-        replicas=tuple(one.get("RegionName", "") for one in told.get("Replicas", [])),
-        raw=told,
+        replicas=tuple(replica.get("RegionName", "") for replica in answer.get("Replicas", [])),
+        raw=answer,
     )  # fmt: skip
 
 

@@ -54,7 +54,7 @@ def _entities(*entities: str) -> str:
         (_entities('{ name = "b" }'), "entity 'b'", "`when`", "is missing"),
         (_entities('{ name = "b", when = {} }'), "entity 'b'", "`when`", "is empty"),
         (_entities('{ name = "b", when = { PK = "A{" } }'), "entity 'b'", "`when.PK`", "without its }"),
-        (_entities('{ name = "b", when = { PK = "{a}{b}" } }'), "entity 'b'", "`when.PK`", "nothing tells"),
+        (_entities('{ name = "b", when = { PK = "{a}{b}" } }'), "entity 'b'", "`when.PK`", "nothing ends the first"),
         (_entities('{ name = "b", when = { PK = { from = 1 } } }'), "entity 'b'", "`when.PK`", "are for `where`"),
         (_entities('{ name = "b", when = { t = "B" }, where = { n = { from = 2, to = 1 } } }'), "entity 'b'",
          "`where.n`", "matches nothing"),

@@ -31,7 +31,7 @@ from twinrow.app.typed import in_text
 from twinrow.errors import TwinrowError
 
 STOPS_CLEANLY = "sync"
-"""The command that ends well by a signal, even by one that came before it could begin."""
+"""A command that ends well by a signal, even by a signal that came before it could begin."""
 
 app = typer.Typer(
     name="twinrow", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,

@@ -33,7 +33,7 @@ JOIN_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class TableSynced:
-    """What one table's `sync_once` came to.
+    """The result of `sync_once` for a table.
 
     `status` is how the table stands now (None when `error` is set), `left_to_holder` that a sync which runs elsewhere
     did the work; `error` is why the table failed or was refused.
@@ -52,7 +52,7 @@ class TableSynced:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What `sync_once` came to, and how many seconds it took."""
+    """The result of `sync_once`, and how many seconds it took."""
 
     tables: tuple[TableSynced, ...]
     seconds: float
@@ -65,7 +65,7 @@ class Synced:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What `verify` found, table by table."""
+    """The verdicts of `verify`, table by table."""
 
     tables: tuple[Verdict, ...]
 
@@ -76,7 +76,7 @@ class Verified:
 
 
 class SyncFailed(TwinrowError):
-    """One or more tables did not come to their end; `synced` tells of all of them."""
+    """At least one table did not come to its end; `synced` has the results of all tables."""
 
     def __init__(self, synced: Synced) -> None:
         failed = [table for table in synced.tables if table.error is not None]
@@ -86,7 +86,7 @@ class SyncFailed(TwinrowError):
 
 
 class Twinrow:
-    """The copies that one configuration names. It holds no connection between calls and may be shared by threads."""
+    """The copies that a configuration names. It holds no connection between calls and may be shared by threads."""
 
     def __init__(self, config: Config, warnings: Sequence[str] = ()) -> None:
         self.config = config
@@ -101,8 +101,8 @@ class Twinrow:
     ) -> Synced:
         """Bring MySQL up to everything that was in DynamoDB at the call, and return.
 
-        A trouble that passes is waited out; `on_waiting(table, reason)` is told, from other threads. All tables run
-        side by side to their ends before anything is raised. Raises SyncFailed when one failed or was refused,
+        A trouble that passes is waited out; `on_waiting(table, reason)` is called, from other threads. All tables run
+        side by side to their ends before anything is raised. Raises SyncFailed when a table failed or was refused,
         TwinrowError when `timeout_s` seconds were not enough (what is committed by then stays), ConfigError for an
         unknown table.
         """
@@ -126,7 +126,7 @@ class Twinrow:
     ) -> Verified:
         """Compare every item with its row, table after table; the app may go on writing, and a sync may run.
 
-        `progress(table, items read, items in all)` is told after each page; the last figure is DynamoDB's own, up to
+        `progress(table, items read, items in all)` is called after each page; the last figure is DynamoDB's own, up to
         six hours old. Reads within the budget and writes nothing. Raises TwinrowError, for example for a table that
         was never copied.
         """

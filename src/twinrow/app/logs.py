@@ -1,4 +1,4 @@
-"""What a running command says on stderr: plain lines, or JSON with a fixed set of keys; never an item's values."""
+"""The log of a running command on stderr: plain lines, or JSON with a fixed set of keys; never an item's values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ SAID_MAX = 4096
 class Log:
     """Events of a command, one line each: `at`, `level`, `event`, `table`, `text`.
 
-    What several tables say for one cause is a line with "30 tables" in it, once `many` was called; `flush` says it.
+    Events of several tables with the same cause become a line with "30 tables" in it, once `many` was called; `flush`
+    writes it.
     """
 
     def __init__(self, *, as_json: bool, verbose: bool) -> None:
@@ -34,7 +35,7 @@ class Log:
         self._together = Together(self.event)
 
     def many(self, tables: int) -> None:
-        """So many tables speak from now on."""
+        """From now on this many tables write events."""
         self._together.alone = tables == 1
 
     def flush(self, *, everything: bool = False) -> None:
@@ -65,7 +66,10 @@ class Log:
             self._together.add("warning", "waiting", table, text, cause_of(reason, table))
 
     def trouble(self, table: str, text: str, commands: Sequence[str]) -> None:
-        """Something is wrong with a table; repeated every TROUBLE_REPEAT_S, numbers that change make no other one."""
+        """Something is wrong with a table.
+
+        Repeated every TROUBLE_REPEAT_S, a message with other numbers is the same trouble.
+        """
         if self._is_news(table, NUMBERS.sub("#", text), TROUBLE_REPEAT_S):
             self.of_table("warning", "trouble", table, f"{text} ({'; '.join(commands)})" if commands else text)
 

@@ -50,7 +50,7 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What was said before the command: `twinrow -c FILE --verbose sync`."""
+    """The options before the command: `twinrow -c FILE --verbose sync`."""
 
     config: Path | None = None
     verbose: bool = False
@@ -58,7 +58,7 @@ class Said:
 
 
 class _Before:
-    """The one command line of this process."""
+    """The command line of this process."""
 
     said = Said()
 
@@ -115,7 +115,7 @@ AcceptDeletesOption = Annotated[
 
 
 def accepted_deletes(given: list[str] | None, config: Config) -> dict[str, int]:
-    """What `--accept-deletes TABLE=N` allows, by table. Raises ConfigError."""
+    """The deletes that `--accept-deletes TABLE=N` allows, by table. Raises ConfigError."""
     found: dict[str, int] = {}
     for text in given or ():
         table, _, count = text.rpartition("=")

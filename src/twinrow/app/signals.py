@@ -17,7 +17,7 @@ from twinrow.clock import Stop
 AGAIN_AFTER_S = 0.5
 """A terminal and `timeout` may both pass one Ctrl-C on; no person presses it twice within so short a time."""
 EXIT_AT_ONCE = 130
-"""What shells report for a program that SIGINT ended."""
+"""The exit code that shells report for a program that SIGINT ended."""
 ASKING: Final = (signal.SIGINT, signal.SIGTERM)
 READ_BYTES_MAX = 64
 
@@ -25,7 +25,7 @@ Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
 class _Early:
-    """What came before the command could take it, and what stood there before (None: nobody waits for a command)."""
+    """The signal that came before the command could take it, and the earlier handler (None: no command is awaited)."""
 
     numbers: Final[list[int]] = []
     before: Final[dict[int, Handler]] = {}
@@ -90,8 +90,8 @@ def stop_on_signals(*, at_hang_up: bool = False) -> Stop:
 def _pass_on(numbers: int, stop: Stop, asked: Handler) -> None:
     """Set the stop; in a thread, because setting wants a lock that the main thread may hold when it is interrupted."""
     asked_at = 0.0
-    while told := os.read(numbers, READ_BYTES_MAX):
-        for number in told:
+    while signal_numbers := os.read(numbers, READ_BYTES_MAX):
+        for number in signal_numbers:
             if signal.getsignal(number) is not asked:
                 continue  # somebody else takes it now: a question to a person, a test
             if asked_at and number == signal.SIGINT and clock.monotonic() - asked_at > AGAIN_AFTER_S:

@@ -1,4 +1,4 @@
-"""What goes where: results to stdout, everything else (progress, warnings, errors) to stderr."""
+"""Output: results go to stdout, everything else (progress, warnings, errors) to stderr."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twinrow.app.typed import in_text
 from twinrow.errors import TwinrowError
 
 NO_REDRAWING = ("dumb", "unknown")
-"""What TERM says where lines cannot be written over, as rich 15 has it."""
+"""Values of TERM for terminals where lines cannot be overwritten, as rich 15 lists them."""
 
 
 def out(text: str) -> None:
@@ -22,7 +22,7 @@ def out(text: str) -> None:
 
 
 def out_json(document: Any) -> None:
-    """The one JSON document of a command. ASCII, so that lone surrogates in items stay themselves on any terminal."""
+    """The JSON document of a command. ASCII, so that lone surrogates in items stay themselves on any terminal."""
     typer.echo(json.dumps(document))
 
 
@@ -33,7 +33,7 @@ def say(text: str) -> None:
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
     except OSError:
-        return  # the terminal or the pipe is gone: nobody can be told, and a copy must not break by that
+        return  # the terminal or the pipe is gone: no message can arrive, and a copy must not break by that
 
 
 def complain(error: TwinrowError) -> None:

@@ -16,7 +16,7 @@ COMMAND: Final = re.compile(
 
 
 class _Typed:
-    """How the one command of this process was typed."""
+    """The way in which the command of this process was typed."""
 
     option = ""
 
@@ -37,7 +37,10 @@ def as_typed(command: str) -> str:
 
 
 def in_text(text: str) -> str:
-    """A message whose commands, if it names any, are for the same configuration; one that `as_typed` made stays."""
+    """A message whose commands, if it names any, are for the same configuration.
+
+    A command that `as_typed` made stays.
+    """
     if not _Typed.option or _Typed.option in text:
         return text
     return COMMAND.sub(lambda found: found[0] + _Typed.option, text)

@@ -1,4 +1,4 @@
-"""One table looked at by verify or repair: what it reads with, and what is remembered of the result."""
+"""A table under verify or repair: the means to read it, and the result that is remembered."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIDES: Final = (*DIFFERENCES, "unsettled")
 
 
 def look_at(config: Config, table: TableConfig, stop: Stop, work: Callable[[Reader, TableContext], Verdict]) -> Verdict:
-    """Run `work` on one table, within its read budget, and remember the verdict for `status`. Raises TwinrowError."""
+    """Run `work` on a table, within its read budget, and remember the verdict for `status`. Raises TwinrowError."""
     from twinrow.app.wiring import connect, contexts_of, few_tries
     from twinrow.mysql_error import BY_HAND_CODES, MySQLError
     from twinrow.sink import by_hand
@@ -55,6 +55,8 @@ def document(verdict: Verdict) -> dict[str, Any]:
 def _remember(reader: Reader, verdict: Verdict) -> None:
     from twinrow.state import tables
 
-    told = {name: value for name, value in document(verdict).items() if name not in ("table", "examples")}
+    remembered = {name: value for name, value in document(verdict).items() if name not in ("table", "examples")}
     if not reader.stop:
-        tables.update(reader.connection, verdict.table, verified=json.dumps({"at": reader.connection.now(), **told}))
+        tables.update(
+            reader.connection, verdict.table, verified=json.dumps({"at": reader.connection.now(), **remembered})
+        )

@@ -11,7 +11,7 @@ from twinrow.dynamodb_wire import RecordsPage, StreamPage
 
 
 class StreamDoor(Protocol):
-    """What is needed of `DynamoDB`; raises what that raises."""
+    """The calls of `DynamoDB` that are needed; they raise the same errors."""
 
     def describe_stream(self, arn: str, after_shard: str | None = None) -> StreamPage: ...
 
@@ -42,7 +42,7 @@ class DynamoDBStream:
         """Up to 1,000 records or 1 MB."""
         page = self._door.records(iterator, f"shard {shard}")
         records = stream_record.read(page.raw)
-        # a record in doubt may have no number: a restart reads from the one before it
+        # a record in doubt may have no number: a restart reads from the record before it
         position = next((record.sequence for record in reversed(records) if record.sequence), None)
         return LogPage(records, page.next_iterator, position, empty=not records)
 

@@ -29,7 +29,7 @@ MICROSECONDS_MAX: Final = 1e17
 
 
 class _Image(msgspec.Struct, gc=False, rename="pascal"):
-    """What is read of the change: images are left out, as nothing depends on them."""
+    """The part of a change that is read: images are left out, as nothing depends on them."""
 
     keys: dict[str, dict[str, Any]]
     approximate_creation_date_time: float = 0.0
@@ -91,7 +91,7 @@ def _odd(data: bytes, sequence: str, error: msgspec.DecodeError) -> KeyHint:
 
 
 def seconds(time: float, precision: str = "") -> float:
-    """Epoch seconds of a record's time, 0 where its unit cannot be told.
+    """Epoch seconds of a record's time, 0 where its unit is not known.
 
     The size of the number tells the unit. `precision` is absent from records in milliseconds, so it is only used to
     doubt: a time that it contradicts is not known.

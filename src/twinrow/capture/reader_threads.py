@@ -1,7 +1,7 @@
 """The threads that read a stream's shards side by side: a thin shell round StreamReader.
 
-Of the idle threads one waits for the time at which the next reading is due, the others wait to take its place; so a
-reading that falls due wakes one thread, not all.
+One idle thread waits for the time at which the next reading is due, the others wait to take its place. A
+reading that falls due therefore wakes a single thread, not all.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ KEYS_A_QUERY_MAX = 500
 ROWS_A_PAGE = 5000
 DOUBLE = re.compile(r"-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)", re.ASCII)
 LITERAL_BYTES = 4
-"""Of a character in a statement, at most."""
+"""The most bytes of a character in a statement."""
 ABSENT = b""
 """The image of an item that is not there, and of a row that is not there."""
 
@@ -90,11 +90,14 @@ class Comparer:
         self.parked = parked
 
     def rows(self, hashes: Sequence[bytes]) -> dict[bytes, StoredRow]:
-        """The stored rows of these fingerprints, one for each: a pass over all rows finds second ones."""
+        """The stored rows of these fingerprints, a row for each: a pass over all rows finds second rows."""
         return {key_hash: rows[-1] for key_hash, rows in self.all_rows(hashes).items()}
 
     def all_rows(self, hashes: Sequence[bytes]) -> dict[bytes, list[StoredRow]]:
-        """The stored rows of these fingerprints by their ids; several of one only without the UNIQUE index."""
+        """The stored rows of these fingerprints by their ids.
+
+        A fingerprint has several only without the UNIQUE index.
+        """
         found: dict[bytes, list[StoredRow]] = {}
         for first in range(0, len(hashes), KEYS_A_QUERY_MAX):
             part = hashes[first : first + KEYS_A_QUERY_MAX]
@@ -133,7 +136,7 @@ class Comparer:
                 yield _stored(row)
 
     def page(self, items: Sequence[Item], on_row: Callable[[StoredRow], None] | None = None) -> list[Difference]:
-        """Compare whole items with their rows; `on_row` is told each row that an item has."""
+        """Compare whole items with their rows; `on_row` is called with each row that an item has."""
         keyed = {fingerprint(self.schema.keys, item): item for item in items}
         stored = self.rows(list(keyed))
         found = []
@@ -160,7 +163,7 @@ class Comparer:
     def _difference(
         self, item: Item, live: StoredRow | None, key_hash: bytes
     ) -> tuple[DifferenceKind | None, tuple[str, ...]]:
-        """What is different between an item and its live row, and in which attributes; (None, ()) for nothing."""
+        """The difference between an item and its live row, and its attributes; (None, ()) for no difference."""
         settings = self._settings
         if settings.counts_as_deleted(item):
             return ("EXTRA" if live is not None else None), ()
@@ -191,7 +194,10 @@ class Comparer:
         return self._differing(with_apart(self.schema, item, self.connection.flavour, apart), live)
 
     def _differing(self, expected: Row, live: StoredRow) -> tuple[str, ...]:
-        """The attributes in which the row is not the expected one; the server may have bent what extra has exactly."""
+        """The attributes in which the row differs from the expected row.
+
+        The server may have rounded values that extra has exactly.
+        """
         flavour = self.connection.flavour
         names = differing(self.schema, expected, live.values, live.extra, flavour)
         if not names or flavour != "mysql":
@@ -247,9 +253,9 @@ class Comparer:
         return image if expected.key == row.hash and not self._differing_as_written(item, expected, row) else None
 
     def one_of(self, item: Item | None, rows: Sequence[StoredRow]) -> tuple[StoredRow | None, list[StoredRow]]:
-        """Of all rows of a key the one that is the item's, and the live ones that are too many.
+        """Among all rows of a key, the row of the item, and the live rows that are too many.
 
-        It is the one whose id the item carries, else the lowest, as `repair` keeps it; a live one before a deleted one.
+        The item's row has the id that the item carries, else the lowest id, as `repair` keeps it; live rows come first.
         """
         live = [row for row in rows if not row.deleted]
         if not live:
@@ -290,5 +296,5 @@ def _stored(row: tuple[Any, ...]) -> StoredRow:
 
 
 def state_of(row: StoredRow | None) -> bytes:
-    """What is another whenever the row was written, or is another row."""
+    """A value that changes whenever the row is written, and that no other row has."""
     return b"" if row is None else f"{row.row_id} {row.deleted} {row.updated_at}".encode()

@@ -7,7 +7,7 @@ from typing import Final
 from twinrow.errors import Broken
 
 UNASKED_MAX: Final = 100
-"""So many rows are deleted without a question, whatever share of the copy they are."""
+"""At most this many rows are deleted without a question, whatever share of the copy they are."""
 UNASKED_SHARE_MAX: Final = 0.5
 
 
@@ -17,7 +17,10 @@ def must_ask(gone: int, rows: int) -> bool:
 
 
 def refusal(table: str, gone: int, rows: int, accepted: int | None, command: str) -> Broken:
-    """The error for a pass that stopped before the first of these deletes; `command` begins the one that goes on."""
+    """The error for a pass that stopped before the first of these deletes.
+
+    `command` is the beginning of the command that goes on.
+    """
     given = f", and --accept-deletes allows {accepted:,}" if accepted is not None else ""
     accept = f"{command} --accept-deletes {table}={gone}"
     return Broken(

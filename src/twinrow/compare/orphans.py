@@ -15,7 +15,7 @@ from twinrow.table.context import TableContext
 def drop(tx: Connection, context: TableContext, hashes: Sequence[bytes]) -> int:
     """Delete those of these rows that are orphans still; how many live rows went.
 
-    One that the server keeps (a foreign key of somebody's refers to it) is parked without a key. One that it does not
+    A row that the server keeps (somebody's foreign key refers to it) is parked without a key. A row that it does not
     delete for another reason stays suspected.
     """
     if not hashes:

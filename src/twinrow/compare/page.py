@@ -61,7 +61,7 @@ class PageComparer:
         self._decoder = ColumnDecoder(decoder, self._form)
 
     def page(self, page: ScannedPage, on_row: OnRow) -> Compared:
-        """Compare a page of any kind; `on_row` is told the id of each row that an item has."""
+        """Compare a page of any kind; `on_row` is called with the id of each row that an item has."""
         found = self.fitting_page(page, on_row)
         return self.odd_page(page, on_row) if found is None else found
 
@@ -101,7 +101,7 @@ class PageComparer:
         for first in range(0, len(keys), KEYS_A_QUERY_MAX):
             # as hexadecimal literals: half the time of a parameter each
             listed = "',x'".join(keys[first : first + KEYS_A_QUERY_MAX])
-            told = self._connection.query(f"{self._select}(x'{listed}')")[0][0]
-            for text in told.split(",") if told else ():
+            listing = self._connection.query(f"{self._select}(x'{listed}')")[0][0]
+            for text in listing.split(",") if listing else ():
                 found[text[:KEY_AND_DIGEST_HEX]] = text[KEY_AND_DIGEST_HEX:]
         return found

@@ -1,4 +1,4 @@
-"""DynamoDB items by value: one byte form per value, equality and digest. What items look like is told in `change`."""
+"""DynamoDB items by value: one byte form per value, equality and digest. `change` describes the form of items."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def same_value(a: AttributeValue, b: AttributeValue) -> bool:
 def digest(item: Item, without: frozenset[str]) -> bytes:
     """Return the 16-byte BLAKE2b of the item's canonical form, less the attributes named.
 
-    An image that cannot be read has one too, made of its JSON: it is compared with others before it is understood.
+    An image that cannot be read has a digest too, made of its JSON: images are compared before they are understood.
     """
     try:
         return exact_digest(item, without)

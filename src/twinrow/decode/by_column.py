@@ -38,7 +38,7 @@ class PageTexts:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How cells become text: all of a column at once where that is possible, and one by one."""
+    """How cells become text: a whole column at once where that is possible, else cell by cell."""
 
     at_once: Callable[[Column], ColumnTexts | None]
     cell: Callable[[Column], Callable[[SqlValue], str]]
@@ -93,7 +93,7 @@ class ColumnDecoder:
                 made = iter(at_once([cell.payload for cell in cells if cell is not UNSET]))
                 return [None if cell is UNSET else next(made) for cell in cells]
             except _UNUSUAL:
-                pass  # one of the payloads wants to be looked at by itself
+                pass  # a payload must be looked at by itself
         return [self._cell(cell, number, place, apart) for place, cell in enumerate(map(cell_of, items))]
 
     def _cell(self, cell: Any, number: int, place: int, apart: dict[int, Item]) -> str | None:

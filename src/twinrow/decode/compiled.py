@@ -1,7 +1,8 @@
 """Rows straight from a page's bytes, by a decoder made from the schema: no dict is built for what columns hold.
 
 A page fits when every item has known attributes only, each of its column's kind (or NULL), and teaches the schema
-nothing. Any other page is for the general path (`schema.row`), which this one equals: a law that hypothesis checks.
+nothing. Any other page is for the general path (`schema.row`). Both paths give equal rows, a law that hypothesis
+checks.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _PAYLOADS: Final[dict[Kind, Any]] = {
 SPARE_MAX: Final = 64
 """Attributes without a column, known to be NULL wherever they were met, that a decoder takes note of."""
 NUMBER_CHARACTERS_SHORT: Final = 18
-"""So many characters of an exact number never ask for a wider column."""
+"""An exact number of at most this many characters never asks for a wider column."""
 
 
 class _Null(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -52,7 +53,7 @@ _VALUE_TYPES: Final[dict[Kind, type[msgspec.Struct]]] = {kind: _value_type(kind)
 _KNOWN: Final = [msgspec.json.Decoder(struct) for struct in (_Null, *_VALUE_TYPES.values())]
 """A decoder of every type that threads share, made while one thread imports this module.
 
-What msgspec knows of a Struct it finds out at its first use; two threads at once that do so crash the process (msgspec
+msgspec inspects a Struct at its first use. Two threads that do so at the same time crash the process (msgspec
 0.22, 6 of 8 processes with 4 threads).
 """
 
@@ -62,7 +63,9 @@ class DoesNotFit(Exception):
 
 
 class PageDecoder:
-    """Makes rows from pages under one schema. `ignored` attributes are passed over; of `own` ones the rest are refused.
+    """Makes rows from pages under one schema. Attributes in `ignored` are skipped.
+
+    A page with any other attribute in `own` does not fit.
 
     Attributes in `spare` have no column and were NULL so far; the values of attribute `kept`, an own one, are given
     back beside the rows. A page in which an item counts as deleted (its attribute `deleted` is true) does not fit. Not
@@ -141,7 +144,7 @@ class PageDecoder:
             return None  # the general path tells what it is, item by item
 
     def unchanged(self, before: bytes, after: bytes) -> list[bool] | None:
-        """Whether each item of a page is the one at its place in a page before it, but for `kept`; None as `rows`.
+        """Whether each item of a page equals its item in an earlier page, except for `kept`; None as `rows`.
 
         A set in another order counts as changed.
         """
@@ -201,7 +204,7 @@ def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _strict(column: Column, encode_payload: PayloadEncoder) -> PayloadEncoder:
-    """The encoder; of a column that may grow, one that refuses the numbers that would make it grow."""
+    """The encoder of a column. For a column that may grow it refuses the numbers that would make it grow."""
     if not grows(column):
         return encode_payload
 

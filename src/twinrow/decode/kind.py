@@ -1,4 +1,4 @@
-"""The ten kinds of DynamoDB values, and how to tell which one a value is."""
+"""The ten kinds of DynamoDB values, and how to find the kind of a value."""
 
 from __future__ import annotations
 

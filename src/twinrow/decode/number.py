@@ -21,7 +21,7 @@ DOUBLE_FRACTION_DIGITS_MAX: Final = 15
 _NUMBER: Final = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,9}))?", re.ASCII)
 
 PLAIN: Final = re.compile(r"-?(0|[1-9]\d*)(?:\.(\d*[1-9]))?", re.ASCII)
-"""The one fixed notation per number that columns give back (`-0` apart): groups are integer and fraction digits."""
+"""The single notation of a number that columns give back (except `-0`): groups are integer and fraction digits."""
 
 
 def number_parts(text: str) -> tuple[bool, str, int]:

@@ -1,4 +1,4 @@
-"""Whether values can be read as DynamoDB's at all, at every depth: an image with one that cannot proves nothing."""
+"""Whether values can be read as DynamoDB's at all, at every depth: an image with an unreadable value proves nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twinrow.decode.kind import LEVELS_MAX, Kind, kind_of, too_deep
 from twinrow.decode.number import number_parts
 
 UNREADABLE = (ValueError, TypeError, AttributeError, KeyError)
-"""What reading a value raises that is none, whatever stands in its place."""
+"""The errors that reading raises for anything that is no DynamoDB value."""
 
 
 def unreadable(item: Item, left_out: Collection[str]) -> str:

@@ -18,7 +18,7 @@ Decoded = TypeVar("Decoded")
 def decoded(
     decode: Callable[[bytes | msgspec.Raw], Decoded], raw: bytes | msgspec.Raw, made: Callable[[Any], Decoded]
 ) -> Decoded:
-    """What `decode` makes of JSON, or `made` of its plain form where text in it is none. Raises ValueError: no JSON."""
+    """The result of `decode`, or of `made` where a text in the JSON is not valid UTF-8. Raises ValueError: no JSON."""
     try:
         return decode(raw)
     except msgspec.DecodeError:

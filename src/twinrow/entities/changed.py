@@ -12,7 +12,7 @@ from twinrow.entities.split import Entity, Split, attributes_of
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What a changed split asks for. Nothing of it: all fields are empty or False.
+    """The work that a changed split needs. No work: all fields are empty or False.
 
     `renamed`: (entity, old table, new table) of entities that keep their rows under another table name.
     `added`, `removed`: names of entities that have tables now, or had them. `rows_move`: rows may belong to another

@@ -1,4 +1,4 @@
-"""What a split makes in MySQL beside the attributes' columns: names of tables, columns of parts, indexes."""
+"""The parts of MySQL that a split makes beside the attributes' columns: names of tables, columns of parts, indexes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twinrow.schema.naming import NAME_CHARACTERS_MAX, OWN_PREFIX, column_name, 
 
 INDEX_PREFIX: Final = f"{OWN_PREFIX}index_"
 NAMELESS: Final = "value"
-"""What stands for a text of which nothing is left in snake_case."""
+"""The name for a text of which nothing is left in snake_case."""
 _DIGITS_MIN: Final = 6
 _DIGITS_MAX: Final = 32
 
@@ -85,17 +85,17 @@ def indexes(
 
 
 def index_name(column: str) -> str:
-    """Return the name of the index on a column; a long one is cut, with a suffix that tells it from others."""
+    """Return the name of the index on a column; a long one is cut, with a suffix that makes it unique."""
     name = INDEX_PREFIX + column
     return name if len(name) <= NAME_CHARACTERS_MAX else _with_suffix(name, column, ())
 
 
-def value_table(told: ByValue, value: str, taken: Collection[str]) -> str:
+def value_table(split: ByValue, value: str, taken: Collection[str]) -> str:
     """Return the name of the table that `[tables.split]` makes for a text; `taken` are all tables of the copy.
 
     The name hangs on the tables that are there: whoever makes the table keeps which text it is for.
     """
-    name = render_template(told.into, [snake_case(value) or NAMELESS])
+    name = render_template(split.into, [snake_case(value) or NAMELESS])
     folded = {table.casefold() for table in taken}
     if (
         valid_name(name)

@@ -170,7 +170,7 @@ def _bound(bound: Scalar | None) -> str | Decimal | None:
 
 
 def parts_of(clause: Clause) -> tuple[Part, ...]:
-    """The parts in the order in which `reader` gives their texts, one that stands twice given twice."""
+    """The parts in the order in which `reader` gives their texts, and a part that stands twice is given twice."""
     return tuple(
         hole.part
         for test in clause
@@ -183,7 +183,7 @@ def parts_of(clause: Clause) -> tuple[Part, ...]:
 Read = Callable[[Item], Texts | None]
 """Takes an item; gives the texts of the parts, or None when the item does not match.
 
-What is no item may raise AttributeError or TypeError: `careful` answers for those.
+Anything but an item may raise AttributeError or TypeError: `careful` handles those.
 """
 
 
@@ -234,7 +234,7 @@ def _same_places(parts: Sequence[Part]) -> list[tuple[int, int]]:
 
 
 def _taking_reader(test: AnyOf, separator: str) -> Read:
-    """Of the one template of a test, which has parts."""
+    """The reader of the only template of a test, which has parts."""
     attribute = test.attribute
     (template,) = test.texts
     match = matcher(template, separator)
@@ -250,7 +250,7 @@ def _taking_reader(test: AnyOf, separator: str) -> Read:
 
 
 def _plain_reader(test: Test, separator: str) -> Callable[[Item], bool]:
-    """Of a test that gives no parts."""
+    """The reader of a test that gives no parts."""
     attribute = test.attribute
     if isinstance(test, Exists):
         wanted = test.wanted
@@ -328,7 +328,7 @@ def filter_of(condition: Condition, separator: str) -> Callable[[Item], bool]:
 
 
 _PAYLOAD: Final[dict[str, type]] = {"S": str, "N": str, "BOOL": bool}
-"""What stands behind the kinds that conditions look at."""
+"""The payloads of the kinds that conditions look at."""
 
 
 def careful(item: Item) -> Item:

@@ -25,7 +25,7 @@ ITEMS_UNKNOWN_MIN: Final = 50
 SCORE_MIN: Final = 0.9
 IN_KEY_MIN: Final = 0.95
 TOLD_BY_ATTRIBUTES_MAX: Final = 0.5
-"""What an entity is, its attributes tell; what state or country an item has, they do not."""
+"""Its attributes show which entity an item is; they do not show its state or country."""
 
 
 def find_discriminator(items: Sequence[Item], key_shapes: Sequence[Hashable], without: Collection[str]) -> str | None:
@@ -37,7 +37,7 @@ def find_discriminator(items: Sequence[Item], key_shapes: Sequence[Hashable], wi
 
 
 def score(name: str, items: Sequence[Item], key_shapes: Sequence[Hashable]) -> float:
-    """Return how well an attribute tells the entity; 0 where it cannot be one, at most 1.3."""
+    """Return how well an attribute tells the entity; 0 where it cannot, at most 1.3."""
     with_it = [(item[name]["S"], n) for n, item in enumerate(items) if "S" in item.get(name, ())]
     values = [value for value, _ in with_it]
     different = set(values)
@@ -54,8 +54,8 @@ def score(name: str, items: Sequence[Item], key_shapes: Sequence[Hashable]) -> f
         return 0.0
     key_shape = [key_shapes[n] for _, n in with_it]
     attributes = [frozenset(items[n]) for _, n in with_it]
-    told = max(share_told(values, key_shape), share_told(values, attributes))
-    return 0.5 * told + 0.3 * share_told(attributes, values) + 0.2 * cover + (0.3 if known else 0.0)
+    tells = max(share_told(values, key_shape), share_told(values, attributes))
+    return 0.5 * tells + 0.3 * share_told(attributes, values) + 0.2 * cover + (0.3 if known else 0.0)
 
 
 def share_told(what: Sequence[Hashable], by: Sequence[Hashable]) -> float:

@@ -1,4 +1,4 @@
-"""What is worth a warning in a split: an entity that can have no item, one that has none in a sample."""
+"""Warnings about a split: an entity that can have no item, an entity that has none in a sample."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def without_items(split: Split, route: Route, sample: Iterable[Item]) -> tuple[s
 
 
 def _hiding(entity: Entity, earlier: Sequence[Entity], separator: str) -> tuple[str, ...]:
-    """The earlier entities that together take all items of this one, or none."""
+    """The earlier entities that together take all items of this entity, or none."""
     by: dict[str, None] = {}
     for clause in entity.when:
         for case in _cases(clause):
@@ -147,6 +147,6 @@ def _never_separated(symbols: Sequence[str | Hole], separator: str) -> bool:
     if any(hole.any_text for hole in holes):
         return False
     if holes and len(separator) > 1:
-        # One may come about where a hole meets a text.
+        # A separator may come about where a hole meets a text.
         return len(symbols) == 1
     return separator not in "".join(symbol for symbol in symbols if isinstance(symbol, str))

@@ -86,5 +86,5 @@ def _key(name: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a TOML basic string; JSON's escapes are its escapes, and a DEL has one of its own."""
+    """Return a TOML basic string; JSON's escapes are its escapes, and a DEL has its own escape."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -104,8 +104,8 @@ def _test(test: Test, held: _Placeholders) -> _Text:
         there = _Text(f"attribute_exists({name})")
         return _join("AND", [there, _Text(f"NOT {_any_of(name, test.than, held).within('NOT')}")])
     bounds = [(">=", test.low), ("<", test.high)]
-    told = [f"{name} {sign} {held.value(_value(bound))}" for sign, bound in bounds if bound is not None]
-    return _join("AND", map(_Text, told))
+    tests = [f"{name} {sign} {held.value(_value(bound))}" for sign, bound in bounds if bound is not None]
+    return _join("AND", map(_Text, tests))
 
 
 def _any_of(name: str, test: AnyOf, held: _Placeholders) -> _Text:

@@ -18,11 +18,11 @@ from twinrow.schema.naming import NAME_CHARACTERS_MAX, fold
 SAME_MIN: Final = 0.95
 """An attribute that holds a hole's text in so many items is the hole's column."""
 JOIN_MIN: Final = 0.5
-"""A JOIN that finds fewer partners in the sample is not told."""
+"""A JOIN that finds fewer partners in the sample is not proposed."""
 TEXT_PARTS_MAX: Final = 6
 """See `twinrow.entities.split`: a row has no room for more."""
 TAILS_MAX: Final = 2
-"""Of these, one is kept for the rest of each key."""
+"""Text parts that are reserved for the rest of each key."""
 _SUFFIX: Final[dict[PartType, str]] = {"date": "date", "datetime": "at"}
 
 
@@ -57,7 +57,7 @@ class Field:
     """A hole of a key: its place, its texts by row, and what it becomes.
 
     `attribute` holds the same texts; then `wanted` is False, no part is needed. `to_end`: the hole takes the separators
-    behind it, too. `note` is told to the person.
+    behind it, too. `note` is shown to the person.
     """
 
     key: str
@@ -152,7 +152,7 @@ def type_of(texts: Sequence[str]) -> PartType:
 
 
 def _compared(field: Field, items: Sequence[Item], keys: frozenset[str]) -> Field:
-    """The field with the attribute that holds the same texts, if one does."""
+    """The field with the attribute that holds the same texts, if there is such an attribute."""
     exact: Counter[str] = Counter()
     folded: Counter[str] = Counter()
     for n, text in field.texts.items():
@@ -213,7 +213,7 @@ def _name(field: Field, taken: dict[str, Field], attributes: set[str]) -> str:
 
 
 def _within_room(fields: Sequence[Field]) -> tuple[Field, ...]:
-    """As many text parts as a row has room for: where there are more, the last one takes the rest of its key."""
+    """As many text parts as a row has room for: where there are more, the last part takes the rest of its key."""
     kept: list[Field] = []
     texts: set[str] = set()
     full: set[str] = set()
@@ -272,7 +272,7 @@ def joins(fields: Sequence[Sequence[Field]], names: Sequence[str]) -> list[Join]
     found: dict[tuple[str, str], Join] = {}
     for name, own, bases in zip(names, fields, width, strict=True):
         for field in own:
-            # Of two entities that have each text once, the one that is about less is the parent.
+            # If two entities have each text once, the entity with fewer fields is the parent.
             able = [
                 (_share(field, other), -count, parent, other)
                 for parent, other, count in parents[field.base]

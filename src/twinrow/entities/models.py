@@ -20,7 +20,7 @@ from twinrow.entities.template import parse_template
 from twinrow.errors import ConfigError
 
 TYPE_FIELD: Final = "_type"
-"""What dynamodb-onetable calls the attribute unless `typeField` says otherwise."""
+"""The name of the attribute in dynamodb-onetable unless `typeField` says otherwise."""
 GUARD: Final = "_Unique"
 REMEDY: Final = "give a NoSQL Workbench model or the JSON of a dynamodb-onetable schema"
 
@@ -52,13 +52,13 @@ def _workbench(model: Json, table: str, place: str) -> Proposal:
     tables = {table_model["TableName"]: table_model for table_model in model["DataModel"]}
     if table not in tables:
         raise ConfigError(f"has no table {table!r}", where=place, remedy=f"it has: {', '.join(tables)}")
-    told = tables[table]
+    chosen = tables[table]
     names = [
-        told["KeyAttributes"][kind]["AttributeName"]
+        chosen["KeyAttributes"][kind]["AttributeName"]
         for kind in ("PartitionKey", "SortKey")
-        if kind in told["KeyAttributes"]
+        if kind in chosen["KeyAttributes"]
     ]
-    facets = {facet["FacetName"]: list(facet.get("TableData") or ()) for facet in told.get("TableFacets") or ()}
+    facets = {facet["FacetName"]: list(facet.get("TableData") or ()) for facet in chosen.get("TableFacets") or ()}
     empty = [name for name, rows in facets.items() if not rows]
     facets = {name: rows for name, rows in facets.items() if rows}
     if not facets:
@@ -220,7 +220,7 @@ def _extracted(value: str, fields: Mapping[str, Json]) -> str | None:
     try:
         parse_template(source)
     except ValueError:
-        # Two fields without a text between them: nothing tells where one ends, so the key stays whole.
+        # Two fields without a text between them: nothing shows where the first ends, so the key stays whole.
         return None
     return source
 

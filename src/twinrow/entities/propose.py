@@ -37,9 +37,9 @@ def propose(items: Sequence[Item], keys: Sequence[str], table: str, own: Collect
     """
     if not items:
         return None
-    told = [Key(key, find_separator(_texts(items, key))) for key in keys]
-    values = values_in_keys(items, [_tokens(item, told) for item in items], {*keys, *own})
-    pairs = pairs_of(items, told, own, values)
+    with_separators = [Key(key, find_separator(_texts(items, key))) for key in keys]
+    values = values_in_keys(items, [_tokens(item, with_separators) for item in items], {*keys, *own})
+    pairs = pairs_of(items, with_separators, own, values)
     discriminator = find_discriminator(items, pairs, {*keys, *own, *values})
     clusters = _clusters(items, pairs, discriminator)
     kept, left = _sorted(clusters, len(items))
@@ -48,19 +48,19 @@ def propose(items: Sequence[Item], keys: Sequence[str], table: str, own: Collect
         return None
     into = rest_table(table)
     names = _names(kept, {into.casefold()})
-    drafts, joined = compose(kept, names, ignored, items, told, discriminator)
-    drafts = _without_hidden(drafts, separator_of(told), into)
+    drafts, joined = compose(kept, names, ignored, items, with_separators, discriminator)
+    drafts = _without_hidden(drafts, separator_of(with_separators), into)
     useful = {draft.name for draft in drafts}
     joined = [join for join in joined if {join.child[0], join.parent[0]} <= useful]
     notes = [f"of a sample of {len(items):,} items"]
     if discriminator is not None:
         notes.append(f"{quoted(discriminator)} tells the entity")
     notes += [*map(str, joined), *_left_notes(left, len(items), keys, items)]
-    return Proposal(into, separator_of(told), drafts, tuple(notes))
+    return Proposal(into, separator_of(with_separators), drafts, tuple(notes))
 
 
 def _without_hidden(drafts: Sequence[Draft], separator: str, into: str) -> tuple[Draft, ...]:
-    """The drafts but those whose items all match an earlier one: shapes that differ may end as one template."""
+    """The drafts except those whose items all match an earlier draft: different shapes may end as the same template."""
     entities = [
         {"name": draft.name, "ignore": draft.ignore, "when": [
             {name: wanted if isinstance(wanted, str) else {"exists": wanted} for name, wanted in rule.items()}
@@ -74,7 +74,7 @@ def _without_hidden(drafts: Sequence[Draft], separator: str, into: str) -> tuple
 
 
 def separator_of(keys: Sequence[Key]) -> str:
-    """Return what a part never holds: the separator of the first key that has one."""
+    """Return what a part never holds: the separator of the first key that has a separator."""
     return next((key.separator for key in keys if key.separator), SEPARATOR_DEFAULT)
 
 

@@ -19,7 +19,7 @@ Fate = Literal["row", "ignored", "filtered", "unmatched", "letter", "new"]
 matches it; to a table that is still to be made, for a text that `[tables.split]` meets for the first time."""
 
 LEAF_MAX: Final = 2
-"""With so few rules left it is quicker to try them one by one."""
+"""With at most this many rules left it is quicker to try each of them."""
 COPIES_MAX: Final = 2_000
 """A rule without a fixed text is copied into every branch of a look-up. Without a bound, a hundred rules on each of
 three attributes would make a million branches."""
@@ -85,7 +85,7 @@ def _filtered(route: Route, keeps: Callable[[Item], bool]) -> Route:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """One clause of an entity, with what comes of an item that it matches."""
+    """A clause of an entity, with the route of an item that it matches."""
 
     clause: Clause
     settle: Callable[[Item, tuple[str, ...]], Routed]
@@ -119,7 +119,7 @@ def _extractors(entity: Entity, separator: str) -> list[_Extractor]:
 def _settle(
     target: Target, clause: Clause, extractors: Sequence[_Extractor]
 ) -> Callable[[Item, tuple[str, ...]], Routed]:
-    """What comes of the texts that a clause found: they are put in the order of the target's parts."""
+    """The texts that a clause found are put in the order of the target's parts."""
     found_names = tuple(part.name for part in parts_of(clause))
     names = tuple(part.name for part in target.parts)
     if not names:
@@ -147,7 +147,7 @@ _Key = Callable[[Clause], frozenset[str] | None]
 
 
 def _node(rules: Sequence[_Rule], separator: str, after: Route, copies_max: int) -> Route:
-    """Tell as many rules apart as one look-up can, then again; what is left is tried one by one."""
+    """Separate as many rules as a look-up can, then again; the rules that are left are tried in turn."""
     chosen = _best_look_up(rules, separator, copies_max) if len(rules) > LEAF_MAX else None
     if chosen is None:
         return _leaf(rules, separator, after)
@@ -214,7 +214,7 @@ def _texts(attribute: str, clause: Clause) -> frozenset[str] | None:
 
 
 def _heads(attribute: str, separator: str, clause: Clause) -> frozenset[str] | None:
-    """What stands before the first separator of the texts that a clause matches; the whole where there is none."""
+    """The heads of the texts that a clause matches, up to the first separator; the whole text where there is none."""
     for test in clause:
         if test.attribute != attribute or not isinstance(test, AnyOf) or test.numbers or test.booleans:
             continue
@@ -272,11 +272,11 @@ def _after_rules(split: Split, tables: Mapping[str, str]) -> Route:
     return _by_value(split.by_value, tables, rest, beyond)
 
 
-def _by_value(told: ByValue, tables: Mapping[str, str], rest: Routed, beyond: Routed) -> Route:
+def _by_value(split: ByValue, tables: Mapping[str, str], rest: Routed, beyond: Routed) -> Route:
     known: dict[str, Routed] = {
         value: (Target("row", value, into, by_value=True), ()) for value, into in tables.items()
     }  # fmt: skip
-    attribute, room = told.attribute, len(known) < told.tables_max
+    attribute, room = split.attribute, len(known) < split.tables_max
     look_up = known.get
 
     def route(item: Item) -> Routed:

@@ -24,7 +24,7 @@ def _told(text: str, **limits: Any) -> msgspec.Meta:
 
 
 class WantedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an attribute must be, beyond equality: `exists` everywhere, the others in `where`."""
+    """Tests of an attribute beyond equality: `exists` everywhere, the others in `where`."""
 
     exists: Annotated[bool | None, _told("Whether the item has the attribute.")] = None
     other_than: Annotated[
@@ -87,11 +87,11 @@ class SplitKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 KEYS: Final = frozenset(SplitKeys.__struct_fields__)
 _NAMED: Final[dict[str, Any]] = {"when": WantedValue, "where": WantedValue, "extract": str, "columns": ColumnConfig}
-"""Keys that hold attributes, and what they hold of each; msgspec says `[...]` where it means one of them."""
+"""Keys that hold attributes, and what they hold of each; msgspec says `[...]` for an entry of a list."""
 
 
 def read_keys(raw: Mapping[str, Any], where: str) -> SplitKeys:
-    """Read the keys of `KEYS` from one `[[tables]]` entry. Raises ConfigError that names entity and key."""
+    """Read the keys of `KEYS` from a `[[tables]]` entry. Raises ConfigError that names entity and key."""
     for entity in raw.get("entities", ()) if isinstance(raw.get("entities", ()), list) else ():
         _convert(entity, EntityConfig, f"{where}, {_entity_title(entity)}")
     return _convert({name: value for name, value in raw.items() if name in KEYS}, SplitKeys, where)

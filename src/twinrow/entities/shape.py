@@ -54,7 +54,7 @@ def is_word(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What an item has beside its key: the names of its attributes, and texts in them that are values, not kinds."""
+    """An item beside its key: the names of its attributes, and texts in them that are values, not kinds."""
 
     names: frozenset[str]
     values: frozenset[str] = frozenset()
@@ -67,34 +67,34 @@ def shapes(values: Sequence[str | None], beside: Sequence[Beside], separator: st
     waiting: list[tuple[int, list[int]]] = [(0, [n for n, parts in enumerate(tokens) if parts])]
     while waiting:
         depth, rows = waiting.pop()
-        told = _told(depth, {n: tokens[n] for n in rows}, beside)
+        named = _told(depth, {n: tokens[n] for n in rows}, beside)
         groups: dict[Token, list[int]] = defaultdict(list)
         for n in rows:
-            found[n].append(told[n])
+            found[n].append(named[n])
             if len(tokens[n]) > depth + 1:
-                groups[told[n]].append(n)
+                groups[named[n]].append(n)
         waiting += ((depth + 1, group) for group in groups.values())
     return [tuple(shape) for shape in found]
 
 
 def _told(depth: int, tokens: Mapping[int, Sequence[str]], beside: Sequence[Beside]) -> dict[int, Token]:
-    """What the tokens at one place are, all of them below the same tokens."""
+    """The meaning of the tokens at a place, all of them below the same tokens."""
     beginning = {n for n, parts in tokens.items() if depth == 0 and len(parts) > 1}
     heads = _heads([tokens[n][0] for n in beginning if tokens[n][0] not in beside[n].values])
     others = [n for n in tokens if n not in beginning]
     names = _names([(tokens[n][depth], beside[n].names) for n in others]) if depth else ()
     words = _words([(tokens[n][depth], beside[n].names) for n in others if tokens[n][depth] not in beside[n].values])
-    told = {}
+    found = {}
     for n, parts in tokens.items():
         token = parts[depth]
         name = next((name for name in names if token.startswith(name) and len(token) > len(name)), None)
         if name is not None:
-            told[n] = Token(name, hole=True)
+            found[n] = Token(name, hole=True)
         elif not token or (token in (heads if n in beginning else words) and token not in beside[n].values):
-            told[n] = Token(token)
+            found[n] = Token(token)
         else:
-            told[n] = Token("", hole=True)
-    return told
+            found[n] = Token("", hole=True)
+    return found
 
 
 def _heads(tokens: Sequence[str]) -> frozenset[str]:
@@ -128,7 +128,7 @@ def _usual(attributes: Iterable[frozenset[str]]) -> frozenset[str]:
 def _names(tokens: Sequence[tuple[str, frozenset[str]]]) -> tuple[str, ...]:
     """Names with which tokens begin, as ElectroDB writes them: `city_tampa`, `city_boston` begin with `city_`.
 
-    One that has the same value in the whole sample is a name where the items have an attribute of that name.
+    A token with the same value in the whole sample is a name if the items have an attribute of that name.
     """
     tails: dict[str, set[str]] = defaultdict(set)
     named: set[str] = set()

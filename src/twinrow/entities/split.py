@@ -16,7 +16,7 @@ from twinrow.schema.sql_type import record_bytes
 from twinrow.schema.table import Override
 
 PARTS_BYTES_MAX: Final = 50_000
-"""Of the 65,535 bytes that a row's columns may declare, the two keys take 12,292: six text parts are left beside them,
+"""A row's columns may declare 65,535 bytes. The two keys take 12,292 of them, so six text parts are left beside them,
 and room for every attribute's column. A seventh would make CREATE TABLE fail (error 1118)."""
 VALUE: Final = "value"
 """The part that stands in the `into` of `[tables.split]`."""
@@ -62,7 +62,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What the rest of the configuration says: the table's `into`, Twinrow's own attributes, overrides, other tables.
+    """The rest of the configuration: the table's `into`, Twinrow's own attributes, overrides, other tables.
 
     `others` maps every other MySQL table of the configuration to the DynamoDB table that it belongs to.
     """
@@ -102,23 +102,25 @@ def _condition(wanted: When | list[When], key: str, where: str, *, filtering: bo
         return read_condition(wanted, filtering=filtering)
     except ValueError as error:
         text = str(error)
-        told = f"`{key}.{text[1:]}" if text.startswith("`") else f"`{key}` {text}"
-        raise ConfigError(told, where=where) from error
+        reason = f"`{key}.{text[1:]}" if text.startswith("`") else f"`{key}` {text}"
+        raise ConfigError(reason, where=where) from error
 
 
-def _entity(told: EntityConfig, where: str) -> Entity:
-    _check_name(told.name, "name", where)
-    if told.into is not None:
-        _check_name(told.into, "into", where)
-    if told.when is None:
+def _entity(entity_config: EntityConfig, where: str) -> Entity:
+    _check_name(entity_config.name, "name", where)
+    if entity_config.into is not None:
+        _check_name(entity_config.into, "into", where)
+    if entity_config.when is None:
         raise ConfigError("`when` is missing: nothing says which items are meant", where=where)
-    if told.ignore:
+    if entity_config.ignore:
         for key in ("into", "where", "extract", "index", "columns"):
-            if getattr(told, key):
+            if getattr(entity_config, key):
                 raise ConfigError(f"`ignore` and `{key}` together: ignored items have no rows", where=where)
-    when = _condition(told.when, "when", where, filtering=False)
-    filtered = _condition(told.where, "where", where, filtering=True) if told.where is not None else ()
-    extract = tuple(_extract(attribute, source, where) for attribute, source in told.extract.items())
+    when = _condition(entity_config.when, "when", where, filtering=False)
+    filtered = (
+        _condition(entity_config.where, "where", where, filtering=True) if entity_config.where is not None else ()
+    )
+    extract = tuple(_extract(attribute, source, where) for attribute, source in entity_config.extract.items())
     parts: dict[str, Part] = {}
     for part in [*_parts_of(when), *(hole.part for _, template in extract for hole in template.holes)]:
         other = parts.setdefault(part.name, part)
@@ -127,8 +129,16 @@ def _entity(told: EntityConfig, where: str) -> Entity:
                 f"`when`: part {part.name!r} has two types, {other.type} and {part.type}",
                 where=where, remedy=f"write {{{part.name}:{other.type}}} each time",
             )  # fmt: skip
-    into = None if told.ignore else told.into or told.name
-    entity = Entity(told.name, into, when, filtered, extract, tuple(parts.values()), tuple(dict.fromkeys(told.index)))
+    into = None if entity_config.ignore else entity_config.into or entity_config.name
+    entity = Entity(
+        entity_config.name,
+        into,
+        when,
+        filtered,
+        extract,
+        tuple(parts.values()),
+        tuple(dict.fromkeys(entity_config.index)),
+    )
     _check_room(entity, where)
     return entity
 
@@ -166,15 +176,15 @@ def _check_name(name: str, key: str, where: str) -> None:
         )  # fmt: skip
 
 
-def _by_value(told: SplitConfig, where: str) -> ByValue:
+def _by_value(config: SplitConfig, where: str) -> ByValue:
     try:
-        template = parse_template(told.into)
+        template = parse_template(config.into)
     except ValueError as error:
         raise ConfigError(f"`into`: {error}", where=where) from error
     if [(hole.part, hole.any_text) for hole in template.holes] != [(Part(VALUE), False)]:
-        raise ConfigError(f"`into`: {told.into!r} must hold {{value}} once, and no other part", where=where)
+        raise ConfigError(f"`into`: {config.into!r} must hold {{value}} once, and no other part", where=where)
     _check_name("x".join(template.literals), "into", where)
-    return ByValue(told.attribute, template, told.tables_max)
+    return ByValue(config.attribute, template, config.tables_max)
 
 
 def _check_names(split: Split, around: Around, place: str) -> None:
@@ -207,24 +217,24 @@ def _check_part_types(split: Split, place: str) -> None:
                 raise ConfigError(
                     f"`when`: part {part.name!r} is {part.type} here and {other.type} in entity {owner!r}",
                     where=f"{place}, entity {entity.name!r}",
-                    remedy="give both one type, so that they can be joined, or another name to one of them",
+                    remedy="give both one type, so that they can be joined, or another name to either of them",
                 )
 
 
 def _check_columns(keys: SplitKeys, split: Split, around: Around, place: str) -> None:
     """Overrides hold for an entity's table and may not take the name of one of its parts."""
-    for told, entity in zip(keys.entities, split.entities, strict=True):
+    for entity_config, entity in zip(keys.entities, split.entities, strict=True):
         where = f"{place}, entity {entity.name!r}"
         parts = {fold(part.name): part.name for part in entity.parts}
         named = {override.attribute: override.column for override in around.columns} | {
-            attribute: override.column for attribute, override in told.columns.items()
+            attribute: override.column for attribute, override in entity_config.columns.items()
         }
         for attribute, column_name in named.items():
             if column_name is not None and fold(column_name) in parts:
                 raise ConfigError(
                     f"`columns.{attribute}.column`: {column_name!r} is a part of this entity", where=where
                 )
-        for attribute, column in told.columns.items():
+        for attribute, column in entity_config.columns.items():
             if attribute in around.own:
                 raise ConfigError(
                     f"`columns.{attribute}`: that attribute is Twinrow's own and is no column", where=where
@@ -302,7 +312,7 @@ def check_keys(split: Split, kinds: Mapping[str, str], place: str) -> None:
 
 
 def _never(test: AnyOf, kind: str | None) -> str | None:
-    """What of a test on a key of this kind can never match; None where all can, or the attribute is no key."""
+    """The part of a test on a key of this kind that can never match; None where all can, or the attribute is no key."""
     if kind is None:
         return None
     if test.texts and kind != "S":

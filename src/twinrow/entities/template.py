@@ -56,7 +56,7 @@ def parse_template(source: str) -> Template:
             if end < 0:
                 raise ValueError(f"a {{ without its }} in {source!r}; write {{{{ for a brace")
             if holes and not literals[-1]:
-                raise ValueError(f"two parts without a text between them in {source!r}: nothing tells where one ends")
+                raise ValueError(f"two parts without a text between them in {source!r}: nothing ends the first")
             holes.append(_hole(source[at + 1 : end], source))
             literals.append("")
             at = end + 1
@@ -84,7 +84,7 @@ def check_part_name(name: str, source: str) -> None:
     if "*" in name or "{" in name or name != name.strip() or not valid_name(name):
         raise ValueError(
             f"{name!r} in {source!r} is no name of a part: write 1 to {NAME_CHARACTERS_MAX} characters, no blank at "
-            "the ends, no brace, and * only as the last one"
+            "the ends, no brace, and * only as the last character"
         )
     if fold(name).startswith(OWN_PREFIX):
         raise ValueError(f"part {name!r} in {source!r}: names that begin with {OWN_PREFIX} are Twinrow's own")
@@ -155,14 +155,14 @@ def _one_hole(template: Template, separator: str) -> Match:
 
 
 _Token = tuple[str, str] | str
-"""A literal, or the literals before and after the one hole of a token."""
+"""A literal, or the literals before and after the only hole of a token."""
 
 
 def _tokens(template: Template, separator: str) -> list[_Token] | None:
     """The template cut at its separators, or None where that does not tell how it matches.
 
-    A separator of several characters may come about where a literal meets a hole, so only one of a single character
-    cuts template and text at the same places.
+    A separator of several characters may come about where a literal meets a hole, so only a separator of a single
+    character cuts template and text at the same places.
     """
     if len(separator) != 1 or any(hole.any_text for hole in template.holes):
         return None

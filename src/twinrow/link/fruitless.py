@@ -1,4 +1,4 @@
-"""Link calls that pay nothing, item by item: each look at such an item comes later than the one before."""
+"""Link calls that settle nothing, item by item: each recheck of such an item comes later than the last."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from twinrow.state.outbox import Debt
 WAIT_S_MAX = 5.0
 """An item waits at most so long for its next look: the app may just be writing it all the time."""
 KEYS_MAX = 50_000
-"""More items are not told apart: 10 MB."""
+"""More items are not counted separately: 10 MB."""
 TOLD_CALLS = 3
-"""After so many calls in a row that paid nothing for one item `status` says what they were answered."""
+"""After this many calls in a row that settled nothing for an item, `status` shows DynamoDB's answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class FruitlessCalls:
         return list(found.values())
 
     def paid(self, debts: Iterable[Debt]) -> None:
-        """These are paid: the next trouble of their items is a new one."""
+        """These are settled: the next trouble of their items is a new trouble."""
         if self._known:
             with self._lock:
                 for debt in debts:

@@ -13,12 +13,15 @@ from twinrow.dynamodb import STATEMENTS_MAX
 from twinrow.state.outbox import Debt
 
 CALLS_AT_ONCE_MIN = 2
-"""While so many calls are under way, a few links wait for the next one: full calls cost both servers less than many."""
+"""While so many calls are under way, a few links wait for the next call.
+
+Full calls cost both servers less than many.
+"""
 CALLS_AT_ONCE_MAX = 8
 LINKS_WAITING_MAX = 20_000
 """Pending links held in memory, 1.2 KB each; more are left to the outbox, where all of them stand, until their turn."""
 STALE_S_MAX = 0.5
-"""So long after a mark was cleared its unchanged image in the index is taken for a stale one (usually far less)."""
+"""At most this long after a mark was cleared, the index may still show its unchanged image (usually far less)."""
 FORGET_EVERY_S = 1.0
 
 
@@ -32,7 +35,7 @@ class Cleared:
 
 @dataclass(frozen=True, slots=True)
 class LinkView:
-    """What a reader of the index needs to know of the links, at one moment.
+    """The links at one moment, as a reader of the index needs them.
 
     `in_flight`: keys whose call is under way, or whose mark waits for its turn: the index still shows them. `marks`:
     how many marks those are. `left_marks`: whether marks were left to the outbox. `backing_off`: keys whose link was
@@ -75,8 +78,8 @@ class LinkQueue:
     def submit(self, links: Sequence[Debt]) -> int:
         """Take these links of the outbox; how many more workers are to begin now.
 
-        Marks go before bare links: a poll waits for them. What is more than the queue holds is left to the outbox, the
-        newest first.
+        Marks go before bare links: a poll waits for them. Links that the queue has no room for are left to the outbox,
+        the newest first.
         """
         for link in links:
             self._bare.pop(link.key_hash, None)
@@ -136,7 +139,7 @@ class LinkQueue:
         self.left_after = b"" if is_last else found[-1].key_hash
 
     def drop_waiting(self) -> None:
-        """Forget what waits: all of it stands in the outbox. What is under way goes on."""
+        """Forget what waits: all of it stands in the outbox. Calls under way go on."""
         self.landed(list(self._marked))
         self._marked.clear()
         self._bare.clear()

@@ -51,7 +51,7 @@ UNANSWERED_AGAIN = "no answer to the link, again"
 
 
 class Meaning(Enum):
-    """What one answer says of its link."""
+    """The meaning of an answer for its link."""
 
     SETTLED = "written, on the image that the row was made from"
     OTHER_IMAGE = "written, on another image"
@@ -59,13 +59,16 @@ class Meaning(Enum):
     LATER = "not taken at this moment"
     NO_ROOM = "never taken: the item has no room for the id"
     UNANSWERED = "written or not, nobody knows"
-    CONDITION_FAILED = "not written: the mark is another one, or the item is gone"
+    CONDITION_FAILED = "not written: the mark has changed, or the item is gone"
     NOT_KNOWN = "not written, for a reason that is not known"
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Remove these links from the outbox where their generation is still the one sent; else see `written_again`."""
+    """Remove these links from the outbox where their generation is still the generation that was sent.
+
+    Else see `written_again`.
+    """
 
     links: Sequence[Debt]
 
@@ -109,7 +112,7 @@ Step = Settled | Later | Recheck | Refused | ClearMarkAlone
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """What the answers of one call ask for, in this order.
+    """The steps that follow from the answers of a call, in this order.
 
     `trouble` says why the links of the whole table wait ("" while they do not), `denied` the same where a right is
     missing, `throttled` that the budget is to be halved.
@@ -122,7 +125,7 @@ class CallOutcome:
 
 
 def is_too_large(answer: StatementAnswer) -> bool:
-    """Whether the item, or its item collection, has no room for the link: told by the message, as codes are shared."""
+    """Whether the item, or its item collection, has no room for the link. The message decides, as codes are shared."""
     return answer.code in COLLECTION_FULL or TOO_LARGE in answer.message.lower()
 
 
@@ -135,7 +138,7 @@ def any_success_settles(link: Debt) -> bool:
 
 
 def meaning(link: Debt, answer: StatementAnswer, own: frozenset[str]) -> Meaning:
-    """What an answer says of its link; `own` attributes do not count when images are compared."""
+    """The meaning of an answer for its link; `own` attributes do not count when images are compared."""
     code = answer.code
     if code is None:
         met = any_success_settles(link) or (answer.old is not None and digest(answer.old, own) == link.digest)
@@ -202,8 +205,8 @@ def settle_mark_alone(
         return CallOutcome((Refused(link, _reason(refused.answer)),))
     if found is Meaning.OTHER_IMAGE:
         return CallOutcome((Recheck([link], ITEM_CHANGED),))
-    told = refused.answer if found is Meaning.CONDITION_FAILED else answer
-    return _not_written([(link, told)], calls)
+    deciding = refused.answer if found is Meaning.CONDITION_FAILED else answer
+    return _not_written([(link, deciding)], calls)
 
 
 def settle_no_answer(links: Sequence[Debt], trouble: Transient, calls: FruitlessCalls) -> CallOutcome:
@@ -235,8 +238,8 @@ def _later(links: Sequence[Debt], calls: FruitlessCalls) -> Later:
 def _not_written(failed: Sequence[tuple[Debt, StatementAnswer]], calls: FruitlessCalls) -> CallOutcome:
     """Calls that changed nothing: a condition that failed, or an answer of which it is not known what it means."""
     steps, most = _looked_at_again([link for link, _ in failed], ITEM_CHANGED, calls)
-    told = next((answer for _, answer in failed if answer.code not in CONDITION_FAILED), None)
-    return CallOutcome(steps, _refusal(told) if told is not None and most >= TOLD_CALLS else "")
+    odd = next((answer for _, answer in failed if answer.code not in CONDITION_FAILED), None)
+    return CallOutcome(steps, _refusal(odd) if odd is not None and most >= TOLD_CALLS else "")
 
 
 def _unanswered(links: Sequence[Debt], calls: FruitlessCalls) -> tuple[Step, ...]:

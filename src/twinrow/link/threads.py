@@ -27,13 +27,13 @@ from twinrow.state import foreign_link, outbox, recheck
 from twinrow.state.outbox import Debt
 
 SETTLE_TRIES_MAX = 8
-"""So often a deadlock with the writer is met in one settlement before the table's run begins anew."""
+"""Tries of a settlement that deadlocks with the writer; after the last try the table's run begins anew."""
 
 Result = TypeVar("Result")
 
 
 class LinkCounters(Protocol):
-    """What is counted of links."""
+    """The counters of links."""
 
     def add_links(self, *, paid: int = 0, refused: int = 0) -> None:
         """Count links that are settled, and links that DynamoDB refused for good."""
@@ -43,7 +43,7 @@ class ForeignIdNotes(Protocol):
     """Items met with an id that is not ours."""
 
     def met(self, key_hash: bytes) -> bool:
-        """Whether this item was met with one."""
+        """Whether this item was met with a foreign id."""
 
     def link_is_through(self, keys: Iterable[bytes], at: float) -> None:
         """Our own link of these items got through (monotonic seconds)."""
@@ -86,7 +86,7 @@ class LinkedTable(Protocol):
 
 
 class LinkTenure(Protocol):
-    """What the link room asks of the lease under which links are written."""
+    """The questions of the link room about the lease under which links are written."""
 
     def may_call(self) -> bool:
         """Whether the lease outlasts a link call that is sent now."""
@@ -220,7 +220,7 @@ class Linker:
         return session
 
     def _work(self) -> None:
-        """Call after call while links wait: the busier the calls are, the fuller is the next one."""
+        """Call after call while links wait: the busier the calls are, the fuller is the next call."""
         table = self._table
         while True:
             # Before the links are taken: what waits for units is not under way, and a mark may still go before it.

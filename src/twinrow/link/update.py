@@ -1,4 +1,4 @@
-"""An update of one item as data, with two renderings of one meaning: PartiQL's UPDATE and UpdateItem's parameters."""
+"""An update of an item as data, with two renderings: PartiQL's UPDATE and UpdateItem's parameters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twinrow.state.outbox import NO_DIGEST, Debt
 from twinrow.table_description import name_in_dynamodb
 
 PLACEHOLDERS = ("#", ":")
-"""A name that begins so is taken for one of an expression's placeholders even inside its quotes (DynamoDB Local 3)."""
+"""A name that begins so is taken for a placeholder of the expression even inside its quotes (DynamoDB Local 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class ItemUpdate:
     """Set and remove attributes of the item with this key, only if it exists and has the values of `only_if`.
 
     `wants_old`: the answer is to bring the image before the update. Raises ValueError where there is nothing to do, or
-    one attribute is both set and removed. An update of the key itself is refused by DynamoDB.
+    an attribute is both set and removed. An update of the key itself is refused by DynamoDB.
     """
 
     key: Item

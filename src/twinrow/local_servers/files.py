@@ -84,7 +84,7 @@ class Program:
 def program(flavour: Flavour) -> Program:
     """Returns how to start the server of that flavour. Raises ServerError if it is missing."""
     found = _mysql() if flavour == "mysql" else _mariadb()
-    # Both refuse to run as root unless told that this is meant.
+    # Both refuse to run as root without an option that allows it.
     as_root = ("--user=root",) if os.geteuid() == 0 else ()
     return Program(flavour, (*found.command, *as_root), found.binary, found.share)
 
@@ -158,7 +158,7 @@ def _set_up(server: Program, template: Path, options: Sequence[str]) -> None:
 
 def _mariadb_system_tables(share: Path) -> str:
     head = ["CREATE DATABASE IF NOT EXISTS mysql;", "USE mysql;", "SET @auth_root_socket = NULL;"]
-    # Accounts without a password; that of the very host would be matched before one of any host, too.
+    # Accounts without a password; an account of the very host would be matched before an account of any host, too.
     tail = ["DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');"]
     return "\n".join([*head, *((share / name).read_text() for name in _MARIADB_SYSTEM_TABLES), *tail]) + "\n"
 

@@ -164,7 +164,7 @@ class ServerProcess:
         return answer or "exited with its watchdog"
 
     def _complaint(self) -> str:
-        """What the log says is wrong, else how it ends, in one line."""
+        """The fault that the log names, else its last line, in a single line."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.is_file() else []
         errors = [line for line in lines if "ERROR" in line]
         return " | ".join((errors or lines)[-_LOG_LINES_SHOWN:]) or "its log is empty"

@@ -51,9 +51,9 @@ class DynamoDBLocal:
     def start(cls, folder: Path | None = None, *, long_running: bool = False) -> Self:
         """Starts a server and returns it when it answers (1.2 s here).
 
-        Tables live in memory, or in `folder`, which is made if need be and kept. One that is `long_running` is slower
-        for the first ten thousand requests and faster later (see `dynamodb_command`). Raises ServerError with the
-        remedy when Java or DynamoDB Local is missing, or with what the log says when it does not start.
+        Tables live in memory, or in `folder`, which is made if need be and kept. A server that is `long_running` is
+        slower for the first ten thousand requests and faster later (see `dynamodb_command`). Raises ServerError with
+        the remedy when Java or DynamoDB Local is missing, or with what the log says when it does not start.
         """
         server = cls(folder, long_running=long_running)
         try:
@@ -169,7 +169,7 @@ class MySQLServer:
         return server
 
     def prepare(self) -> None:
-        """Makes the data folder, unless an earlier server left one, and the accounts; `start` calls this."""
+        """Makes the data folder, unless an earlier server left it, and the accounts; `start` calls this."""
         self._init_file.write_text(self._init_sql)
         if not self._data.is_dir():
             fresh_data_folder(self._program, self._data, self._set_up_options)

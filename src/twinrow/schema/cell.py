@@ -1,8 +1,8 @@
 """One value in one column: what is written, whether that is exact, and the value that a stored cell stands for.
 
-The server never decides what fits. What a column cannot hold is rounded here, half to even, or left NULL, and `exact`
-is False: then the row's extra holds the value as it came. The value of a cell depends on the value alone, not on the
-flavour, so that both servers hold equal rows.
+The server never decides what fits. A value that a column cannot hold is rounded here, half to even, or left NULL, and
+`exact` is False: then the row's extra holds the value as it came. The value of a cell depends on the value alone, not
+on the flavour, so that both servers hold equal rows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DOUBLE_DECIMAL_EXPONENT_MAX: Final = 308
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What to write; `exact` says that `decode` gives the very value back."""
+    """The cell to write; `exact` says that `decode` gives the very value back."""
 
     sql: SqlValue
     exact: bool
@@ -55,7 +55,7 @@ def decode(ct: ColumnType, kind: Kind, stored: SqlValue) -> AttributeValue | Non
 
 
 def shown(ct: ColumnType, value: AttributeValue, flavour: Flavour) -> SqlValue:
-    """What an overridden column shows of a value of another kind than its own: whatever its type can print of it.
+    """The cell of an overridden column for a value of another kind: everything that the column's type can print.
 
     Never exact: what the cell says of the kind is lost, and extra has the value as it came. NULL is shown as NULL.
     Raises ValueError as `encode` does.
@@ -81,10 +81,10 @@ def holds(ct: ColumnType, kind: Kind) -> bool:
 
 
 def kind_of_column(ct: ColumnType, kind: Kind, value: AttributeValue) -> Kind | None:
-    """The kind that a column of this type belongs to when this is its attribute's first value; None: not told by it.
+    """The kind that a column of this type belongs to at its attribute's first value; None: the type does not decide.
 
     A stray text of which a column of numbers, dates or truth values can show nothing does not take it from the values
-    that it is meant for, be they numbers or texts of numbers. What it was made for it always takes.
+    that it is meant for, be they numbers or texts of numbers. A column always takes the values that it was made for.
     """
     if not holds(ct, kind):
         return None
@@ -203,7 +203,8 @@ def _text_encoder(ct: ColumnType, kind: Kind) -> PayloadEncoder:
 def _binary_encoder(bytes_max: int, kind: Kind) -> PayloadEncoder:
     def encode_binary(payload: Any) -> Cell:
         raw = b64decode(payload, validate=True)
-        # Base64 of other writers may carry stray bits behind the last byte; then the text is not the one we would give.
+        # Base64 of other writers may carry stray bits behind the last byte; then the text is not the text that we
+        # would give.
         return (raw, b64encode(raw).decode() == payload) if len(raw) <= bytes_max else _NOTHING
 
     def encode_utf8(payload: Any) -> Cell:
@@ -323,7 +324,7 @@ def _encode_double(text: Any) -> Cell:
 
 
 def moment_source(ct: ColumnType, kind: Kind) -> Source:
-    """What a date column is read from: as the override says, else ISO-8601 for text and epoch seconds for numbers."""
+    """The source of a date column: as the override says, else ISO-8601 for text and epoch seconds for numbers."""
     return ct.source or ("iso8601" if kind == "S" else "epoch_s")
 
 

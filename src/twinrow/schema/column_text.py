@@ -1,7 +1,8 @@
 """All cells of one column of a page at once, as the text that is loaded or that the server prints of them.
 
 Where every payload is of the usual form, its own text is the cell's or nearly so, and looking at all of them together
-takes a tenth of the time of one after the other. Where one is not, nothing is said and the cells are made one by one.
+takes a tenth of the time of cell after cell. Where a value is not usual, the answer is None and each cell is made
+alone.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ _BITS: Final = {True: "1", False: "0"}
 
 @lru_cache(maxsize=1024)
 def loaded_texts(column: Column) -> ColumnTexts | None:
-    """How the column's cells are made as `load_text.cell_text` makes them; None: one by one."""
+    """How the column's cells are made as `load_text.cell_text` makes them; None: cell by cell."""
     return _texts(column, as_mysql_prints=False)
 
 
 @lru_cache(maxsize=1024)
 def printed_texts(column: Column, flavour: Flavour) -> ColumnTexts | None:
-    """How the column's cells are made as `printed` prints them; None: one by one."""
+    """How the column's cells are made as `printed` prints them; None: cell by cell."""
     texts = _texts(column, as_mysql_prints=flavour == "mysql")
     if texts is None or column.type.name != "DECIMAL" or not column.type.scale:
         return texts

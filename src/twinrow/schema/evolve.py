@@ -1,4 +1,7 @@
-"""Learning columns from items: what is new becomes a column, what is wider widens one, within what a row can hold."""
+"""Learning columns from items.
+
+A new attribute becomes a column, a wider value widens a column, within the room of a row.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from twinrow.schema.table import Column, Override, TableSchema
 COLUMNS_MAX: Final = 1_000
 """Attributes' columns; InnoDB takes 1,017 in all, generated ones and ours included (MySQL manual, "InnoDB Limits")."""
 ROW_BYTES_MAX: Final = {4_096: 1_982, 8_192: 4_030, 16_384: 8_126, 32_768: 16_318, 65_536: 16_383}
-"""What InnoDB keeps of one row in a page of that many bytes (its error 1118 names the numbers, on both servers)."""
+"""The bytes that InnoDB keeps of a row, by page size (its error 1118 names the numbers, on both servers)."""
 ROW_BYTES_OWN: Final = 150
 """row_id, fingerprint, extra, two times, the record's header, InnoDB's own two columns, room for instant columns."""
 RECORD_BYTES_MAX: Final = 65_535
@@ -31,7 +34,7 @@ _NUMBER_PAYLOAD_CHARACTERS_SHORT: Final = 18
 
 
 Wanted = Mapping[str, tuple[Kind, ColumnType]]
-"""What attributes ask of the schema: a column of this kind, of at least this type."""
+"""The columns that attributes need: of this kind, of at least this type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class WidenColumn:
 
 @dataclass(frozen=True, slots=True)
 class Evolution:
-    """The schema after these steps; the same one, unchanged, when there are none."""
+    """The schema after these steps; the same schema, unchanged, when there are none."""
 
     schema: TableSchema
     steps: tuple[AddColumn | WidenColumn, ...]
@@ -63,7 +66,7 @@ def evolve(schema: TableSchema, items: Iterable[Item], taken: Collection[str] = 
     """Return the schema that these items ask for and the steps to it; `taken` are column names that others gave.
 
     A new attribute takes the kind that most of its values have, NULL apart (under an override: see `kind_of_column`;
-    of kinds that are as common the earlier one of `KIND_ORDER`), and of that kind's values the least type that holds
+    of equally common kinds the earlier in `KIND_ORDER`), and of that kind's values the least type that holds
     all; values of other kinds go to extra. The order of the items says nothing. Attributes that only ever are NULL,
     and those for which a row has no room, get no column. A value that cannot be read teaches nothing.
     """
@@ -99,7 +102,7 @@ def evolve_to(schema: TableSchema, wanted: Wanted, taken: Collection[str] = ()) 
 
 
 def wanted_by(steps: Iterable[AddColumn | WidenColumn]) -> Wanted:
-    """What these steps would give, by attribute."""
+    """The columns that these steps would give, by attribute."""
     columns = [step.column if isinstance(step, AddColumn) else step.after for step in steps]
     return {column.attribute: (column.kind, column.type) for column in columns}
 
@@ -212,7 +215,7 @@ def _added(
 
 
 class _Room:
-    """What is left of a row, counting every number's column as wide as it may become."""
+    """The room left in a row, where every number's column counts as wide as it may become."""
 
     def __init__(self, schema: TableSchema) -> None:
         self._row_bytes = ROW_BYTES_MAX[schema.page_bytes] - ROW_BYTES_OWN

@@ -50,7 +50,7 @@ def _encode_plain(kind: Kind, payload: Any) -> tuple[str | None, bool]:
 
 
 def _encode_document(payload: Any) -> tuple[str | None, bool]:
-    """Text in a JSON column: an object or array where it is the text of one, else a JSON string."""
+    """Text in a JSON column: an object or array where the text is JSON of such, else a JSON string."""
     _check_utf8(payload)
     document, exact = _document(payload)
     if document is None:

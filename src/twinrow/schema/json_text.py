@@ -20,7 +20,7 @@ from twinrow.schema.sql_type import BYTES_A_CHARACTER
 
 ORDERS_CACHED_MAX: Final = 512
 NAMES_CACHED_MAX: Final = 32
-"""Of maps with more names, or whose names are data, hardly two have the same ones."""
+"""Maps with more names, or with names that are data, rarely have the same names."""
 NUMBERS_CACHED_MAX: Final = 8192
 CHARACTERS_MAX: Final = JSON_KEY_BYTES_MAX // BYTES_A_CHARACTER
 """In a text no longer than this no key is too long for the servers."""
@@ -35,7 +35,7 @@ JsonTexts = Callable[[Sequence[Any]], list[str]]
 
 
 class Odd(ValueError):
-    """Not one of the usual values."""
+    """A value that is not usual."""
 
 
 def _string(text: str) -> str:
@@ -79,7 +79,7 @@ def _nulls(payloads: Sequence[bool]) -> list[str]:
 
 
 def _all_bool(payloads: Sequence[bool]) -> Sequence[bool]:
-    """What they say they are: 1 is a key of `_BITS` too."""
+    """The payloads, if each is a bool: 1 is a key of `_BITS` too."""
     if set(map(type, payloads)) != {bool}:
         raise Odd
     return payloads
@@ -95,7 +95,7 @@ def _mysql_order(names: Sequence[str]) -> list[str]:
 
 
 def _columns(names: tuple[str, ...], maps: Sequence[dict[str, Any]]) -> dict[str, tuple[str, list[Any]]] | None:
-    """Of each name the kind of its values, and their payloads; None unless the maps are alike in that.
+    """The kind of the values under each name, and their payloads; None unless the maps are alike in that.
 
     Looks no deeper, so that what is nested is gone through once, not once more at each level.
     """

@@ -38,7 +38,7 @@ class LoadText:
         return len(self.keys) // FINGERPRINT_BYTES
 
     def fingerprints(self) -> list[bytes]:
-        """Those of the rows, one by one."""
+        """The lines of the rows, row by row."""
         return [self.keys[at : at + FINGERPRINT_BYTES] for at in range(0, len(self.keys), FINGERPRINT_BYTES)]
 
 

@@ -17,7 +17,7 @@ _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  all moments are UTC, and M
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MOMENT_MIN: Final = (datetime(1000, 1, 1) - _EPOCH) // _MICROSECOND  # noqa: DTZ001
 _MOMENT_MAX: Final = (datetime(9999, 12, 31, 23, 59, 59, 999_999) - _EPOCH) // _MICROSECOND  # noqa: DTZ001
-"""What DATETIME holds (MySQL manual, "The DATE, DATETIME, and TIMESTAMP Types")."""
+"""The range of DATETIME (MySQL manual, "The DATE, DATETIME, and TIMESTAMP Types")."""
 
 _EXACT: Final = Context(prec=60, rounding=ROUND_FLOOR)
 _DECIMAL_PLACES_MAX: Final = 20

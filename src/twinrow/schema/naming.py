@@ -16,9 +16,9 @@ _SUFFIX_DIGITS_MAX: Final = 32
 _CHARACTER_MAX: Final = "\uffff"
 
 RESERVED: Final = frozenset({"row_id", "fts_doc_id"})
-"""`row_id` is ours; a full-text index looks for the other one and refuses it in another type or case."""
+"""`row_id` is ours; a full-text index looks for `FTS_DOC_ID` and refuses it in another type or case."""
 RESERVED_PREFIXES: Final = (OWN_PREFIX, "db_row_id", "db_trx_id", "db_roll_ptr")
-"""What our own names begin with, and InnoDB's: MySQL 9.7 takes every column whose name begins so for a system column,
+"""The beginnings of our own names and of InnoDB's: MySQL 9.7 takes every column with such a name for a system column,
 and once it is added with ALGORITHM=INSTANT, other columns are read wrong or the server crashes (measured)."""
 
 
@@ -39,7 +39,7 @@ def fold(name: str) -> str:
 _SERVER_EQUALS: Final = str.maketrans(
     {"\N{LATIN SMALL LETTER DOTLESS I}": "i", "ß": "s", "ẞ": "s", "\N{COMBINING GREEK YPOGEGRAMMENI}": "\u03b9"}
 )
-"""What utf8mb3_general_ci takes for one letter beyond decomposition, marks and case."""
+"""Letters that utf8mb3_general_ci takes for equal, beyond decomposition, marks and case."""
 
 
 def column_name(attribute: str, taken: Collection[str]) -> str:

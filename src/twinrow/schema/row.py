@@ -51,7 +51,7 @@ class Row:
 
 
 def key_of(keys: tuple[KeyAttribute, ...], item: Item) -> Item:
-    """Return the key attributes of an item. Raises ValueError when one is missing."""
+    """Return the key attributes of an item. Raises ValueError when an attribute is missing."""
     try:
         return {key.name: item[key.name] for key in keys}
     except KeyError as error:
@@ -88,8 +88,8 @@ def fingerprint_of(keys: tuple[KeyAttribute, ...], payloads: Sequence[str]) -> b
 def fingerprints_of(keys: tuple[KeyAttribute, ...], payloads: Sequence[Sequence[str]]) -> list[bytes]:
     """The same of many keys at once, the payloads key attribute by key attribute. Raises ValueError."""
     if all(key.kind == "S" for key in keys) and all("".join(of_key).isascii() for of_key in payloads):
-        told = [[f"S{len(payload)}:{payload}" for payload in of_key] for of_key in payloads]
-        texts: map[str] = map("".join, zip(*told, strict=True))
+        parts = [[f"S{len(payload)}:{payload}" for payload in of_key] for of_key in payloads]
+        texts: map[str] = map("".join, zip(*parts, strict=True))
         return [blake2b(text.encode(), digest_size=FINGERPRINT_BYTES).digest() for text in texts]
     return [fingerprint_of(keys, values) for values in zip(*payloads, strict=True)]
 
@@ -217,7 +217,7 @@ def _parse_extra(extra: str | None) -> dict[str, AttributeValue]:
 def differing(
     schema: TableSchema, expected: Row, values: Sequence[SqlValue], extra: str | None, flavour: Flavour
 ) -> tuple[str, ...]:
-    """Return the attributes in which a stored row is not the expected one, sorted; `_twinrow_extra` for its text alone.
+    """Return the attributes in which a stored row differs, sorted; `_twinrow_extra` for its text alone.
 
     A cell changed by hand is found even where extra holds the exact value.
     """

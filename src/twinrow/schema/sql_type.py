@@ -34,7 +34,10 @@ BLOB_BYTES_MAX: Final[dict[str, int]] = {
 
 DECIMAL_DIGITS_MAX: Final = 65
 DECIMAL_SCALE_MAX: Final = 30
-"""What both servers take (MySQL manual, "DECIMAL Data Type Characteristics"; only MariaDB takes a scale of 38)."""
+"""The range that both servers take (MySQL manual, "DECIMAL Data Type Characteristics".
+
+Only MariaDB takes a scale of 38).
+"""
 SECOND_DIGITS_MAX: Final = 6
 BYTES_A_CHARACTER: Final = 4
 
@@ -143,7 +146,7 @@ def render(ct: ColumnType, flavour: Flavour) -> str:
 
 
 IN_ROW_TEXT_BYTES: Final = 41
-"""Of a long column InnoDB (DYNAMIC) keeps up to 40 bytes in the row, and a byte of length."""
+"""InnoDB (DYNAMIC) keeps up to 40 bytes of a long column in the row, and a byte of length."""
 LONG_COLUMN_BYTES_MIN: Final = 256
 """Columns that may be this long can be moved out of the row; shorter ones never are."""
 _DECIMAL_LEFTOVER_BYTES: Final = (0, 1, 1, 2, 2, 3, 3, 4, 4)

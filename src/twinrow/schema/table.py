@@ -29,7 +29,7 @@ class KeyAttribute:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What the configuration says of one attribute: another column name, a type, or that it is left out."""
+    """The settings of one attribute: another column name, a type, or that it is left out."""
 
     attribute: str
     column: str | None = None

@@ -2,7 +2,8 @@
 
 Everything goes through JSON_TABLE, which MySQL 8 and MariaDB 10.6 have. The table stays the truth: a view shows what
 the sample showed, and every JSON column itself is in the view too. MariaDB's JSON_TABLE turns what is no number into 0
-and clamps what is too large (measured, 10.11), so there numbers are read as text and converted only where they are one.
+and clamps what is too large (measured, 10.11), so there numbers are read as text, and converted only where the text is
+a number.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _NESTED_KINDS: Final = ("M", "L", "SS", "NS", "BS")
 
 @dataclass(slots=True)
 class _Shape:
-    """What stands at one place of a JSON document, over all documents sampled."""
+    """The values at one place of a JSON document, over all documents sampled."""
 
     number: bool = False
     big: bool = False
@@ -100,7 +101,7 @@ def views(
     flavour: Flavour,
     taken: Collection[str] = (),
 ) -> list[str]:
-    """CREATE OR REPLACE VIEW statements: one of the whole table, and one for each list or set (also inside maps).
+    """CREATE OR REPLACE VIEW statements: a view of the whole table, and a view for each list or set (also inside maps).
 
     `samples`: by attribute, JSON cells as `json.loads` gives them, as many as the caller wants looked at. `taken` are
     names of other tables and views that no view may have. Statements end without a semicolon. Soft-deleted rows are in
@@ -137,7 +138,7 @@ def _shape_of(column: Column, samples: Mapping[str, Iterable[object]]) -> _Shape
 
 
 def _step(path: str, key: str) -> str | None:
-    """The JSON path one key further, or None for a key that no path can name without escapes.
+    """The JSON path extended by a key, or None for a key that no path can name without escapes.
 
     A key that begins with a hyphen is a syntax error to MariaDB 10.11 even in quotes (measured).
     """

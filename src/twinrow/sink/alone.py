@@ -1,7 +1,8 @@
 """Which rows a server does not take, and whose fault that is.
 
 A statement that is refused is halved until the row at fault stands alone. A row is to blame only for an error that its
-content can cause, and only where the server takes other rows. What is not understood puts a row off, and removes none.
+content can cause, and only where the server takes other rows. An error that is not understood puts a row off, and
+removes no row.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from twinrow.mysql import Connection, MySQLError
 from twinrow.mysql_error import KNOWN_CODES, can_be_content
 
 ALONE_MAX: Final = 20
-"""So many rows refused alone, none of them taken: the others of the statement are not tried one by one."""
+"""After this many rows that were refused alone, with none taken, the rest of the statement is not tried alone."""
 SAVEPOINT: Final = "twinrow_rows"
 ROW_TOO_LARGE: Final = 1118
 """Never the server's fault, even where no row is taken: another form of the row, with less in its cells, fits."""
@@ -56,7 +57,7 @@ class Judged:
 
 
 def undo(tx: Connection, savepoint: str, error: TwinrowError) -> None:
-    """Roll back to a savepoint after `error`. Where that fails the transaction is gone, and `error` is what is told."""
+    """Roll back to a savepoint after `error`. Where that fails the transaction is gone, and `error` is raised."""
     try:
         tx.execute(f"ROLLBACK TO SAVEPOINT {savepoint}")
     except TwinrowError as also:

@@ -1,7 +1,7 @@
 """LOAD DATA LOCAL from memory: two to three times faster than INSERT, with every value as exact, or not at all.
 
-The server bends what does not fit and skips duplicates with no more than a warning, so one warning undoes the load and
-the caller writes the slow way. Bytes travel as hex: as they are they would be taken for text.
+The server bends what does not fit and skips duplicates with no more than a warning, so a single warning undoes the
+load and the caller writes the slow way. Bytes travel as hex: as they are they would be taken for text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FORMAT: Final = (
     "CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' "
     "LINES TERMINATED BY '\\n'"
 )
-"""What `schema.load_text` writes."""
+"""The form that `schema.load_text` writes."""
 
 
 def can_load(connection: Connection, rows: int) -> bool:
@@ -65,7 +65,7 @@ def load_sql(schema: TableSchema, into: str) -> str:
 
 
 def insert_new(tx: Connection, schema: TableSchema, rows: Sequence[WritableRow]) -> bool:
-    """Load rows that nobody has written yet; False, and nothing is written, when one of them is not taken as it is."""
+    """Load rows that nobody has written yet; False, and nothing is written, when a row is not taken as it is."""
     return load_text(tx, schema, text_of(rows).encode(), len(rows))
 
 

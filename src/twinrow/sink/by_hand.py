@@ -1,4 +1,4 @@
-"""What somebody has changed in the copy's columns by hand, so that rows no longer fit: the table stops, rows stay."""
+"""Columns of the copy that somebody has changed by hand, so that rows no longer fit: the table stops, rows stay."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ OURS_HOLD = {"_twinrow_extra": ColumnType("MEDIUMTEXT"), "_twinrow_deleted_at": 
 
 
 def stop_changed(connection: Connection, schema: TableSchema, *, nulls: bool = False) -> None:
-    """Raise Broken when the table is gone, lacks a column, or has one that does not hold what the schema notes.
+    """Raise Broken when the table is gone, lacks a column, or has a column that holds less than the schema notes.
 
-    `nulls`: whether a column must take NULL, too. A table that somebody has partitioned has one that takes none, which
-    harms no row until an item has no value for it.
+    `nulls`: whether a column must take NULL, too. The key column of a table that somebody has partitioned takes no
+    NULL, which harms no row until an item has no value for it.
     """
     found = inspect.columns(connection, schema.into)
     if not found:
@@ -65,7 +65,7 @@ def _gone(schema: TableSchema) -> Broken:
 
 
 def lacks_column(table: str, column: str) -> Broken:
-    """The error for a column that somebody dropped; no ALTER brings back what one of Twinrow's own has held."""
+    """The error for a column that somebody dropped; no ALTER brings back the values of a column of Twinrow's own."""
     if column in inspect.OURS:
         return Broken(
             f"the MySQL table lacks the column {column!r}", where=f"table {table}",
@@ -92,11 +92,11 @@ def _holds_less(
 ) -> Broken:
     """The error for columns that somebody narrowed or made others."""
     types = {column.column: column.type for column in schema.columns} | OURS_HOLD
-    told = ", ".join(f"{name!r} is {found[name].described}, not {render(types[name], flavour)}" for name in changed)
+    listed = ", ".join(f"{name!r} is {found[name].described}, not {render(types[name], flavour)}" for name in changed)
     alter = f"ALTER TABLE {quote(schema.into)} {', '.join(f'MODIFY COLUMN {text}' for text in changed.values())}"
     again, repair = f"twinrow sync {schema.table}", f"twinrow repair {schema.table} --execute"
     return Broken(
-        f"somebody has changed columns, which no longer hold every value: {told}", where=f"table {schema.table}",
+        f"somebody has changed columns, which no longer hold every value: {listed}", where=f"table {schema.table}",
         remedy=f"run {alter}; then {again}, and {repair} for the values that the change has cut",
         commands=(again, repair),
     )  # fmt: skip

@@ -89,7 +89,7 @@ def _add(connection: Connection, schema: TableSchema, adds: list[Column], *, may
 
 
 def _only_if_all_are_there(connection: Connection, schema: TableSchema, adds: list[Column], error: MySQLError) -> None:
-    """An ALTER that was sent again had been done; else another session took one of the names, and it did nothing."""
+    """An ALTER that was sent again had been done; else another session took a name, and the ALTER did nothing."""
     if not_there(connection, schema, adds):
         raise SchemaBusy(
             f"another session has added a column: {error.what}", where=f"MySQL table {schema.into}"

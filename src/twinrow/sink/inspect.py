@@ -1,4 +1,4 @@
-"""What is really in MySQL: the copy's columns and indexes, from information_schema."""
+"""The real state of MySQL: the copy's columns and indexes, from information_schema."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FoundColumn:
         return self.column_type.upper() + (" GENERATED" if self.generated else "" if self.nullable else " NOT NULL")
 
     def holds(self, ct: ColumnType, flavour: Flavour) -> bool:
-        """Whether the column stores every value of `ct` as it is: it is of that type, or of a wider one."""
+        """Whether the column stores every value of `ct` as it is: it is of that type, or of a wider type."""
         if self.generated:
             return False
         if self.data_type.lower() == "double":  # DOUBLE(m,d) rounds
@@ -122,7 +122,7 @@ def _text_bytes(ct: ColumnType) -> int | None:
 
 
 def look(connection: Connection, sql: str, table: str) -> list[tuple[Any, ...]]:
-    """What information_schema tells of a table (`%s`); empty when there is no such table. Raises Transient.
+    """The rows of information_schema for a table (`%s`); empty when there is no such table. Raises Transient.
 
     To a session that holds a lock (GET_LOCK is one) MariaDB leaves out every table that an ALTER has locked right now.
     """

@@ -1,7 +1,7 @@
-"""The two UNIQUE indexes on which "one item, one row" rests: that of the fingerprint, and that of `row_id`.
+"""The two UNIQUE indexes on which "one item, one row" rests: on the fingerprint and on `row_id`.
 
 An upsert finds the row of an item by the UNIQUE index on its fingerprint, and by nothing else. Without that index, or
-with one over more columns (partitioning asks for that), each update of an item inserts a second row.
+with an index over more columns (as partitioning needs it), each update of an item inserts a second row.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PRIMARY = "PRIMARY"
 class Index:
     """An index as information_schema tells it: `columns` are whole columns, `parts` prefixes and expressions.
 
-    `used` is false for one that the server does not use: INVISIBLE in MySQL, IGNORED in MariaDB.
+    `used` is false for an index that the server does not use: INVISIBLE in MySQL, IGNORED in MariaDB.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Unproved:
-    """Why nothing keeps rows of one item from being two, and the statement that mends it."""
+    """Why an item could have two rows, and the statement that mends it."""
 
     what: str
     remedy: str
@@ -65,7 +65,7 @@ def indexes(connection: Connection, table: str) -> list[Index]:
 
 
 def unproved(connection: Connection, table: str) -> Unproved | None:
-    """What is wrong with the copy's UNIQUE indexes; None when both are as they have to be (or the table is gone)."""
+    """The fault in the copy's UNIQUE indexes; None when both are as they have to be (or the table is gone)."""
     found = indexes(connection, table)
     lacking = [column for column in (KEY_COLUMN, ROW_ID) if not any(index.proves(column) for index in found)]
     if not found or not lacking:
@@ -79,7 +79,7 @@ def unproved(connection: Connection, table: str) -> Unproved | None:
 
 
 def _steps(connection: Connection, found: list[Index], column: str) -> list[str]:
-    """What an ALTER has to do, so that an index proves `column` again."""
+    """The steps of an ALTER after which an index proves `column` again."""
     hidden = next((index for index in found if index.unique and index.columns == (column,) and not index.parts), None)
     if hidden is not None:
         return [f"ALTER INDEX {quote(hidden.name)} {'VISIBLE' if connection.flavour == 'mysql' else 'NOT IGNORED'}"]
@@ -104,7 +104,7 @@ def _is_partitioned(connection: Connection, table: str) -> bool:
 def others_unique(connection: Connection, table: str) -> list[str]:
     """UNIQUE indexes that are not ours: an upsert would hit them and overwrite another item's row.
 
-    One that holds the whole fingerprint or id beside other columns is hit by the row of the same item only.
+    An index that holds the whole fingerprint or id beside other columns is hit only by the row of the same item.
     """
     return [
         index.name

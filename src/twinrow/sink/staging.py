@@ -87,7 +87,7 @@ def upsert(schema: TableSchema) -> str:
 
 @lru_cache(maxsize=64)
 def count_rows(schema: TableSchema) -> str:
-    """How many rows the staged fingerprints have: one each, while the UNIQUE index stands."""
+    """How many rows the staged fingerprints have: a row each, while the UNIQUE index stands."""
     return (
         f"SELECT COUNT(*) FROM {TABLE} AS s STRAIGHT_JOIN {quote(schema.into)} AS t "
         "ON t.`_twinrow_key` = s.`_twinrow_key`"

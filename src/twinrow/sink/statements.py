@@ -101,7 +101,7 @@ def insert_head(schema: TableSchema, *, with_row_id: bool) -> str:
 
 @lru_cache(maxsize=512)
 def upsert_tail(schema: TableSchema, flavour: Flavour) -> str:
-    """What follows the rows of an INSERT so that a row already there takes the new values and lives again."""
+    """The end of an INSERT, with which a row that exists takes the new values and lives again."""
     names = [*(quote(column.column) for column in schema.columns), "`_twinrow_extra`"]
     if flavour == "mysql":
         sets = ", ".join(f"{name} = `_twinrow_new`.{name}" for name in names)
@@ -130,13 +130,13 @@ def select_ids(schema: TableSchema, count: int) -> str:
 
 
 def count_of(schema: TableSchema, count: int) -> str:
-    """How many rows `count` fingerprints have: one each, while the UNIQUE index stands."""
+    """How many rows `count` fingerprints have: a row each, while the UNIQUE index stands."""
     marks = ", ".join(["%s"] * count)
     return f"SELECT COUNT(*) FROM {quote(schema.into)} WHERE `_twinrow_key` IN ({marks})"
 
 
 def delete_seconds(schema: TableSchema, count: int) -> str:
-    """Of one fingerprint's rows, take away the `count` with these ids."""
+    """Delete the `count` rows with these ids, of one fingerprint."""
     marks = ", ".join(["%s"] * count)
     return f"DELETE FROM {quote(schema.into)} WHERE `_twinrow_key` = %s AND `row_id` IN ({marks})"
 
@@ -147,7 +147,7 @@ def update_head(schema: TableSchema) -> str:
 
 
 def row_columns(schema: TableSchema) -> list[str]:
-    """What an UPDATE assigns, quoted: the columns in the schema's order, then extra."""
+    """The columns that an UPDATE assigns, quoted: in the schema's order, then extra."""
     return [*(quote(column.column) for column in schema.columns), "`_twinrow_extra`"]
 
 

@@ -1,4 +1,4 @@
-"""Rows into MySQL inside an open transaction: new ones inserted, known ones updated, refused ones told apart."""
+"""Rows into MySQL inside an open transaction: new rows are inserted, known rows updated, refused rows found."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS_A_STATEMENT_MAX = 2000
 PACKET_SHARE = 0.9
 PROBE = "twinrow_probe"
 PROBES_MAX = 8
-"""Rows that stand, written onto themselves until one is taken. Where none is, the server takes no row."""
+"""Existing rows, written onto themselves until the server takes one. If it takes none of them, it takes no row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Existing:
 
 @dataclass(slots=True)
 class Written:
-    """What became of a batch: row ids by fingerprint, rows that were not taken, the change in live rows.
+    """The result of a batch: row ids by fingerprint, rows that were not taken, the change in live rows.
 
     `refused`: rows whose own content is at fault, with the reason, `too_large` among them those for which a page has no
     room; `put_off`: those to be tried again later; `passed`: how many rows the server took.
@@ -94,10 +94,10 @@ def write(
     """Write rows with distinct fingerprints; `wanted_ids` gives new rows their id (adopted or revived).
 
     `staged` rows are written from the temporary table, if all of them are wanted and none wants an id. The ids of new
-    rows are told where `ids` are asked for. Without `upserts` known rows are updated one by one: no index is needed.
-    `waits_apart`: see `judge`.
+    rows are returned where `ids` are asked for. Without `upserts` each known row has its own UPDATE: no index is
+    needed. `waits_apart`: see `judge`.
 
-    Raises Broken when a fingerprint has more than one row then: the UNIQUE index is not what it was.
+    Raises Broken when a fingerprint then has several rows: the UNIQUE index has changed.
     """
     written = Written()
     wanted_ids = wanted_ids or {}
@@ -150,7 +150,7 @@ def _stop_changed(kinds: Sequence[Tried], tx: Connection, schema: TableSchema) -
 
 
 def _prove_one_row_each(tx: Connection, schema: TableSchema, hashes: Sequence[bytes]) -> None:
-    """Looked at in the transaction that wrote them: an index dropped a moment ago costs no row, and no right one."""
+    """Looked at in the transaction that wrote them: an index dropped a moment ago costs no row."""
     for first in range(0, len(hashes), KEYS_A_STATEMENT_MAX):
         part = hashes[first : first + KEYS_A_STATEMENT_MAX]
         if int(tx.query(statements.count_of(schema, len(part)), part)[0][0]) > len(part):
@@ -158,7 +158,7 @@ def _prove_one_row_each(tx: Connection, schema: TableSchema, hashes: Sequence[by
 
 
 def _update(tx: Connection, schema: TableSchema, row: WritableRow, written: Written, tried: Tried) -> int:
-    """Write a known row without an upsert; what the server refuses is told apart as there."""
+    """Write a known row without an upsert; refusals are handled as for upserts."""
     names = statements.row_columns(schema)
     sets = [f"{name} = {tx.literal(value)}" for name, value in zip(names, (*row.values, row.extra), strict=True)]
     text = f"{', '.join(sets)}, `_twinrow_deleted_at` = NULL WHERE `_twinrow_key` = {tx.literal(row.key)}"
@@ -176,7 +176,7 @@ def _may_upsert(staged: Staged, rows: Sequence[WritableRow], wanted_ids: Mapping
 def _upsert(
     tx: Connection, schema: TableSchema, staged: Staged, existing: Mapping[bytes, Existing], written: Written
 ) -> bool:
-    """All staged rows by one statement; False, and nothing is written, when the server does not take one as it is."""
+    """All staged rows by one statement; False, and nothing is written, when the server does not take a row as it is."""
     tx.execute(f"SAVEPOINT {bulk.SAVEPOINT}")
     try:
         changed = _write(tx, staging.upsert(schema))
@@ -192,7 +192,7 @@ def takes_known_good(tx: Connection, schema: TableSchema) -> bool | None:
     """Whether the server takes a row that it has already, written onto itself by our own kind of statement.
 
     It runs through every trigger, key and CHECK that an upsert runs through, and is undone. Several rows are tried:
-    a rule that somebody has just made may refuse one that stands as well. None: there is no row.
+    a new rule of somebody's may refuse an existing row, too. None: there is no row.
     """
     ids = tx.query(statements.select_outer_ids(schema, PROBES_MAX // 2))
     for row_id in ids:

@@ -1,4 +1,7 @@
-"""What the process that copies a table has done since it began, kept in the register so that every reader sees it."""
+"""Progress.
+
+Counts and rates of the process that copies a table, kept in the register so that every reader sees them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ class AppliedCount(msgspec.Struct, frozen=True):
 
 
 class Rates(msgspec.Struct, frozen=True):
-    """What a second sees, on average over the last seconds: changes applied by kind, links paid, units consumed."""
+    """Rates a second, averaged over the last seconds: changes applied by kind, links settled, units consumed."""
 
     puts_per_s: float = 0.0
     deletes_per_s: float = 0.0
@@ -26,7 +29,7 @@ class Rates(msgspec.Struct, frozen=True):
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """Counts since `since` (epoch seconds), when the process began; they start at 0 again with the next one.
+    """Counts since `since` (epoch seconds), when the process began; they start at 0 again with the next process.
 
     `in_extra`: rows written of which some value stands exactly only in `_twinrow_extra`. `not_understood`: stream
     records and images that could not be understood, so that their items were read again; `last_doubt` says what was odd
@@ -68,5 +71,5 @@ def to_json(counted: Counted) -> str:
 
 
 def from_json(text: str | None) -> Counted | None:
-    """What `to_json` wrote; None for a table that no process has followed yet."""
+    """The record that `to_json` wrote; None for a table that no process has followed yet."""
     return _decode(text) if text else None

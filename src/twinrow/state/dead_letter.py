@@ -16,7 +16,7 @@ REASON_CHARACTERS_MAX = 1000
 PACKED = "zlib:"
 """Before an item that is stored compressed, in base 85: its JSON would be more than the server takes in one packet."""
 PACKET_SHARE = 0.25
-"""Of `max_allowed_packet`, so much plain JSON: a statement doubles its backslashes, and holds key and reason too."""
+"""The share of `max_allowed_packet` for plain JSON: a statement doubles its backslashes, and holds key and reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def park(
 ) -> None:
     """Park an item, or replace the older image parked for its key. ASCII JSON: lone surrogates stay themselves.
 
-    `row_id`: that of the row which goes, to be given back; None keeps the one known.
+    `row_id`: the id of the row that goes, to be given back; None keeps the known id.
     """
     text = _stored(item, int(tx.packet_bytes_max * PACKET_SHARE))
     tx.execute(
@@ -80,7 +80,7 @@ def any_stands(connection: Connection, table: str) -> bool:
 
 
 def kept(tx: Connection, table: str, row_ids: Sequence[int]) -> set[int]:
-    """Those of these ids (one at least) that are kept for parked items."""
+    """Those of these ids (at least one is given) that are kept for parked items."""
     marks = ", ".join(["%s"] * len(row_ids))
     found = tx.query(
         f"SELECT row_id FROM _twinrow_dead_letter WHERE table_name = %s AND row_id IN ({marks})", (table, *row_ids)

@@ -58,13 +58,13 @@ _SELECT: Final = (
 
 
 def of_table(connection: Connection, table: str) -> list[Deferred]:
-    """What is put off in a table, longest first."""
+    """The columns that are put off in a table, longest first."""
     found = connection.query(f"{_SELECT} WHERE table_name = %s ORDER BY since, attribute_hash", (table,))
     return [_deferred(row) for row in found]
 
 
 def of_all(connection: Connection) -> dict[str, list[Deferred]]:
-    """What is put off in every table that has any."""
+    """The columns that are put off, by table."""
     found: dict[str, list[Deferred]] = {}
     for row in connection.query(f"{_SELECT} ORDER BY table_name, since, attribute_hash"):
         found.setdefault(str(row[0]), []).append(_deferred(row))
@@ -113,7 +113,7 @@ def _both(earlier: Deferred, kind: Kind, column_type: ColumnType) -> ColumnType:
 
 
 def walked(tx: Connection, table: str, deferred: Deferred, up_to: int) -> None:
-    """Rows up to this id are rebuilt, unless rows were noted anew since `one` was read."""
+    """Rows up to this id are rebuilt, unless rows were noted anew since `deferred` was read."""
     tx.execute(
         "UPDATE _twinrow_deferred SET walked_to = %s WHERE table_name = %s AND attribute_hash = %s "
         "AND walked_to = %s AND rows_noted = %s",

@@ -1,4 +1,4 @@
-"""Ids on items that are not ours: how often one was met on an item after Twinrow's own link had been written."""
+"""Foreign ids: how often an item had such an id after Twinrow's own link had been written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from twinrow.mysql import Connection
 
 
 def meet(tx: Connection, table: str, key_hash: bytes, seen_id: str) -> int:
-    """Note a foreign id on an item; how often one was met. Seen again before our link got through, it counts once."""
+    """Note a foreign id on an item and return how often that happened. Before our next link it counts only once."""
     tx.execute(
         "INSERT INTO _twinrow_foreign_link (table_name, key_hash, seen_id, met, armed) VALUES (%s, %s, %s, 1, 0) "
         "ON DUPLICATE KEY UPDATE met = met + armed, armed = 0, seen_id = VALUES(seen_id)",

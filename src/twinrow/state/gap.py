@@ -35,7 +35,7 @@ def record(
     from_at: float | None = None,
     to_at: float | None = None,
 ) -> None:
-    """Record a gap. One that is open already for the same shard and cause is not doubled.
+    """Record a gap. A gap that is open already for the same shard and cause is not doubled.
 
     That is, unless a reconcile that mends it is under way: it may have passed the place already.
     """
@@ -74,13 +74,13 @@ def last_found(connection: Connection, table: str, cause: str) -> float | None:
 
 
 def newest(connection: Connection, table: str) -> int:
-    """The number of the gap found last; 0 when there never was one. Gaps are told apart by it, not by clocks."""
+    """The number of the gap found last; 0 when there never was a gap. Gaps are identified by it, not by clocks."""
     found = connection.query("SELECT COALESCE(MAX(id), 0) FROM _twinrow_gap WHERE table_name = %s", (table,))
     return int(found[0][0])
 
 
 def close(tx: Connection, table: str, up_to: int, at: float) -> None:
-    """A reconcile is through: every gap up to the one that was the newest when it began is mended."""
+    """A reconcile has ended: every gap up to the newest at its beginning is mended."""
     tx.execute(
         "UPDATE _twinrow_gap SET closed_at = %s WHERE table_name = %s AND closed_at IS NULL AND id <= %s",
         (at, table, up_to),

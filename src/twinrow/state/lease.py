@@ -23,21 +23,24 @@ IS_ALIVE = (
     "h.deadline > UTC_TIMESTAMP(6) "
     f"AND h.deadline < UTC_TIMESTAMP(6) + INTERVAL {LEASE_S_MAX + int(AHEAD_S_MAX)} SECOND"
 )
-"""Of a heartbeat `h`: a deadline further ahead was set while the server's clock was wrong, and shows no life."""
+"""SQL on a heartbeat `h`: a deadline further ahead was set while the server's clock was wrong, and shows no life."""
 WAITS_S_MAX = 2 * BACK_OFF_S_MAX
-"""So long a process that has given its lease back to wait is taken for alive; it tries again within half of it."""
+"""A process that gave its lease back to wait counts as alive for at most this time.
+
+It tries again within half of it.
+"""
 WAITS = (
     "h.waits_until > UTC_TIMESTAMP(6) "
     f"AND h.waits_until < UTC_TIMESTAMP(6) + INTERVAL {int(WAITS_S_MAX + AHEAD_S_MAX)} SECOND"
 )
-"""Of a heartbeat `h`: its process waits, and takes the lease again by itself."""
+"""SQL on a heartbeat `h`: its process waits, and takes the lease again by itself."""
 RECOUNT_WAIT_S = 60
 """A large table takes seconds to be counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write a table's rows, as long as the fence in MySQL is still this one.
+    """The right to write a table's rows, as long as the fence in MySQL is still this fence.
 
     `taken_over`: the holder before did not let go in good order, so requests of it may still be under way.
     """
@@ -81,7 +84,7 @@ def enter(connection: Connection, table: str) -> None:
 def acquire(connection: Connection, table: str, holder: str, lease_s: float, *, for_run: bool = False) -> Lease | None:
     """Take the lease when nobody alive holds it; None when somebody does.
 
-    `for_run`: a run begins with it, so what the last one noted is no news from that moment on.
+    `for_run`: a run begins with it, so the notes of the last run count no longer.
 
     Raises StartRefused when a newer Twinrow has migrated the state meanwhile.
 
@@ -121,7 +124,7 @@ def acquire(connection: Connection, table: str, holder: str, lease_s: float, *, 
 
 
 def kill(connection: Connection, connection_id: int) -> None:
-    """End another session of this user; one that is gone already is fine."""
+    """End another session of this user; a session that is gone already is no error."""
     try:
         connection.execute(f"KILL {int(connection_id)}")
     except MySQLError as error:
@@ -203,7 +206,10 @@ def keep_still(tx: Connection, table: str) -> int:
 
 
 def check(connection: Connection, lease: Lease, schema_version: int) -> None:
-    """Raise LeaseLost or SchemaMoved as `lock` does, without its lock: for whom another one keeps others away."""
+    """Raise LeaseLost or SchemaMoved as `lock` does, without its lock.
+
+    For a caller whose other lock keeps writers away.
+    """
     found = connection.query("SELECT fence, schema_version FROM _twinrow_lease WHERE table_name = %s", (lease.table,))
     if not found or int(found[0][0]) != lease.fence:
         raise LeaseLost("another process took over", where=f"table {lease.table}")

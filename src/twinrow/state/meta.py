@@ -92,7 +92,10 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         f"ALTER TABLE `_twinrow_heartbeat` ADD COLUMN {KEEPS_OUT} TINYINT NOT NULL",
     ),
 }
-"""What makes the state of the version before into that one: columns only, which the older program does without."""
+"""Statements that bring the state from the version before to this version.
+
+Columns only, which the older program ignores.
+"""
 MOVES: dict[int, tuple[str, ...]] = {
     3: (
         """INSERT IGNORE INTO _twinrow_refusal (table_name, reason)
@@ -100,7 +103,7 @@ MOVES: dict[int, tuple[str, ...]] = {
         "DELETE FROM _twinrow_checkpoint WHERE part = 'refused'",
     ),
 }
-"""What an older version kept in a place that was not made for it, moved once the columns and tables are there.
+"""Statements that move data which an older version kept elsewhere, once the columns and tables are there.
 
 Each statement may run twice: a process may be killed between two of them.
 """
@@ -205,7 +208,7 @@ def install(connection: Connection) -> None:
 
 
 def _add_column(connection: Connection, statement: str) -> None:
-    """It may be there: the state is new, or another process migrates, or one was killed while it did."""
+    """The column may exist: the state is new, another process migrates, or a process was killed while it migrated."""
     try:
         connection.execute(statement)
     except MySQLError as error:

@@ -1,7 +1,7 @@
 """`_twinrow_mixed`: attributes that have values of another type than their column, which shows NULL for those.
 
-The transaction that writes such a row notes it. What `status` tells is counted in the table itself (`write.mixed`):
-an item that was updated often counts once, and one that is gone does not count.
+The transaction that writes such a row notes it. The figures in `status` are counted in the table itself
+(`write.mixed`): an item that was updated often counts once, and an item that is gone does not count.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 from twinrow.mysql import Connection
 
 TOLD_SHARE: Final = 0.001
-"""Of an attribute's values: fewer that are NULL for their type are stray ones."""
+"""Share of an attribute's values; a smaller share that is NULL for its type counts as stray values."""
 
 _decode: Final = msgspec.json.Decoder(dict[str, int]).decode
 
@@ -37,7 +37,7 @@ class Mixed:
     age_s: float | None
 
     @property
-    def told(self) -> bool:
+    def reported(self) -> bool:
         """Whether they are too many for strays."""
         return self.nulls > TOLD_SHARE * self.values
 
@@ -85,7 +85,7 @@ def note(tx: Connection, table: str, rows: Mapping[str, int]) -> None:
 
 
 def counted(tx: Connection, table: str, entry: Mixed, values: int, kinds: Mapping[str, int]) -> None:
-    """Enter a count that began when `one` was read; an attribute that has no such values any more is forgotten."""
+    """Enter a count that began when `entry` was read; an attribute that has no such values any more is forgotten."""
     nulls = sum(kinds.values())
     tx.execute(
         "UPDATE _twinrow_mixed SET noted = noted - %s, counted_values = %s, nulls = %s, kinds = %s, "

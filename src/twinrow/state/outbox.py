@@ -15,14 +15,14 @@ ROWS_A_SLICE_MAX = 20_000
 NO_DIGEST = b"\0" * 16
 """Of a debt that a success pays whatever the image was: a stream brings every other write of the item by itself."""
 PUT_OFF_S_MAX = 1200.0
-"""No debt is put off for longer; one that is due later was put off by a clock that was wrong, and is due now."""
+"""No pending link is put off for longer. A later time was set by a clock that was wrong: the link is due now."""
 _DUE = "(due_at <= %s OR due_at > %s)"
 _COLUMNS = "key_hash, item_key, generation, digest, row_id, mark, attempts"
 
 
 @dataclass(frozen=True, slots=True)
 class Debt:
-    """One link write that is owed: set `row_id` (None: none) and clear `mark` (None: the item had none).
+    """A pending link: set `row_id` (None: none) and clear `mark` (None: the item had none).
 
     `generation` is the number of the transaction that wrote the row, `digest` that of the item it wrote.
     """
@@ -37,7 +37,7 @@ class Debt:
 
 
 def owe(tx: Connection, table: str, debts: Sequence[Debt]) -> None:
-    """Enter debts; one that stands already for the key is replaced (its generation moves on)."""
+    """Enter pending links; an entry that exists for the key is replaced (its generation moves on)."""
     ordered = sorted(debts, key=_order)
     for first in range(0, len(debts), ROWS_A_STATEMENT_MAX):
         part = ordered[first : first + ROWS_A_STATEMENT_MAX]
@@ -73,7 +73,7 @@ def forgive_refused(tx: Connection, table: str) -> None:
 
 
 def pay(connection: Connection, table: str, debts: Sequence[Debt]) -> list[Debt]:
-    """Remove paid debts whose generation is still the one sent; those whose generation moved on come back."""
+    """Remove settled links whose generation is still the generation that was sent; the others are returned."""
     if not debts:
         return []
     with connection.transaction() as tx:
@@ -144,7 +144,7 @@ def due_marks(connection: Connection, table: str, now: float, after: bytes, limi
 def to_recheck(connection: Connection, table: str, cause: str, *, late: bool, due_at: float) -> None:
     """Put the key of every debt into recheck (after a restart nobody knows what became of the calls).
 
-    Slice by slice: one statement over millions of debts would outlast the time-out of an answer.
+    Slice by slice: a statement over millions of pending links would outlast the time-out of an answer.
     """
     after = b""
     while True:

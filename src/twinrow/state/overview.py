@@ -14,7 +14,7 @@ from twinrow.state.mixed import Mixed
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What stands in the state for one table: `refused` are part of `unlinked`; no `holder` means that no sync runs.
+    """The counts of one table: `refused` are part of `unlinked`; no `holder` means that no sync runs.
 
     `refusal` is why its first start was refused; `put_off` are the columns that values in extra wait for,
     `mixed` those of which too many values are NULL for their type. `not_taken` rows
@@ -67,7 +67,7 @@ def counts(connection: Connection) -> dict[str, Counts]:
             for name, value in zip(names, values, strict=True):
                 found.setdefault(str(table), {})[name] = value if isinstance(value, str) else int(value or 0)
     for table, known in mixed.of_all(connection).items():
-        found.setdefault(table, {})["mixed"] = tuple(entry for entry in known if entry.told)
+        found.setdefault(table, {})["mixed"] = tuple(entry for entry in known if entry.reported)
     for table, put_off in deferred.of_all(connection).items():
         found.setdefault(table, {})["put_off"] = tuple(put_off)
     for table, reason in refusal.of_all(connection).items():

@@ -24,7 +24,7 @@ or MySQL did not take its row for a reason that is not its content.
 PUT_OFF_S_MAX = 2400.0
 """Nothing is put off for longer: the second look after a link call without an answer waits 30 minutes."""
 NOT_TAKEN_AGAIN_S_MAX = 300
-"""So long at most until a row that MySQL did not take is tried again: nobody tells us when the reason is mended."""
+"""A row that MySQL did not take is tried again after at most this time: no event says that the reason is mended."""
 NEVER = 2.0**40
 """A due time that does not come by itself: `make_due` brings it."""
 _IS_FOR_NOW = "(code IS NULL OR due_at = 0)"
@@ -54,7 +54,7 @@ def add(
     """Enter keys, to be read consistently and written (or their rows deleted) from `due_at` (epoch seconds) on.
 
     Entered again, a cause that says why a row is missing stays, and the earlier time counts; for `late` looks the later
-    one, since each waits until a request is dead. One that was put off is tried anew.
+    one, since each waits until a request is dead. An entry that was put off is tried anew.
     """
     which = "GREATEST" if late else "LEAST"
     for first in range(0, len(keys), ROWS_A_STATEMENT_MAX):
@@ -86,9 +86,9 @@ def put_off(tx: Connection, table: str, refused: Sequence[tuple[bytes, Item, int
 
 
 def try_again(connection: Connection, table: str) -> None:
-    """What was put off is tried now: somebody may have mended the reason, and started a sync.
+    """Entries that were put off are tried now: somebody may have mended the reason, and started a sync.
 
-    Code and message stay until it is taken: `status` tells them.
+    Code and message stay until the row is taken: `status` shows them.
     """
     connection.execute(
         "UPDATE _twinrow_recheck SET due_at = 0 WHERE table_name = %s AND code IS NOT NULL",
@@ -99,7 +99,7 @@ def try_again(connection: Connection, table: str) -> None:
 def due(connection: Connection, table: str, now: float, limit: int) -> list[Suspect]:
     """Keys to look at now (by MySQL's clock), at most `limit`, longest due first.
 
-    One that is due further ahead than anybody puts off was entered by a clock that was wrong: it is due, too.
+    An entry that is due further ahead than any delay was entered by a clock that was wrong: it is due, too.
     """
     found = connection.query(
         "SELECT key_hash, item_key, cause, seq, late FROM _twinrow_recheck "
@@ -118,7 +118,7 @@ def last_late_look(connection: Connection, table: str) -> float | None:
 
 
 def make_due(tx: Connection, table: str, cause: str) -> None:
-    """What was entered for this cause is looked at from now on."""
+    """Entries with this cause are due from now on."""
     tx.execute("UPDATE _twinrow_recheck SET due_at = 0 WHERE table_name = %s AND cause = %s", (table, cause))
 
 

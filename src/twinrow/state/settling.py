@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 KEYS_MAX: Final = 50_000
-"""More are not told apart, only waited for until they are fewer: 4 MB of fingerprints at each look."""
+"""More keys are not looked at, only waited for until they are fewer: 4 MB of fingerprints at each look."""
 
 ReadOpen = Callable[[int], set[bytes]]
 """Gives the fingerprints of the keys that stand open, at most so many."""

@@ -1,4 +1,4 @@
-"""The register of copied tables: one row each, with the configuration it was copied under, schema, phase and lag."""
+"""The register of copied tables: a row each, with the configuration it was copied under, schema, phase and lag."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Registered:
     """A row of `_twinrow_table`; times are epoch seconds.
 
     `begun_at`: when the run under way began, None once it has read something. `ended_at`: when the last run ended in
-    good order, None while one is under way, and for good after one that was killed or refused.
+    good order, None while a run is under way, and after a run that was killed or refused.
     """
 
     table_name: str

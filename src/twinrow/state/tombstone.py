@@ -10,7 +10,7 @@ KEYS_A_STATEMENT_MAX = 500
 
 
 def standing(connection: Connection, table: str, hashes: Sequence[bytes]) -> dict[bytes, int | None]:
-    """The tombstones among these keys: key hash → the id of the row that was, where there was one."""
+    """The tombstones among these keys: key hash → the id of the deleted row, where there was a row."""
     found: dict[bytes, int | None] = {}
     for first in range(0, len(hashes), KEYS_A_STATEMENT_MAX):
         part = hashes[first : first + KEYS_A_STATEMENT_MAX]

@@ -32,7 +32,7 @@ class Confirmed:
             self._file.close()
 
     def add(self, difference: Difference) -> None:
-        """Keep one. Raises TwinrowError when there is no room for it."""
+        """Keep a difference. Raises TwinrowError when there is no room for it."""
         key = {} if difference.orphan else difference.key
         self.gone += difference.gone
         with _room():

@@ -1,4 +1,4 @@
-"""What verify and repair read with, and how they read it patiently."""
+"""The readers of verify and repair, and reading that waits until a trouble passes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Reader:
-    """What verify reads with: one table's settings, both servers, the read budget.
+    """The means of a verify: a table's settings, both servers, the read budget.
 
     `mysql` opens the session that keeps writers away for a moment (see `suspects`); all else goes by `connection`.
     """

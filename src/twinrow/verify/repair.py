@@ -22,7 +22,7 @@ WORK_WAIT_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """What repair found, and (when it acted) what was left of it afterwards."""
+    """The differences that repair found, and (when it acted) the differences that were left afterwards."""
 
     found: Verdict
     left: Verdict | None
@@ -38,7 +38,7 @@ def repair_table(
 ) -> Repaired:
     """Verify, and with `execute` send each confirmed difference through recheck.
 
-    `work_off` brings the rechecks to an end when no sync runs; one that runs does it itself. Raises TwinrowError when
+    `work_off` brings the rechecks to an end when no sync runs; a running sync does it itself. Raises TwinrowError when
     there was no progress with them for STILL_S_MAX seconds, Broken when it would delete most of the rows because their
     items were not found, and more than `accept_deletes`.
     """

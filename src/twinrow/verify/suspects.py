@@ -37,14 +37,14 @@ IMAGES_A_SUSPECT_MAX = 64
 """Digests of the latest images of an item: 10 MB for SUSPECTS_A_ROUND_MAX items that never stand still."""
 LOOK_WAIT_S = 0.25
 MOVES_BEFORE_LOCK = 4
-"""So often a suspect has moved between two looks before the sync is kept waiting for it."""
+"""A suspect must have moved this often between two looks before the sync is kept waiting for it."""
 LOCKS_A_LOOK_MAX = 5
 """Each keeps writers away for one BatchGetItem of at most GET_ITEMS_MAX keys; between two of them they go on."""
 SETTLE_S_MIN = 0.6
 SETTLE_S_MAX = 60.0
-"""So long a suspect whose two sides do not move is given to a sync that runs, to catch up with it."""
+"""A running sync gets this time to catch up with a suspect whose two sides do not move."""
 UNSETTLED_WAIT_S_MAX = 60.0
-"""A suspect that still moves after so long, and was never seen equal, is told as unsettled."""
+"""A suspect that still moves after this time, and was never seen equal, is reported as unsettled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def now() -> Moment:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one look showed of a key: the item's image, the row's state, the image that the row shows, the differences.
+    """The sight of a key at one look: the item's image, the row's state, the image that the row shows, the differences.
 
     No difference: the row is what the item has to have. Several: there are second rows of the item, and then no image
     is shown by them.
@@ -76,7 +76,7 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class AtLock:
-    """What stood under the lock: the generation of the last commit before, the row's state, the item's image."""
+    """The state under the lock: the generation of the last commit before, the row's state, the item's image."""
 
     generation: int
     row: bytes
@@ -132,7 +132,7 @@ class ObservedKey:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The sync of the table as it is told at one look: whether one runs, how far it is, what it has yet to recheck.
+    """The sync of the table as one look found it: whether it runs, how far it is, and which keys it must still recheck.
 
     `caught_up_at` is the moment of this process's `boot_time` up to which it has certainly read everything.
     """
@@ -153,7 +153,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at all suspects: when it was through, the sync before it, the generation after it.
+    """A look at all suspects: the time of its end, the sync before it, the generation after it.
 
     `late`: what still moves now is not waited for any longer.
     """
@@ -165,7 +165,7 @@ class Look:
 
 
 class Suspects:
-    """The suspects of one verify. `on_difference` is told of each key whose sides are not proved equal."""
+    """The suspects of one verify. `on_difference` is called for each key whose sides are not proved equal."""
 
     def __init__(self, reader: Reader, on_difference: Callable[[Difference], None]) -> None:
         self._reader = reader
@@ -202,10 +202,10 @@ class Suspects:
             self.settle(verdict)
 
     def _of_key(self, found: Difference) -> Difference:
-        """What an orphan's fingerprint stands for, where another row of the same fingerprint tells its key."""
+        """The difference with its key, if another row of an orphan's fingerprint holds that key."""
         rows = self.comparer.all_rows([found.hash]).get(found.hash, [])
-        told = (self.comparer.extra(row) for row in rows)
-        return next((difference for difference in told if not difference.orphan), found)
+        extra = (self.comparer.extra(row) for row in rows)
+        return next((difference for difference in extra if not difference.orphan), found)
 
     def settle(self, verdict: Verdict) -> None:
         """Look again until every suspect is equal, confirmed, or has kept moving for UNSETTLED_WAIT_S_MAX."""
@@ -259,10 +259,10 @@ class Suspects:
 
     def _by_boot_time(self, moment: float) -> float:
         """The own moment that was over when DynamoDB's clock, as another process reads it, was at `moment`."""
-        told = self._reader.dynamodb.clock
-        if clock.is_ahead(moment, told.now()):
+        their_clock = self._reader.dynamodb.clock
+        if clock.is_ahead(moment, their_clock.now()):
             return float("-inf")
-        return moment - clock.DATE_GRAIN_S - told.latest(0.0)
+        return moment - clock.DATE_GRAIN_S - their_clock.latest(0.0)
 
     def _look(self) -> dict[bytes, Sight]:
         """Compare the suspects by a consistent read; an item that moved between two reads stays a suspect."""
@@ -324,9 +324,9 @@ class Suspects:
                 return
 
     def _look_at(self, hashes: Sequence[bytes]) -> None:
-        """One look under the lock.
+        """Look once, under the lock.
 
-        The session is one of its own: were this process paused, the server would end it after the time of a lease.
+        The look has its own session: if this process is paused, the server ends that session after the time of a lease.
         """
         reader = self._reader
         keys = [self._suspects[key_hash].key for key_hash in hashes]

@@ -1,4 +1,4 @@
-"""What a verify of one table found."""
+"""The verdict of a verify: counts and examples."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Example:
 
 @dataclass(slots=True)
 class Verdict:
-    """What a verify of one table found; `kept` are soft-deleted rows, `seconds` how long it took.
+    """The verdict of a verify; `kept` are soft-deleted rows, `seconds` how long it took.
 
     `unsettled` are keys that kept moving and whose row was never seen equal: neither a proof nor a difference.
     """
@@ -48,7 +48,7 @@ class Verdict:
         return not (found or self.dead_letters)
 
     def count(self, found: Difference, *, settled: bool = True) -> None:
-        """Count a confirmed difference, or (not `settled`) one that could not be confirmed nor refuted."""
+        """Count a confirmed difference, or (not `settled`) a difference that could be neither confirmed nor refuted."""
         kind = found.kind if settled else UNSETTLED
         name = kind.lower()
         setattr(self, name, getattr(self, name) + 1)

@@ -16,7 +16,7 @@ from twinrow.verify.suspects import Suspects
 from twinrow.verify.verdict import Verdict
 
 TROUBLE_S_MAX = 300.0
-"""So long a scan that gets no page is waited for, once its trouble is known."""
+"""Longest wait for a scan that gets no page, once its trouble is known."""
 
 
 def verify_table(
@@ -24,7 +24,7 @@ def verify_table(
     progress: Callable[[int, int], None] = lambda items, of: None,
     on_difference: Callable[[Difference], None] = lambda difference: None,
 ) -> Verdict:
-    """Compare a whole table. `progress` is told items read and the item count, `on_difference` each confirmed one.
+    """Compare a whole table. `progress` gets items read and the item count, `on_difference` each confirmed difference.
 
     Memory: one page, one bit a row, at most suspects.SUSPECTS_A_ROUND_MAX suspects. Raises TwinrowError, Transient.
     """

@@ -25,10 +25,10 @@ COLUMN_DROPPED = "COLUMN_DROPPED"
 
 
 def pending(connection: Connection, schema: TableSchema, lost: list[AddColumn]) -> Evolution:
-    """What values that wait in extra ask for; reads every row that has an extra, page by page.
+    """The steps that values in extra ask for; reads every row that has an extra, page by page.
 
-    `lost` columns are not there to be read. Columns that users have added keep their names, but for one that is just
-    what is to be added: gh-ost has run what `statements_of` told.
+    `lost` columns are not there to be read. Columns that users have added keep their names, except for a column that
+    is just what is to be added: gh-ost has run the statements of `statements_of`.
     """
     gone = {step.column for step in lost}
     there = replace(schema, columns=tuple(column for column in schema.columns if column not in gone))
@@ -65,8 +65,8 @@ def statements_of(
     adds = [step.column for step in (*lost, *evolution.steps) if isinstance(step, AddColumn)]
     adds = ddl.not_there(connection, schema, adds)
     widens = [step.after for step in evolution.steps if isinstance(step, WidenColumn)]
-    told = [statements.add_columns(schema, adds, flavour, instant=False)] if adds else []
-    return told + ([statements.widen_columns(schema, widens, flavour)] if widens else [])
+    statements_wanted = [statements.add_columns(schema, adds, flavour, instant=False)] if adds else []
+    return statements_wanted + ([statements.widen_columns(schema, widens, flavour)] if widens else [])
 
 
 def apply(context: TableContext, evolution: Evolution, lost: list[AddColumn]) -> int:
@@ -90,7 +90,7 @@ def apply(context: TableContext, evolution: Evolution, lost: list[AddColumn]) ->
     return cells.rewritten
 
 
-def told(evolution: Evolution, lost: list[AddColumn], connection: Connection) -> list[str]:
+def described(evolution: Evolution, lost: list[AddColumn], connection: Connection) -> list[str]:
     """The steps in words."""
     lines = [f"add {step.column.column} again: {step.why}" for step in lost]
     for step in evolution.steps:

@@ -32,7 +32,7 @@ class MixedColumn:
 
 
 def mixed_columns(schema: TableSchema, known: tuple[Mixed, ...]) -> tuple[MixedColumn, ...]:
-    """What to tell of these attributes; an attribute without a column is told elsewhere."""
+    """The report on these attributes; attributes without a column are reported elsewhere."""
     return tuple(_told(schema, entry) for entry in known if entry.attribute in schema.by_attribute)
 
 
@@ -51,7 +51,7 @@ def _toml_key(name: str) -> str:
 
 
 def sentence(column: MixedColumn) -> str:
-    """One column in words."""
+    """A column in words."""
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in column.kinds.items())
     return (
         f"`{column.attribute}` is NULL for {column.nulls:,} of {column.values:,} values: their type ({kinds}) is not "

@@ -1,4 +1,4 @@
-"""What `schema --views` looks at: JSON cells of the newest rows, within bounds of rows and bytes."""
+"""The input of `schema --views`: JSON cells of the newest rows, within bounds of rows and bytes."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ def samples(connection: Connection, schema: TableSchema) -> dict[str, list[objec
 
 
 def statements(connection: Connection, schema: TableSchema) -> list[str]:
-    """The views of one copied table; no view takes the name of another copy."""
+    """The views of a copied table; no view takes the name of another copy."""
     others = [registered.into_table for registered in tables.load_all(connection)]
     return views(schema, samples(connection, schema), connection.flavour, others)

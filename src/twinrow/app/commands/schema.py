@@ -95,7 +95,7 @@ def _document(table: TableConfig, known: TableSchema | None, session: Connection
         for one in known.columns
     ]  # fmt: skip
     in_extra = columns_left_out(session, known, EXTRA_ROWS_LOOKED_AT)
-    counted = [one for one in mixed.of_table(session, table.name) if one.told]
+    counted = [one for one in mixed.of_table(session, table.name) if one.reported]
     return {
         "table": table.name, "into": known.into, "version": known.version, "columns": columns, "in_extra": in_extra,
         "mixed": [asdict(one) for one in mixed_columns(known, tuple(counted))],
@@ -172,7 +172,7 @@ def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
             )
         lost = schema_apply.missing(session, known)
         evolution = schema_apply.pending(session, known, lost)
-        steps = schema_apply.told(evolution, lost, session)
+        steps = schema_apply.described(evolution, lost, session)
         for line in steps:
             say(f"{table.name}: {line}")
         if dry_run:

@@ -145,7 +145,7 @@ class Writer:
             return
         at = self._rng.randrange(len(self._alive))
         if chance < 0.85:
-            self._update(self._alive[at], "SET #m = :m ADD helpful :one", {":one": {"N": "1"}})
+            self._update(self._alive[at], "SET #m = :m ADD helpful :more", {":more": {"N": "1"}})
             self.changed += 1
         else:
             number = self._alive[at]

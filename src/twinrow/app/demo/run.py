@@ -46,7 +46,7 @@ LOOK_S = 0.1
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for."""
+    """The options of the user."""
 
     endpoint_url: str | None
     mysql_url: str | None
@@ -112,7 +112,7 @@ def run(options: Options, stop: Stop) -> int:
 
 @contextmanager
 def _page(address: str | None, where: Place, mysql: MySQL, stop: Stop) -> Iterator[None]:
-    """The page: at `address`, else at its usual one or, where that is taken, on any port."""
+    """The page: at `address`, else at its usual address or, where that is taken, on any port."""
     log = Log(as_json=False, verbose=False)
     with ExitStack() as stack:
         source = stack.enter_context(StatusSource(mysql, where.config.tables))
@@ -206,8 +206,8 @@ def _caught_up(sync: _Sync, dynamodb: DynamoDB, mysql: MySQL, where: Place) -> N
 def _prove(
     context: TableContext, mysql: MySQL, dynamodb: DynamoDB, where: Place, writer: demo_app.Writer, stop: Stop
 ) -> Verdict:
-    told = f"added {writer.added:,}, changed {writer.changed:,} and deleted {writer.deleted:,} reviews"
-    out(f"\nmeanwhile the app {told}; an analyst asks:\n")
+    counts = f"added {writer.added:,}, changed {writer.changed:,} and deleted {writer.deleted:,} reviews"
+    out(f"\nmeanwhile the app {counts}; an analyst asks:\n")
     with closing(connect(mysql)) as session:
         demo_view.analyst(session, quote(context.settings.into))
         items = dynamodb.get_items(where.table, [writer.last_key()], context.table.read_budget, stop)

@@ -107,7 +107,7 @@ def _own_mysql(stack: ExitStack) -> str:
                 raise
             say(f"  {error}")
             continue
-        # A session wants a database, and this one is always there.
+        # A session needs a database, and this database always exists.
         there = configuration.mysql_config(server.url("information_schema"), "demo", {})
         session = MySQL(there).connect()
         session.execute(f"CREATE DATABASE IF NOT EXISTS `{DATABASE}`")

@@ -1,4 +1,4 @@
-"""What the demo shows: a live picture of what arrives, the analyst's SQL, an item beside its row."""
+"""The demo's output: a live picture of the changes, the analyst's SQL, an item beside its row."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _table(names: tuple[str, ...], rows: list[tuple[SqlValue, ...]]) -> None:
 
 
 def how_to_connect(where: Place) -> None:
-    """What a person types in another terminal."""
+    """The commands to type in another terminal."""
     mysql, source = where.config.mysql, where.config.dynamodb
     # Only the password of the demo's own server, which guards nothing, is shown.
     password = "" if where.given else f"={mysql.password}"
