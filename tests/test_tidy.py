@@ -7,8 +7,10 @@ number only smaller; a test fails when an entry is no longer needed, so that not
 from __future__ import annotations
 
 import ast
+import io
 import re
 import statistics
+import tokenize
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -44,6 +46,10 @@ CONSTANTS_DEFINED_TWICE: Final[frozenset[str]] = frozenset(
 
 WORDS_MAX: Final = {"one": 1144, "told": 187}
 """How often a word may stand in the sources: `one` for any datum and `told` for any message hide what is meant."""
+
+ODD_BEGINNINGS: Final = ("What", "So", "Of", "Else", "Who")
+ODD_SENTENCES_MAX: Final = 175
+"""Sentences of docstrings and comments that begin with one of these: a reader waits too long for their subject."""
 
 ROOMS_THAT_SAY_LESS: Final[frozenset[str]] = frozenset()
 """Folders whose first file does not say yet what comes in and what goes out."""
@@ -204,6 +210,18 @@ def words(texts: Mapping[str, str], word: str) -> int:
     return sum(len(re.findall(rf"\b{word}\b", text, re.IGNORECASE)) for text in texts.values())
 
 
+def odd_sentences(text: str) -> list[str]:
+    """The sentences of a file's docstrings and comments that begin with a word of ODD_BEGINNINGS."""
+    found = []
+    beginning = re.compile(rf"(?:^(?:r?\"\"\"|#)\s*|[.:;!?]\s+|\n\n\s*)((?:{'|'.join(ODD_BEGINNINGS)})\b[^.]*)")
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT or (
+            token.type == tokenize.STRING and token.string.startswith(('"""', 'r"""'))
+        ):
+            found += [match[1] for match in beginning.finditer(token.string)]
+    return found
+
+
 def test_files_are_short() -> None:
     lines = {file: text.count("\n") for file, text in _texts().items()}
     too_long = {file: count for file, count in lines.items() if count > LARGER_FILES.get(file, FILE_LINES_MAX)}
@@ -246,6 +264,11 @@ def test_words_that_hide_what_is_meant_become_fewer() -> None:
     assert not {word: found for word, most in WORDS_MAX.items() if (found := words(_texts(), word)) > most}
 
 
+def test_sentences_that_begin_oddly_become_fewer() -> None:
+    found = [f"{file}: {sentence}" for file, text in _texts().items() for sentence in odd_sentences(text)]
+    assert len(found) <= ODD_SENTENCES_MAX, "begin with the subject:\n" + "\n".join(found)
+
+
 def test_no_attribute_is_set_and_never_read() -> None:
     unread = never_read(_trees())
     assert not unread - NEVER_READ, "remove the attribute, or read it"
@@ -267,4 +290,6 @@ def test_the_measures_see_what_they_measure() -> None:
     said = ast.parse('"""Rows.\n\nIn: items. Out: rows.\nNot to be touched: the rows.\n"""')
     rooms = {"a/__init__.py": said, "b/__init__.py": ast.parse('"""Rows."""'), "a/b.py": ast.parse("x = 1")}
     assert rooms_that_say_less(rooms) == {"b"}
+    odd = '"""What it is."""\n# A row. So it is written.\nx = "What"\n"""A row.\n\nOf these, two. It says: who."""\n'
+    assert odd_sentences(odd) == ["What it is", "So it is written", "Of these, two"]
     assert words({"first.py": first, "second.py": second}, "one") == 1
