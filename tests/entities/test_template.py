@@ -74,7 +74,8 @@ def test_a_separator_of_several_characters_may_come_about_where_texts_meet() -> 
 @pytest.mark.parametrize(
     ("source", "why"),
     [
-        ("a{b", "without its }"), ("a}b", "without its {"), ("{}", "without a name"), ("{a}{b}", "nothing ends the first"),
+        ("a{b", "without its }"), ("a}b", "without its {"), ("{}", "without a name"),
+        ("{a}{b}", "nothing ends the first"),
         ("{a:number}", "unknown type 'number'"), ("{_twinrow_x}", "Twinrow's own"), ("{ a}", "no name of a part"),
         ("{a**}", "no name of a part"), ("{" + "n" * 65 + "}", "no name of a part"), ("{a:}", "unknown type ''"),
         ("{a:date*}", "unknown type 'date*'"),
