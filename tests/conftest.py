@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 import pytest
 from hypothesis import settings
-from tests.fixtures import tables
+from tests.fixtures import s3, tables
 from tests.fixtures.copying import PENDING_INDEX, Copying
 from tests.fixtures.databases import Database
+from tests.fixtures.s3 import LocalS3
 
 from twinrow.flavour import Flavour
 from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
@@ -175,6 +176,13 @@ def dynamodb_client(dynamodb: DynamoDBLocal) -> Iterator[Any]:
     client = tables.client(dynamodb.endpoint_url)
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def local_s3(local_credentials: None) -> Iterator[LocalS3]:
+    """S3 with an empty bucket, shared by tests: each writes under a prefix of its own."""
+    with s3.serving() as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-"""A job: one or more exports that are asked for, waited for and read in the order of their time (pure).
+"""A job: exports that are asked for, waited for and read in the order of their time (pure).
 
 Every step is durable before its effect: the token of a request is kept before the request goes out, so that a process
-that comes after a crash asks for the same export and not for a second one, which costs money. DynamoDB knows a token
-for eight hours.
+that comes after a crash asks for the same export again, not for a second export, which costs money. DynamoDB knows a
+token for eight hours.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LOOK_EVERY_S = 30.0
 """DescribeExport is asked so often; an export takes five minutes and more."""
 ASK_AGAIN_S = 60.0
 TRIES_MAX = 3
-"""So many exports of one window may fail before the job is given up."""
+"""So many exports of a window may fail before the job is given up."""
 REFUSALS_MAX = 60
 """So many times a request is refused for a reason that passes: an hour of them."""
 PASSING: Final = frozenset(
@@ -36,7 +36,7 @@ FAILED_FOR_GOOD: Final = frozenset({"S3NoSuchBucket", "AccessDenied", "S3AccessD
 
 
 class AskedExport(msgspec.Struct, frozen=True):
-    """One export of a job. `from_at` None: a full one, as of `to_at` (epoch seconds, the clock of exports).
+    """An export of a job. `from_at` None: a full one, as of `to_at` (epoch seconds, the clock of exports).
 
     `tries`: exports asked for before this one, which failed; each has a token of its own. `refusals`: requests
     refused since. `due_at`: when it is asked for or looked at next, on DynamoDB's clock.
@@ -118,7 +118,9 @@ def full_job(token: str, at: int) -> ExportJob:
 
 def windows_job(token: str, windows: Sequence[Window]) -> ExportJob:
     """Incremental exports of contiguous windows."""
-    return ExportJob(token, tuple(AskedExport(one.from_at, one.to_at, due_at=one.askable_at) for one in windows))
+    return ExportJob(
+        token, tuple(AskedExport(window.from_at, window.to_at, due_at=window.askable_at) for window in windows)
+    )
 
 
 def to_json(job: ExportJob) -> str:
@@ -132,7 +134,7 @@ def from_json(text: str) -> ExportJob:
 
 
 def token_of(job: ExportJob, number: int) -> str:
-    """The client token of an export: the same for each try of one request, another after an export that failed."""
+    """The client token of an export: the same for each try of a request, another after an export that failed."""
     return f"{job.token}-{number}-{job.exports[number].tries}"
 
 
@@ -183,7 +185,7 @@ def described(job: ExportJob, number: int, answer: Mapping[str, Any], now: float
 
 
 def failed(job: ExportJob, number: int, why: str, now: float, *, for_good: bool = False) -> ExportJob:
-    """The export failed, or a file of it is damaged: another one is asked for, or the job is given up."""
+    """The export failed, or a file of it is damaged: another is asked for, or the job is given up."""
     tries = job.exports[number].tries + 1
     if for_good or tries >= TRIES_MAX:
         return msgspec.structs.replace(job, given_up=f"the export failed ({why})")
@@ -199,7 +201,7 @@ def read(job: ExportJob, number: int) -> ExportJob:
 
 def ready_by(job: ExportJob, now: float, export_s: float) -> float:
     """A moment before which the job cannot be through, where an export takes `export_s` at least."""
-    return max((max(one.due_at, now) + export_s for one in job.exports if one.state == "PLANNED"), default=now)
+    return max((max(export.due_at, now) + export_s for export in job.exports if export.state == "PLANNED"), default=now)
 
 
 def parameters(job: ExportJob, number: int) -> dict[str, Any]:

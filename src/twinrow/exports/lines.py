@@ -1,4 +1,4 @@
-"""What a line of an export says: an item of a full one, a change of an incremental one (pure)."""
+"""What a line of an export says: an item (full export) or a change (incremental export) (pure)."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ _decode_file: Final = msgspec.json.Decoder(_File).decode
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What an export is: a full one at `to_at`, or the changes from `from_at` until before `to_at` (epoch seconds)."""
+    """What an export is: the table at `to_at`, or its changes from `from_at` until before `to_at` (epoch seconds)."""
 
     arn: str
     table_arn: str
@@ -134,7 +134,9 @@ def read_files(data: bytes, summary: Summary, place: str) -> tuple[DataFile, ...
         found = [_decode_file(line) for line in data.split(b"\n") if line]
     except msgspec.MsgspecError as error:
         raise DamagedExport(f"is no list of files: {error}", where=place, remedy=ASK_AGAIN) from error
-    files = [DataFile(one.data_file_s3_key, one.item_count, one.md5_checksum, one.etag.strip('"')) for one in found]
+    files = [
+        DataFile(entry.data_file_s3_key, entry.item_count, entry.md5_checksum, entry.etag.strip('"')) for entry in found
+    ]
     counted = sum(file.items for file in files)
     if counted != summary.items:
         raise DamagedExport(

@@ -1,4 +1,4 @@
-"""The lines of a data file: inflated chunk by chunk, and proved when the last one is read (pure)."""
+"""The lines of a data file: inflated chunk by chunk, and proved when the last line is read (pure)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator
 from twinrow.exports.damaged import DamagedExport
 from twinrow.exports.manifest import ASK_AGAIN, DataFile
 
-CHUNK_BYTES = 256 * 1024
-"""So much of a file is asked for at once."""
 PIECE_BYTES_MAX = 1024 * 1024
 """So much is inflated at once: a few kilobytes of gzip can hold gigabytes."""
 LINE_BYTES_MAX = 8 * 1024 * 1024
@@ -55,7 +53,7 @@ def _hashed(chunks: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
 
 
 def _inflated(file: DataFile, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Every gzip member, one after the other. zlib is silent about a file that ends too early, so it is asked."""
+    """Every gzip member in turn. zlib is silent about a file that ends too early, so it is asked."""
     inflater, members = None, 0
     for chunk in chunks:
         data = chunk
