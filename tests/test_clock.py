@@ -92,7 +92,7 @@ class TestServerClock:
         told = ServerClock("DynamoDB")
         assert not told.is_known
         assert told.skew_s() is None
-        with pytest.raises(Transient, match="DynamoDB has not told its time"):
+        with pytest.raises(Transient, match="DynamoDB has not sent its time"):
             told.now()
 
     def test_the_skew_of_this_machine(self, system: _SetClock) -> None:

@@ -113,7 +113,7 @@ class ServerClock:
     def _known(self) -> tuple[float, float]:
         if self._span is None:
             raise Transient(
-                f"{self._name} has not told its time", where="clock",
+                f"{self._name} has not sent its time", where="clock",
                 remedy="a proxy on the way to it must pass on the Date header of its answers",
             )  # fmt: skip
         return self._span

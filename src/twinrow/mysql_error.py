@@ -69,7 +69,7 @@ NO_ANSWER_CODES: Final[dict[int, str]] = {
 MARIADB_WAIT_CODES: Final[dict[int, str]] = {4151: "the user's account is locked"}
 
 _GRANTS: Final = "grant the rights that `twinrow grants` prints"
-_NO_DATABASE: Final = "create the database, or name another one in `mysql.url`"
+_NO_DATABASE: Final = "create the database, or name another database in `mysql.url`"
 _LOGIN: Final = "check user and password in `mysql.url`"
 REMEDIES: Final[dict[int, str]] = {
     1044: f"{_NO_DATABASE}, if it is not there: the server says that in the same words; else {_GRANTS}",
@@ -80,7 +80,7 @@ REMEDIES: Final[dict[int, str]] = {
     1227: _GRANTS,
     1130: "allow this host in MySQL's user table",
     1698: _LOGIN,
-    3159: "the server wants TLS: add ?ssl_mode=REQUIRED to `mysql.url`",
+    3159: "the server requires TLS: add ?ssl_mode=REQUIRED to `mysql.url`",
 }
 RIGHTS_CODES: Final = frozenset({1044, 1142, 1143, 1227})
 """The only errors that are about rights."""

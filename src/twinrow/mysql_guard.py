@@ -91,7 +91,7 @@ def unproved(settings: TLSSettings) -> str:
         weakness = f"the connection to MySQL on {settings.host} is not encrypted (ssl_mode=DISABLED)"
     else:
         weakness = f"the certificate of MySQL on {settings.host} is not verified (ssl_mode={settings.ssl_mode})"
-    return f"{weakness}: whoever stands between could read the password and the data"
+    return f"{weakness}: anybody in between could read the password and the data"
 
 
 def _is_loopback(host: str) -> bool:

@@ -273,7 +273,7 @@ def test_a_key_without_types_is_told_how_it_is_written(command: CommandLine, rev
     command.run("sync", "--once")
     done = command.run("item", reviews, "--key", '{"username": "user1", "reviewed_at": "2025-03-01"}')
     assert done.code == 2
-    assert "wants its type" in done.err
+    assert "needs its type" in done.err
     assert "username (S)" in done.err
 
 

@@ -44,7 +44,7 @@ TableArgument = Annotated[
         metavar="TABLE", help="A DynamoDB table of the configuration.", show_default=False, autocompletion=table_names
     ),
 ]  # fmt: skip
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 

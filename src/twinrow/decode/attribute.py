@@ -93,7 +93,7 @@ def _write(value: AttributeValue, out: list[bytes], levels: int) -> None:
 
 def _want(is_right: bool, kind: Kind) -> None:
     if not is_right:
-        raise ValueError(f"not a DynamoDB value: what stands as {kind} is of another type")
+        raise ValueError(f"not a DynamoDB value: the payload of {kind} is of another type")
 
 
 def _member(kind: Kind, payload: str) -> bytes:

@@ -47,7 +47,7 @@ def _nested(kind: Kind, payload: Any, levels: int) -> tuple[object, bool]:
     """A value whose kind no column tells: binary and sets look like text and lists, and so cannot come back."""
     if kind in ("S", "BOOL"):
         if not isinstance(payload, str if kind == "S" else bool):
-            raise ValueError(f"not a DynamoDB value: what stands as {kind} is of another type")
+            raise ValueError(f"not a DynamoDB value: the payload of {kind} is of another type")
         return payload, True
     if kind == "N":
         return plain_and_reversible_number(payload)

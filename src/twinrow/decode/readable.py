@@ -63,4 +63,4 @@ def _read_nested(kind: Kind, payload: Any, levels: int) -> None:
 
 def _want(is_right: bool, kind: str) -> None:
     if not is_right:
-        raise ValueError(f"not a DynamoDB value: what stands as {kind} is of another type")
+        raise ValueError(f"not a DynamoDB value: the payload of {kind} is of another type")

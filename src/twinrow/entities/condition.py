@@ -116,7 +116,7 @@ def _further(attribute: str, wanted: WantedConfig, *, filtering: bool) -> list[T
     if wanted.exists is not None:
         tests.append(Exists(attribute, wanted.exists))
     if not filtering and (wanted.other_than is not None or wanted.low is not None or wanted.high is not None):
-        raise ValueError("`not`, `from` and `to` are for `where`; they do not tell what an item is")
+        raise ValueError("`not`, `from` and `to` are for `where`; they do not decide what an item is")
     if wanted.other_than is not None:
         tests.append(Other(attribute, _any_of(attribute, wanted.other_than)))
     if wanted.low is not None or wanted.high is not None:

@@ -63,7 +63,7 @@ def _workbench(model: Json, table: str, place: str) -> Proposal:
     facets = {name: rows for name, rows in facets.items() if rows}
     if not facets:
         raise ConfigError(
-            f"table {table!r} has no facet with rows, so nothing tells its entities", where=place,
+            f"table {table!r} has no facet with rows, so its entities are not known", where=place,
             remedy="add rows to the facets in NoSQL Workbench, or leave the model out",
         )  # fmt: skip
     items: list[Item] = [row for rows in facets.values() for row in rows]

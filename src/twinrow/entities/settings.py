@@ -64,7 +64,7 @@ class EntityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SplitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One MySQL table for each text of an attribute, also for texts that are met later."""
 
-    attribute: Annotated[str, _told("The attribute that tells an item's kind.", min_length=1)]
+    attribute: Annotated[str, _told("The attribute that holds the kind of an item.", min_length=1)]
     into: Annotated[str, _told("The MySQL table; `{value}` is the text in snake_case.")] = "{value}"
     tables_max: Annotated[
         int, _told("Further texts go to the rest table, and `status` says so.", ge=1, le=TABLES_MAX_MAX)

@@ -274,7 +274,7 @@ def _check_left_out(keys: SplitKeys, split: Split, around: Around, place: str) -
         if attribute in left_out:
             raise ConfigError(
                 f"`{key}`: {left_out[attribute]} leaves this attribute out of the rows, and a changed rule could not "
-                "be applied to them", where=f"{place}{title}", remedy="keep the attribute, or use another one",
+                "be applied to them", where=f"{place}{title}", remedy="keep the attribute, or use another",
             )  # fmt: skip
 
 

@@ -53,6 +53,6 @@ def _room() -> Iterator[None]:
         yield
     except OSError as error:
         raise TwinrowError(
-            f"what is to be mended cannot be kept: {error.strerror}", where=tempfile.gettempdir(),
+            f"the keys to be mended cannot be kept: {error.strerror}", where=tempfile.gettempdir(),
             remedy="make room there, or set TMPDIR; nothing was changed",
         ) from error  # fmt: skip

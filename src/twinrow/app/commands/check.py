@@ -36,10 +36,10 @@ def check(
     as_json: JsonOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show also what is well.")] = False,
 ) -> None:
-    """Look at both sides before a sync; each trouble with its remedy, and a summary.
+    """Check both sides before a sync; shows each trouble with its remedy, and a summary.
 
-    Rights, index or stream, versions, collation, local_infile, changed settings. Changes nothing, unless --fix is said:
-    then each change is shown with its cost, and asked for. Exit code 1 when something would keep a sync from starting.
+    Rights, index or stream, versions, collation, local_infile, changed settings. Changes nothing without --fix.
+    With --fix it shows each change with its cost, and asks. Exit code 1 when a sync could not start.
 
     \b
     Example:

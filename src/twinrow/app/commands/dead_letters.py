@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WorkArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="TABLE|ID", help="Tables, or ids as `list` tells; none: all.", show_default=False,
+        metavar="TABLE|ID", help="Tables, or ids as `list` shows them; none: all.", show_default=False,
         autocompletion=table_names,
     ),
 ]  # fmt: skip
@@ -38,7 +38,7 @@ app = typer.Typer(
 
 @app.command("list")
 def list_letters(named: WorkArgument = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Every parked item with its key and the reason. Exit code 3 when there is one.
+    """List every parked item with its key and the reason. Exit code 3 when there is a parked item.
 
     \b
     Example:
@@ -50,10 +50,11 @@ def list_letters(named: WorkArgument = None, config: ConfigOption = None, as_jso
     with _session(loaded) as session:
         letters = _chosen(session, wanted)
     if as_json:
-        out_json({"dead_letters": [_document(one) for one in letters]})
+        out_json({"dead_letters": [_document(letter) for letter in letters]})
     else:
-        for one in letters:
-            out(f"{one.id}  {one.table}  {json.dumps(one.key)}  {one.reason}  (seen {many(one.attempts, 'time')})")
+        for letter in letters:
+            seen = many(letter.attempts, "time")
+            out(f"{letter.id}  {letter.table}  {json.dumps(letter.key)}  {letter.reason}  (seen {seen})")
         say(many(len(letters), "dead letter") if letters else "no dead letters")
     raise typer.Exit(3 if letters else 0)
 
@@ -62,8 +63,8 @@ def list_letters(named: WorkArgument = None, config: ConfigOption = None, as_jso
 def retry(named: WorkArgument = None, config: ConfigOption = None) -> None:
     """Read these items again, and write their rows where that is possible now.
 
-    A sync that runs is handed them, and `dead-letters list` tells what stays; else this command does it itself, and
-    its exit code is 3 when some stay parked.
+    A running sync takes them over, and `dead-letters list` shows the items that stay parked. Without a running sync
+    this command does the work itself, and its exit code is 3 when some items stay parked.
 
     \b
     Example:
@@ -77,9 +78,9 @@ def retry(named: WorkArgument = None, config: ConfigOption = None) -> None:
     with _session(loaded) as session:
         letters = _chosen(session, wanted)
         left, worst = 0, 0
-        for table in sorted({one.table for one in letters}):
-            mine = [one for one in letters if one.table == table]
-            recheck.add(session, table, [(one.key_hash, one.key) for one in mine], recheck.RETRY)
+        for table in sorted({letter.table for letter in letters}):
+            mine = [letter for letter in letters if letter.table == table]
+            recheck.add(session, table, [(letter.key_hash, letter.key) for letter in mine], recheck.RETRY)
             if lease.holder_of(session, table) is not None:
                 out(f"{table}: {len(mine):,} handed to the sync that runs")
                 continue
@@ -88,7 +89,9 @@ def retry(named: WorkArgument = None, config: ConfigOption = None) -> None:
             except TwinrowError as error:
                 complain(error)
                 worst = error.exit_code
-            still = {one.key_hash for one in dead_letter.load(session, [table])} & {one.key_hash for one in mine}
+            still = {letter.key_hash for letter in dead_letter.load(session, [table])} & {
+                letter.key_hash for letter in mine
+            }
             out(f"{table}: {len(mine) - len(still):,} of {len(mine):,} resolved")
             left += len(still)
     raise typer.Exit(worst or (3 if left else 0))
@@ -117,9 +120,9 @@ def drop(
             raise StartRefused(
                 f"this drops {many(len(letters), 'dead letter')}", remedy="name tables or ids, or say --yes"
             )
-        for table in sorted({one.table for one in letters}):
+        for table in sorted({letter.table for letter in letters}):
             with session.transaction() as tx:
-                dead_letter.resolve(tx, table, [one.key_hash for one in letters if one.table == table])
+                dead_letter.resolve(tx, table, [letter.key_hash for letter in letters if letter.table == table])
     out(f"{len(letters):,} dropped")
 
 
@@ -132,8 +135,8 @@ class _Wanted:
 def _split(config: Config, named: Sequence[str]) -> _Wanted:
     """Table names and ids told apart: a configured table's name is a table, another number is an id."""
     known = {table.name for table in config.tables}
-    ids = tuple(int(one) for one in named if one not in known and one.isdecimal())
-    names = [one for one in named if one in known or not one.isdecimal()]
+    ids = tuple(int(name) for name in named if name not in known and name.isdecimal())
+    names = [name for name in named if name in known or not name.isdecimal()]
     return _Wanted(tuple(table.name for table in config.chosen(names)), ids)
 
 
@@ -149,7 +152,7 @@ def _chosen(session: Connection, wanted: _Wanted) -> list[DeadLetter]:
     if not meta.check_version(session):
         return []
     letters = dead_letter.load(session, wanted.tables, wanted.ids)
-    missing = set(wanted.ids) - {one.id for one in letters}
+    missing = set(wanted.ids) - {letter.id for letter in letters}
     if missing:
         raise ConfigError(f"there is no dead letter {min(missing)}", remedy="twinrow dead-letters list")
     return letters
@@ -165,8 +168,8 @@ def _work_off(config: Config, table: str) -> None:
     work_off_rechecks(context, context.table.mysql, stop)
 
 
-def _document(one: DeadLetter) -> dict[str, Any]:
+def _document(letter: DeadLetter) -> dict[str, Any]:
     return {
-        "id": one.id, "table": one.table, "key": one.key, "item": one.item, "reason": one.reason,
-        "attempts": one.attempts, "first_at": one.first_at, "last_at": one.last_at,
+        "id": letter.id, "table": letter.table, "key": letter.key, "item": letter.item, "reason": letter.reason,
+        "attempts": letter.attempts, "first_at": letter.first_at, "last_at": letter.last_at,
     }  # fmt: skip

@@ -10,18 +10,21 @@ import typer
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave page, sync and servers up until Ctrl-C.")] = False,
     endpoint_url: Annotated[
-        str | None, typer.Option("--endpoint-url", help="A DynamoDB Local that runs; else one is started.")
+        str | None, typer.Option("--endpoint-url", help="A running DynamoDB Local; by default the demo starts its own.")
     ] = None,
     mysql: Annotated[
-        str | None, typer.Option("--mysql", help="mysql://user:password@host:port/database; else a server is started.")
+        str | None,
+        typer.Option(
+            "--mysql", help="mysql://user:password@host:port/database; by default the demo starts its own server."
+        ),
     ] = None,
     serve: Annotated[
-        str | None, typer.Option("--serve", metavar="HOST:PORT", help="The page's address; else 127.0.0.1:8642.")
+        str | None, typer.Option("--serve", metavar="HOST:PORT", help="The page's address; default: 127.0.0.1:8642.")
     ] = None,
 ) -> None:
-    """The whole job in a minute: 10,000 items, a live writer, a sync, an analyst's SQL, and the proof.
+    """Show the whole job in a minute: 10,000 items, a live writer, a sync, an analyst's SQL, and the proof.
 
-    Runs on servers of its own, which end with it. Exit code 3 when something differs in the end.
+    Runs on its own servers, which end with it. Exit code 3 when something differs in the end.
 
     \b
     Example:

@@ -34,15 +34,15 @@ def init(
     config: ConfigOption = None,
     mysql: Annotated[str | None, typer.Option("--mysql", help="mysql://user:password@host:port/database.")] = None,
     region: Annotated[str | None, typer.Option("--region", help="The AWS Region.")] = None,
-    endpoint_url: Annotated[str | None, typer.Option("--endpoint-url", help="Of a DynamoDB Local.")] = None,
+    endpoint_url: Annotated[str | None, typer.Option("--endpoint-url", help="The URL of a DynamoDB Local.")] = None,
     table: Annotated[list[str] | None, typer.Option("--table", help="A table to copy, too; may be repeated.")] = None,
     capture: Annotated[str | None, typer.Option("--capture", help="pending-index, stream or scan.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a configuration that is there.")] = False,
     yes: YesOption = False,
 ) -> None:
-    """Write a configuration from what is there: lists the tables, asks which and how, tries MySQL.
+    """Write a configuration: lists the tables, asks which tables to copy and how, tries MySQL.
 
-    A password in --mysql is not written into the file: ${MYSQL_PASSWORD} stands in its place.
+    A password in --mysql is not written into the file: ${MYSQL_PASSWORD} takes its place.
 
     \b
     Example:
@@ -69,7 +69,7 @@ def init(
     url = mysql or (_ask(URL_QUESTION) if asks else None)
     if url is None:
         raise ConfigError("which MySQL?", remedy="say --mysql mysql://user:password@host:port/database")
-    told, password = writing.without_password(url)
+    given_url, password = writing.without_password(url)
     _try_mysql(url)
     dynamodb = DynamoDB(where, endpoint_url)
     found = few_tries(lambda: list(writing.describe_all(dynamodb, list(dict.fromkeys(table)))))
@@ -78,7 +78,7 @@ def init(
         say(f"  {writing.line(one)}")
     wanted = _which(found) if asks and found and not table else found
     choices = [_choose(one, capture, asks=asks) for one in wanted]
-    text = writing.render(where, endpoint_url, told, choices)
+    text = writing.render(where, endpoint_url, given_url, choices)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as refused:
@@ -112,7 +112,7 @@ def _which(found: list[TableDescription]) -> list[TableDescription]:
         names = list(known) if text.strip() == ALL else text.split()
         wrong = [name for name in names if name not in known]
         if wrong or not names:
-            raise typer.BadParameter(f"there is no table {wrong[0]!r}" if wrong else "name one at least")
+            raise typer.BadParameter(f"there is no table {wrong[0]!r}" if wrong else "name at least one table")
         return [known[name] for name in dict.fromkeys(names)]
 
     chosen: list[TableDescription] = _ask(

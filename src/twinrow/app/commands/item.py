@@ -29,9 +29,9 @@ def item(
     key: Annotated[str | None, typer.Option("--key", help="The item of this key, in DynamoDB JSON.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All items in row_id order, as JSON lines.")] = False,
 ) -> None:
-    """The item in DynamoDB JSON, rebuilt from its row alone, without Twinrow's own attributes.
+    """Print the item in DynamoDB JSON, rebuilt from its row alone, without Twinrow's own attributes.
 
-    Rows kept after their item's delete are no items. Exit code 1 when there is no such item.
+    Soft-deleted rows are not items. Exit code 1 when there is no such item.
 
     \b
     Example:
@@ -51,8 +51,8 @@ def item(
     with closing(connect(mysql_of(loaded))) as session:
         schema = schema_of(session, chosen.name)
         if every:
-            for one in items(session, schema):
-                out_json(one)
+            for found in items(session, schema):
+                out_json(found)
             return
         found = _by_row_id(session, schema, row_id) if row_id is not None else _by_key(session, schema, key or "")
     out_json(found)
@@ -83,11 +83,11 @@ def _by_key(connection: Connection, schema: TableSchema, text: str) -> Item:
     from twinrow.schema.row import fingerprint
     from twinrow.sink import statements
 
-    wanted = " and ".join(f"{one.name} ({one.kind})" for one in schema.keys)
+    wanted = " and ".join(f"{key.name} ({key.kind})" for key in schema.keys)
     try:
         key = json.loads(text)
         if not isinstance(key, dict) or not all(isinstance(value, dict) for value in key.values()):
-            raise TypeError('each attribute wants its type, as in {"S": "text"}')
+            raise TypeError('each attribute needs its type, as in {"S": "text"}')
         key_hash = fingerprint(schema.keys, key)
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise ConfigError(

@@ -30,11 +30,11 @@ def iam_policy(
         int | None, typer.Option("--policy", metavar="N", help="Print the Nth policy only.", show_default=False)
     ] = None,
 ) -> None:
-    """The IAM policies with the least rights that the configuration needs.
+    """Print the IAM policies with the least rights that the configuration needs.
 
     Writes are limited to the keys, the link attribute and the mark. The key attributes come from DescribeTable, or
-    from --keys. AWS takes 6,144 characters for one managed policy: the rights for many tables are several policies,
-    printed one after the other, which the role needs all.
+    from --keys. A managed policy of AWS has at most 6,144 characters: the rights for many tables are several policies,
+    and the role needs all of them.
 
     \b
     Example:
@@ -48,7 +48,7 @@ def iam_policy(
         raise ConfigError(f"--account {account!r} is no AWS account", remedy="write its 12 digits, or * for any")
     loaded = load_config(config)
     chosen = loaded.chosen(tables or [])
-    known = dict(_key_option(one) for one in keys or [])
+    known = dict(_key_option(text) for text in keys or [])
     for table in chosen:
         if permissions.writes(table) and table.name not in known:
             known[table.name] = _described_keys(loaded, table)
@@ -92,7 +92,7 @@ def grants(
         ),
     ] = None,
 ) -> None:
-    """The GRANT statements for the user of `mysql.url`. Nothing is asked of MySQL.
+    """Print the GRANT statements for the user of `mysql.url`. Does not connect to MySQL.
 
     \b
     Example:

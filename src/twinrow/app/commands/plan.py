@@ -36,9 +36,9 @@ def plan(
     ] = 0.625,
     as_json: JsonOption = False,
 ) -> None:
-    """What a sync will read and write, how long it takes within the budget, what it costs, and the DDL it will run.
+    """Show the reads and writes of a sync, its duration within the budget, its cost, and the DDL that it will run.
 
-    Reads the table's description and at most 100 items of it, and asks MySQL what it is. Changes nothing.
+    Reads the table's description and at most 100 of its items, and asks MySQL for its version. Changes nothing.
 
     \b
     Example:
@@ -113,7 +113,7 @@ def _show(made: TablePlan, ddl: str, prices_said: str) -> None:
     out(f"  prices          {prices_said}")
     if unpriced := traits_of(made.capture).unpriced:
         out(f"  {unpriced}")
-    out("  DDL, as the first items want it:")
+    out("  DDL, as the first items need it:")
     out("    " + ddl.replace("\n", "\n    ") + ";")
     out(f"  once the first copy is through, an index on its key; once a database, {len(DEFINITIONS)} tables _twinrow_*")
 

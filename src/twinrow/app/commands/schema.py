@@ -35,7 +35,7 @@ def schema(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --apply: print that DDL, run nothing.")] = False,
 ) -> None:
-    """Which attribute lives in which column, and the DDL of the table.
+    """Show the column of each attribute, and the DDL of the table.
 
     \b
     Example:
@@ -49,7 +49,7 @@ def schema(
     loaded = load_config(config)
     chosen = loaded.chosen(tables or [])
     if apply and views:
-        raise ConfigError("--apply and --views are asked for at once", remedy="run one, then the other")
+        raise ConfigError("--apply and --views are asked for at once", remedy="run the commands after each other")
     if apply and as_json:
         raise ConfigError("--apply has no JSON form", remedy="run it, then `twinrow schema --json`")
     if apply:
@@ -89,16 +89,16 @@ def _document(table: TableConfig, known: TableSchema | None, session: Connection
         return {"table": table.name, "into": table.into_name, "version": 0, "columns": [], "in_extra": [], "mixed": []}
     columns = [
         {
-            "attribute": one.attribute, "column": one.column, "type": plain_type(one, session.flavour), "key": one.key,
-            "kind": one.kind, "overridden": one.overridden,
+            "attribute": column.attribute, "column": column.column, "type": plain_type(column, session.flavour),
+            "key": column.key, "kind": column.kind, "overridden": column.overridden,
         }
-        for one in known.columns
+        for column in known.columns
     ]  # fmt: skip
     in_extra = columns_left_out(session, known, EXTRA_ROWS_LOOKED_AT)
-    counted = [one for one in mixed.of_table(session, table.name) if one.reported]
+    counted = [entry for entry in mixed.of_table(session, table.name) if entry.reported]
     return {
         "table": table.name, "into": known.into, "version": known.version, "columns": columns, "in_extra": in_extra,
-        "mixed": [asdict(one) for one in mixed_columns(known, tuple(counted))],
+        "mixed": [asdict(column) for column in mixed_columns(known, tuple(counted))],
     }  # fmt: skip
 
 
@@ -126,14 +126,14 @@ def _show(table: TableConfig, known: TableSchema | None, document: dict[str, Any
         out(f"{table.name}: not copied yet ({as_typed(f'twinrow sync {table.name} --once')})")
         return
     out(f"{table.name} → {known.into}, version {known.version}")
-    width = max(len(one["attribute"]) for one in document["columns"])
-    for one in document["columns"]:
-        marks = (" key" if one["key"] else "") + (" overridden" if one["overridden"] else "")
-        out(f"  {one['attribute']:{width}}  {one['kind']:4}  → {one['column']}  {one['type']}{marks}")
+    width = max(len(column["attribute"]) for column in document["columns"])
+    for column in document["columns"]:
+        marks = (" key" if column["key"] else "") + (" overridden" if column["overridden"] else "")
+        out(f"  {column['attribute']:{width}}  {column['kind']:4}  → {column['column']}  {column['type']}{marks}")
     if document["in_extra"]:
         out(f"  without a column, exact in _twinrow_extra: {', '.join(document['in_extra'])}")
-    for one in document["mixed"]:
-        out(f"  {sentence(MixedColumn(**one))}")
+    for column in document["mixed"]:
+        out(f"  {sentence(MixedColumn(**column))}")
     if document["mixed"]:
         out("  To use such a line, put it below the table's `name` in twinrow.toml, and copy the table anew:")
         for command in (f"twinrow reset {table.name} --yes", "twinrow sync --adopt-links"):

@@ -46,9 +46,9 @@ def status(
         ),
     ] = None,
 ) -> None:
-    """How far each table is, the worst first: phase, rows, lag, backlog, links owed, dead letters, gaps.
+    """Show the state of each table, the worst first: phase, rows, lag, backlog, pending links, dead letters, gaps.
 
-    At a terminal as many tables as it has lines; in a pipe, and with --only-bad, all of them.
+    A terminal shows as many tables as it has lines; a pipe, and --only-bad, show all of them.
     Works while a sync runs and while none does. Exit code 3 when dead letters, gaps, refused links or
     rows that MySQL does not take are known, or when nothing is known (no copy yet, a sync that died or was refused);
     1 when a table is BROKEN.
@@ -64,9 +64,9 @@ def status(
     from twinrow.app.wiring import mysql_of
 
     if watch and as_json:
-        raise ConfigError("--watch shows a table, --json is one document", remedy="say one of the two")
+        raise ConfigError("--watch shows a table, --json is one document", remedy="use only one of the two")
     if watch and check:
-        raise ConfigError("--watch goes on, --check ends with an exit code", remedy="say one of the two")
+        raise ConfigError("--watch goes on, --check ends with an exit code", remedy="use only one of the two")
     lag_s_max = _lag_s_max(lag_max, check=check)
     loaded = load_config(config)
     chosen, mysql = loaded.chosen(tables or []), mysql_of(loaded)

@@ -48,7 +48,7 @@ def sync(
     tables: TablesArgument = None,
     config: ConfigOption = None,
     once: Annotated[
-        bool, typer.Option("--once", help="Bring MySQL up to everything in DynamoDB at the start, then end.")
+        bool, typer.Option("--once", help="Copy everything that is in DynamoDB at the start, then end.")
     ] = False,
     adopt_links: Annotated[
         bool,
@@ -61,7 +61,7 @@ def sync(
         typer.Option(
             "--accept-table-id",
             metavar="ARN",
-            help="Go on with another DynamoDB table of the same name than the one that was copied: its ARN, or its id.",
+            help="Go on with another DynamoDB table under the name of the copied table: its ARN, or its id.",
             show_default=False,
         ),
     ] = None,
@@ -72,13 +72,13 @@ def sync(
     serve_key: ServeKeyOption = None,
     metrics: MetricsOption = None,
 ) -> None:
-    """Copy what is there, then follow every change until stopped.
+    """Copy all items, then follow every change until stopped.
 
-    Ctrl-C and SIGTERM stop after the batch in hand, a second Ctrl-C at once; so does a terminal that is closed, unless
-    it was started with nohup.
+    Ctrl-C and SIGTERM stop the sync after the current batch, a second Ctrl-C at once. Closing the terminal stops it,
+    too, unless it was started with nohup.
 
-    One broken table never stops the others. With --once: exit code 3 when dead letters, refused links or rows that
-    MySQL does not take remain, 1 when a table broke, 2 when one was refused.
+    A broken table never stops the others. With --once: exit code 3 when dead letters, refused links or rows that
+    MySQL does not take remain, 1 when a table broke, 2 when a table was refused.
 
     \b
     Example:
@@ -151,7 +151,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     def look() -> None:
         view.look(source.latest().status)
 
-    told: dict[str, TableStatus] = {}
+    shown: dict[str, TableStatus] = {}
     with source, serving(how.serve, source, stop, log), bars:
         with Watcher(look):
             if not once:
@@ -161,9 +161,9 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
                 on_end=ended,
             )  # fmt: skip
         if once and not stop:
-            told = _results(mysql, chosen, outcomes)
-            for one in told.values():
-                view.draw(one)
+            shown = _results(mysql, chosen, outcomes)
+            for entry in shown.values():
+                view.draw(entry)
         elif how.serve and not stop and any(_code(outcome, None) == 1 for outcome in outcomes.values()):
             log.event("warning", "ended", "", "no table is left to copy; page and metrics stay until this is stopped")
             while not stop.wait(SERVED_LOOK_S):
@@ -171,7 +171,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
         log.flush(everything=True)
     took_s = clock.monotonic() - began
     if once:
-        _tell_once(log, outcomes, told, took_s)
+        _tell_once(log, outcomes, shown, took_s)
         done = not stop and all(outcome.error is None for outcome in outcomes.values())
         if how.accept_tables and done and not any(context.consent.took_table for context in contexts):
             log.event("info", "unused", "", "--accept-table-id was not needed: no table was exchanged for another")
@@ -180,18 +180,18 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     if once and stop:
         complain(TwinrowError("stopped before the end", remedy="start it again: it goes on from where it was"))
         return 1
-    codes = {_code(outcome, told.get(name)) for name, outcome in outcomes.items()}
+    codes = {_code(outcome, shown.get(name)) for name, outcome in outcomes.items()}
     return next(code for code in WORST_FIRST if code in codes)
 
 
-def _tell_once(log: Log, outcomes: Mapping[str, Outcome], told: Mapping[str, TableStatus], took_s: float) -> None:
+def _tell_once(log: Log, outcomes: Mapping[str, Outcome], shown: Mapping[str, TableStatus], took_s: float) -> None:
     """How each table of a `--once` ended; `told` are those that ended well. Errors of one cause are one line."""
     failed: dict[str, list[str]] = {}
     for name, outcome in outcomes.items():
         if outcome.error is not None:
             failed.setdefault(alike(str(outcome.error), name), []).append(name)
-        elif name in told:
-            out(f"{_result(told[name], outcome)}, {took_s:.1f} s")
+        elif name in shown:
+            out(f"{_result(shown[name], outcome)}, {took_s:.1f} s")
     for names in failed.values():
         error = outcomes[names[0]].error
         if error is not None:
@@ -218,22 +218,22 @@ def _results(mysql: MySQL, chosen: Sequence[TableConfig], outcomes: Mapping[str,
         return {}
     session = connect(mysql)
     try:
-        return {one.table: one for one in collect(session, well).tables}
+        return {table.table: table for table in collect(session, well).tables}
     finally:
         session.close()
 
 
-def _result(one: TableStatus, outcome: Outcome) -> str:
-    text = f"{one.table}: {one.rows:,} rows in {one.into}"
-    if one.dead_letters:
-        text += f", {one.dead_letters:,} dead letters ({as_typed(f'twinrow dead-letters list {one.table}')})"
-    if one.links_refused:
-        text += f", {one.links_refused:,} items that cannot be linked"
+def _result(table: TableStatus, outcome: Outcome) -> str:
+    text = f"{table.table}: {table.rows:,} rows in {table.into}"
+    if table.dead_letters:
+        text += f", {table.dead_letters:,} dead letters ({as_typed(f'twinrow dead-letters list {table.table}')})"
+    if table.links_refused:
+        text += f", {table.links_refused:,} items that cannot be linked"
     return text + (", by the sync that runs already" if outcome.left_to_holder else "")
 
 
-def _code(outcome: Outcome, told: TableStatus | None) -> int:
+def _code(outcome: Outcome, shown: TableStatus | None) -> int:
     if outcome.error is not None:
         return outcome.error.exit_code
     # Not known (None) is no difference: another process has just taken the table up, and has noted nothing yet.
-    return 3 if told is not None and told.in_step is False else 0
+    return 3 if shown is not None and shown.in_step is False else 0

@@ -43,9 +43,9 @@ class _Work(Protocol):
 def verify(tables: TablesArgument = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Compare every item with its row, both ways: missing, extra, different, unlinked.
 
-    The app may go on writing: what differs is looked at again until it is proved equal or different. An item that keeps
-    changing while no sync writes its row is unsettled after a minute. Reads within the budget; changes nothing. Exit
-    code 3 when something differs or is unsettled, or a dead letter stands.
+    The app may go on writing: items that differ are read again until they are proved equal or different. An item that
+    keeps changing while no sync writes its row is unsettled after a minute. Reads within the budget; changes nothing.
+    Exit code 3 when something differs or is unsettled, or when there is a dead letter.
 
     \b
     Example:
@@ -53,13 +53,13 @@ def verify(tables: TablesArgument = None, config: ConfigOption = None, as_json: 
       twinrow verify reviews --json | jq .in_step
     """
 
-    def one(reader: Reader, context: TableContext, progress: Progress) -> Verdict:
+    def compare_table(reader: Reader, context: TableContext, progress: Progress) -> Verdict:
         from twinrow.verify.verify import verify_table
 
         del context
         return verify_table(reader, progress)
 
-    raise typer.Exit(_each(load_config(config), tables or [], one, as_json=as_json))
+    raise typer.Exit(_each(load_config(config), tables or [], compare_table, as_json=as_json))
 
 
 def repair(
@@ -69,10 +69,10 @@ def repair(
     accept_deletes: AcceptDeletesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find what differs, and with --execute bring each such row to what its item is now.
+    """Find the rows that differ, and with --execute write each of them from its item as it is now.
 
-    Goes by a consistent read under the table's lock, so it undoes no newer change, also while a sync runs. What is
-    told with --execute is what is left after it. Exit code 3 when something differs (or is left).
+    Reads each item consistently under the table's lock, so it undoes no newer change, also while a sync runs. With
+    --execute it reports the differences that are left. Exit code 3 when something differs (or is left).
 
     \b
     Example:
@@ -82,7 +82,7 @@ def repair(
     loaded = load_config(config)
     accepted = accepted_deletes(accept_deletes, loaded)
 
-    def one(reader: Reader, context: TableContext, progress: Progress) -> Verdict:
+    def mend_table(reader: Reader, context: TableContext, progress: Progress) -> Verdict:
         from twinrow.verify.repair import repair_table
         from twinrow.workers.held import work_off_rechecks
 
@@ -92,10 +92,10 @@ def repair(
         )  # fmt: skip
         met = _differences(repaired.found)
         if repaired.left is not None and met:
-            say(f"{context.name}: found {met}; what is left of them:")
+            say(f"{context.name}: found {met}; still left:")
         return repaired.left or repaired.found
 
-    raise typer.Exit(_each(loaded, tables or [], one, as_json=as_json))
+    raise typer.Exit(_each(loaded, tables or [], mend_table, as_json=as_json))
 
 
 def _each(config: Config, names: list[str], work: _Work, *, as_json: bool) -> int:
@@ -115,14 +115,14 @@ def _each(config: Config, names: list[str], work: _Work, *, as_json: bool) -> in
                 complain(error)
                 worst = 1 if worst == 1 else error.exit_code
     whole = not worst and not stop
-    in_step = whole and all(one.in_step for one in verdicts)
+    in_step = whole and all(verdict.in_step for verdict in verdicts)
     if as_json:
-        out_json({"in_step": in_step, "tables": [document(one) for one in verdicts]})
+        out_json({"in_step": in_step, "tables": [document(verdict) for verdict in verdicts]})
     else:
         for verdict in verdicts:
             _show(verdict)
     if stop and not worst:
-        complain(TwinrowError("stopped before the end", remedy="what is told above is not the whole"))
+        complain(TwinrowError("stopped before the end", remedy="the report above is not complete"))
         return 1
     return worst or (0 if in_step else 3)
 
@@ -138,10 +138,10 @@ def _show(verdict: Verdict) -> None:
     letters = f", {verdict.dead_letters:,} dead letters" if verdict.dead_letters else ""
     sides = f"{verdict.items:,} items, {verdict.rows:,} rows{kept}"
     out(f"{verdict.table}: {sides}: {found}{letters}, {verdict.seconds:.1f} s")
-    for one in verdict.examples[:EXAMPLES_SHOWN_MAX]:
-        where = f" row {one.row_id}" if one.row_id is not None else ""
-        names = f" in {', '.join(one.attributes)}" if one.attributes else ""
-        out(f"  {one.kind} {json.dumps(one.key)}{where}{names}")
+    for example in verdict.examples[:EXAMPLES_SHOWN_MAX]:
+        where = f" row {example.row_id}" if example.row_id is not None else ""
+        names = f" in {', '.join(example.attributes)}" if example.attributes else ""
+        out(f"  {example.kind} {json.dumps(example.key)}{where}{names}")
     if any(getattr(verdict, name) for name in DIFFERENCES):
         out(f"  → {as_typed(f'twinrow repair {verdict.table} --execute')}")
     if verdict.unsettled:
