@@ -44,12 +44,14 @@ def _instead(text: str, path: str, model: type) -> str:
     unknown = _UNKNOWN.search(text)
     if unknown is not None:
         keys = [
-            one.encode_name for kind in there if isinstance(kind, msgspec.inspect.StructType) for one in kind.fields
+            field.encode_name for kind in there if isinstance(kind, msgspec.inspect.StructType) for field in kind.fields
         ]
         near = get_close_matches(unknown["name"], keys, n=1, cutoff=_LIKENESS_MIN)
         return f": did you mean `{near[0]}`?" if near else f": it takes {', '.join(keys)}"
     if text.startswith("Invalid enum value"):
-        values = [str(one) for kind in there if isinstance(kind, msgspec.inspect.LiteralType) for one in kind.values]
+        values = [
+            str(value) for kind in there if isinstance(kind, msgspec.inspect.LiteralType) for value in kind.values
+        ]
         return f": it takes {', '.join(values)}"
     return ""
 
@@ -60,8 +62,8 @@ def _types(kind: msgspec.inspect.Type, path: str) -> Iterator[msgspec.inspect.Ty
         yield from _types(kind.type, path)
         return
     if isinstance(kind, msgspec.inspect.UnionType):
-        for one in kind.types:
-            yield from _types(one, path)
+        for shown_type in kind.types:
+            yield from _types(shown_type, path)
         return
     step = _STEP.match(path)
     if step is None:

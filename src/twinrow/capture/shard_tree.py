@@ -109,21 +109,21 @@ def look(seen: Seen, listing: Listing, known: Mapping[str, ShardPosition]) -> Se
         absent.setdefault(shard, listing.began_at)
     absent = {shard: at for shard, at in absent.items() if shard in named}
     looked = Seen(shards, absent, listing.began_at)
-    kept = {shard: one for shard, one in shards.items() if not looked.absent(shard, VANISHED_S)}
+    kept = {shard: listed for shard, listed in shards.items() if not looked.absent(shard, VANISHED_S)}
     return replace(looked, shards=kept)
 
 
-def start_of(one: ShardPosition, at: float, facts: LogFacts = DYNAMODB_STREAM) -> Start:
+def start_of(position: ShardPosition, at: float, facts: LogFacts = DYNAMODB_STREAM) -> Start:
     """Where to begin, or go on, reading a shard at this moment."""
-    if one.position is not None:
-        return Start("AFTER_SEQUENCE_NUMBER", one.position)
+    if position.position is not None:
+        return Start("AFTER_SEQUENCE_NUMBER", position.position)
     if not facts.tells_trims:
-        if one.horizon_at is None:
+        if position.horizon_at is None:
             return Start("TRIM_HORIZON", None)
-        return Start("AT_TIMESTAMP", None, one.horizon_at - START_MARGIN_S)
-    if one.horizon_at is not None and at < one.horizon_at + facts.unread_s_max:
+        return Start("AT_TIMESTAMP", None, position.horizon_at - START_MARGIN_S)
+    if position.horizon_at is not None and at < position.horizon_at + facts.unread_s_max:
         return Start("TRIM_HORIZON", None)
-    return Start("AT_SEQUENCE_NUMBER", one.starts)
+    return Start("AT_SEQUENCE_NUMBER", position.starts)
 
 
 def trim_loses(position: ShardPosition, started_at: float, at: float, facts: LogFacts = DYNAMODB_STREAM) -> bool:
@@ -162,11 +162,11 @@ def plan(
     for _, positions in gaps:
         after |= positions
     readable, waiting = {}, set()
-    for shard, one in after.items():
-        if one.finished:
+    for shard, position in after.items():
+        if position.finished:
             continue
         if _is_free(shard, after, seen, at, facts):
-            readable[shard] = start_of(one, at, facts)
+            readable[shard] = start_of(position, at, facts)
         else:
             waiting.add(shard)
     return Plan(register, tuple(gaps), readable, frozenset(waiting), _forgettable(seen, after, children, at, facts))
@@ -177,8 +177,8 @@ def unsettled(seen: Seen, known: Mapping[str, ShardPosition]) -> set[str]:
     parents = {parent for each in known.values() for parent in each.parents}
     return {
         shard
-        for shard, one in known.items()
-        if one.finished and seen.listed_at - one.read_at < (CHILDREN_S if shard in parents else CHILDLESS_S)
+        for shard, position in known.items()
+        if position.finished and seen.listed_at - position.read_at < (CHILDREN_S if shard in parents else CHILDLESS_S)
     }
 
 
@@ -227,8 +227,8 @@ def _meet(
         elif facts.ordered and _read_below(shard, known, children):
             given_up = {shard: met} | {above: known[above] for above in _unfinished_above(met, known)}
             gaps += [
-                (GapFound(one, "PARENT_LATE", None, at), {one: replace(position, finished=True, horizon_at=at)})
-                for one, position in given_up.items()
+                (GapFound(given, "PARENT_LATE", None, at), {given: replace(position, finished=True, horizon_at=at)})
+                for given, position in given_up.items()
             ]
         else:
             register[shard] = met
@@ -250,22 +250,22 @@ def _read_below(shard: str, known: Mapping[str, ShardPosition], children: Mappin
     """Whether a record of any descendant was taken already."""
     below = list(children.get(shard, ()))
     while below:
-        one = below.pop()
-        if one in known and known[one].position is not None:
+        child = below.pop()
+        if child in known and known[child].position is not None:
             return True
-        below += children.get(one, ())
+        below += children.get(child, ())
     return False
 
 
-def _unfinished_above(one: ShardPosition, known: Mapping[str, ShardPosition]) -> Iterator[str]:
+def _unfinished_above(position: ShardPosition, known: Mapping[str, ShardPosition]) -> Iterator[str]:
     """The unfinished among the known ancestors."""
-    return (parent for parent in above(one, known) if not known[parent].finished)
+    return (parent for parent in above(position, known) if not known[parent].finished)
 
 
-def above(one: ShardPosition, known: Mapping[str, ShardPosition]) -> Iterator[str]:
+def above(position: ShardPosition, known: Mapping[str, ShardPosition]) -> Iterator[str]:
     """The known ancestors, nearest first."""
     met: set[str] = set()
-    parents = list(one.parents)
+    parents = list(position.parents)
     while parents:
         parent = parents.pop(0)
         if parent in known and parent not in met:
@@ -278,27 +278,29 @@ def _is_free(shard: str, known: Mapping[str, ShardPosition], seen: Seen, at: flo
     """Whether every ancestor is read to its end, was lost, or was trimmed long ago; no matter without an order."""
     if not facts.ordered:
         return True
-    one = known[shard]
-    never_met = [parent for parent in one.parents if parent not in known]
-    if never_met and one.position is None:
+    position = known[shard]
+    never_met = [parent for parent in position.parents if parent not in known]
+    if never_met and position.position is None:
         created = _created_at(shard)
         is_old = created is not None and at - created > facts.retention_s
         absent_s = PARENT_ABSENT_S if is_old else PARENT_HIDDEN_S
         if not all(seen.absent(parent, absent_s) for parent in never_met):
             return False
-    return next(_unfinished_above(one, known), None) is None
+    return next(_unfinished_above(position, known), None) is None
 
 
-def _is_unknown(one: ShardPosition, at: float) -> bool:
-    return is_ahead(_looked_after_at(one), at)
+def _is_unknown(position: ShardPosition, at: float) -> bool:
+    return is_ahead(_looked_after_at(position), at)
 
 
 def _ended_at_no_known_time(known: Mapping[str, ShardPosition], at: float) -> dict[str, ShardPosition]:
     """Finished shards of which nobody knows when they ended: their children are waited for from now on."""
     return {
-        shard: replace(one, read_at=at, horizon_at=None if one.horizon_at is None else min(one.horizon_at, at))
-        for shard, one in known.items()
-        if one.finished and _is_unknown(one, at)
+        shard: replace(
+            position, read_at=at, horizon_at=None if position.horizon_at is None else min(position.horizon_at, at)
+        )
+        for shard, position in known.items()
+        if position.finished and _is_unknown(position, at)
     }
 
 
@@ -307,10 +309,10 @@ def _read_at_no_known_time(known: Mapping[str, ShardPosition], at: float, facts:
     return [
         (
             GapFound(shard, "NOT_READ", None, at),
-            {shard: replace(_begun_anew(one, at, facts), read_at=min(one.read_at, at))},
+            {shard: replace(_begun_anew(position, at, facts), read_at=min(position.read_at, at))},
         )
-        for shard, one in known.items()
-        if not one.finished and _is_unknown(one, at)
+        for shard, position in known.items()
+        if not position.finished and _is_unknown(position, at)
     ]
 
 
@@ -325,37 +327,39 @@ def _not_read(seen: Seen, known: Mapping[str, ShardPosition], at: float, facts: 
         return []
     if _looked_after_at(known[last]) < limit:
         positions = {
-            shard: _begun_anew(one, at, facts)
-            for shard, one in known.items()
-            if shard == last or (not one.finished and _may_have_lost(one, facts))
+            shard: _begun_anew(position, at, facts)
+            for shard, position in known.items()
+            if shard == last or (not position.finished and _may_have_lost(position, facts))
         }
         return [(GapFound("", "NOT_READ", known[last].read_at, at), positions)]
     return [
-        (GapFound(shard, "NOT_READ", one.read_at, at), {shard: _begun_anew(one, at, facts)})
-        for shard, one in known.items()
-        if not one.finished
-        and _looked_after_at(one) < limit
-        and _may_have_lost(one, facts)
+        (GapFound(shard, "NOT_READ", position.read_at, at), {shard: _begun_anew(position, at, facts)})
+        for shard, position in known.items()
+        if not position.finished
+        and _looked_after_at(position) < limit
+        and _may_have_lost(position, facts)
         and _is_free(shard, known, seen, at, facts)
     ]
 
 
-def _begun_anew(one: ShardPosition, at: float, facts: LogFacts) -> ShardPosition:
+def _begun_anew(position: ShardPosition, at: float, facts: LogFacts) -> ShardPosition:
     """The position after a gap: kept where a trim is told; else dropped, as nothing would come from an expired one."""
-    return replace(one, horizon_at=at, position=one.position if facts.tells_trims or one.finished else None)
+    return replace(
+        position, horizon_at=at, position=position.position if facts.tells_trims or position.finished else None
+    )
 
 
-def _may_have_lost(one: ShardPosition, facts: LogFacts) -> bool:
-    return _was_begun(one) or not facts.tells_trims
+def _may_have_lost(position: ShardPosition, facts: LogFacts) -> bool:
+    return _was_begun(position) or not facts.tells_trims
 
 
-def _looked_after_at(one: ShardPosition) -> float:
+def _looked_after_at(position: ShardPosition) -> float:
     """When it was last read, or last reported as a gap."""
-    return max(one.read_at, one.horizon_at or 0.0)
+    return max(position.read_at, position.horizon_at or 0.0)
 
 
-def _was_begun(one: ShardPosition) -> bool:
-    return one.position is not None or one.horizon_at is not None
+def _was_begun(position: ShardPosition) -> bool:
+    return position.position is not None or position.horizon_at is not None
 
 
 def _lost(
@@ -366,9 +370,9 @@ def _lost(
     One that still waits for its parents is not read, so not given up before its turn: all before the gap comes first.
     """
     return [
-        (GapFound(shard, "SHARD_LOST", one.read_at, at), {shard: replace(one, finished=True, horizon_at=at)})
-        for shard, one in known.items()
-        if not one.finished
+        (GapFound(shard, "SHARD_LOST", position.read_at, at), {shard: replace(position, finished=True, horizon_at=at)})
+        for shard, position in known.items()
+        if not position.finished
         and shard in unreadable
         and seen.absent(shard, VANISHED_S)
         and _is_free(shard, known, seen, at, facts)
@@ -385,12 +389,12 @@ def _orphaned(
     if not facts.tells_trims:
         return []
     return [
-        (GapFound(parent, "PARENT_LOST", None, at), {shard: replace(one, horizon_at=at)})
-        for shard, one in known.items()
-        for parent in one.parents
-        if not one.finished
+        (GapFound(parent, "PARENT_LOST", None, at), {shard: replace(position, horizon_at=at)})
+        for shard, position in known.items()
+        for parent in position.parents
+        if not position.finished
         and parent not in known
-        and not _was_begun(one)
+        and not _was_begun(position)
         and (_created_at(shard) or at) >= started_at - START_MARGIN_S
         and _is_free(shard, known, seen, at, facts)
     ]
@@ -401,14 +405,14 @@ def _forgettable(
 ) -> frozenset[str]:
     return frozenset(
         shard
-        for shard, one in known.items()
-        if one.finished
-        and at - _looked_after_at(one) > facts.retention_s + FORGET_AFTER_EXPIRY_S
+        for shard, position in known.items()
+        if position.finished
+        and at - _looked_after_at(position) > facts.retention_s + FORGET_AFTER_EXPIRY_S
         and seen.absent(shard, VANISHED_S)
         and _is_free(shard, known, seen, at, facts)
         and all(child in known and _is_past(known[child]) for child in children.get(shard, ()))
     )
 
 
-def _is_past(one: ShardPosition) -> bool:
-    return one.finished or one.position is not None
+def _is_past(position: ShardPosition) -> bool:
+    return position.finished or position.position is not None

@@ -242,7 +242,7 @@ class StreamReader(Generic[Record]):
                 return False
             if any(not self._gave_newer(shard, start_at) for shard in self._expecting):
                 return False
-            unfinished = [shard for shard, one in self._given.items() if not one.finished]
+            unfinished = [shard for shard, position in self._given.items() if not position.finished]
             return all(self._is_past(shard, start_at) for shard in unfinished)
 
     def _is_past(self, shard: str, start_at: float) -> bool:
@@ -334,7 +334,7 @@ class StreamReader(Generic[Record]):
         self._read[entry.shard] = entry.after
         self._queue.append(entry)
         self._queued_records += len(entry.records)
-        self._queued_bytes += sum(one.size for one in entry.records)
+        self._queued_bytes += sum(record.size for record in entry.records)
         self._entries[entry.shard] += 1
         self._filled.notify_all()
 
@@ -355,7 +355,7 @@ class StreamReader(Generic[Record]):
         )  # fmt: skip
         # one without a time may be of any age
         oldest = self._started_at - shard_tree.START_MARGIN_S
-        wanted = tuple(one for one in fetched.records if one.at >= oldest or not one.at)
+        wanted = tuple(record for record in fetched.records if record.at >= oldest or not record.at)
         if wanted or fetched.ended:
             self._append(_Entry(job.shard, after, wanted))
         else:
@@ -422,15 +422,17 @@ class StreamReader(Generic[Record]):
         part = entry.records[entry.taken : entry.taken + room]
         taken.records += part
         self._queued_records -= len(part)
-        size = sum(one.size for one in part)
+        size = sum(record.size for record in part)
         taken.bytes += size
         self._queued_bytes -= size
         if part and not clock.is_ahead(part[-1].at, self._now()):
             self._newest_given_at[entry.shard] = part[-1].at
         if left > len(part):
             entry.taken += len(part)
-            told = next((one.sequence for one in reversed(part) if one.sequence), self._given[entry.shard].position)
-            self._give(taken, entry.shard, replace(entry.after, position=told, finished=False))
+            last_number = next(
+                (record.sequence for record in reversed(part) if record.sequence), self._given[entry.shard].position
+            )
+            self._give(taken, entry.shard, replace(entry.after, position=last_number, finished=False))
             return False
         self._queue.popleft()
         self._entries[entry.shard] -= 1
@@ -464,20 +466,20 @@ class StreamReader(Generic[Record]):
 
     def _is_read_through(self) -> bool:
         quiet = not (self._queue or self._waiting or self._expecting) and self._has_given_all_shards()
-        return quiet and all(one.empties and not one.tries for one in self._readers.values())
+        return quiet and all(reader.empties and not reader.tries for reader in self._readers.values())
 
     def _oldest_at(self) -> float | None:
-        firsts = (one.records[one.taken].at for one in self._queue if one.records)
+        firsts = (entry.records[entry.taken].at for entry in self._queue if entry.records)
         return min((at for at in firsts if at), default=None)
 
     def _unread_since(self) -> float | None:
         unread = []
-        for shard, one in self._given.items():
-            if one.finished:
+        for shard, position in self._given.items():
+            if position.finished:
                 continue
             reader = self._readers.get(shard)
             idle = reader is not None and reader.empties and shard not in self._entries and not self._is_closed(shard)
-            unread.append(self._read[shard].read_at if idle else self._newest_given_at.get(shard, one.read_at))
+            unread.append(self._read[shard].read_at if idle else self._newest_given_at.get(shard, position.read_at))
         return min(unread, default=None)
 
     def _is_ended(self) -> bool:
@@ -485,4 +487,4 @@ class StreamReader(Generic[Record]):
         return done and self._pace.is_over
 
     def _trouble(self) -> str:
-        return self._pace.trouble or next((one.trouble for one in self._readers.values() if one.trouble), "")
+        return self._pace.trouble or next((reader.trouble for reader in self._readers.values() if reader.trouble), "")

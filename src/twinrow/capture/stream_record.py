@@ -138,33 +138,39 @@ def image_before(raw: bytes | msgspec.Raw) -> Item | None:
         return None
 
 
-def _encoded_parts(told: list[Any]) -> tuple[msgspec.Raw, ...]:
-    return tuple(msgspec.Raw(wire_json.encoded(one)) for one in told)
+def _encoded_parts(parts: list[Any]) -> tuple[msgspec.Raw, ...]:
+    return tuple(msgspec.Raw(wire_json.encoded(part)) for part in parts)
 
 
 def _record(raw: msgspec.Raw) -> StreamRecord:
     try:
         return _decode_record(raw)
     except msgspec.DecodeError:
-        told = json.loads(bytes(raw))
+        document = json.loads(bytes(raw))
     try:  # a lone surrogate stands in it, perhaps, and all else is as it should be
-        return msgspec.convert(told | {"dynamodb": _with_raw_images(told["dynamodb"])}, StreamRecord)
+        return msgspec.convert(document | {"dynamodb": _with_raw_images(document["dynamodb"])}, StreamRecord)
     except UNREADABLE as error:
-        return _in_doubt(told, str(error), len(bytes(raw)))
+        return _in_doubt(document, str(error), len(bytes(raw)))
 
 
-def _with_raw_images(told: dict[str, Any]) -> dict[str, Any]:
-    parts = {name: msgspec.Raw(wire_json.encoded(told[name])) for name in IMAGES & told.keys()}
-    return {**told, **parts}
+def _with_raw_images(record: dict[str, Any]) -> dict[str, Any]:
+    parts = {name: msgspec.Raw(wire_json.encoded(record[name])) for name in IMAGES & record.keys()}
+    return {**record, **parts}
 
 
 def _in_doubt(record: Any, error: str, size: int) -> StreamRecord:
     """What can be read of a record that is not understood: key, images, time and place, as far as they are there."""
     record = record if isinstance(record, dict) else {}
-    told = record.get("dynamodb")
-    told = told if isinstance(told, dict) else {}
-    image = {name: msgspec.Raw(wire_json.encoded(told[name])) if name in told else _ABSENT for name in IMAGES}
-    at, sequence, name = told.get("ApproximateCreationDateTime"), told.get("SequenceNumber"), record.get("eventName")
+    change_part = record.get("dynamodb")
+    change_part = change_part if isinstance(change_part, dict) else {}
+    image = {
+        name: msgspec.Raw(wire_json.encoded(change_part[name])) if name in change_part else _ABSENT for name in IMAGES
+    }
+    at, sequence, name = (
+        change_part.get("ApproximateCreationDateTime"),
+        change_part.get("SequenceNumber"),
+        record.get("eventName"),
+    )
     doubt = error if name in EVENTS else f"its event is {name!r}"
     return StreamRecord(
         "MODIFY",

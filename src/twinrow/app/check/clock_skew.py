@@ -16,18 +16,18 @@ def is_off(skew_s: float | None) -> bool:
     return skew_s is not None and abs(skew_s) > SKEW_S_MAX
 
 
-def skewed(told: Counted | None) -> Iterator[str]:
+def skewed(progress: Counted | None) -> Iterator[str]:
     """What is to be said of the clock of the host that copies a table, as its process has told it."""
-    if told is None:
+    if progress is None:
         return
-    for server, skew_s in (("DynamoDB", told.dynamodb_skew_s), ("MySQL", told.mysql_skew_s)):
+    for server, skew_s in (("DynamoDB", progress.dynamodb_skew_s), ("MySQL", progress.mysql_skew_s)):
         if skew_s is not None and is_off(skew_s):
             yield f"the clock of the host that runs the sync is {_by(skew_s)} {server}'s"
 
 
-def finding(table: str, server: str, told: ServerClock) -> Finding:
+def finding(table: str, server: str, server_clock: ServerClock) -> Finding:
     """What `check` says of this host's clock against a server's."""
-    skew_s = told.skew_s()
+    skew_s = server_clock.skew_s()
     if skew_s is None:
         return Finding(table, f"clock of {server}", "warning", f"{server} has not told its time", REMEDY)
     if is_off(skew_s):

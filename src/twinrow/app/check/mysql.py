@@ -117,10 +117,10 @@ def _tries(name: str) -> tuple[tuple[str, str], ...]:
 
 def _failures(failing: list[tuple[str, TwinrowError]]) -> Iterator[Finding]:
     """What fails though the rights are there: one finding for each reason, in the server's own words."""
-    told: dict[str, tuple[list[str], TwinrowError]] = {}
+    failed: dict[str, tuple[list[str], TwinrowError]] = {}
     for right, error in failing:
-        told.setdefault(error.what, ([], error))[0].append(right)
-    for what, (rights, error) in told.items():
+        failed.setdefault(error.what, ([], error))[0].append(right)
+    for what, (rights, error) in failed.items():
         code = error.code if isinstance(error, MySQLError) else 0
         remedy = error.remedy or REMEDIES.get(code, "look up what the server says: it is not about rights")
         yield Finding("", "MySQL statements", "error", f"{', '.join(dict.fromkeys(rights))}: {what}", remedy)
@@ -136,11 +136,11 @@ def _tls(connection: Connection, config: MySQLConfig) -> Finding:
         )
     if config.ssl_mode.startswith("VERIFY"):
         return Finding("", "TLS", "ok", f"encrypted ({config.ssl_mode}: the certificate is verified)")
-    told = f"encrypted ({config.ssl_mode}: the certificate is not verified"
+    security = f"encrypted ({config.ssl_mode}: the certificate is not verified"
     if not connection.remote:
-        return Finding("", "TLS", "ok", f"{told}, which ssl_ca=FILE would do)")
+        return Finding("", "TLS", "ok", f"{security}, which ssl_ca=FILE would do)")
     return Finding(
-        "", "TLS", "warning", f"{told}: whoever stands between could read the password and the data)",
+        "", "TLS", "warning", f"{security}: whoever stands between could read the password and the data)",
         "add ?ssl_ca=FILE to `mysql.url`",
     )  # fmt: skip
 

@@ -26,11 +26,11 @@ class History:
         self._lag_s = array("f")
         self._per_s = {"PUT": array("f"), "DELETE": array("f")}
 
-    def add(self, at: float, one: TableStatus) -> None:
+    def add(self, at: float, status: TableStatus) -> None:
         """Take note of a table's status at `at` (epoch seconds)."""
         # the lag as of the end of the last sync is no lag of now
-        lag_s = math.nan if one.as_of is not None else _number(one.lag_s)
-        per_s = {"PUT": _number(one.puts_per_s), "DELETE": _number(one.deletes_per_s)}
+        lag_s = math.nan if status.as_of is not None else _number(status.lag_s)
+        per_s = {"PUT": _number(status.puts_per_s), "DELETE": _number(status.deletes_per_s)}
         if self._at and at - self._at[-1] < SAMPLE_S:
             # the worst of these seconds counts; fmax takes the number where the other is not one
             self._lag_s[-1] = _fmax(self._lag_s[-1], lag_s)
@@ -56,7 +56,7 @@ class History:
     def document(self) -> dict[str, Any]:
         """The samples as JSON: times in epoch seconds, lag in seconds, changes per second by kind; null is unknown."""
         per_s = {kind: _known(values, 2) for kind, values in self._per_s.items()}
-        at = [round(one, 1) for one in self._at]
+        at = [round(at, 1) for at in self._at]
         return {"sample_s": SAMPLE_S, "at": at, "lag_s": _known(self._lag_s, 3), "per_s": per_s}
 
 
@@ -68,7 +68,7 @@ def _known(values: array[float], digits: int) -> list[float | None]:
     return [None if math.isnan(value) else round(value, digits) for value in values]
 
 
-def _fmax(one: float, other: float) -> float:
-    if math.isnan(one):
+def _fmax(value: float, other: float) -> float:
+    if math.isnan(value):
         return other
-    return one if math.isnan(other) else max(one, other)
+    return value if math.isnan(other) else max(value, other)

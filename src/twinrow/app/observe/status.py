@@ -160,17 +160,17 @@ class Status:
     @property
     def exit_code(self) -> int:
         """1 when a table is BROKEN, 3 when something is known to differ or nothing is known, else 0."""
-        if any(one.phase == "BROKEN" for one in self.tables):
+        if any(table.phase == "BROKEN" for table in self.tables):
             return 1
-        return 0 if all(one.in_step for one in self.tables) else 3
+        return 0 if all(table.in_step for table in self.tables) else 3
 
     def late(self, lag_s_max: float) -> dict[str, str]:
         """The tables whose copy is not known to be at most so many seconds behind, and why."""
-        return {one.table: why for one in self.tables if (why := one.late(lag_s_max, self.at))}
+        return {table.table: why for table in self.tables if (why := table.late(lag_s_max, self.at))}
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
-        return {"at": self.at, "tables": [_document(one) for one in self.tables]}
+        return {"at": self.at, "tables": [_document(table) for table in self.tables]}
 
 
 def collect(connection: Connection, chosen: Sequence[TableConfig], waiting: Mapping[str, str] = NOBODY) -> Status:
@@ -182,10 +182,10 @@ def collect(connection: Connection, chosen: Sequence[TableConfig], waiting: Mapp
     if not meta.check_version(connection):
         return Status(
             at,
-            tuple(table_status_of(one, None, Counts(waits=waiting.get(one.name, "")), at) for one in chosen),
+            tuple(table_status_of(table, None, Counts(waits=waiting.get(table.name, "")), at) for table in chosen),
         )
     with connection.snapshot() as moment:  # else a new lease could stand beside the notes of the run before
-        registered = {one.table_name: one for one in tables.load_all(moment)}
+        registered = {entry.table_name: entry for entry in tables.load_all(moment)}
         counts = overview.counts(moment)
     for table, why in waiting.items():
         here = counts.get(table, Counts())
@@ -198,9 +198,9 @@ def collect(connection: Connection, chosen: Sequence[TableConfig], waiting: Mapp
     )
 
 
-def _document(one: TableStatus) -> dict[str, Any]:
-    applied = [{"kind": part.kind, "origin": part.origin, "count": part.count} for part in one.applied]
-    document = asdict(one) | {"applied": applied, "in_step": one.in_step}
+def _document(status: TableStatus) -> dict[str, Any]:
+    applied = [{"kind": part.kind, "origin": part.origin, "count": part.count} for part in status.applied]
+    document = asdict(status) | {"applied": applied, "in_step": status.in_step}
     del document["known"]  # `in_step` tells it
     return document
 
@@ -211,8 +211,8 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
     mixed = mixed_columns(from_json(known.table_schema), counts.mixed) if known and counts.mixed else ()
     troubles = troubles_of(table, known, counts, at, mixed)
     reason = known.reason if known else counts.refusal.text
-    told = counted.from_json(known.counters) if known else None
-    since, told = (told.since, told) if told else (None, Counted(0.0))
+    progress = counted.from_json(known.counters) if known else None
+    since, progress = (progress.since, progress) if progress else (None, Counted(0.0))
     return TableStatus(
         table=table.name,
         into=known.into_table if known else table.into_name,
@@ -230,45 +230,47 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         running=standing.running,
         items=known.items if known else None,
         snapshot_share=_snapshot_share(known, counts),
-        reconcile_share=_reconcile_share(told, counts),
+        reconcile_share=_reconcile_share(progress, counts),
         read_at=(known.read_at or None) if known else None,
         caught_up_at=(known.caught_up_at or None) if known else None,
         snapshot_done_at=known.snapshot_done_at if known else None,
         reconciled_at=known.reconciled_at if known else None,
         retention_left_s=retention_left_s(known, at),
         verified=json.loads(known.verified) if known and known.verified else None,
-        notes=tuple(one.text for one in troubles if one.text != reason),
-        remedies=tuple(dict.fromkeys(command for one in troubles for command in one.commands)),
+        notes=tuple(trouble.text for trouble in troubles if trouble.text != reason),
+        remedies=tuple(dict.fromkeys(command for trouble in troubles for command in trouble.commands)),
         troubles=troubles,
         as_of=standing.as_of,
         known=standing.known,
         not_taken=counts.not_taken,
         schema_version=counts.schema_version,
         counted_since=since,
-        applied=told.applied,
-        links_paid=told.links_paid,
-        in_extra=told.in_extra,
-        not_understood=told.not_understood,
-        read_units=told.read_units,
-        read_units_max=told.read_units_max,
-        read_share=told.read_share,
-        write_units=told.write_units,
-        write_units_max=told.write_units_max,
-        write_share=told.write_share,
-        dynamodb_skew_s=told.dynamodb_skew_s,
-        mysql_skew_s=told.mysql_skew_s,
+        applied=progress.applied,
+        links_paid=progress.links_paid,
+        in_extra=progress.in_extra,
+        not_understood=progress.not_understood,
+        read_units=progress.read_units,
+        read_units_max=progress.read_units_max,
+        read_share=progress.read_share,
+        write_units=progress.write_units,
+        write_units_max=progress.write_units_max,
+        write_share=progress.write_share,
+        dynamodb_skew_s=progress.dynamodb_skew_s,
+        mysql_skew_s=progress.mysql_skew_s,
         mixed=mixed,
         waits=counts.waits if standing.waits else "",
         retention_s=table.traits.retention_s,
-        put_off=tuple(DeferredColumn(one.attribute, round(one.age_s, 3), one.why, one.rows) for one in counts.put_off),
-        **_rates(told, standing),
+        put_off=tuple(
+            DeferredColumn(entry.attribute, round(entry.age_s, 3), entry.why, entry.rows) for entry in counts.put_off
+        ),
+        **_rates(progress, standing),
     )
 
 
-def _rates(told: Counted, standing: Standing) -> dict[str, float | None]:
+def _rates(progress: Counted, standing: Standing) -> dict[str, float | None]:
     """Nobody who copies copies nothing; who is silent, or died, may have done anything since."""
     if standing.running and standing.known:
-        return msgspec.structs.asdict(told.rates)
+        return msgspec.structs.asdict(progress.rates)
     unknown = standing.running or standing.waits or standing.stopped
     return dict.fromkeys(Rates.__struct_fields__, None if unknown else 0.0)
 
@@ -283,8 +285,8 @@ def _snapshot_share(known: Registered | None, counts: Counts) -> float | None:
     return round(max(by_segments, by_rows), 3)
 
 
-def _reconcile_share(told: Counted, counts: Counts) -> float | None:
+def _reconcile_share(progress: Counted, counts: Counts) -> float | None:
     """Only of a process that lives: the next one takes the pass up."""
-    if told.reconcile_rows is None or not counts.holder:
+    if progress.reconcile_rows is None or not counts.holder:
         return None
-    return round(min(0.99, told.reconcile_rows / max(1, counts.rows)), 4)
+    return round(min(0.99, progress.reconcile_rows / max(1, counts.rows)), 4)

@@ -35,9 +35,9 @@ def troubles_of(
 ) -> tuple[Trouble, ...]:
     """The troubles of a table at the moment `at`, the worst first."""
     found = [*_of_the_run(table, known, counts, at), *_of_the_copy(table, known, counts, at)]
-    found += [Trouble(False, sentence(one), (f"twinrow schema {table.name}",)) for one in mixed]
-    typed = [replace(one, commands=tuple(map(as_typed, one.commands))) for one in found]
-    return tuple(sorted(typed, key=lambda one: not one.bad))
+    found += [Trouble(False, sentence(entry), (f"twinrow schema {table.name}",)) for entry in mixed]
+    typed = [replace(trouble, commands=tuple(map(as_typed, trouble.commands))) for trouble in found]
+    return tuple(sorted(typed, key=lambda trouble: not trouble.bad))
 
 
 def retention_left_s(known: Registered | None, at: float) -> float | None:
@@ -53,7 +53,9 @@ def _of_the_run(table: TableConfig, known: Registered | None, counts: Counts, at
     reason = known.why if known else counts.refusal
     if known is not None and known.phase == "BROKEN":
         # a BROKEN table is not tried again by itself: what mends it is done first, then a sync is started
-        first = (one for one in reason.commands if "--accept-" in one or not one.startswith("twinrow sync"))
+        first = (
+            command for command in reason.commands if "--accept-" in command or not command.startswith("twinrow sync")
+        )
         yield Trouble(True, reason.text or "stopped", (*first, sync))
     elif reason:
         yield Trouble(True, reason.text, reason.commands or (check,))
@@ -100,8 +102,8 @@ def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, a
     if counted is not None and counted.not_understood:
         what = many(counted.not_understood, "change")
         yield Trouble(False, f"{what} not understood, the items were read again; the last one: {counted.last_doubt}")
-    for one in counts.put_off:
-        yield _put_off(one)
+    for entry in counts.put_off:
+        yield _put_off(entry)
     verified = json.loads(known.verified) if known and known.verified else {}
     differences = sum(verified.get(kind, 0) for kind in ("missing", "extra", "different", "unlinked", "unsettled"))
     if differences:
@@ -112,16 +114,16 @@ def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, a
         yield Trouble(False, text, (f"twinrow repair {name} --execute",) if known else ())
 
 
-def _put_off(one: Deferred) -> Trouble:
+def _put_off(entry: Deferred) -> Trouble:
     """Values that SQL does not see as they are yet."""
-    if one.attribute == EVERY:
+    if entry.attribute == EVERY:
         return Trouble(False, "rows written by an earlier version are looked through for values that wait in extra")
-    rows = "1 row shows" if one.rows == 1 else f"{one.rows:,} rows show" if one.rows else "rows show"
+    rows = "1 row shows" if entry.rows == 1 else f"{entry.rows:,} rows show" if entry.rows else "rows show"
     text = (
-        f"{rows} `{one.attribute}` rounded or as NULL since {span(one.age_s)} (exact in extra) until its column "
-        f"holds the values: {one.why}"
+        f"{rows} `{entry.attribute}` rounded or as NULL since {span(entry.age_s)} (exact in extra) until its column "
+        f"holds the values: {entry.why}"
     )
-    return Trouble(True, text, one.commands)
+    return Trouble(True, text, entry.commands)
 
 
 def many(count: int, what: str) -> str:

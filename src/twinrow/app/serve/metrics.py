@@ -41,57 +41,60 @@ class Gauge:
 
 
 GAUGES = (
-    Gauge("rows", "Rows in MySQL, as the last writing transaction left them.", lambda one: one.rows),
-    Gauge("items", "Items in DynamoDB by its own count, which it renews every six hours.", lambda one: one.items),
-    Gauge("backlog", "Changes known to wait, where that can be known.", lambda one: one.backlog),
-    Gauge("unlinked", "Link writes that are owed to DynamoDB, with those that it refuses.", lambda one: one.unlinked),
-    Gauge("links_refused", "Items that DynamoDB refuses to link, for good.", lambda one: one.links_refused),
-    Gauge("rechecks", "Keys of which the truth has to be read again.", lambda one: one.rechecks),
-    Gauge("dead_letters", "Items that no row can hold.", lambda one: one.dead_letters),
+    Gauge("rows", "Rows in MySQL, as the last writing transaction left them.", lambda table: table.rows),
+    Gauge("items", "Items in DynamoDB by its own count, which it renews every six hours.", lambda table: table.items),
+    Gauge("backlog", "Changes known to wait, where that can be known.", lambda table: table.backlog),
+    Gauge("unlinked", "Pending links, with those that DynamoDB refuses.", lambda table: table.unlinked),
+    Gauge("links_refused", "Items that DynamoDB refuses to link, for good.", lambda table: table.links_refused),
+    Gauge("rechecks", "Keys of which the truth has to be read again.", lambda table: table.rechecks),
+    Gauge("dead_letters", "Items that no row can hold.", lambda table: table.dead_letters),
     Gauge(
         "not_taken", "Rows that MySQL does not take for a reason that is not their content; tried again.",
-        lambda one: one.not_taken,
+        lambda table: table.not_taken,
     ),
     Gauge(
         "put_off", "Attributes of which rows show a rounded value or NULL until their column is there.",
-        lambda one: len(one.put_off),
+        lambda table: len(table.put_off),
     ),
-    Gauge("mixed", "Columns of which many values are NULL for being of another type.", lambda one: len(one.mixed)),
-    Gauge("gaps_open", "Spans in which changes may have been missed, not mended yet.", lambda one: one.gaps),
+    Gauge("mixed", "Columns of which many values are NULL for being of another type.", lambda table: len(table.mixed)),
+    Gauge("gaps_open", "Spans in which changes may have been missed, not mended yet.", lambda table: table.gaps),
     Gauge(
         "retention_left_seconds", "Time before changes that were not read yet are trimmed.",
-        lambda one: one.retention_left_s,
+        lambda table: table.retention_left_s,
     ),
-    Gauge("snapshot_share", "How much of the first copy is done, 0 to 1.", lambda one: one.snapshot_share),
-    Gauge("reconcile_share", "How much of the reconcile under way is done, 0 to 1.", lambda one: one.reconcile_share),
-    Gauge("running", "Whether a sync holds the table.", lambda one: one.running),
+    Gauge("snapshot_share", "How much of the first copy is done, 0 to 1.", lambda table: table.snapshot_share),
+    Gauge("reconcile_share", "Done part of the running reconcile, 0 to 1.", lambda table: table.reconcile_share),
+    Gauge("running", "Whether a sync holds the table.", lambda table: table.running),
     Gauge(
         "waits", "Whether a sync waits for DynamoDB or MySQL, and takes the table again by itself.",
-        lambda one: bool(one.waits),
+        lambda table: bool(table.waits),
     ),
     Gauge(
         "in_step", "Whether nothing is known that keeps the copy from equalling its table; no sample: not known.",
-        lambda one: one.in_step,
+        lambda table: table.in_step,
     ),
     Gauge(
         "as_of_timestamp_seconds", "When the last sync ended in good order; no sample while one runs.",
-        lambda one: one.as_of,
+        lambda table: table.as_of,
     ),
-    Gauge("read_timestamp_seconds", "When the table was last read.", lambda one: one.read_at),
-    Gauge("caught_up_timestamp_seconds", "When nothing was left to read, the last time.", lambda one: one.caught_up_at),
-    Gauge("reconciled_timestamp_seconds", "When the last reconcile was through.", lambda one: one.reconciled_at),
+    Gauge("read_timestamp_seconds", "When the table was last read.", lambda table: table.read_at),
+    Gauge(
+        "caught_up_timestamp_seconds", "When nothing was left to read, the last time.",
+        lambda table: table.caught_up_at,
+    ),
+    Gauge("reconciled_timestamp_seconds", "When the last reconcile was through.", lambda table: table.reconciled_at),
     Gauge(
         "verified_timestamp_seconds", "When the last verify was through.",
-        lambda one: one.verified["at"] if one.verified else None,
+        lambda table: table.verified["at"] if table.verified else None,
     ),
     Gauge(
         "verified_differences", "What the last verify found missing, extra, different, unlinked or unsettled.",
-        lambda one: sum(one.verified.get(kind, 0) for kind in DIFFERENCES) if one.verified else None,
+        lambda table: sum(table.verified.get(kind, 0) for kind in DIFFERENCES) if table.verified else None,
     ),
 )  # fmt: skip
 LAG = Gauge(
     "lag_seconds", "Age of the oldest change seen and not committed yet, 0 when none is; no sample: not known.",
-    lambda one: one.lag_s,
+    lambda table: table.lag_s,
 )  # fmt: skip
 
 
@@ -115,32 +118,32 @@ def families(seen: LastStatus, at: float) -> Iterator[Metric]:
     yield GaugeMetricFamily("twinrow_status_timestamp_seconds", "When the status was read.", status.at)
     for gauge in GAUGES:
         yield _gauge(gauge, status)
-    yield _gauge(LAG, Status(at, tuple(one for one in status.tables if _is_of_now(one, status, at))))
+    yield _gauge(LAG, Status(at, tuple(table for table in status.tables if _is_of_now(table, status, at))))
     yield _phases(status)
     yield _skews(status)
     yield from _counters(status)
     yield from _capacity(status)
 
 
-def _is_of_now(one: TableStatus, status: Status, at: float) -> bool:
+def _is_of_now(table: TableStatus, status: Status, at: float) -> bool:
     """Whether what the status says of a table's lag is not older than STALE_S_MAX."""
-    return at - (one.as_of or status.at) <= STALE_S_MAX and at - status.at <= STALE_S_MAX
+    return at - (table.as_of or status.at) <= STALE_S_MAX and at - status.at <= STALE_S_MAX
 
 
 def _gauge(gauge: Gauge, status: Status) -> GaugeMetricFamily:
     family = GaugeMetricFamily(f"twinrow_{gauge.name}", gauge.what, labels=("table",))
-    for one in status.tables:
-        value = gauge.of(one)
+    for table in status.tables:
+        value = gauge.of(table)
         if value is not None:
-            family.add_metric((one.table,), float(value))
+            family.add_metric((table.table,), float(value))
     return family
 
 
 def _phases(status: Status) -> GaugeMetricFamily:
     family = GaugeMetricFamily("twinrow_phase", "1 for the phase that a table is in.", labels=("table", "phase"))
-    for one in status.tables:
+    for table in status.tables:
         for phase in (*get_args(Phase), STOPPED):
-            family.add_metric((one.table, phase), float(one.phase == phase))
+            family.add_metric((table.table, phase), float(table.phase == phase))
     return family
 
 
@@ -150,10 +153,10 @@ def _skews(status: Status) -> GaugeMetricFamily:
         "By how much the clock of the host that syncs is ahead of a server's, behind where negative.",
         labels=("table", "server"),
     )
-    for one in status.tables:
-        for server, skew_s in (("dynamodb", one.dynamodb_skew_s), ("mysql", one.mysql_skew_s)):
+    for table in status.tables:
+        for server, skew_s in (("dynamodb", table.dynamodb_skew_s), ("mysql", table.mysql_skew_s)):
             if skew_s is not None:
-                family.add_metric((one.table, server), skew_s)
+                family.add_metric((table.table, server), skew_s)
     return family
 
 
@@ -175,15 +178,15 @@ def _counters(status: Status) -> Iterator[Metric]:
     units = CounterMetricFamily(
         "twinrow_capacity_units", "Capacity units consumed since the sync began.", labels=("table", "kind")
     )
-    for one in status.tables:
-        for part in one.applied:
-            applied.add_metric((one.table, part.kind, part.origin), part.count)
-        if one.counted_since is not None:
-            paid.add_metric((one.table,), one.links_paid)
-            extra.add_metric((one.table,), one.in_extra)
-            odd.add_metric((one.table,), one.not_understood)
-            units.add_metric((one.table, "read"), one.read_units)
-            units.add_metric((one.table, "write"), one.write_units)
+    for table in status.tables:
+        for part in table.applied:
+            applied.add_metric((table.table, part.kind, part.origin), part.count)
+        if table.counted_since is not None:
+            paid.add_metric((table.table,), table.links_paid)
+            extra.add_metric((table.table,), table.in_extra)
+            odd.add_metric((table.table,), table.not_understood)
+            units.add_metric((table.table, "read"), table.read_units)
+            units.add_metric((table.table, "write"), table.write_units)
     yield from (applied, paid, extra, odd, units)
 
 
@@ -194,14 +197,14 @@ def _capacity(status: Status) -> Iterator[Metric]:
     share = GaugeMetricFamily(
         "twinrow_capacity_share", "Share of the budget in force; below 1 DynamoDB throttles.", labels=("table", "kind")
     )
-    for one in status.tables:
-        if one.counted_since is None:
+    for table in status.tables:
+        if table.counted_since is None:
             continue
-        for kind, bound in (("read", one.read_units_max), ("write", one.write_units_max)):
+        for kind, bound in (("read", table.read_units_max), ("write", table.write_units_max)):
             if bound is not None:
-                most.add_metric((one.table, kind), bound)
-        share.add_metric((one.table, "read"), one.read_share)
-        share.add_metric((one.table, "write"), one.write_share)
+                most.add_metric((table.table, kind), bound)
+        share.add_metric((table.table, "read"), table.read_share)
+        share.add_metric((table.table, "write"), table.write_share)
     yield from (most, share)
 
 
@@ -211,8 +214,8 @@ def not_ready(seen: LastStatus) -> str:
         return seen.trouble
     if seen.status is None:
         return "the status has not been read yet"
-    told = [why for one in seen.status.tables if (why := _not_copied(one))]
-    return "\n".join(told + [f"{table} ended: {why}" for table, why in seen.ended.items()])
+    reasons = [why for table in seen.status.tables if (why := _not_copied(table))]
+    return "\n".join(reasons + [f"{table} ended: {why}" for table, why in seen.ended.items()])
 
 
 def _not_copied(table: TableStatus) -> str:

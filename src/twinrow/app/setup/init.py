@@ -45,7 +45,7 @@ def line(description: TableDescription) -> str:
     """One table in one line."""
     keys = " + ".join(f"{name} ({kind})" for name, kind in description.keys)
     stream = description.stream_view or "no stream"
-    indexes = ", ".join(one.name for one in description.indexes) or "no index"
+    indexes = ", ".join(index.name for index in description.indexes) or "no index"
     size = f"about {description.items:,} items, {description.bytes:,} bytes"
     return f"{description.name}: {size}; {keys}; {stream}; {indexes}"
 
@@ -88,19 +88,19 @@ def render(region: str, endpoint_url: str | None, mysql_url: str, choices: Seque
 
 
 def _table(choice: Choice) -> list[str]:
-    told, template = choice.description, _kind(choice.capture).template(choice.description)
+    description, template = choice.description, _kind(choice.capture).template(choice.description)
     lines = [
-        f"# about {told.items:,} items, {told.bytes:,} bytes",
+        f"# about {description.items:,} items, {description.bytes:,} bytes",
         "[[tables]]",
-        f"name = {_text(told.name)}",
+        f"name = {_text(description.name)}",
         f"capture = {_text(choice.capture)}" + template.comment,
     ]
-    if not valid_name(told.name):
+    if not valid_name(description.name):
         lines.append(
-            f"into = {_text(column_name(told.name, ()))}        # MySQL takes {NAME_CHARACTERS_MAX} characters"
+            f"into = {_text(column_name(description.name, ()))}        # MySQL takes {NAME_CHARACTERS_MAX} characters"
         )
-    elif told.name.casefold().startswith(OWN_PREFIX):
-        lines.append(f"into = {_text(told.name.lstrip('_'))}        # names with {OWN_PREFIX} are Twinrow's own")
+    elif description.name.casefold().startswith(OWN_PREFIX):
+        lines.append(f"into = {_text(description.name.lstrip('_'))}        # names with {OWN_PREFIX} are Twinrow's own")
     lines += template.lines
     lines.append('# deletes = "soft"             # keep the rows of deleted items, and set _twinrow_deleted_at')
     lines.append(

@@ -64,7 +64,7 @@ def plan(
     size = description.bytes / description.items if description.items else 0.0
     writes_an_item = max(1, math.ceil(size / WRITE_BYTES_A_UNIT))
     # The link attribute is a new value in every index that projects it, so that index is written, too.
-    indexes = tuple(one.name for one in description.indexes if _holds_link(one, table))
+    indexes = tuple(index.name for index in description.indexes if _holds_link(index, table))
     a_link = writes_an_item * (1 + len(indexes)) if table.linked else 0
     a_mark, marked = 0, 0
     pending = table.pending_index if table.traits.carries_marks else None

@@ -27,13 +27,13 @@ def table_detail(connection: Connection, table: str) -> dict[str, Any]:
         "version": schema.version,
         "columns": [
             {
-                "attribute": one.attribute, "column": one.column, "type": plain_type(one, connection.flavour),
-                "key": one.key, "kind": one.kind, "overridden": one.overridden,
+                "attribute": column.attribute, "column": column.column, "type": plain_type(column, connection.flavour),
+                "key": column.key, "kind": column.kind, "overridden": column.overridden,
             }
-            for one in schema.columns
+            for column in schema.columns
         ],
-        "history": [asdict(one) for one in schema_log.history(connection, table)[-SCHEMA_CHANGES_MAX:]],
-        "gaps": [asdict(one) for one in gap.recent(connection, table, GAPS_MAX)],
+        "history": [asdict(change) for change in schema_log.history(connection, table)[-SCHEMA_CHANGES_MAX:]],
+        "gaps": [asdict(found_gap) for found_gap in gap.recent(connection, table, GAPS_MAX)],
         "refusals": [
             {"key": key, "reason": reason} for key, reason in outbox.refusals(connection, table, REFUSALS_MAX)
         ],
@@ -46,7 +46,7 @@ def dead_letters(connection: Connection, table: str, after: int) -> dict[str, An
         return {"dead_letters": [], "next": None}
     found = dead_letter.headings(connection, table, after, DEAD_LETTERS_A_PAGE)
     more = len(found) == DEAD_LETTERS_A_PAGE
-    return {"dead_letters": [asdict(one) for one in found], "next": found[-1].id if more else None}
+    return {"dead_letters": [asdict(letter) for letter in found], "next": found[-1].id if more else None}
 
 
 def raw_item(connection: Connection, table: str, number: int) -> dict[str, Any] | None:
