@@ -24,7 +24,7 @@ from twinrow.clock import ServerClock, Stop
 from twinrow.errors import Transient
 from twinrow.kinds.pending_index import poll
 from twinrow.local_servers.servers import DynamoDBLocal
-from twinrow.write.apply import Applied
+from twinrow.write.batch import Applied
 
 HOUR_S = 3600.0
 MINUTE_S = 60.0

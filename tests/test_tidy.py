@@ -62,7 +62,6 @@ NEVER_READ: Final[frozenset[str]] = frozenset(
         "capture/key_hint.py:FoldedHints.lost",
         "capture/lambda_event.py:EventHint.hint",
         "entities/changed.py:Changed.reasons",
-        "entities/changed.py:Changed.removed",
         "entities/changed.py:Changed.renamed",
         "entities/changed.py:Changed.rows_move",
         "entities/filter_expression.py:FilterExpression.expression",

@@ -22,6 +22,7 @@ class Change:
 
     `item` is the whole new item (PUT) or None; `old` the image before it where the source gives one; `at` the epoch
     second at which DynamoDB took it, as far as the source tells; `ttl` marks an expiry by DynamoDB's TTL.
+    `key_hash` is the fingerprint of the key where its maker has it, so that it is made once; else it is empty.
     `needs_recheck`: a PUT whose source gives no new image (streams of KEYS_ONLY or OLD_IMAGE); only a read tells it.
     """
 
@@ -33,3 +34,4 @@ class Change:
     at: float = 0.0
     ttl: bool = False
     needs_recheck: bool = False
+    key_hash: bytes = b""

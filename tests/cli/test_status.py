@@ -20,7 +20,7 @@ from twinrow.mysql import MySQL
 from twinrow.state import lease, overview
 from twinrow.state.overview import Counts
 from twinrow.table.context import TableContext
-from twinrow.write.apply import Applied
+from twinrow.write.batch import Applied
 
 WAIT_S = 60.0
 ENDED = {"phase": "LIVE", "running": False, "lag_s": 0.0, "backlog": 0, "in_step": True, "reason": ""}

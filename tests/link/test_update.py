@@ -15,7 +15,7 @@ from twinrow.dynamodb_wire import Statement, StatementAnswer, request_item
 from twinrow.link.settle import CONDITION_FAILED
 from twinrow.link.update import ItemUpdate, LinkRules, is_quotable, partiql, update_item
 from twinrow.local_servers.servers import DynamoDBLocal
-from twinrow.state.outbox import NO_DIGEST, Debt
+from twinrow.state.outbox import ANY_IMAGE, Debt
 
 Item = dict[str, dict[str, Any]]
 
@@ -134,7 +134,7 @@ def test_a_link_sets_the_id_and_clears_the_mark_that_was_seen(
 
 def test_the_image_before_is_asked_for_only_where_it_decides() -> None:
     rules = LinkRules("id", None, None, frozenset({"id"}))
-    update = rules.update_of(Debt(b"", {"k": {"S": "x"}}, 1, NO_DIGEST, 7, None))
+    update = rules.update_of(Debt(b"", {"k": {"S": "x"}}, 1, ANY_IMAGE, 7, None))
     assert not update.wants_old
     assert partiql("t", update).text == 'UPDATE "t" SET "id"=? WHERE "k"=?'
 

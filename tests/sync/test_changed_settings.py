@@ -21,7 +21,8 @@ from twinrow.errors import StartRefused
 from twinrow.sink import ddl
 from twinrow.sync import changed_settings, start
 from twinrow.workers.held import held
-from twinrow.write.apply import Batch, apply
+from twinrow.write.apply import apply
+from twinrow.write.batch import Batch
 
 ITEMS = 12
 WAIT_S = 60.0
@@ -317,9 +318,9 @@ def test_an_index_whose_capacity_changes_is_no_reason_to_stop(make_copying: Make
     (context,), _ = copying.copies(Stop())
     description = context.table.describe()
     (index,) = description.indexes
-    start.check_source(context, replace(description, indexes=(replace(index, status="UPDATING"),)))
+    start.check_source(context.table, replace(description, indexes=(replace(index, status="UPDATING"),)))
     with pytest.raises(StartRefused, match="is CREATING"):
-        start.check_source(context, replace(description, indexes=(replace(index, status="CREATING"),)))
+        start.check_source(context.table, replace(description, indexes=(replace(index, status="CREATING"),)))
 
 
 @pytest.mark.either_server
@@ -343,8 +344,8 @@ def test_linking_a_table_with_replicas_is_refused_unless_allowed(make_copying: M
     (context,), _ = copying.copies(Stop())
     description = replace(context.table.describe(), replicas=("eu-west-1",))
     with pytest.raises(StartRefused, match="allow_global_table_writes"):
-        start.check_source(context, description)
-    start.check_source(with_settings(context, allow_global=True), description)
+        start.check_source(context.table, description)
+    start.check_source(with_settings(context, allow_global=True).table, description)
 
 
 def test_a_mysql_that_went_back_is_a_gap(make_copying: MakeCopying) -> None:

@@ -24,7 +24,7 @@ from twinrow.state import outbox, recheck
 from twinrow.state.outbox import Debt
 from twinrow.sync.recheck import recheck_some
 from twinrow.table.context import TableContext
-from twinrow.write.apply import Applied
+from twinrow.write.batch import Applied
 
 WRITERS = 4
 WRITES_A_WRITER = 150

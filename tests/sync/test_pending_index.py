@@ -23,7 +23,7 @@ from twinrow.mysql import VERSION_MIN
 from twinrow.state import recheck
 from twinrow.sync.recheck import recheck_some
 from twinrow.table.context import TableContext
-from twinrow.write.apply import Applied
+from twinrow.write.batch import Applied
 
 WRITES = ("batch_execute_statement", "update_item", "put_item", "delete_item", "batch_write_item")
 

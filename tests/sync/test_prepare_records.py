@@ -27,7 +27,7 @@ from twinrow.sink import bulk
 from twinrow.table.live_schema import LiveSchema
 from twinrow.table.settings import PendingIndex, Settings
 from twinrow.table.tenure import Tenure
-from twinrow.write.prepare import One, prepare
+from twinrow.write.prepare import PreparedChange, prepare
 
 KEYS = (KeyAttribute("username", "S"), KeyAttribute("reviewed_at", "S"))
 LINK = "mysql_id"
@@ -93,10 +93,10 @@ def records(schema: TableSchema, told: Sequence[tuple[Item | None, Item | None]]
     return list(stream_record.read(msgspec.json.encode(page)))
 
 
-def shown(one: One, *, linked: bool) -> tuple[Any, ...]:
+def shown(one: PreparedChange, *, linked: bool) -> tuple[Any, ...]:
     link = one.link if linked else None
     row = (one.row.key, one.row.values, one.row.extra, bulk.text_of([one.row])) if one.row is not None else None
-    return one.hash, one.key, one.origin, one.whole, row, one.unfit, one.digest, link, one.ttl, one.seen_at
+    return one.key_hash, one.key, one.origin, one.whole, row, one.unfit, one.digest, link, one.ttl, one.seen_at
 
 
 @st.composite
@@ -133,11 +133,11 @@ def test_compiled_and_general_path_make_equal_rows(
     changes = [record.change for record in batch]
     expected = prepare(learner.settings, learner.rest, learner.server, changes)
     assert found.schema_version == expected.schema_version
-    ours = {one.hash: shown(one, linked=linked) for one in found.ones}
-    assert ours == {one.hash: shown(one, linked=linked) for one in expected.ones}
-    general_echoes = {one.hash for one in expected.ones if one.echo}
-    assert {one.hash for one in found.ones if one.echo} <= general_echoes
-    last = [one.whole for one in found.ones if one.whole is not None]
+    ours = {one.key_hash: shown(one, linked=linked) for one in found.changes}
+    assert ours == {one.key_hash: shown(one, linked=linked) for one in expected.changes}
+    general_echoes = {one.key_hash for one in expected.changes if one.echo}
+    assert {one.key_hash for one in found.changes if one.echo} <= general_echoes
+    last = [one.whole for one in found.changes if one.whole is not None]
     assert not evolve(learner.rest, last).steps, "the schema had something to learn"
 
 
@@ -148,7 +148,7 @@ def review(number: int, **more: dict[str, Any]) -> Item:
 def test_the_last_of_a_key_counts_and_nothing_is_learned_from_what_it_overwrites() -> None:
     learner = Learner(stream_settings(empty()), empty())
     old, new = review(1, gone={"S": "x"}), review(1)
-    (one,) = learner.preparer().prepare(records(empty(), [(None, old), (old, new)])).prepared.ones
+    (one,) = learner.preparer().prepare(records(empty(), [(None, old), (old, new)])).prepared.changes
     assert one.row is not None
     assert one.row.values == to_row(learner.rest, new, "mysql").values
     assert "gone" not in learner.rest.by_attribute
@@ -157,7 +157,7 @@ def test_the_last_of_a_key_counts_and_nothing_is_learned_from_what_it_overwrites
 def test_deleted_and_created_again_is_a_row_and_the_other_way_round_none() -> None:
     learner = Learner(stream_settings(empty()), empty())
     told = [(review(1), None), (None, review(1)), (None, review(2)), (review(2), None)]
-    kinds = [one.kind for one in learner.preparer().prepare(records(empty(), told)).prepared.ones]
+    kinds = [one.kind for one in learner.preparer().prepare(records(empty(), told)).prepared.changes]
     assert kinds == ["PUT", "DELETE"]
 
 
@@ -166,7 +166,7 @@ def test_two_texts_of_one_key_are_one_item_in_the_order_of_the_records() -> None
     schema = empty_schema("t", "t", keys, frozenset(), (), False)
     one, other = {"n": {"N": "1"}}, {"n": {"N": "1.0"}}
     learner = Learner(stream_settings(schema), schema)
-    (found,) = learner.preparer().prepare(records(schema, [(None, one), (None, other), (one, None)])).prepared.ones
+    (found,) = learner.preparer().prepare(records(schema, [(None, one), (None, other), (one, None)])).prepared.changes
     assert found.kind == "DELETE"
 
 
@@ -180,7 +180,7 @@ def test_a_change_before_our_own_link_counts_though_the_key_is_told_in_another_t
     first = msgspec.structs.replace(first, dynamodb=msgspec.structs.replace(first.dynamodb, keys=keys))
     preparer = Learner(stream_settings(schema, linked=True), schema).preparer()
     for _ in range(2):  # first what has to be learned, then by the decoder that knows it
-        (one,) = preparer.prepare([first, second]).prepared.ones
+        (one,) = preparer.prepare([first, second]).prepared.changes
         assert (one.echo, one.link) == (False, link[LINK])
 
 
@@ -190,7 +190,7 @@ def test_an_expiry_is_told_from_a_delete() -> None:
         for n, who in enumerate([{}, {"userIdentity": {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}}])
     ])  # fmt: skip
     learner = Learner(stream_settings(empty()), empty())
-    assert [one.ttl for one in learner.preparer().prepare(stream_record.read(page)).prepared.ones] == [False, True]
+    assert [one.ttl for one in learner.preparer().prepare(stream_record.read(page)).prepared.changes] == [False, True]
 
 
 def test_our_own_link_that_comes_back_is_an_echo_and_a_change_before_it_is_none() -> None:
@@ -204,7 +204,7 @@ def test_our_own_link_that_comes_back_is_an_echo_and_a_change_before_it_is_none(
     learner = Learner(stream_settings(schema, linked=True), schema)
     preparer = learner.preparer()
     for _ in range(2):  # first what has to be learned, then by the decoder that knows it
-        echo, changed = preparer.prepare(records(schema, told)).prepared.ones
+        echo, changed = preparer.prepare(records(schema, told)).prepared.changes
         assert (echo.echo, echo.link) == (True, link[LINK])
         assert (changed.echo, changed.link) == (False, link[LINK])
 
@@ -213,7 +213,7 @@ def test_what_does_not_fit_takes_only_its_part_along() -> None:
     learner = Learner(stream_settings(empty()), empty())
     told: list[tuple[Item | None, Item | None]] = [(None, review(n)) for n in range(RECORDS_DECODED_AT_ONCE * 2)]
     told.append((None, review(len(told), rating={"S": "five"})))
-    ones = learner.preparer().prepare(records(empty(), told)).prepared.ones
+    ones = learner.preparer().prepare(records(empty(), told)).prepared.changes
     expected = [to_row(learner.rest, new, "mysql") for _, new in told if new is not None]
     assert [one.row.values for one in ones if one.row is not None] == [row.values for row in expected]
     raw = [isinstance(one.item, msgspec.Raw) for one in ones]
@@ -228,8 +228,8 @@ def odd(*told: dict[str, Any]) -> Told:
     preparer.prepare(records(empty(), [(None, review(1))]))
     again = preparer.prepare(stream_record.read(msgspec.json.encode(told)))
     assert (first.suspects, first.doubts) == (again.suspects, again.doubts)
-    assert [shown(one, linked=False) for one in first.prepared.ones] == [
-        shown(one, linked=False) for one in again.prepared.ones
+    assert [shown(one, linked=False) for one in first.prepared.changes] == [
+        shown(one, linked=False) for one in again.prepared.changes
     ]
     return again
 
@@ -244,7 +244,7 @@ def test_a_write_without_its_new_image_is_a_suspect_and_nothing_is_odd_about_it(
     found = odd(told_record(), told_record(new=review(2), Keys=key_of(KEYS, review(2))))
     assert found.suspects == ((fingerprint(KEYS, review(1)), key_of(KEYS, review(1))),)
     assert found.doubts == ()
-    assert [one.hash for one in found.prepared.ones] == [fingerprint(KEYS, review(2))]
+    assert [one.key_hash for one in found.prepared.changes] == [fingerprint(KEYS, review(2))]
 
 
 NUMBER_KEY: Item = {**key_of(KEYS, review(1)), "reviewed_at": {"N": "1"}}
@@ -277,7 +277,7 @@ def test_a_record_of_which_a_part_is_not_understood_is_a_recheck_of_its_key(reco
     key = key_of(KEYS, review(1))
     assert found.suspects == ((fingerprint(KEYS, key), key),)
     assert len(found.doubts) == 1
-    assert [one.hash for one in found.prepared.ones] == [fingerprint(KEYS, review(3))]
+    assert [one.key_hash for one in found.prepared.changes] == [fingerprint(KEYS, review(3))]
     assert len(found.changes) == 1, "what may be prepared anew under another schema"
 
 
@@ -295,10 +295,10 @@ def test_odd_keys_of_one_text_are_those_of_several_items() -> None:
 def test_the_last_record_of_a_key_counts_whether_it_is_understood_or_not() -> None:
     unknown, known = told_record("UNKNOWN_TO_SDK_VERSION"), told_record(new=review(1))
     assert odd(unknown, known).suspects == ()
-    (one,) = odd(unknown, known).prepared.ones
+    (one,) = odd(unknown, known).prepared.changes
     assert one.row is not None
     assert not one.echo
-    assert odd(known, unknown).prepared.ones == ()
+    assert odd(known, unknown).prepared.changes == ()
 
 
 def test_only_a_record_without_a_key_stops_anything_and_is_named() -> None:
@@ -326,9 +326,9 @@ def test_an_image_with_a_value_that_cannot_be_read_is_no_row_and_no_delete(name:
     for _ in range(2):  # first what has to be learned, then by the decoder that knows it
         found = preparer.prepare(records(empty(), [(None, known), (None, bad)]))
         if found.suspects:  # not even the form of an item
-            assert [one.row is not None for one in found.prepared.ones] == [True]
+            assert [one.row is not None for one in found.prepared.changes] == [True]
             continue
-        good, doubted = found.prepared.ones
+        good, doubted = found.prepared.changes
         assert good.row is not None
         assert (doubted.row, doubted.kind) == (None, "PUT")
         assert doubted.unfit
@@ -340,7 +340,7 @@ def test_an_image_before_that_cannot_be_read_only_makes_no_echo() -> None:
     preparer = learner.preparer()
     for old in (review(1, m={}), review(1, m={"M": {"x": {}}})):
         for _ in range(2):
-            (one,) = preparer.prepare(records(schema, [(old, review(1, m={"M": {}}, **link))])).prepared.ones
+            (one,) = preparer.prepare(records(schema, [(old, review(1, m={"M": {}}, **link))])).prepared.changes
             assert (one.row is not None, one.echo) == (True, False)
 
 
@@ -350,7 +350,7 @@ def test_an_item_that_the_app_marks_as_deleted_is_a_delete() -> None:
     learner = Learner(stream_settings(empty(), pending=pending), empty())
     preparer = learner.preparer()
     for _ in range(2):  # first what has to be learned, then by the decoder that knows it
-        kinds = [one.kind for one in preparer.prepare(records(empty(), told)).prepared.ones]
+        kinds = [one.kind for one in preparer.prepare(records(empty(), told)).prepared.changes]
         assert kinds == ["PUT", "PUT", "DELETE", "PUT"]
 
 
@@ -363,8 +363,8 @@ def test_an_item_that_goes_and_comes_back_in_one_batch_is_no_echo(linked: bool) 
     schema = evolve(empty(own=frozenset({LINK})), [one, other]).schema
     learner = Learner(stream_settings(schema, linked=linked), schema)
     there_and_back = records(schema, [(one, other), (other, one)])
-    assert [found.echo for found in learner.preparer().prepare(there_and_back).prepared.ones] == [False]
+    assert [found.echo for found in learner.preparer().prepare(there_and_back).prepared.changes] == [False]
     changes = [record.change for record in there_and_back]
-    assert [found.echo for found in prepare(learner.settings, schema, "mysql", changes).ones] == [False]
+    assert [found.echo for found in prepare(learner.settings, schema, "mysql", changes).changes] == [False]
     ours = records(schema, [(one, linked_one)])
-    assert [found.echo for found in learner.preparer().prepare(ours).prepared.ones] == [linked]
+    assert [found.echo for found in learner.preparer().prepare(ours).prepared.changes] == [linked]

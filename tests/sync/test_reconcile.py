@@ -28,7 +28,7 @@ from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.recheck import recheck_some
 from twinrow.sync.reconcile import Reconcile
 from twinrow.table.context import TableContext
-from twinrow.write.apply import Applied
+from twinrow.write.batch import Applied
 
 EVERYTHING = "*, _twinrow_key, _twinrow_extra, _twinrow_updated_at, _twinrow_deleted_at"
 WRITERS = 4

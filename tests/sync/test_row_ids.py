@@ -20,7 +20,8 @@ from twinrow.errors import Broken
 from twinrow.link.threads import Linker
 from twinrow.state import foreign_link, gap, recheck
 from twinrow.workers.held import held
-from twinrow.write.apply import Batch, apply, transact
+from twinrow.write.apply import apply, transact
+from twinrow.write.batch import Batch
 
 ITEMS = 5
 CAPTURES: list[dict[str, Any]] = [

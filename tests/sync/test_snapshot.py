@@ -16,7 +16,7 @@ from twinrow.schema.row import fingerprint
 from twinrow.schema.table import KeyAttribute, TableSchema
 from twinrow.sink import bulk
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.write.apply import Applied
+from twinrow.write.batch import Applied
 from twinrow.write.load import Loader
 
 ITEMS = 300

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from twinrow.compare.items import Comparer
 from twinrow.mysql import Connection
+from twinrow.schema.table import TableSchema
 from twinrow.sink import writer
 from twinrow.sink.writer import Existing
 from twinrow.state import dead_letter, recheck
-from twinrow.table.context import TableContext
+from twinrow.table.settings import Settings
 
 
-def drop(tx: Connection, context: TableContext, hashes: Sequence[bytes]) -> int:
+def drop(tx: Connection, settings: Settings, schema: TableSchema, hashes: Sequence[bytes]) -> int:
     """Delete those of these rows that are orphans still; how many live rows went.
 
     A row that the server keeps (somebody's foreign key refers to it) is parked without a key. A row that it does not
@@ -20,19 +21,19 @@ def drop(tx: Connection, context: TableContext, hashes: Sequence[bytes]) -> int:
     """
     if not hashes:
         return 0
-    comparer = Comparer(tx, context.live.rest, context.settings, set())
+    comparer = Comparer(tx, schema, settings, set())
     found = {
         key: rows[0]
         for key, rows in comparer.all_rows(hashes).items()
         if all(comparer.extra(row).orphan for row in rows)  # all rows of the fingerprint are deleted
     }
     existing = {key: Existing(row.row_id, row.deleted) for key, row in found.items()}
-    count, judged = writer.delete(tx, context.live.rest, existing, list(found), soft=False)
+    count, judged = writer.delete(tx, schema, existing, list(found), soft=False)
     for key_hash, reason in judged.parked.items():
-        dead_letter.park(tx, context.name, key_hash, {}, {}, reason, tx.now(), None)
+        dead_letter.park(tx, settings.table, key_hash, {}, {}, reason, tx.now(), None)
     kept = judged.parked.keys() | judged.put_off.keys()
-    dead_letter.resolve(tx, context.name, [key_hash for key_hash in hashes if key_hash not in kept])
+    dead_letter.resolve(tx, settings.table, [key_hash for key_hash in hashes if key_hash not in kept])
     recheck.put_off(
-        tx, context.name, [(key, {}, refusal.code, refusal.reason) for key, refusal in judged.put_off.items()]
+        tx, settings.table, [(key, {}, refusal.code, refusal.reason) for key, refusal in judged.put_off.items()]
     )
     return count

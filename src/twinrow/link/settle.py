@@ -14,7 +14,7 @@ from twinrow.decode.attribute import digest
 from twinrow.dynamodb_wire import StatementAnswer
 from twinrow.errors import Throttled, Transient
 from twinrow.link.fruitless import TOLD_CALLS, FruitlessCalls
-from twinrow.state.outbox import NO_DIGEST, Debt
+from twinrow.state.outbox import ANY_IMAGE, Debt
 
 RECHECK_FIRST_S = 2.0
 """A link that goes to recheck is not sent again by itself so soon: the recheck takes milliseconds, mostly."""
@@ -134,7 +134,7 @@ def any_success_settles(link: Debt) -> bool:
 
     Often that write is our own link, come back before its answer was settled.
     """
-    return link.digest == NO_DIGEST
+    return link.digest == ANY_IMAGE
 
 
 def meaning(link: Debt, answer: StatementAnswer, own: frozenset[str]) -> Meaning:

@@ -8,7 +8,7 @@ from typing import Any
 
 from twinrow.change import AttributeValue, Item
 from twinrow.dynamodb_wire import Statement
-from twinrow.state.outbox import NO_DIGEST, Debt
+from twinrow.state.outbox import ANY_IMAGE, Debt
 from twinrow.table_description import name_in_dynamodb
 
 PLACEHOLDERS = ("#", ":")
@@ -68,7 +68,7 @@ class LinkRules:
                 removes.append(self.mark_attribute)
             else:
                 sets[self.mark_attribute] = self.done
-        return ItemUpdate(link.key, sets, frozenset(removes), only_if, wants_old=link.digest != NO_DIGEST)
+        return ItemUpdate(link.key, sets, frozenset(removes), only_if, wants_old=link.digest != ANY_IMAGE)
 
 
 def is_quotable(name: str) -> bool:

@@ -107,15 +107,18 @@ def _decoders(schema: TableSchema) -> tuple[tuple[str, PayloadDecoder], ...]:
     return tuple((column.attribute, payload_decoder(column.type, column.kind)) for column in schema.columns)
 
 
-def to_row(schema: TableSchema, item: Item, flavour: Flavour) -> Row:
-    """Return the row of an item, from which `to_item` rebuilds it. Raises Unrepresentable."""
+def to_row(schema: TableSchema, item: Item, flavour: Flavour, key_hash: bytes = b"") -> Row:
+    """Return the row of an item, from which `to_item` rebuilds it. Raises Unrepresentable.
+
+    `key_hash`: the fingerprint of the item's key, where the caller has it.
+    """
     try:
-        return _to_row(schema, item, flavour)
+        return _to_row(schema, item, flavour, key_hash)
     except (ValueError, TypeError, AttributeError) as error:
         raise Unrepresentable(str(error)) from error
 
 
-def _to_row(schema: TableSchema, item: Item, flavour: Flavour) -> Row:
+def _to_row(schema: TableSchema, item: Item, flavour: Flavour, key_hash: bytes) -> Row:
     values: list[SqlValue] = []
     inexact: list[str] = []
     unshown: list[str] = []
@@ -141,7 +144,7 @@ def _to_row(schema: TableSchema, item: Item, flavour: Flavour) -> Row:
     if held < len(item):
         inexact += item.keys() - schema.by_attribute.keys() - schema.left_out
     extra = extra_text({name: item[name] for name in inexact}) if inexact else None
-    return Row(fingerprint(schema.keys, item), tuple(values), extra, tuple(unshown))
+    return Row(key_hash or fingerprint(schema.keys, item), tuple(values), extra, tuple(unshown))
 
 
 def with_apart(schema: TableSchema, item: Item, flavour: Flavour, apart: frozenset[str]) -> Row:

@@ -23,6 +23,11 @@ class Gap:
 
 
 _COLUMNS = "id, table_name, shard, cause, from_at, to_at, found_at, closed_at"
+_NOTED = (
+    "SELECT 1 FROM _twinrow_gap g WHERE g.table_name = %s AND g.shard = %s AND g.cause = %s AND g.closed_at IS NULL "
+    "AND g.id > COALESCE((SELECT CAST(c.info AS UNSIGNED) FROM _twinrow_checkpoint c "
+    "WHERE c.table_name = %s AND c.part = %s), 0)"
+)
 
 
 def record(
@@ -41,12 +46,14 @@ def record(
     """
     connection.execute(
         "INSERT INTO _twinrow_gap (table_name, shard, cause, from_at, to_at, found_at) "
-        "SELECT %s, %s, %s, %s, %s, %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM _twinrow_gap g WHERE "
-        "g.table_name = %s AND g.shard = %s AND g.cause = %s AND g.closed_at IS NULL "
-        "AND g.id > COALESCE((SELECT CAST(c.info AS UNSIGNED) FROM _twinrow_checkpoint c "
-        "WHERE c.table_name = %s AND c.part = %s), 0))",
+        f"SELECT %s, %s, %s, %s, %s, %s FROM DUAL WHERE NOT EXISTS ({_NOTED})",
         (table, shard, cause, from_at, to_at, at, table, shard, cause, table, RECONCILE_BEGUN),
     )
+
+
+def is_noted(connection: Connection, table: str, cause: str, *, shard: str = "") -> bool:
+    """Whether such a gap is open already, so that `record` would not record another."""
+    return bool(connection.query(f"{_NOTED} LIMIT 1", (table, shard, cause, table, RECONCILE_BEGUN)))
 
 
 def open_gaps(connection: Connection, table: str) -> list[Gap]:

@@ -12,8 +12,9 @@ from twinrow.mysql import Connection
 
 ROWS_A_STATEMENT_MAX = 500
 ROWS_A_SLICE_MAX = 20_000
-NO_DIGEST = b"\0" * 16
-"""Of a debt that a success pays whatever the image was: a stream brings every other write of the item by itself."""
+ANY_IMAGE = b"\0" * 16
+"""Digest of a pending link that any successful write settles. Used under stream capture, where every other write of the
+item arrives as a record of its own."""
 PUT_OFF_S_MAX = 1200.0
 """No pending link is put off for longer. A later time was set by a clock that was wrong: the link is due now."""
 _DUE = "(due_at <= %s OR due_at > %s)"

@@ -12,7 +12,7 @@ from twinrow.link.threads import Linker
 from twinrow.table.context import TableContext
 from twinrow.table.settings import Settings
 from twinrow.table_description import TableDescription
-from twinrow.write.apply import Applied
+from twinrow.write.batch import Applied
 
 
 class Source(Protocol):

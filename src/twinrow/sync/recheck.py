@@ -16,7 +16,8 @@ from twinrow.schema.row import fingerprint, key_of
 from twinrow.state import recheck
 from twinrow.table.context import TableContext
 from twinrow.write import duplicates
-from twinrow.write.apply import Applied, Batch, transact
+from twinrow.write.apply import transact
+from twinrow.write.batch import Applied, Batch
 
 KEYS_A_TRANSACTION_MAX = GET_ITEMS_MAX
 PASSED_OVER_MAX = 1000
@@ -31,7 +32,7 @@ def recheck_some(context: TableContext, in_flight: Collection[bytes] = ()) -> tu
     A key whose link call is under way (`in_flight`) waits for its end. A recheck may settle what the key owes; were the
     process killed then, nobody would know of the call any more, and it may arrive late and clear a newer mark.
     """
-    if not _due(context.tenure.open_writer(), context, in_flight):
+    if not _due(context.tenure.open_writer(), context.name, in_flight):
         return 0, None
     # Waited for here, not under the lock, which the server takes away from a session that does nothing.
     if not context.table.read_budget.ready(context.table.stop, BUDGET_WAIT_S):
@@ -41,10 +42,10 @@ def recheck_some(context: TableContext, in_flight: Collection[bytes] = ()) -> tu
 
     def read(tx: Connection) -> Batch:
         nonlocal worked
-        suspects = _due(tx, context, in_flight)
+        suspects = _due(tx, context.name, in_flight)
         worked = len(suspects)
         keys = {one.key_hash: one.key for one in suspects if one.key}
-        gone = orphans.drop(tx, context, [one.key_hash for one in suspects if not one.key])
+        gone = orphans.drop(tx, context.settings, context.live.rest, [one.key_hash for one in suspects if not one.key])
         items: list[Item] = []
         if keys:
             # One request; what it leaves unanswered stays a suspect. To try again here would hold up lock and stream.
@@ -58,7 +59,7 @@ def recheck_some(context: TableContext, in_flight: Collection[bytes] = ()) -> tu
             keys = {key_hash: key for key_hash, key in keys.items() if key_hash not in unanswered}
             worked = len(suspects)
             if context.state.rows_unproved:
-                duplicates.drop(tx, context, list(keys), items)
+                duplicates.drop(tx, context.settings, context.live.rest, list(keys), items)
         fail_point("after-recheck-read")
         return Batch(_changes(tx, context, keys, items, ttl), rechecked=suspects, truth=True, rows_gone=gone)
 
@@ -67,9 +68,9 @@ def recheck_some(context: TableContext, in_flight: Collection[bytes] = ()) -> tu
     return worked, applied
 
 
-def _due(connection: Connection, context: TableContext, in_flight: Collection[bytes]) -> list[recheck.Suspect]:
+def _due(connection: Connection, table: str, in_flight: Collection[bytes]) -> list[recheck.Suspect]:
     limit = KEYS_A_TRANSACTION_MAX + min(len(in_flight), PASSED_OVER_MAX)
-    found = recheck.due(connection, context.name, connection.now(), limit)
+    found = recheck.due(connection, table, connection.now(), limit)
     return [suspect for suspect in found if suspect.key_hash not in in_flight][:KEYS_A_TRANSACTION_MAX]
 
 
@@ -89,7 +90,7 @@ def _changes(
     for key_hash, key in keys.items():
         item = found.get(key_hash)
         if item is None:
-            changes.append(Change("DELETE", "RECHECK", key, ttl=key_hash in over))
+            changes.append(Change("DELETE", "RECHECK", key, ttl=key_hash in over, key_hash=key_hash))
         else:
-            changes.append(Change("PUT", "RECHECK", key_of(context.live.keys, item), item))
+            changes.append(Change("PUT", "RECHECK", key_of(context.live.keys, item), item, key_hash=key_hash))
     return changes

@@ -6,7 +6,7 @@ The checkpoint `stream` names the log and when its copy began; `shard:<id>` keep
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -87,11 +87,6 @@ def load(context: TableContext) -> dict[str, ShardPosition]:
 def parts_of(positions: Mapping[str, ShardPosition]) -> dict[str, Checkpoint]:
     """Positions as the parts of a batch."""
     return {SHARD + shard: _checkpoint(position) for shard, position in positions.items()}
-
-
-def gaps_of(gaps: Sequence[GapFound]) -> list[tuple[str, str, float | None, float | None]]:
-    """Gaps as a batch takes them."""
-    return [(found.cause, found.shard, found.from_at, found.to_at) for found in gaps]
 
 
 def forget(context: TableContext, shards: Collection[str]) -> None:

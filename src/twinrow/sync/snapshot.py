@@ -18,7 +18,8 @@ from twinrow.state import checkpoint, recheck, tables, tombstone
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.table.context import TableContext
 from twinrow.table.table import Table
-from twinrow.write.apply import Applied, Batch, apply
+from twinrow.write.apply import apply
+from twinrow.write.batch import Applied, Batch
 from twinrow.write.load import Loader
 
 PART = "segment:"

@@ -19,21 +19,23 @@ from twinrow.sync.kind import kind_of
 from twinrow.table import identity
 from twinrow.table.context import TableContext
 from twinrow.table.settings import Settings
+from twinrow.table.table import Table
 from twinrow.table_description import TableDescription
 from twinrow.write import cells
+from twinrow.write.foreign_ids import items_carry_ids
 
 TABLE_EXISTS = 1050
 
 
-def check_source(context: TableContext, description: TableDescription) -> None:
+def check_source(table: Table, description: TableDescription) -> None:
     """Raise StartRefused for what must be mended in DynamoDB first: no index, wrong mark type, replicas, stream off."""
-    settings = context.settings
-    if settings.linked and not context.settings.allow_global:
-        _refuse_replicas(context, description)
+    settings = table.settings
+    if settings.linked and not table.settings.allow_global:
+        _refuse_replicas(table, description)
     kind_of(settings).refuse(settings, description)
 
 
-def _refuse_replicas(context: TableContext, description: TableDescription) -> None:
+def _refuse_replicas(table: Table, description: TableDescription) -> None:
     """Raise StartRefused for a global table of either kind.
 
     Where nobody may ask for the old kind (2017.11.29), nothing is refused, and `check` warns.
@@ -41,14 +43,14 @@ def _refuse_replicas(context: TableContext, description: TableDescription) -> No
     told = "has replicas in other Regions"
     if not description.replicas:
         try:
-            regions = context.table.dynamodb.global_table_regions(context.name)
+            regions = table.dynamodb.global_table_regions(table.name)
         except DynamoDBError:
             return
-        if context.table.dynamodb.region not in regions:  # a table of that name in other Regions is another one
+        if table.dynamodb.region not in regions:  # a table of that name in other Regions is another one
             return
         told = f"is a global table of the old kind (2017.11.29, in {', '.join(sorted(regions))})"
     raise StartRefused(
-        f"{told}, where last-writer-wins takes whole items", where=f"table {context.name}",
+        f"{told}, where last-writer-wins takes whole items", where=f"table {table.name}",
         remedy="set link = false, or allow_global_table_writes = true if one Region writes each item",
     )  # fmt: skip
 
@@ -144,7 +146,7 @@ def _begin(context: TableContext, description: TableDescription) -> tuple[int, l
         context.table.stop,
         consistent=settings.traits.consistent_scan,
     )
-    _refuse_linked_items(context, pages)
+    _refuse_linked_items(settings, pages)
     bare = replace(new_schema(settings, description), page_bytes=context.tenure.open_writer().page_bytes)
     schema = evolve(bare, (item for page in pages for item in page.items)).schema
     _register(context, description, schema)
@@ -164,22 +166,16 @@ def _enter_first(context: TableContext, schema: TableSchema, segments: int) -> N
     with context.tenure.transaction() as tx:
         tables.update(tx, context.name, phase="SNAPSHOT", table_schema=to_json(schema))
         checkpoint.save(tx, context.name, {"segments": Checkpoint(str(segments))})
-        cells.note_rules(tx, context)
+        cells.note_rules(tx, context.name)
         lease.raise_schema_version(tx, context.tenure.lease, schema.version)
     context.live.take(schema)
 
 
-def _refuse_linked_items(context: TableContext, pages: list[ScannedPage]) -> None:
-    settings = context.settings
+def _refuse_linked_items(settings: Settings, pages: list[ScannedPage]) -> None:
     if not settings.linked or settings.adopt_links:
         return
-    for page in pages:
-        for item in page.items:
-            if settings.link_of(item) is not None:
-                raise StartRefused(
-                    f"items already carry `{settings.link_attribute}`", where=f"table {context.name}",
-                    remedy="start with --adopt-links to keep these ids, or set another `link_attribute`",
-                )  # fmt: skip
+    if any(settings.link_of(item) is not None for page in pages for item in page.items):
+        raise items_carry_ids(settings)
 
 
 def _register(context: TableContext, description: TableDescription, schema: TableSchema) -> None:

@@ -1,4 +1,4 @@
-"""What a person has allowed on the command line. A consent is good for the first thing that it allows."""
+"""Consents that a person gave on the command line. Each is good for the first thing that it allows."""
 
 from __future__ import annotations
 

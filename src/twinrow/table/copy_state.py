@@ -1,4 +1,4 @@
-"""What this run knows of the copy's standing: is it the first copy, and what need not be asked of MySQL?"""
+"""The standing of the copy as this run knows it: is it the first copy, and which questions to MySQL are spared?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this process has done with one table, counted for status, metrics and page."""
+"""Counts of the work on one table in this process, for status, metrics and page."""
 
 from __future__ import annotations
 

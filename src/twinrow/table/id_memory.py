@@ -35,7 +35,7 @@ class RowGone:
 
 @dataclass(frozen=True, slots=True)
 class IdsLearned:
-    """What one transaction teaches about ids, to be remembered once it is committed.
+    """The news of ids in a transaction, to be remembered once it is committed.
 
     `ahead_of_stream`: a consistent read has written these rows. A DELETE that the stream still has to deliver may be
     older than they are. `foreign`: items met with an id that is not their row's. `mysql_went_back`: one of these ids

@@ -40,7 +40,7 @@ DDL_S_MAX: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What items ask of the schema: all of it, the part that may be done now, and what is put off meanwhile."""
+    """The changes that items ask of the schema: all of them, those that may be done now, and those put off."""
 
     wished: Evolution
     evolution: Evolution
@@ -139,12 +139,12 @@ class LiveSchema:
         return wanted_by(evolve(self.rest, looked_at).steps)
 
     def asked(self, items: Iterable[Item]) -> Asked:
-        """What these items ask of the schema."""
+        """The changes that these items ask of the schema."""
         looked_at = list(items)
         return self._asked(lambda taken: evolve(self.rest, looked_at, taken))
 
     def asked_before(self, wanted: Wanted) -> Asked:
-        """What items that were written earlier asked of the schema."""
+        """The changes that items written earlier asked of the schema."""
         return self._asked(lambda taken: evolve_to(self.rest, wanted, taken))
 
     def _asked(self, evolve_with: Callable[[Collection[str]], Evolution]) -> Asked:
@@ -173,8 +173,9 @@ class LiveSchema:
         """Intent noted, ALTER, then the version raised under the lease's lock with the history in one transaction.
 
         Nothing is altered by a process that was paused, which might narrow a column that its successor has widened:
-        raises LeaseLost, and where only the schema moved on, that one is taken. What cannot be had now (a reader that
-        does not end, another session that changes the schema) is tried again later; values wait in extra meanwhile.
+        raises LeaseLost, and where only the schema moved on, that schema is taken. A change that cannot be had now (a
+        reader that does not end, another session that changes the schema) is tried again later; values wait in extra
+        meanwhile.
         """
         try:
             self._change(evolution, forced=forced)
@@ -223,7 +224,7 @@ class LiveSchema:
             self.enter(evolution)
 
     def enter(self, evolution: Evolution) -> None:
-        """What the server's table has become is the schema from now on."""
+        """Take what the server's table has become as the schema from now on."""
         fail_point("before-schema-version")
         with self._tenure.transaction() as tx:
             at = float(tx.query("SELECT UNIX_TIMESTAMP(NOW(6))")[0][0])

@@ -1,4 +1,4 @@
-"""What the steps need to know of one table; built from the configuration by `app.wiring`."""
+"""The settings of one table; built from the configuration by `app.wiring`."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Table:
         return self.settings.table
 
     def describe(self) -> TableDescription:
-        """What DynamoDB says of the table. Sets both budgets by it."""
+        """DynamoDB's description of the table; sets both budgets by it."""
         description = self.dynamodb.describe(self.name)
         read, write = limits(self.settings.capacity, description)
         self.read_budget.limit(read)

@@ -61,7 +61,7 @@ def work_off_rechecks(context: TableContext, mysql: MySQL, stop: Stop) -> None:
     """Bring waiting rechecks of a copied table to their end, links included. Raises StartRefused, Transient, Broken."""
     with held(context, mysql):
         description = context.table.describe()
-        start.check_source(context, description)
+        start.check_source(context.table, description)
         start.start(context, description, mending=True)
         due.recheck_unfinished(context.tenure.open_writer(), context.name)
         linker = Linker(context.table, context.tenure, context.counters, context.ids.foreign)

@@ -46,7 +46,7 @@ from twinrow.table import identity
 from twinrow.table.context import TableContext
 from twinrow.table_description import TableDescription
 from twinrow.workers import readers
-from twinrow.write import owed
+from twinrow.write import loss
 from twinrow.write.cells import PutOff
 from twinrow.write.mixed import MixedTypes
 
@@ -257,7 +257,7 @@ class TableRun:
             due.recheck_unfinished_late(self._writer(), context.name)
         description = context.table.describe()
         self.shared.on_described(description)
-        start.check_source(context, description)
+        start.check_source(context.table, description)
         registered = tables.load(self._writer(), context.name)
         segments, pages = start.start(context, description)
         due.recheck_unfinished(self._writer(), context.name)
@@ -265,10 +265,11 @@ class TableRun:
             recheck.try_again(self._writer(), context.name)
             self._tried_again = True
         there = lease.generation(self._writer(), context.name)
-        owed.notice_that_mysql_went_back(self._writer(), context, there)
+        loss.record_if_gone_back(self._writer(), context.name, there, context.tenure.generation)
         context.tenure.began_at(there)
         self._cells, self._mixed = PutOff(context), MixedTypes(context)
-        owed.forget_foreign_ids(context, broken=registered is not None and registered.phase == "BROKEN")
+        is_broken = registered is not None and registered.phase == "BROKEN"
+        loss.forget_foreign_ids(self._writer(), context.name, broken=is_broken)
         self._linker = Linker(context.table, context.tenure, context.counters, context.ids.foreign)
         self._source = kind_of(context.settings).source(
             SourceNeeds(context, self._linker, description, self.shared.once)

@@ -7,8 +7,6 @@ that no newer write is overwritten.
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Sequence
 
 from twinrow import clock
@@ -20,9 +18,9 @@ from twinrow.mysql import Connection, MySQLError
 from twinrow.schema.column_type import BIGINT, NUMBERS, ColumnType, join
 from twinrow.schema.evolve import Evolution, Wanted, WidenColumn, evolve_to, wanted_by
 from twinrow.schema.json_cell import compact
-from twinrow.schema.load_text import WritableRow
 from twinrow.schema.naming import quote
 from twinrow.schema.row import key_of, rebuilt_cells, to_item
+from twinrow.schema.table import TableSchema
 from twinrow.sink import inspect, statements
 from twinrow.sink.alone import undo
 from twinrow.state import checkpoint, deferred, lease, recheck
@@ -46,19 +44,6 @@ RULES = "cells"
 """The checkpoint that names the rules by which cells were made."""
 
 
-def note_put_off(tx: Connection, context: TableContext, put_off: Wanted, rows: Sequence[WritableRow]) -> None:
-    """Note, in the transaction that writes these rows, which of the columns put off they wait for."""
-    counts: Counter[str] = Counter()
-    for row in rows:
-        if row.extra is not None:
-            counts.update(json.loads(row.extra).keys() & put_off.keys())
-    if counts:
-        waiting = {name: put_off[name] for name in counts}
-        why = context.live.waits_for_rebuild or Reason("its column could not be changed")
-        deferred.note(tx, context.name, waiting, counts, why)
-        context.state.note_cells(owed=True)
-
-
 def note_rows_of_before(context: TableContext) -> None:
     """Rows of a Twinrow that kept no such notes are looked through once; whether some were left behind nobody knows."""
     if checkpoint.load(context.tenure.open_writer(), context.name, RULES):
@@ -66,12 +51,12 @@ def note_rows_of_before(context: TableContext) -> None:
     with context.tenure.transaction() as tx:
         every: Wanted = {deferred.EVERY: ("N", BIGINT)}
         deferred.note(tx, context.name, every, {}, Reason("rows of an earlier version are looked through"))
-        note_rules(tx, context)
+        note_rules(tx, context.name)
 
 
-def note_rules(tx: Connection, context: TableContext) -> None:
+def note_rules(tx: Connection, table: str) -> None:
     """All rows are written by today's rules, or noted."""
-    checkpoint.save(tx, context.name, {RULES: Checkpoint("1")})
+    checkpoint.save(tx, table, {RULES: Checkpoint("1")})
 
 
 class PutOff:
@@ -162,7 +147,7 @@ class PutOff:
         chosen = bounded(found, EXTRA_BYTES_A_STEP_MAX)
         whole = len(chosen) == len(found) < ROWS_A_STEP_MAX
         with context.tenure.row_transaction(context.live.version) as (tx, locked):
-            rewritten, looked_at = _rewrite(tx, context, chosen)
+            rewritten, looked_at = _rewrite(tx, context.name, context.live.rest, chosen)
             fail_point("after-cells")
             if last is None:
                 deferred.done(tx, context.name, debt)
@@ -191,7 +176,7 @@ def bounded(found: Sequence[tuple[int, int]], bytes_max: int) -> list[int]:
     return chosen
 
 
-def _rewrite(tx: Connection, context: TableContext, row_ids: Sequence[int]) -> tuple[int, int]:
+def _rewrite(tx: Connection, table: str, schema: TableSchema, row_ids: Sequence[int]) -> tuple[int, int]:
     """Set the cells that these rows' extra speaks of, under the lock; how many were changed, how many looked at.
 
     A row that the server refuses goes to recheck, which finds out whose fault it is. An extra that is not of Twinrow
@@ -199,22 +184,27 @@ def _rewrite(tx: Connection, context: TableContext, row_ids: Sequence[int]) -> t
     """
     if not row_ids:
         return 0, 0
-    schema, rewritten, until = context.live.rest, 0, clock.monotonic() + LOCKED_S_MAX
+    rewritten, until = 0, clock.monotonic() + LOCKED_S_MAX
     places = {row_id: place for place, row_id in enumerate(row_ids, 1)}
     where = f"`row_id` IN ({', '.join(map(str, row_ids))}) AND `_twinrow_extra` IS NOT NULL ORDER BY `row_id`"
     for row_id, key_hash, _, _, extra, *values in tx.query(statements.select_rows(schema, where)):
-        rewritten += _rewrite_one(tx, context, int(row_id), bytes(key_hash), extra, values)
+        rewritten += _rewrite_one(tx, table, schema, int(row_id), bytes(key_hash), extra, values)
         if clock.monotonic() > until:
             return rewritten, places[int(row_id)]
     return rewritten, len(row_ids)
 
 
 def _rewrite_one(
-    tx: Connection, context: TableContext, row_id: int, key_hash: bytes, extra: str, values: Sequence[SqlValue]
+    tx: Connection,
+    table: str,
+    schema: TableSchema,
+    row_id: int,
+    key_hash: bytes,
+    extra: str,
+    values: Sequence[SqlValue],
 ) -> bool:
-    schema = context.live.rest
     try:
-        rebuilt = rebuilt_cells(schema, values, extra, context.tenure.flavour())
+        rebuilt = rebuilt_cells(schema, values, extra, tx.flavour)
     except ValueError:
         return False
     if rebuilt is None:
@@ -224,7 +214,7 @@ def _rewrite_one(
     if _taken(tx, f"UPDATE {quote(schema.into)} SET {', '.join(sets)} WHERE row_id = {row_id}"):
         return True
     key = key_of(schema.keys, to_item(schema, values, extra))
-    recheck.add(tx, context.name, [(key_hash, key)], "a cell that was put off")
+    recheck.add(tx, table, [(key_hash, key)], "a cell that was put off")
     return False
 
 

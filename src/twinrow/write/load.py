@@ -27,9 +27,9 @@ from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.lease import Locked
 from twinrow.table.context import TableContext
 from twinrow.table.settings import Settings
-from twinrow.write import owed
-from twinrow.write.apply import Applied
-from twinrow.write.deletes import tombstones
+from twinrow.write import loss
+from twinrow.write.batch import Applied
+from twinrow.write.look import tombstones
 
 LOADED = Form(loaded_texts, lambda _column: cell_text)
 
@@ -135,10 +135,12 @@ class Loader:
     def _insert(self, tx: Connection, locked: Locked, text: LoadText, parts: Mapping[str, Checkpoint]) -> int | None:
         """The transaction's generation; None, and nothing is written, when the text is for `apply`."""
         context = self._context
-        owed.notice_that_mysql_went_back(tx, context, locked.generation - 1)
+        loss.record_if_gone_back(tx, context.name, locked.generation - 1, context.tenure.generation)
         fail_point("after-lock")
         hashes = text.fingerprints()
-        if tombstones(tx, context, hashes) or not dead_letter.parked(tx, context.name).isdisjoint(hashes):
+        if tombstones(tx, context.name, hashes, first_copy=context.state.first_copy) or not dead_letter.parked(
+            tx, context.name
+        ).isdisjoint(hashes):
             return None
         if not bulk.load_text(tx, context.live.rest, text.data, text.rows):
             return None

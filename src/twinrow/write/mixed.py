@@ -12,9 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from twinrow import clock
-from twinrow.mysql import Connection
 from twinrow.schema.json_cell import compact
-from twinrow.schema.load_text import WritableRow
 from twinrow.schema.naming import quote
 from twinrow.schema.table import Column
 from twinrow.state import mixed
@@ -28,14 +26,6 @@ LOOK_EVERY_S = 60.0
 CLOCK_GRAIN_S = 5.0
 """A count that lies further in the future than this is of no known age, and is made anew."""
 EXTRAS_A_STEP_MAX = 5_000
-
-
-def note_unshown(tx: Connection, context: TableContext, rows: Sequence[WritableRow]) -> None:
-    """Note, in the transaction that writes these rows, which attributes they show as NULL for their type."""
-    counts = Counter(name for row in rows for name in row.unshown)
-    if counts:
-        mixed.note(tx, context.name, counts)
-        context.state.note_mixed(found=True)
 
 
 @dataclass(slots=True)

@@ -18,22 +18,22 @@ from twinrow.schema.evolve import Wanted
 from twinrow.schema.load_text import WritableRow
 from twinrow.schema.row import Unrepresentable, fingerprint, to_row
 from twinrow.schema.table import TableSchema
-from twinrow.state.outbox import NO_DIGEST
+from twinrow.state.outbox import ANY_IMAGE
 from twinrow.table.settings import Settings
 
 NOTHING: Final[Wanted] = MappingProxyType({})
 
 
-class One(msgspec.Struct, frozen=True, gc=False):
+class PreparedChange(msgspec.Struct, frozen=True, gc=False):
     """The last change of one key in a batch: a row, or none (a delete), or `unfit` with the reason.
 
     `item` may be JSON still; `whole` has it decoded.
     `mark` is the pending mark to clear, `link` the link attribute as the image shows it, `echo` that the image differs
-    from the one before it in Twinrow's own attributes only; `digest` is NO_DIGEST where nothing can be owed, or
+    from the one before it in Twinrow's own attributes only; `digest` is ANY_IMAGE where nothing can be owed, or
     any image pays the debt.
     """
 
-    hash: bytes
+    key_hash: bytes
     key: Item
     origin: Origin
     item: Item | msgspec.Raw | None
@@ -53,7 +53,7 @@ class One(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def kind(self) -> ChangeKind:
-        """What it does to the row; one that no row can hold was a put."""
+        """The effect on the row; an image that no row can hold was a put."""
         return "DELETE" if self.row is None and not self.unfit else "PUT"
 
 
@@ -61,21 +61,21 @@ class One(msgspec.Struct, frozen=True, gc=False):
 class Prepared:
     """A batch ready to be written under `schema_version`; `put_off` is what its items asked of that schema in vain."""
 
-    ones: tuple[One, ...]
+    changes: tuple[PreparedChange, ...]
     hashes: tuple[bytes, ...]
     schema_version: int
     put_off: Wanted
 
 
 def fold(changes: Sequence[Change], schema: TableSchema) -> dict[bytes, Change]:
-    """The last change of each key. Of several no image before it is known, so that the row is written.
+    """The last change of each key. Where there were several, it has no image before, so that the row is written.
 
     The image before the first of them may equal the last one, and yet the row be another: a scan or a recheck may have
     met the item between the two.
     """
     folded: dict[bytes, Change] = {}
     for change in changes:
-        key_hash = fingerprint(schema.keys, change.key)
+        key_hash = change.key_hash or fingerprint(schema.keys, change.key)
         before = folded.pop(key_hash, None)
         folded[key_hash] = change if before is None else replace(change, old=None)
     return folded
@@ -85,12 +85,15 @@ def prepare(
     settings: Settings, schema: TableSchema, flavour: Flavour, changes: Sequence[Change], put_off: Wanted = NOTHING
 ) -> Prepared:
     """Encode a batch. Never fails for an item: what no row can hold comes back as `unfit`."""
-    ones = tuple(_one(settings, schema, flavour, key, change) for key, change in fold(changes, schema).items())
-    return Prepared(ones, tuple(change.hash for change in ones), schema.version, put_off)
+    folded = fold(changes, schema)
+    made = tuple(_change(settings, schema, flavour, key_hash, change) for key_hash, change in folded.items())
+    return Prepared(made, tuple(folded), schema.version, put_off)
 
 
-def _one(settings: Settings, schema: TableSchema, flavour: Flavour, key_hash: bytes, change: Change) -> One:
-    item, row, unfit, found = change.item, None, "", NO_DIGEST
+def _change(
+    settings: Settings, schema: TableSchema, flavour: Flavour, key_hash: bytes, change: Change
+) -> PreparedChange:
+    item, row, unfit, found = change.item, None, "", ANY_IMAGE
     mark = link = None
     echo = False
     if item is not None:
@@ -108,10 +111,10 @@ def _one(settings: Settings, schema: TableSchema, flavour: Flavour, key_hash: by
             item, unfit = None, ""
         elif not unfit:
             try:
-                row = to_row(schema, item, flavour)
+                row = to_row(schema, item, flavour, key_hash)
             except Unrepresentable as error:
                 unfit = str(error)
-    return One(
+    return PreparedChange(
         key_hash, change.key, change.origin, item, row, unfit, found, mark, link, echo, change.ttl,
         change.at,
     )  # fmt: skip

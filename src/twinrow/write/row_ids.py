@@ -1,20 +1,16 @@
-"""Which ids new rows take: that of the row that was, where it is known, or the next free one."""
+"""Which ids new rows take: that of the row that was, where it is known, or the next free id (pure)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 from twinrow.change import AttributeValue
-from twinrow.mysql import Connection
-from twinrow.schema.naming import quote
-from twinrow.sink.writer import Existing
-from twinrow.state import dead_letter, recheck
-from twinrow.table.context import TableContext
-from twinrow.write.prepare import One
+from twinrow.write.prepare import PreparedChange
 
-ROW_ID_MAX = 2**63 - 1
-ROW_IDS_AHEAD_MAX = 2**40
+ROW_ID_MAX: Final = 2**63 - 1
+ROW_IDS_AHEAD_MAX: Final = 2**40
 """A free id on an item is taken for one that its row had unless it is so far above all rows: then it is another's.
 
 Each update burns an id, so a restore may be far behind. Ids do not run out within 2**23 such leaps. A first copy that
@@ -23,10 +19,29 @@ adopts ids begins at 0: a thousand updates a second burn 2**40 ids in 35 years.
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class WishedIds:
+    """Ids that new rows ask for, with their keys. `known`: a tombstone, a dead letter or the memory says that the row
+    had it; `told`: nothing but the item itself says so.
+    """
+
+    known: Mapping[int, bytes] = field(default_factory=dict)
+    told: Mapping[int, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class IdsInUse:
+    """Ids asked for that are in use (`owners`: whose row has it) or kept for parked items; the highest id of all."""
+
+    owners: Mapping[int, bytes] = field(default_factory=dict)
+    kept: Collection[int] = ()
+    highest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIds:
     """Ids that new rows take, by key; `by_item`: those of which nothing but the item itself knows the id."""
 
-    ids: dict[bytes, int]
+    ids: Mapping[bytes, int] = field(default_factory=dict)
     by_item: frozenset[bytes] = frozenset()
 
 
@@ -36,72 +51,38 @@ def row_id_of(link: AttributeValue | None) -> int | None:
     return int(text) if text.isdigit() and 0 < int(text) <= ROW_ID_MAX else None
 
 
-def ids_to_take(
-    tx: Connection,
-    context: TableContext,
-    ones: Sequence[One],
-    existing: Mapping[bytes, Existing],
-    buried: Mapping[bytes, int | None],
+def wished_ids(
+    new: Sequence[PreparedChange],
+    tombstones: Mapping[bytes, int | None],
+    letters: Mapping[bytes, int | None],
+    id_to_give_back: Callable[[bytes], int | None],
     *,
-    any_letter: bool,
-) -> Taken:
-    """The id of the row that was, as a tombstone, a dead letter or the item itself tells it; or one to be adopted.
+    may_take_links: bool,
+) -> WishedIds:
+    """The ids that new rows ask for. Where two rows ask for the same id, the first gets it.
 
-    So a row lost in MySQL, or parked for a time, comes back under its id.
+    A row lost in MySQL, or parked for a time, comes back under its id.
     """
-    new = [change for change in ones if change.row is not None and change.hash not in existing]
-    letters = dead_letter.row_ids(tx, context.name, [change.hash for change in new]) if any_letter else {}
-    asked: dict[int, bytes] = {}
+    known: dict[int, bytes] = {}
     told: dict[int, bytes] = {}
     for change in new:
-        row_id = buried.get(change.hash) or context.ids.id_to_give_back(change.hash) or letters.get(change.hash)
+        key_hash = change.key_hash
+        row_id = tombstones.get(key_hash) or id_to_give_back(key_hash) or letters.get(key_hash)
         if row_id is not None:
-            asked.setdefault(row_id, change.hash)
-        elif context.settings.linked and (context.settings.adopt_links or not context.state.first_copy):
+            known.setdefault(row_id, key_hash)
+        elif may_take_links:
             row_id = row_id_of(change.link)
             if row_id is not None:
-                told.setdefault(row_id, change.hash)
-    told = _credible(tx, context, told, any_letter=any_letter)
-    taken = _taken(tx, context, [*asked, *told])
-    ids = {key_hash: row_id for row_id, key_hash in {**told, **asked}.items() if row_id not in taken}
-    return Taken(ids, frozenset(key for key in told.values() if key in ids and key not in letters))
+                told.setdefault(row_id, key_hash)
+    return WishedIds(known, told)
 
 
-def _credible(
-    tx: Connection, context: TableContext, told: Mapping[int, bytes], *, any_letter: bool
-) -> dict[int, bytes]:
-    """Ids that items tell, less those kept for parked items and those that cannot have been a row's."""
-    if not told:
-        return {}
-    rows = int(tx.query(f"SELECT COALESCE(MAX(row_id), 0) FROM {quote(context.live.rest.into)}")[0][0])
-    highest = min(ROW_ID_MAX, ROW_IDS_AHEAD_MAX + rows)
-    kept = dead_letter.kept(tx, context.name, list(told)) if any_letter else set()
-    return {row_id: key for row_id, key in told.items() if row_id <= highest and row_id not in kept}
+def taken_ids(wished: WishedIds, in_use: IdsInUse, letters: Collection[bytes]) -> TakenIds:
+    """The wished ids that are free. An id that an item tells must also be credible, and not be kept for another item.
 
-
-def _taken(tx: Connection, context: TableContext, ids: Sequence[int]) -> set[int]:
-    if not ids:
-        return set()
-    marks = ", ".join(["%s"] * len(ids))
-    return {
-        int(row_id)
-        for (row_id,) in tx.query(f"SELECT row_id FROM {quote(context.live.rest.into)} WHERE row_id IN ({marks})", ids)
-    }
-
-
-def put_off(
-    tx: Connection, context: TableContext, ones: list[One], existing: Mapping[bytes, Existing], ids: Mapping[bytes, int]
-) -> list[One]:
-    """What is written now. While ids are adopted, new rows that bring none wait for the end of the scan.
-
-    Else they would take the next free id, which is that of an item not scanned yet.
+    `letters`: keys that have a dead letter, so that their id is not known from the item alone.
     """
-    if not (context.state.first_copy and context.settings.adopt_links):
-        return ones
-    waiting = {
-        change.hash: change.key
-        for change in ones
-        if change.row is not None and change.hash not in existing and change.hash not in ids
-    }
-    recheck.add(tx, context.name, list(waiting.items()), recheck.NO_ID_YET, due_at=recheck.NEVER)
-    return [change for change in ones if change.hash not in waiting]
+    highest = min(ROW_ID_MAX, ROW_IDS_AHEAD_MAX + in_use.highest)
+    told = {row_id: key for row_id, key in wished.told.items() if row_id <= highest and row_id not in in_use.kept}
+    ids = {key: row_id for row_id, key in {**told, **wished.known}.items() if row_id not in in_use.owners}
+    return TakenIds(ids, frozenset(key for key in told.values() if key in ids and key not in letters))

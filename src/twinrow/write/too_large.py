@@ -15,41 +15,31 @@ from twinrow.schema.row import to_row, with_apart
 from twinrow.schema.table import TableSchema
 from twinrow.sink import writer
 from twinrow.sink.writer import Existing, Written
-from twinrow.state import set_apart
-from twinrow.table.context import TableContext
-from twinrow.write.owed import is_echo
-from twinrow.write.prepare import One
+from twinrow.write.prepare import PreparedChange
+from twinrow.write.rules import WriteRules
 
 
 def write_smaller(
     tx: Connection,
-    context: TableContext,
-    ones: Sequence[One],
+    schema: TableSchema,
+    rules: WriteRules,
+    changes: Sequence[PreparedChange],
     existing: Mapping[bytes, Existing],
     ids: Mapping[bytes, int],
     written: Written,
-) -> None:
-    """Write the rows that were too large with values set apart; what is still refused stays refused. Notes the keys."""
-    if context.state.sets_apart is None:
-        context.state.note_sets_apart(found=set_apart.any_stands(tx, context.name))
-    if context.state.sets_apart:
-        # An echo, and a row that was put off, was not written: it stands as it was.
-        stays = {change.hash for change in ones if is_echo(change, existing)} | written.put_off.keys()
-        set_apart.forget(tx, context.name, [change.hash for change in ones if change.hash not in stays])
-    done = [
-        change.hash
-        for change in ones
-        if change.hash in written.too_large and _write(tx, context, change, existing, ids, written)
-    ]
-    if done:
-        set_apart.note(tx, context.name, done)
-        context.state.note_sets_apart(found=True)
+) -> tuple[bytes, ...]:
+    """Write the rows that were too large with values set apart: their keys. A row refused again stays refused."""
+    if not written.too_large:
+        return ()
+    large = [change for change in changes if change.key_hash in written.too_large]
+    return tuple(change.key_hash for change in large if _write(tx, schema, rules, change, existing, ids, written))
 
 
 def _write(
     tx: Connection,
-    context: TableContext,
-    change: One,
+    schema: TableSchema,
+    rules: WriteRules,
+    change: PreparedChange,
     existing: Mapping[bytes, Existing],
     ids: Mapping[bytes, int],
     written: Written,
@@ -57,19 +47,11 @@ def _write(
     item = change.whole
     if item is None:
         return False
-    for names in _largest(context.live.rest, item, context.tenure.flavour()):
-        row = with_apart(context.live.rest, item, context.tenure.flavour(), names)
-        again = writer.write(
-            tx,
-            context.live.rest,
-            [row],
-            existing,
-            ids,
-            ids=context.settings.linked,
-            upserts=not context.state.rows_unproved,
-        )
+    for names in _largest(schema, item, tx.flavour):
+        row = with_apart(schema, item, tx.flavour, names)
+        again = writer.write(tx, schema, [row], existing, ids, ids=rules.settings.linked, upserts=rules.upserts)
         if not again.not_written:
-            written.took(change.hash, again)
+            written.took(change.key_hash, again)
             return True
     return False
 
@@ -77,7 +59,7 @@ def _write(
 def _largest(schema: TableSchema, item: Item, flavour: Flavour) -> Iterator[frozenset[str]]:
     """The attributes to be set apart: the larger half of those outside of the key, then all of them."""
     values = zip(schema.columns, to_row(schema, item, flavour).values, strict=True)
-    sized = [(_size(value), change.attribute) for change, value in values if value is not None and not change.key]
+    sized = [(_size(value), column.attribute) for column, value in values if value is not None and not column.key]
     names = [name for _, name in sorted(sized, reverse=True)]
     yield frozenset(names[: (len(names) + 1) // 2])
     yield frozenset(names)

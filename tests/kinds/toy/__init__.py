@@ -16,7 +16,8 @@ from twinrow.sync.kind import SourceNeeds
 from twinrow.table.context import TableContext
 from twinrow.table.settings import Settings
 from twinrow.table_description import TableDescription
-from twinrow.write.apply import Applied, Batch, apply
+from twinrow.write.apply import apply
+from twinrow.write.batch import Applied, Batch
 
 JOURNAL: Final[list[tuple[Item, Item | None]]] = []
 """(key, image or None for a delete), as the app has told its writes."""

@@ -18,11 +18,12 @@ from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import StartRefused, TwinrowError
 from twinrow.link import update
 from twinrow.link.settle import CONDITION_FAILED, NO_RIGHTS
-from twinrow.state.outbox import NO_DIGEST, Debt
+from twinrow.state.outbox import ANY_IMAGE, Debt
 from twinrow.state.tables import Registered
 from twinrow.sync import start
 from twinrow.sync.kind import kind_of
 from twinrow.table.context import TableContext
+from twinrow.table.table import Table
 from twinrow.table_description import TableDescription
 
 SAMPLE_ITEMS = 100
@@ -58,54 +59,54 @@ def look(
         "" if state == "ok" else "wait until it is ACTIVE",
     )  # fmt: skip
     settings = check_settings.look(context, description, registered)
-    source = _source(context, description)
+    source = _source(context.table, description)
     if settings.level == "error" and source.fix is not None:
         # built as the settings say it would be of no use: an index on a key attribute holds every item
         source = replace(source, remedy="mend the settings first", fix=None)
     yield source
-    yield from _captured(context, description)
+    yield from _captured(context.table, description)
     yield settings
-    yield from _reading(context, description)
+    yield from _reading(context.table, description)
     if context.settings.linked or context.settings.traits.carries_marks:
-        yield from _writing(context, description)
+        yield from _writing(context.table, description)
     if context.settings.linked and not context.settings.allow_global:
-        yield from _old_kind(context)
+        yield from _old_kind(context.table)
     if context.settings.linked and registered is None and mysql_answers:  # else nobody knows whose ids they are
-        yield from _linked_items(context)
+        yield from _linked_items(context.table)
 
 
-def _source(context: TableContext, description: TableDescription) -> Finding:
+def _source(table: Table, description: TableDescription) -> Finding:
     """What must be mended before a sync starts, with a fix where there is one."""
-    kind = kind_of(context.settings)
+    kind = kind_of(table.settings)
     name = kind.traits.label
     try:
-        start.check_source(context, description)
+        start.check_source(table, description)
     except StartRefused as refusal:
-        change = kind.fix(context.settings, description) if refusal.by_fix else None
+        change = kind.fix(table.settings, description) if refusal.by_fix else None
         if change is None:
-            return Finding(context.name, name, "error", refusal.what, refusal.remedy)
-        fix = check_fixes.fix_of(context.table.dynamodb, description, change, context.table.mysql)
-        return Finding(context.name, name, "error", refusal.what, f"twinrow check {context.name} --fix", fix)
-    return Finding(context.name, name, "ok", kind.state(context.settings, description))
+            return Finding(table.name, name, "error", refusal.what, refusal.remedy)
+        fix = check_fixes.fix_of(table.dynamodb, description, change, table.mysql)
+        return Finding(table.name, name, "error", refusal.what, f"twinrow check {table.name} --fix", fix)
+    return Finding(table.name, name, "ok", kind.state(table.settings, description))
 
 
-def _captured(context: TableContext, description: TableDescription) -> Iterator[Finding]:
-    for remark in kind_of(context.settings).remarks(context.settings, description):
-        yield Finding(context.name, remark.name, "warning", remark.text, remark.remedy)
+def _captured(table: Table, description: TableDescription) -> Iterator[Finding]:
+    for remark in kind_of(table.settings).remarks(table.settings, description):
+        yield Finding(table.name, remark.name, "warning", remark.text, remark.remedy)
 
 
-def _reading(context: TableContext, description: TableDescription) -> Iterator[Finding]:
-    dynamodb, table = context.table.dynamodb, context.name
+def _reading(table: Table, description: TableDescription) -> Iterator[Finding]:
+    dynamodb, name = table.dynamodb, table.name
     tries: list[tuple[str, Callable[[], object]]] = [
-        ("dynamodb:Scan", lambda: dynamodb.scan_page(table, 0, 1, None, limit=1)),
+        ("dynamodb:Scan", lambda: dynamodb.scan_page(name, 0, 1, None, limit=1)),
         (
             "dynamodb:BatchGetItem",
-            lambda: dynamodb.get_items(table, [_nowhere(description)], context.table.read_budget, context.table.stop),
+            lambda: dynamodb.get_items(name, [_nowhere(description)], table.read_budget, table.stop),
         ),
     ]
-    tries += [(proof.rights, proof.request) for proof in _tries_of_kind(context, description)]
-    if context.settings.soft_ttl_deletes != context.settings.soft_deletes:
-        tries.append(("dynamodb:DescribeTimeToLive", lambda: dynamodb.ttl_attribute(table)))
+    tries += [(proof.rights, proof.request) for proof in _tries_of_kind(table, description)]
+    if table.settings.soft_ttl_deletes != table.settings.soft_deletes:
+        tries.append(("dynamodb:DescribeTimeToLive", lambda: dynamodb.ttl_attribute(name)))
     lacking = []
     for right, work in tries:
         try:
@@ -113,103 +114,103 @@ def _reading(context: TableContext, description: TableDescription) -> Iterator[F
         except TwinrowError as error:
             lacking.append(f"{right}: {error.what}")
     if lacking:
-        yield Finding(table, "rights to read", "error", "; ".join(lacking), "grant what `twinrow iam-policy` prints")
+        yield Finding(name, "rights to read", "error", "; ".join(lacking), "grant what `twinrow iam-policy` prints")
     else:
         told = ", ".join(right for right, _ in tries).replace("dynamodb:", "")
-        yield Finding(table, "rights to read", "ok", told)
+        yield Finding(name, "rights to read", "ok", told)
 
 
-def _tries_of_kind(context: TableContext, description: TableDescription) -> tuple[Try, ...]:
+def _tries_of_kind(table: Table, description: TableDescription) -> tuple[Try, ...]:
     """Those of the capture; none while it lacks what it would read from."""
-    kind = kind_of(context.settings)
+    kind = kind_of(table.settings)
     try:
-        kind.refuse(context.settings, description)
+        kind.refuse(table.settings, description)
     except StartRefused:
         return ()
-    return kind.tries(context.settings, description, context.table.dynamodb)
+    return kind.tries(table.settings, description, table.dynamodb)
 
 
-def _writing(context: TableContext, description: TableDescription) -> Iterator[Finding]:
+def _writing(table: Table, description: TableDescription) -> Iterator[Finding]:
     """The very link write of a sync, to a key that is nowhere: where all is well its condition fails, and nothing else.
 
     A table whose copy follows a mark is asked with it and for the image before, which are rights of their own.
     """
-    yield _link_finding(context, _probe(context, description))
+    yield _link_finding(table, _probe(table, description))
 
 
-def _probe(context: TableContext, description: TableDescription) -> Debt:
+def _probe(table: Table, description: TableDescription) -> Debt:
     """A debt as a sync would have it, of a key that no item has."""
-    settings = context.settings
+    settings = table.settings
     marks = settings.pending.marks if settings.pending is not None and settings.traits.carries_marks else (None,)
     asks_for_image = not settings.traits.tells_every_change  # as in write/prepare.py
-    digest = SOME_DIGEST if asks_for_image else NO_DIGEST
+    digest = SOME_DIGEST if asks_for_image else ANY_IMAGE
     return Debt(b"", _nowhere(description), 0, digest, 1 if settings.linked else None, marks[0])
 
 
-def _link_finding(context: TableContext, debt: Debt) -> Finding:
-    unquotable = context.settings.link_rules.unquotable(debt.key)
+def _link_finding(table: Table, debt: Debt) -> Finding:
+    unquotable = table.settings.link_rules.unquotable(debt.key)
     if unquotable is not None:
         why, remedy = f"PartiQL cannot name {unquotable!r}", "another name of the attribute, for speed alone"
-        return _by_item(context, debt, why, remedy)
-    statement = update.partiql(context.name, context.settings.link_rules.update_of(debt))
+        return _by_item(table, debt, why, remedy)
+    statement = update.partiql(table.name, table.settings.link_rules.update_of(debt))
     try:
-        answers, _ = context.table.dynamodb.execute_statements(context.name, [statement])
+        answers, _ = table.dynamodb.execute_statements(table.name, [statement])
         code, message = answers[0].code, answers[0].message
     except DynamoDBError as error:
         code, message = error.code, error.what
     except TwinrowError as error:
-        return Finding(context.name, LINKING, "error", error.what, error.remedy)
+        return Finding(table.name, LINKING, "error", error.what, error.remedy)
     if code in CONDITION_FAILED:
-        return Finding(context.name, LINKING, "ok", "PartiQLUpdate: 25 links a call")
+        return Finding(table.name, LINKING, "ok", "PartiQLUpdate: 25 links a call")
     if code in NO_RIGHTS:
-        return _by_item(context, debt, "PartiQLUpdate is not allowed", "grant dynamodb:PartiQLUpdate")
+        return _by_item(table, debt, "PartiQLUpdate is not allowed", "grant dynamodb:PartiQLUpdate")
     if code in BY_ITEM_TOO:  # as a sync does
-        return _by_item(context, debt, f"PartiQL: {code}: {message}", "look up what DynamoDB says, for speed alone")
+        return _by_item(table, debt, f"PartiQL: {code}: {message}", "look up what DynamoDB says, for speed alone")
     return Finding(
-        context.name, LINKING, "error", f"PartiQLUpdate: {code or 'it wrote'}: {message}", "twinrow check, again"
+        table.name, LINKING, "error", f"PartiQLUpdate: {code or 'it wrote'}: {message}", "twinrow check, again"
     )
 
 
-def _by_item(context: TableContext, debt: Debt, why: str, remedy: str) -> Finding:
+def _by_item(table: Table, debt: Debt, why: str, remedy: str) -> Finding:
     """Whether the link can be written by UpdateItem, where PartiQL cannot be had for the reason `why`."""
     try:
-        asked = update.update_item(context.settings.link_rules.update_of(debt))
-        answer, _ = context.table.dynamodb.update_item(context.name, debt.key, **asked)
+        asked = update.update_item(table.settings.link_rules.update_of(debt))
+        answer, _ = table.dynamodb.update_item(table.name, debt.key, **asked)
     except TwinrowError as error:
-        return Finding(context.name, LINKING, "error", error.what, error.remedy)
+        return Finding(table.name, LINKING, "error", error.what, error.remedy)
     if answer.code in NO_RIGHTS:
         return Finding(
-            context.name, LINKING, "error", f"UpdateItem is not allowed, and {why}",
+            table.name, LINKING, "error", f"UpdateItem is not allowed, and {why}",
             "grant what `twinrow iam-policy` prints",
         )  # fmt: skip
     if answer.code not in CONDITION_FAILED:
         told = f"UpdateItem: {answer.code or 'it wrote'}: {answer.message}"
-        return Finding(context.name, LINKING, "error", told, remedy)
-    return Finding(context.name, LINKING, "warning", f"UpdateItem only ({why}): links take three times as long", remedy)
+        return Finding(table.name, LINKING, "error", told, remedy)
+    return Finding(table.name, LINKING, "warning", f"UpdateItem only ({why}): links take three times as long", remedy)
 
 
-def _old_kind(context: TableContext) -> Iterator[Finding]:
+def _old_kind(table: Table) -> Iterator[Finding]:
     """A warning where nobody may ask whether this is a global table of the old kind, which a start would refuse."""
     try:
-        few_tries(lambda: context.table.dynamodb.global_table_regions(context.name))
+        few_tries(lambda: table.dynamodb.global_table_regions(table.name))
     except TwinrowError as error:
         yield Finding(
-            context.name, "global table", "warning",
+            table.name, "global table", "warning",
             f"it is not known whether this is a global table of the old kind (2017.11.29): {error.what}",
             "grant dynamodb:DescribeGlobalTable, as `twinrow iam-policy` prints it, or see that it is none",
         )  # fmt: skip
 
 
-def _linked_items(context: TableContext) -> Iterator[Finding]:
+def _linked_items(table: Table) -> Iterator[Finding]:
     try:
-        page = few_tries(lambda: context.table.dynamodb.scan_page(context.name, 0, 1, None, limit=SAMPLE_ITEMS))
+        page = few_tries(lambda: table.dynamodb.scan_page(table.name, 0, 1, None, limit=SAMPLE_ITEMS))
     except TwinrowError:
         return  # told under "rights to read"
-    carrying = sum(context.settings.link_of(item) is not None for item in page.items)
+    carrying = sum(table.settings.link_of(item) is not None for item in page.items)
     if carrying:
         yield Finding(
-            context.name, "links", "error", f"items carry `{context.settings.link_attribute}` already",
-            f"twinrow sync {context.name} --adopt-links, or another `link_attribute`",
+            table.name, "links", "error", f"items carry `{table.settings.link_attribute}` already",
+            f"twinrow sync {table.name} --adopt-links, or another `link_attribute`",
         )  # fmt: skip
 
 

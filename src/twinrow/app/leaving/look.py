@@ -14,6 +14,7 @@ from twinrow.mysql import Connection
 from twinrow.sink import inspect
 from twinrow.state import dead_letter, lease, made, meta, outbox, tables
 from twinrow.table.context import TableContext
+from twinrow.table.table import Table
 from twinrow.table_description import TableDescription
 
 PAGES_COUNTED_MAX = 5
@@ -29,7 +30,7 @@ def look(session: Connection, context: TableContext) -> LeftTable:
     known = tables.load(session, table) if has_state else None
     into = known.into_table if known is not None else settings.into
     columns = few_tries(lambda: inspect.columns(session, into))
-    description = _describe(context)
+    description = _describe(context.table)
     noted = tuple(made.of(session, table))
     return LeftTable(
         table=table,
@@ -41,10 +42,10 @@ def look(session: Connection, context: TableContext) -> LeftTable:
         link_attribute=settings.link_attribute if settings.link_attribute in settings.own else None,
         mark_attribute=settings.pending.attribute if settings.pending is not None else None,
         index=settings.pending.index if settings.pending is not None else None,
-        marks=_pending(context, description),
+        marks=_pending(context.table, description),
         debts=outbox.count(session, table)[0] if known is not None else 0,
         dead_letters=dead_letter.count(session, table) if known is not None else 0,
-        pitr_on=_pitr_on(context, description, noted=any(thing.what == "pitr" for thing in noted)),
+        pitr_on=_pitr_on(context.table, description, noted=any(thing.what == "pitr" for thing in noted)),
         made=noted,
         others=tuple(other.table_name for other in tables.load_all(session) if other.table_name != table)
         if has_state
@@ -58,30 +59,28 @@ def is_half_dropped(there: Sequence[str]) -> bool:
     return "_twinrow_meta" in there and "_twinrow_table" not in there
 
 
-def _describe(context: TableContext) -> TableDescription | None:
+def _describe(table: Table) -> TableDescription | None:
     """The table, with both budgets set by it; None where DynamoDB has none of that name."""
     try:
-        return few_tries(context.table.describe)
+        return few_tries(table.describe)
     except DynamoDBError as error:
         if error.code == NO_SUCH_TABLE:
             return None
         raise
 
 
-def _pending(context: TableContext, description: TableDescription | None) -> Pending:
+def _pending(table: Table, description: TableDescription | None) -> Pending:
     """How many items wait with a mark, as the index shows them; a mark of theirs stands for a write not copied yet."""
-    pending = context.settings.pending
+    pending = table.settings.pending
     index = description.index(pending.index) if description is not None and pending is not None else None
-    if pending is None or index is None or index.status == "DELETING" or not context.settings.traits.carries_marks:
+    if pending is None or index is None or index.status == "DELETING" or not table.settings.traits.carries_marks:
         return Pending()
     items = pages = 0
     for mark in pending.marks:
         start = None
         while pages < PAGES_COUNTED_MAX:
-            read = partial(
-                context.table.dynamodb.query_page, context.name, pending.index, pending.attribute, mark, start, None
-            )
-            page = patiently(partial(budgeted, read, context.table.read_budget, context.table.stop), context.table.stop)
+            read = partial(table.dynamodb.query_page, table.name, pending.index, pending.attribute, mark, start, None)
+            page = patiently(partial(budgeted, read, table.read_budget, table.stop), table.stop)
             pages += 1
             items, start = items + len(page.items), page.next_key
             if start is None:
@@ -91,12 +90,10 @@ def _pending(context: TableContext, description: TableDescription | None) -> Pen
     return Pending(items, more=pages >= PAGES_COUNTED_MAX)
 
 
-def _pitr_on(context: TableContext, description: TableDescription | None, *, noted: bool) -> bool:
+def _pitr_on(table: Table, description: TableDescription | None, *, noted: bool) -> bool:
     """Whether point-in-time recovery is on; asked for only where Twinrow has turned it on, for it takes a right."""
     if description is None or not noted:
         return False
-    answer = context.table.dynamodb.call(
-        "describe_continuous_backups", where=f"table {context.name}", TableName=context.name
-    )
+    answer = table.dynamodb.call("describe_continuous_backups", where=f"table {table.name}", TableName=table.name)
     recovery = (answer.get("ContinuousBackupsDescription") or {}).get("PointInTimeRecoveryDescription") or {}
     return bool(recovery.get("PointInTimeRecoveryStatus") == BACKUPS_ON)

@@ -18,7 +18,8 @@ from twinrow.schema.row import fingerprint, key_of
 from twinrow.state import recheck
 from twinrow.table.context import TableContext
 from twinrow.table.settings import PendingIndex
-from twinrow.write.apply import Applied, Batch, apply
+from twinrow.write.apply import apply
+from twinrow.write.batch import Applied, Batch
 
 QUERIES_AT_ONCE_MAX = 8
 OTHERS = b""
@@ -161,7 +162,10 @@ class Poll:
             )
             return None
         at = context.table.dynamodb.clock.now()
-        changes = [Change("PUT", "PENDING", key_of(context.live.keys, item), item, at=at) for _, item in fresh]
+        keys = context.live.keys
+        changes = [
+            Change("PUT", "PENDING", key_of(keys, item), item, at=at, key_hash=key_hash) for key_hash, item in fresh
+        ]
         applied = apply(context, Batch(changes))
         self._leave_out(list(applied.doubted))
         # images that change nothing and owe nothing new are no reason to ask again at once

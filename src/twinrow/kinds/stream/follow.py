@@ -14,8 +14,10 @@ from twinrow.sync import shard_positions
 from twinrow.sync.shard_positions import RECORDS_A_BATCH_MAX, STREAM
 from twinrow.table import identity
 from twinrow.table.context import TableContext
+from twinrow.table.table import Table
 from twinrow.table_description import TableDescription
-from twinrow.write.apply import Applied, Batch, apply
+from twinrow.write.apply import apply
+from twinrow.write.batch import Applied, Batch
 
 SHARDS_READ_AT_ONCE_MAX = 8
 IDLE_WAIT_S = 0.05
@@ -40,7 +42,7 @@ class Follow:
         self._mark = context.table.dynamodb.clock.now()
         known = checkpoint.load(context.tenure.open_writer(), context.name, STREAM).get(STREAM)
         if known is None or known.position is None:
-            known = enter_stream(context, _arn(context, description))
+            known = enter_stream(context, _arn(context.table, description))
         arn = str(known.position)
         self._is_old = arn != description.stream_arn
         self._begin(arn, shard_positions.started_at(context, known))
@@ -70,8 +72,9 @@ class Follow:
         context, applied = self._context, None
         if batch.records or batch.positions or batch.gaps:
             told = self._preparer.prepare(batch.records)
-            parts, gaps = shard_positions.parts_of(batch.positions), shard_positions.gaps_of(batch.gaps)
-            applied = apply(context, Batch(told.changes, parts, suspects=told.suspects, gaps=gaps), told.prepared)
+            parts = shard_positions.parts_of(batch.positions)
+            whole = Batch(told.changes, parts, suspects=told.suspects, gaps=batch.gaps)
+            applied = apply(context, whole, told.prepared)
             if told.doubts:
                 context.counters.doubt(len(told.doubts), f"a stream record: {told.doubts[-1]}")
         shard_positions.forget(context, batch.forgotten)
@@ -117,11 +120,11 @@ def enter_stream(context: TableContext, arn: str, *, cause: str = "", gap_from_a
     )
 
 
-def _arn(context: TableContext, description: TableDescription) -> str:
+def _arn(table: Table, description: TableDescription) -> str:
     if description.stream_arn is None:
         raise Broken(
             "has no stream",
-            where=f"table {context.name}",
+            where=f"table {table.name}",
             remedy="twinrow check --fix turns it on",
             commands=("twinrow check --fix",),
         )

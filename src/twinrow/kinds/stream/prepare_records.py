@@ -25,12 +25,12 @@ from twinrow.schema.load_text import LineRow, WritableRow, lines
 from twinrow.schema.row import Row, fingerprint, fingerprints_of, to_row
 from twinrow.schema.table import KeyAttribute
 from twinrow.sink import bulk
-from twinrow.state.outbox import NO_DIGEST
+from twinrow.state.outbox import ANY_IMAGE
 from twinrow.table.live_schema import LiveSchema
 from twinrow.table.settings import Settings
 from twinrow.table.tenure import Tenure
 from twinrow.write.load import LOADED
-from twinrow.write.prepare import One, Prepared, prepare
+from twinrow.write.prepare import Prepared, PreparedChange, prepare
 
 RECORDS_DECODED_AT_ONCE = 250
 """One record that does not fit takes so many others along the general way."""
@@ -155,15 +155,15 @@ class RecordPreparer:
         before, put_off = self._live.rest, self._learn(misfits) if misfits else {}
         if self._live.rest is not before:
             parts, fitting = self._parts(clear)
-        ones: dict[bytes, One] = {}
+        changes: dict[bytes, PreparedChange] = {}
         for part, found in zip(parts, fitting, strict=True):
-            for one in self._general(part) if found is None else found:
-                # one key in two notations: the change before an echo is not written yet
-                hidden = one.echo and one.hash in ones
-                ones[one.hash] = msgspec.structs.replace(one, echo=False) if hidden else one
+            for change in self._general(part) if found is None else found:
+                # a key in two notations: the change before an echo is not written yet
+                hidden = change.echo and change.key_hash in changes
+                changes[change.key_hash] = msgspec.structs.replace(change, echo=False) if hidden else change
         return Told(
             _Changes(clear),
-            Prepared(tuple(ones.values()), tuple(ones), self._live.version, put_off),
+            Prepared(tuple(changes.values()), tuple(changes), self._live.version, put_off),
             tuple(suspects.items()),
             tuple(doubts),
         )
@@ -187,7 +187,7 @@ class RecordPreparer:
                 doubts += [doubt] if doubt else []
         return suspects, doubts
 
-    def _parts(self, folded: Sequence[Folded]) -> tuple[list[Sequence[Folded]], list[list[One] | None]]:
+    def _parts(self, folded: Sequence[Folded]) -> tuple[list[Sequence[Folded]], list[list[PreparedChange] | None]]:
         """The records, some at a time, and for each part what `_fitting` makes of it."""
         step = RECORDS_DECODED_AT_ONCE
         parts = [folded[first : first + step] for first in range(0, len(folded), step)]
@@ -203,10 +203,10 @@ class RecordPreparer:
             self._decoder = None
         return put_off
 
-    def _general(self, part: Sequence[Folded]) -> Sequence[One]:
-        return prepare(self._settings, self._live.rest, self._tenure.flavour(), _Changes(part)).ones
+    def _general(self, part: Sequence[Folded]) -> Sequence[PreparedChange]:
+        return prepare(self._settings, self._live.rest, self._tenure.flavour(), _Changes(part)).changes
 
-    def _fitting(self, parts: Sequence[Sequence[Folded]]) -> list[list[One] | None]:
+    def _fitting(self, parts: Sequence[Sequence[Folded]]) -> list[list[PreparedChange] | None]:
         """Each part ready to be written, or None where it does not fit the decoder."""
         if self._decoder is None or self._decoder.schema is not self._live.rest:
             ignored = self._settings.own - {self._kept}
@@ -220,7 +220,7 @@ class RecordPreparer:
             )
         return [self._part(self._decoder, part) for part in parts]
 
-    def _part(self, decoder: PageDecoder, part: Sequence[Folded]) -> list[One] | None:
+    def _part(self, decoder: PageDecoder, part: Sequence[Folded]) -> list[PreparedChange] | None:
         puts = [one for one in part if not one.record.is_delete]
         found = self._rows(decoder, [one.record.dynamodb.new_image for one in puts])
         echoes = self._echoes(decoder, puts)
@@ -235,16 +235,16 @@ class RecordPreparer:
         hashes = _fingerprints(decoder.schema.keys, keys)
         if hashes is None:
             return None
-        ones = []
+        changes = []
         for one, key, key_hash in zip(part, keys, hashes, strict=True):
             if one.record.is_delete:
-                ones.append(_one(one.record, key_hash, key, None, None, echo=False))
+                changes.append(_change(one.record, key_hash, key, None, None, echo=False))
                 continue
             row, link, echo = next(rows_of)
             if row.key != key_hash:
                 return None  # its key is another item's than its image
-            ones.append(_one(one.record, key_hash, key, row, link, echo=echo))
-        return ones
+            changes.append(_change(one.record, key_hash, key, row, link, echo=echo))
+        return changes
 
     def _rows(
         self, decoder: PageDecoder, images: Sequence[msgspec.Raw]
@@ -291,7 +291,7 @@ class RecordPreparer:
         return echoes
 
 
-def _misfits(parts: Sequence[Sequence[Folded]], fitting: Sequence[list[One] | None]) -> list[Folded]:
+def _misfits(parts: Sequence[Sequence[Folded]], fitting: Sequence[list[PreparedChange] | None]) -> list[Folded]:
     return [one for part, found in zip(parts, fitting, strict=True) if found is None for one in part]
 
 
@@ -311,7 +311,7 @@ def _fingerprints(keys: tuple[KeyAttribute, ...], told: Sequence[Item]) -> list[
         return None
 
 
-def _one(
+def _change(
     record: StreamRecord,
     key_hash: bytes,
     key: Item,
@@ -319,9 +319,9 @@ def _one(
     link: AttributeValue | None,
     *,
     echo: bool,
-) -> One:
-    return One(
-        key_hash, key, "STREAM", None if record.is_delete else record.new, row, "", NO_DIGEST, None, link, echo,
+) -> PreparedChange:
+    return PreparedChange(
+        key_hash, key, "STREAM", None if record.is_delete else record.new, row, "", ANY_IMAGE, None, link, echo,
         record.is_delete and record.is_expiry,
         record.dynamodb.approximate_creation_date_time or 0.0,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which changes of a batch count."""
+"""Which changes of a batch count, and what is asked of MySQL for them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.sync.test_prepare_records import empty, stream_settings
 from twinrow.change import Change, Item
 from twinrow.schema.evolve import evolve
 from twinrow.schema.row import key_of
-from twinrow.write import owed
+from twinrow.write.look import counting_changes
 from twinrow.write.prepare import prepare
 
 
@@ -18,7 +18,7 @@ def test_a_scanned_image_beats_no_row_no_tombstone_and_no_letter() -> None:
     changes = [Change("PUT", "SCAN", key_of(schema.keys, item), item) for item in items]
     prepared = prepare(stream_settings(schema), schema, "mysql", changes)
     first, second = prepared.hashes
-    for buried, parked in (({first}, ()), ((), {first})):
-        wanted = owed.wanted(prepared, {}, buried, parked, if_absent=True)
-        assert [one.hash for one in wanted] == [second]
-    assert len(owed.wanted(prepared, {}, {first}, {second}, if_absent=False)) == 2
+    for tombstones, parked in (({first}, ()), ((), {first})):
+        counting = counting_changes(prepared.changes, {}, tombstones, parked, if_absent=True)
+        assert [change.key_hash for change in counting] == [second]
+    assert len(counting_changes(prepared.changes, {}, {first}, {second}, if_absent=False)) == 2
