@@ -129,9 +129,11 @@ def test_an_id_far_above_all_rows_or_beyond_every_row_id_is_not_taken() -> None:
         assert bool(case_of(STREAM, changes, in_use=IdsInUse(highest=10)).rows().taken.ids) is is_taken
 
 
-def test_of_two_items_that_carry_the_same_id_the_first_gets_it() -> None:
+def test_of_two_items_that_ask_for_the_same_id_the_first_gets_it() -> None:
     changes = [change_of(key, link={"N": "5"}) for key in (SECOND, FIRST)]
     assert case_of(STREAM, changes).rows().taken.ids == {SECOND: 5}
+    known = [change_of(SECOND), change_of(FIRST)]
+    assert case_of(STREAM, known, letters={FIRST: 5, SECOND: 5}).rows().taken.ids == {SECOND: 5}
 
 
 def test_an_id_is_given_back_to_an_item_that_lives_before_any_id_that_another_item_tells() -> None:
