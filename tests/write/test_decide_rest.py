@@ -156,6 +156,14 @@ def test_nothing_of_a_decision_is_remembered_before_the_commit(case: Case, refus
     assert replace(first[2], applied=again[2].applied) == again[2], "a transaction that is run again decides alike"
 
 
+def test_a_mark_is_cleared_together_with_the_id_that_the_item_carries_already() -> None:
+    """Else a mark that the app sets between the two would keep the item without its id."""
+    rules, row = WriteRules(settings_of("pending-index")), {FIRST: Existing(1, deleted=False)}
+    for mark, expected in ((MARK, [(1, MARK)]), (None, [])):
+        found = change_of(FIRST, mark=mark, link={"N": "1"}, origin="PENDING")
+        assert [(link.row_id, link.mark) for link in ended(case_of(rules, [found], row))[2].owed] == expected
+
+
 def test_a_link_that_stands_for_the_same_image_id_and_mark_is_under_way() -> None:
     rules = WriteRules(settings_of("pending-index"))
     case = case_of(rules, [change_of(FIRST, mark=MARK, origin="PENDING")], {FIRST: Existing(1, deleted=False)})
