@@ -33,7 +33,7 @@ class Spending(Protocol):
 class Budget:
     """Units per second over all threads that share it; None is no bound.
 
-    Units are paid after the answer tells what it cost, so that one page may overdraw; the next caller waits it off.
+    Units are paid after the answer has reported its cost, so a single page may overdraw; the next caller waits longer.
     A budget whose rate was never set lets no request through: who forgets to set it must not read without a bound.
     """
 

@@ -20,7 +20,7 @@ import time
 from twinrow.errors import Transient
 
 AHEAD_S_MAX = 5.0
-"""Two readings of one server's clock differ by less: the grain of its times, and the time that an answer takes."""
+"""Two readings of a server's clock differ by less: the grain of its times, and the time that an answer takes."""
 SKEW_S_MAX = 30.0
 """A larger error of the host's clock is reported: AWS refuses requests when the clock is minutes off."""
 DATE_GRAIN_S = 1.0
@@ -54,8 +54,9 @@ class ServerClock:
     """The clock of a server: the own `boot_time` and an offset, learned from what the server says and kept as a span.
 
     Each answer says that the server's time was between two moments while the request was under way, so each answer
-    makes the span smaller. One that contradicts is believed once `confirmations` of them in a row agree: a single odd
-    header must not move the clock. `name` is how the server is called in the error for a clock that is not known.
+    makes the span smaller. A reading that contradicts is believed once `confirmations` of them in a row agree: a
+    single odd header must not move the clock. `name` is how the server is called in the error for a clock that is not
+    known.
     """
 
     def __init__(self, name: str, confirmations: int = 1) -> None:
@@ -126,7 +127,7 @@ def _both(first: tuple[float, float], other: tuple[float, float]) -> tuple[float
 
 
 class Stop:
-    """One request to stop, seen by all threads; waits end early when it comes."""
+    """The request to stop, seen by all threads; waits end early when it comes."""
 
     def __init__(self) -> None:
         self._event = threading.Event()

@@ -88,7 +88,7 @@ class DynamoDB:
 
     def _client(self, service: Literal["dynamodb", "dynamodbstreams"], timeout_s: int = READ_TIMEOUT_S) -> Any:
         known = self._clients.get((service, timeout_s))
-        if known is not None:  # not kept waiting while another thread makes another one, which takes 20 ms and more
+        if known is not None:  # not kept waiting while another thread makes another client, which takes 20 ms and more
             return known
         with self._lock:
             client = self._clients.get((service, timeout_s))
@@ -121,11 +121,11 @@ class DynamoDB:
             fail_point("after-link-signed")
 
     def count(self, operation: str) -> None:
-        """Count a request, sent here or by a process that reads for this one."""
+        """Count a request, sent here or by a process that reads for this process."""
         self.requests[operation] = self.requests.get(operation, 0) + 1
 
     def prepare_to_link(self) -> None:
-        """Make the client for link writes before the first one is due."""
+        """Make the client for link writes before the first write is due."""
         self._client("dynamodb", LINK_TIMEOUT_S)
 
     def call(
@@ -138,7 +138,7 @@ class DynamoDB:
         may_send: Callable[[], bool] | None = None,
         **parameters: Any,
     ) -> dict[str, Any]:
-        """One request, sent once. Raises Throttled or Transient (try again), or DynamoDBError with a remedy.
+        """Send a request once. Raises Throttled or Transient (try again), or DynamoDBError with a remedy.
 
         `may_send` is asked once it is signed, before the first byte goes: where that is false, NotSent is raised.
         """
@@ -179,7 +179,7 @@ class DynamoDB:
         return answer  # type: ignore[no-any-return]
 
     def _note_time(self, answer: Mapping[str, Any], sent: float) -> None:
-        """Learn DynamoDB's time from an answer's `Date` header; an answer without a valid one tells nothing."""
+        """Learn DynamoDB's time from an answer's `Date` header; an answer without a valid date is ignored."""
         date = ((answer.get("ResponseMetadata") or {}).get("HTTPHeaders") or {}).get("date")
         parsed = email.utils.parsedate_tz(date) if isinstance(date, str) else None
         if parsed is None or parsed[9] is None:
@@ -218,7 +218,7 @@ class DynamoDB:
         limit: int | None = None,
         consistent: bool = False,
     ) -> Page:
-        """One page (at most 1 MB) of a parallel scan; 0.5 units per 4 KB, `consistent` 1 unit."""
+        """A page (at most 1 MB) of a parallel scan; 0.5 units per 4 KB, `consistent` 1 unit."""
         parameters: dict[str, Any] = {
             "TableName": table, "Segment": segment, "TotalSegments": segments, "ReturnConsumedCapacity": "TOTAL",
         }  # fmt: skip
@@ -233,7 +233,7 @@ class DynamoDB:
     def query_page(
         self, table: str, index: str, attribute: str, value: dict[str, Any], start_key: Item | None, limit: int | None
     ) -> Page:
-        """One page of the index's items whose `attribute` equals `value`. Raises DynamoDBError: no such index."""
+        """A page of the index's items whose `attribute` equals `value`. Raises DynamoDBError: no such index."""
         parameters: dict[str, Any] = {
             "TableName": table, "IndexName": index, "KeyConditionExpression": "#m = :m",
             "ExpressionAttributeNames": {"#m": attribute}, "ExpressionAttributeValues": {":m": value},
@@ -272,7 +272,7 @@ class DynamoDB:
         )
 
     def describe_stream(self, arn: str, after_shard: str | None = None) -> StreamPage:
-        """One page of a stream's shards. Raises DynamoDBError with code ResourceNotFoundException: no such stream."""
+        """A page of a stream's shards. Raises DynamoDBError with code ResourceNotFoundException: no such stream."""
         start: dict[str, Any] = {} if after_shard is None else {"ExclusiveStartShardId": after_shard}
         answer = self.call("describe_stream", service="dynamodbstreams", where=f"stream {arn}", StreamArn=arn, **start)
         stream = answer["StreamDescription"]
@@ -317,7 +317,7 @@ class DynamoDB:
     def get_some_items(
         self, table: str, keys: Sequence[Item], budget: Budget, stop: Stop
     ) -> tuple[list[Item], list[Item]]:
-        """One consistent read of at most GET_ITEMS_MAX keys: the items that are there, and the keys left unanswered.
+        """A consistent read of at most GET_ITEMS_MAX keys: the items that are there, and the keys left unanswered.
 
         DynamoDB leaves keys when it throttles a part, and when the answer would be larger than 16 MB. Raises Throttled.
         """
@@ -382,7 +382,7 @@ def _sent(key: str, value: Any) -> Any:
 
 
 def budgeted(work: Callable[[], Page], budget: Spending, stop: Stop) -> Page:
-    """Run one read within the budget: wait for units, pay what it cost, halve on throttling (which is raised on).
+    """Run a read within the budget: wait for units, pay what it cost, halve on throttling (which is raised on).
 
     Raises Transient when the stop comes before the read.
     """

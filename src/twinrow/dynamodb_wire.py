@@ -97,7 +97,7 @@ def stock_to_wire(value: Any) -> Any:
 
 
 def to_request(value: dict[str, Any]) -> dict[str, Any]:
-    """One attribute value for a request: botocore encodes binary itself, so base64 text becomes bytes."""
+    """An attribute value for a request: botocore encodes binary itself, so base64 text becomes bytes."""
     kind, inner = next(iter(value.items()))
     if kind == "B":
         return {"B": base64.b64decode(inner)}
@@ -119,7 +119,7 @@ _decode_items = msgspec.json.Decoder(list[dict[str, dict[str, Any]]]).decode
 
 
 class Page:
-    """One answer of a Scan or Query: items, the position after it (None at the end), units consumed.
+    """An answer of a Scan or Query: items, the position after it (None at the end), units consumed.
 
     `raw` is the JSON array of the items. The decoded items are five times as large, so they are not kept.
     """
@@ -139,7 +139,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class StreamPage:
-    """One page of DescribeStream: shards in wire form; the next page begins after `last_shard` (None: no more)."""
+    """A page of DescribeStream: shards in wire form; the next page begins after `last_shard` (None: no more)."""
 
     status: str
     shards: list[dict[str, Any]]
@@ -148,7 +148,7 @@ class StreamPage:
 
 @dataclass(frozen=True, slots=True)
 class RecordsPage:
-    """One answer of GetRecords: the JSON array of the records, and the next iterator (None: the shard has ended)."""
+    """An answer of GetRecords: the JSON array of the records, and the next iterator (None: the shard has ended)."""
 
     raw: bytes | msgspec.Raw
     next_iterator: str | None
@@ -156,7 +156,7 @@ class RecordsPage:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One PartiQL statement and its parameters in wire form."""
+    """A PartiQL statement and its parameters in wire form."""
 
     text: str
     parameters: tuple[dict[str, Any], ...]
@@ -178,7 +178,7 @@ def page_of(answer: dict[str, Any]) -> Page:
 
 
 def statement_answer_of(answer: dict[str, Any]) -> StatementAnswer:
-    """The answer to one statement of BatchExecuteStatement."""
+    """The answer to a statement of BatchExecuteStatement."""
     error = answer.get("Error")
     if error:
         return StatementAnswer(str(error.get("Code", "Unknown")), str(error.get("Message", "")), error.get("Item"))

@@ -87,7 +87,7 @@ class TransactionRetry(Transient):
 
 
 class LockWait(TransactionRetry):
-    """Another session held a lock for as long as we wait for one: it may go on holding it for hours."""
+    """Another session held a lock for as long as we wait for a lock: it may hold it for hours."""
 
 
 class SchemaBusy(Transient):
@@ -95,7 +95,7 @@ class SchemaBusy(Transient):
 
 
 class LeaseLost(TwinrowError):
-    """Another process holds the table's lease now; this one must not write one row more."""
+    """Another process holds the table's lease now; this process must not write another row."""
 
 
 class NotSent(TwinrowError):

@@ -46,7 +46,7 @@ def fail_point(name: str) -> None:
         _left -= 1
         hit = _left == 0
     if hit and _action == "stop":
-        # to this thread: one sent to the process may wake another thread first, and this one goes on for a while
+        # to this thread: a signal to the process may wake another thread first, and this thread goes on for a while
         signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
     elif hit:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -131,7 +131,7 @@ def _doubled_percents(name: re.Match[str]) -> str:
 
 
 class Connection:
-    """One session, used by one thread at a time; autocommit outside `transaction()`."""
+    """A session, used by a single thread at a time; autocommit outside `transaction()`."""
 
     def __init__(
         self,
@@ -269,7 +269,10 @@ class Connection:
 
 
 def _set_one_by_one(connection: Connection, wanted: Sequence[Variable]) -> tuple[Variable, ...]:
-    """Set each by itself; those that the server knows. One that it does not let us set may have its value already."""
+    """Set each by itself; those that the server knows.
+
+    A variable that it does not let us set may have its value already.
+    """
     known = []
     for variable in wanted:
         try:

@@ -102,7 +102,7 @@ class MySQLError(TwinrowError):
 
 
 def meaning(code: int, text: str, flavour: Flavour, where: str) -> TwinrowError:
-    """An error number as one of ours: ConnectionLost, TransactionRetry, ServerState, Transient or MySQLError."""
+    """An error number as an error of ours: ConnectionLost, TransactionRetry, ServerState, Transient or MySQLError."""
     if code in RETRY_CODES:
         kind = LockWait if code == LOCK_WAIT else TransactionRetry
         return kind(f"{RETRY_CODES[code]} ({code}): {text}", where=where)
@@ -133,7 +133,7 @@ CONTENT_CODES: Final = frozenset({
     1526, 1591, 1748, 1863,  # no partition takes it
     1643, 1644,  # a trigger refuses it (SIGNAL)
 })  # fmt: skip
-"""Errors that the content of one row can cause, by their number on both servers."""
+"""Errors that the content of a row can cause, by their number on both servers."""
 CONTENT_CODES_OF: Final[dict[Flavour, frozenset[int]]] = {
     "mysql": frozenset({
         3020, 3513,  # LOG and bit operations of a generated column or a CHECK
@@ -147,7 +147,7 @@ CONTENT_CODES_OF: Final[dict[Flavour, frozenset[int]]] = {
     }),
     "mariadb": frozenset({
         1916, 1917, 1918, 1977,  # a conversion
-        4025,  # a CHECK, the one of a JSON column too
+        4025,  # a CHECK, also that of a JSON column
         4035, 4036, 4037, 4038, 4039, 4040, 4178, 4179,  # JSON
     }),
 }  # fmt: skip

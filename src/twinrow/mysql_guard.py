@@ -34,7 +34,7 @@ FILE_ASKED_FOR = 2068
 MALFORMED = 2027
 LOST = 2013
 NAME_SHOWN_MAX = 80
-"""Characters of a name that a server sent: a hostile one may send 16 MB."""
+"""Characters of a name that a server sent: a hostile server may send 16 MB."""
 PLAIN = ("mysql_clear_password", "dialog", "mysql_old_password")
 """Ways to log in that give the password away: two in clear text, one as a hash of 62 bits (from before MySQL 4.1)."""
 FULL_AUTHENTICATION = 4
@@ -84,7 +84,7 @@ def trust_of(settings: TLSSettings, place: str) -> Trust:
 
 
 def unproved(settings: TLSSettings) -> str:
-    """Why nothing proves that the server is the one that is meant; empty on this machine, or with verified TLS."""
+    """Why nothing proves that the server is the intended server; empty on this machine, or with verified TLS."""
     if settings.unix_socket or settings.ssl_mode.startswith("VERIFY") or _is_loopback(settings.host):
         return ""
     if settings.ssl_mode == "DISABLED":
@@ -153,7 +153,10 @@ class Driver(pymysql.connections.Connection):
         return self._told(lambda: super(Driver, self)._read_query_result(unbuffered))  # type: ignore[misc]
 
     def _told(self, work: Callable[[], Any]) -> Any:
-        """Do something that reads answers: an answer that no honest server sends is one error of the driver's own."""
+        """Do something that reads answers.
+
+        An answer that no honest server sends becomes an error of the driver's own.
+        """
         try:
             return work()
         except (TwinrowError, pymysql.err.Error, OSError, RuntimeError):
@@ -232,7 +235,7 @@ class _Sha2:
     """`caching_sha2_password` and `sha256_password`.
 
     Their full form sends the password as it is over TLS (a server takes nothing else there), else encrypted with a
-    public key: the pinned one, or one that the server sends, which on the way from another host anybody can exchange.
+    public key: the pinned key, or the server's own, which anybody on the way from another host can exchange.
     """
 
     def __init__(self, plugin: str, driver: Any) -> None:

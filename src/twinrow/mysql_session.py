@@ -31,7 +31,7 @@ class SessionRefused(StartRefused):
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One session variable, the value that it must have, and what would go wrong with another one."""
+    """A session variable, the value that it must have, and what would go wrong with another value."""
 
     name: str
     value: str | int
@@ -44,7 +44,7 @@ class Variable:
         return f"@@SESSION.{self.name} = {value}"
 
     def is_met_by(self, found: object) -> bool:
-        """Whether a value that was read back is the wanted one; the parts of a list may come in any order."""
+        """Whether a value that was read back is the wanted value; the parts of a list may come in any order."""
         if isinstance(self.value, int):
             return isinstance(found, int | float) and found == self.value
         return set(self.value.upper().split(",")) == set(str(found).upper().split(","))

@@ -26,7 +26,7 @@ PIECE_BYTES = 256 * 1024
 SMALL_BYTES_MAX = 64 * 1024 * 1024
 """A list of 200,000 files takes 50 MB; whatever is larger is read in pieces."""
 CUTS_MAX = 8
-"""So many cuts in a row without a byte between them end a reading; the table's run tries it again later."""
+"""At most this many cuts in a row, without a byte between them; the table's run tries it again later."""
 GONE: Final = frozenset({"NoSuchKey", "404", "NotFound"})
 CHANGED: Final = frozenset({"PreconditionFailed", "412"})
 PASSING: Final = frozenset(

@@ -224,4 +224,6 @@ def test_a_sync_that_hangs_is_not_ready(shown: Shown) -> None:
     shown.add(["reviews"])
     shown.change("reviews", read_at=1.0)
 
-    assert not_ready(LastStatus(shown.status(), "", {})) == "reviews: the sync has not told lately how the copy stands"
+    assert (
+        not_ready(LastStatus(shown.status(), "", {})) == "reviews: the sync has not reported lately how the copy stands"
+    )

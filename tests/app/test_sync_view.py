@@ -69,7 +69,7 @@ def test_verbose_says_now_and_then_how_a_table_stands(
     assert viewed(capsys)(stands) == []
     (told,) = viewed(capsys, verbose=True)(stands)
     assert told.startswith("reviews: LIVE, 1,234 rows, lag 3 s, 12.5 puts/s, 0.0 deletes/s")
-    assert "2 links owed" in told
+    assert "2 pending links" in told
 
 
 def test_a_reconcile_shows_how_far_it_is() -> None:

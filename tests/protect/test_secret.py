@@ -29,7 +29,7 @@ def test_a_sealed_text_opens_with_its_secret_and_for_its_key_alone(text: str, ke
     assert unseal(SECRET, sealed, key) == text
     assert sealed != seal(SECRET, text, key)
     for secret, bound_to in ((OTHER, key), (SECRET, key + b"x")):
-        with pytest.raises(WrongSecret, match="the secret is another one, or the key was changed"):
+        with pytest.raises(WrongSecret, match="the secret has changed, or the key was changed"):
             unseal(secret, sealed, bound_to)
 
 

@@ -24,7 +24,7 @@ def named(tables: Sequence[str]) -> str:
 
 
 def cut(name: str, columns: int) -> str:
-    """The name, without its middle where it is too long: names of one service begin alike, and end apart."""
+    """The name, without its middle where it is too long: names of a service begin alike, and end differently."""
     if len(name) <= columns:
         return name
     end = (columns - 1) * 2 // 3
@@ -37,12 +37,12 @@ def without_name(text: str, table: str) -> str:
 
 
 def alike(text: str, table: str) -> str:
-    """What is equal in the texts of two tables that differ by the table's name and by numbers only."""
+    """The common form of two tables' texts that differ only by the table's name and by numbers."""
     return NUMBERS.sub("#", without_name(text, table))
 
 
 def cause_of(reason: str, table: str) -> str:
-    """What a reason to wait has in common with that of other tables: the server, and no names or numbers of the table.
+    """The part of a reason to wait that other tables share: the server, and no names or numbers of the table.
 
     A server that is away refuses, hangs and cuts connections in turn: of MySQL its place is the cause.
     """

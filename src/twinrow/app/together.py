@@ -1,4 +1,4 @@
-"""Log lines of many tables, held back for a moment so that what has one cause is one line with "30 tables" in it."""
+"""Log lines of many tables, held back for a moment: events with one cause become a line with "30 tables" in it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Held:
 
 
 class Together:
-    """What tables say, by cause. Any thread may `add`; somebody calls `flush` now and then.
+    """Events of tables, by cause. Any thread may `add`; somebody calls `flush` now and then.
 
     Where there is only one table (`alone`), nothing is held back.
     """

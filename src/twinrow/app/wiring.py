@@ -33,7 +33,7 @@ ONE_SHOT_TRIES_MAX = 3
 """A command that ends by itself tries a server that does not answer so often, then says so."""
 
 GIVE_UP_S_MAX = 60.0
-"""So long such a command waits for a state of MySQL to end, or for an error that is not known."""
+"""Such a command waits at most this long for a state of MySQL to end, or after an error that is not known."""
 
 Result = TypeVar("Result")
 
@@ -149,7 +149,7 @@ def is_loopback(endpoint_url: str | None) -> bool:
 
 
 def capacity_of(table: TableConfig, endpoint_url: str | None) -> Capacity:
-    """What the configuration says of the capacity of a table at that endpoint."""
+    """The capacity settings of a table at that endpoint."""
     index = table.pending_index.index if table.pending_index is not None else None
     return Capacity(table.read_capacity_max, table.write_capacity_max, is_loopback(endpoint_url), index)
 

@@ -24,7 +24,7 @@ GONE = "GONE"
 
 @dataclass(frozen=True, slots=True)
 class ListJob:
-    """A listing to be made, or the rest of one that was cut short: the shards so far, and the last of them."""
+    """A listing to be made, or the rest of a listing that was cut short: the shards so far, and the last of them."""
 
     began_at: float
     shards: Mapping[str, Shard] = field(default_factory=dict)
@@ -33,7 +33,10 @@ class ListJob:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a listing came to: `status` as DescribeStream tells it, or GONE; what `trouble` cut it, and the `rest`."""
+    """The result of a listing: `status` as DescribeStream gives it, or GONE.
+
+    The `trouble` that cut it, and the `rest`.
+    """
 
     listing: Listing
     status: str
@@ -69,7 +72,7 @@ def list_shards(log: ShardLog[LogRecord], job: ListJob) -> Listed:
 class ListingPace:
     """When the next listing is due (monotonic clock), and what the last ones say of the stream.
 
-    `listed`: one was complete. `closed_since`: from when on they say that the stream is disabled or gone (epoch
+    `listed`: a listing was complete. `closed_since`: from when on they say that the stream is disabled or gone (epoch
     seconds), `is_over` that they have said so for long enough.
     """
 
@@ -89,7 +92,7 @@ class ListingPace:
         return self.closed_since is not None
 
     def next_job(self, now: float, at: float) -> ListJob | None:
-        """The listing to be made now, if one is due."""
+        """The listing to be made now, if a listing is due."""
         if self.busy or self.due_at > at:
             return None
         self.busy = True
@@ -101,7 +104,7 @@ class ListingPace:
         self._soon, self.due_at = 0, at
 
     def hurry(self, at: float) -> None:
-        """Something does not fit the last listing: make the next one soon."""
+        """Something does not fit the last listing: make the next listing soon."""
         self.due_at = min(self.due_at, at + LIST_SOON_S)
 
     def note(self, listed: Listed) -> None:

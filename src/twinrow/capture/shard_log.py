@@ -21,7 +21,7 @@ GapCause = Literal[
 
 @dataclass(frozen=True, slots=True)
 class LogFacts:
-    """What holds for a kind of log of changes.
+    """The facts about a kind of log of changes.
 
     `retention_s`: records are kept so long. `ordered`: the changes of a key come in their order, each once.
     `tells_trims`: reading from a position whose next record is gone is refused. `read_every_s`: the shortest pause
@@ -90,7 +90,10 @@ class GapFound:
 
 
 class LogRecord(Protocol):
-    """What the reading of any log asks of a record; `sequence` is "" and `at` 0 where the record does not say."""
+    """The parts of a record that the reading of any log needs.
+
+    `sequence` is "" and `at` 0 where the record does not say.
+    """
 
     @property
     def sequence(self) -> str: ...
@@ -144,7 +147,7 @@ class ShardLog(Protocol[ReadRecord]):
 
     @property
     def facts(self) -> LogFacts:
-        """What holds for it."""
+        """The facts about this log."""
 
     def shards(self, after: str | None) -> ShardsPage:
         """A page of its shards."""

@@ -25,7 +25,7 @@ BEHIND_S = 90.0
 """Records older than this: read on at once. DynamoDB Local cuts times to the minute (measured), AWS to the second."""
 FULL_PAGE_RECORDS = 500
 EMPTY_ANSWERS_MIN = 3
-"""So many empty answers in a row say that a shard has no more; one or two may be empty in front of records (AWS)."""
+"""This many empty answers in a row mean that a shard has no more; one or two may be empty before records (AWS)."""
 
 EXPIRED = "ExpiredIteratorException"
 TRIMMED = "TrimmedDataAccessException"
@@ -34,7 +34,7 @@ NOT_FOUND = "ResourceNotFoundException"
 
 @dataclass(slots=True)
 class ShardReader:
-    """What one process knows of a shard that it reads; `due_at` by the monotonic clock.
+    """The knowledge of a process about a shard that it reads; `due_at` by the monotonic clock.
 
     `epoch` is its own number: an answer to a reader before it, of the same shard, does not count any more. `empties` is
     the number of empty answers in a row, `empty_since` when the first of them was asked for; `refused` that the last
@@ -56,7 +56,7 @@ class ShardReader:
 
 @dataclass(frozen=True, slots=True)
 class ReadJob:
-    """One reading to be done; `asked_at` in epoch seconds."""
+    """A reading to be done; `asked_at` in epoch seconds."""
 
     shard: str
     start: Start
@@ -67,7 +67,7 @@ class ReadJob:
 
 @dataclass(frozen=True, slots=True)
 class Fetched(Generic[Record]):
-    """What a reading came to: records and the next iterator, or `ended`, or `refused` (a code), or `trouble`.
+    """The result of a reading: records and the next iterator, or `ended`, or `refused` (a code), or `trouble`.
 
     `position`, `empty` and `behind_s` as in `LogPage`.
     """

@@ -31,7 +31,7 @@ from twinrow.clock import is_ahead
 RECORD_TIME_GRAIN_S = 60.0
 """Record times are cut: by AWS to the second, by DynamoDB Local to the minute (measured)."""
 CLOCK_MARGIN_S = 60.0
-"""Between times that several servers of DynamoDB have told: their clocks need not be the same."""
+"""Between times of several servers of DynamoDB: their clocks may differ."""
 START_MARGIN_S = 300.0
 """Records that much older than the start of a copy are in every image that its scan reads, which is consistent.
 
@@ -69,7 +69,7 @@ GapAndPositions = tuple[GapFound, Mapping[str, ShardPosition]]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What all listings of this process have shown: shards, and since when each known one is absent from them."""
+    """The result of all listings of this process: shards, and since when each known shard is absent from them."""
 
     shards: Mapping[str, Shard] = field(default_factory=dict)
     absent_since: Mapping[str, float] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What follows from the listings.
+    """The conclusions from the listings.
 
     `register`: shards met for the first time, to be made durable. `readable`: the shards to be read, and from where.
     `waiting`: unfinished ones that may not be read yet. `forget`: checkpoints that nobody needs any more.
@@ -97,7 +97,7 @@ class Plan:
 
 
 def look(seen: Seen, listing: Listing, known: Mapping[str, ShardPosition]) -> Seen:
-    """Add a listing. One that was cut short tells what is there, never what is not."""
+    """Add a listing. A listing that was cut short shows which shards exist, never which do not."""
     shards = {**seen.shards, **listing.shards}
     absent = {shard: at for shard, at in seen.absent_since.items() if shard not in listing.shards}
     if not listing.complete:
@@ -147,7 +147,7 @@ def plan(
     unreadable: Collection[str] = (),
     facts: LogFacts = DYNAMODB_STREAM,
 ) -> Plan:
-    """What to read now. `known`: every shard met before; `started_at`: when the copy began (epoch seconds).
+    """The shards to read now. `known`: every shard met before; `started_at`: when the copy began (epoch seconds).
 
     `unreadable`: shards whose last reading was refused as if they were gone. All times are of DynamoDB's clock; one
     that is ahead of `at` was stored while that was not so, and counts as unknown.
@@ -236,7 +236,7 @@ def _meet(
 
 
 def _met_at(listed: Shard, known: Mapping[str, ShardPosition], at: float, facts: LogFacts) -> float:
-    """Up to when a shard counts as read that was never read: until its parents were, where its trims are not told.
+    """Up to when a shard counts as read that was never read: until its parents were, where its trims are not reported.
 
     It may have been there since its parents were last read, and its oldest records go first.
     """
@@ -317,9 +317,9 @@ def _read_at_no_known_time(known: Mapping[str, ShardPosition], at: float, facts:
 
 
 def _not_read(seen: Seen, known: Mapping[str, ShardPosition], at: float, facts: LogFacts) -> list[GapAndPositions]:
-    """Nothing read for too long: one gap for the stream, or one for each shard that was left alone.
+    """Nothing read for too long: a gap for the stream, or a gap for each shard that was not read.
 
-    A child that was never begun is no such case where trims are told: AT its beginning tells whether something is gone.
+    A child that was never begun is no such case where trims are reported: reading AT its beginning shows any loss.
     """
     limit = at - facts.unread_s_max
     last = max(known, key=lambda shard: _looked_after_at(known[shard]), default=None)
@@ -343,7 +343,7 @@ def _not_read(seen: Seen, known: Mapping[str, ShardPosition], at: float, facts: 
 
 
 def _begun_anew(position: ShardPosition, at: float, facts: LogFacts) -> ShardPosition:
-    """The position after a gap: kept where a trim is told; else dropped, as nothing would come from an expired one."""
+    """The position after a gap: kept where a trim is reported; else dropped, as an expired position returns nothing."""
     return replace(
         position, horizon_at=at, position=position.position if facts.tells_trims or position.finished else None
     )
@@ -367,7 +367,8 @@ def _lost(
 ) -> list[GapAndPositions]:
     """Unfinished shards that are gone: listings lack them for long, and their own reading is refused.
 
-    One that still waits for its parents is not read, so not given up before its turn: all before the gap comes first.
+    A shard that still waits for its parents is not read, so it is not given up before its turn: all before the gap
+    comes first.
     """
     return [
         (GapFound(shard, "SHARD_LOST", position.read_at, at), {shard: replace(position, finished=True, horizon_at=at)})
@@ -384,7 +385,8 @@ def _orphaned(
 ) -> list[GapAndPositions]:
     """Shards whose parent came and went unseen while the copy was there: what that held is missed.
 
-    Where trims are not told this is no news: a parent goes only after the retention without a reading, which is a gap.
+    Where trims are not reported this is no news: a parent goes only after the retention without a reading, which is a
+    gap.
     """
     if not facts.tells_trims:
         return []

@@ -52,7 +52,7 @@ Job = ListJob | ReadJob
 
 
 class Changes(Sequence[Change]):
-    """What records tell, decoded when it is asked for."""
+    """The content of records, decoded on request."""
 
     def __init__(self, records: Sequence[StreamRecord]) -> None:
         self._records = records
@@ -70,7 +70,7 @@ class Changes(Sequence[Change]):
 
 @dataclass(frozen=True, slots=True)
 class StreamBatch(Generic[Record]):
-    """What was taken: to be made durable together, `gaps` before or with the rest.
+    """The records taken: to be made durable together, `gaps` before or with the rest.
 
     `positions`: shards met, read further, ended, or idle but looked at. `forgotten`: checkpoints nobody needs any more.
     `listed`: every shard of the first complete listing is among the positions given so far. `read_through`: nothing is
@@ -92,13 +92,13 @@ class StreamBatch(Generic[Record]):
 
     @property
     def changes(self: StreamBatch[StreamRecord]) -> Changes:
-        """What the records of a DynamoDB stream tell."""
+        """The content of the records of a DynamoDB stream."""
         return Changes(self.records)
 
 
 @dataclass(slots=True)
 class _Entry(Generic[Record]):
-    """A piece of the queue: records of one shard and its position after them, or a gap found at this place."""
+    """A piece of the queue: records of a shard and its position after them, or a gap found at this place."""
 
     shard: str
     after: ShardPosition
@@ -187,7 +187,7 @@ class StreamReader(Generic[Record]):
         return max(0.0, min(moments, default=self._monotonic() + READ_AT_EVERY_S) - self._monotonic())
 
     def run(self, job: Job) -> None:
-        """Do a job: one request (a listing: its pages), then take the answer in. Raises what no retry mends."""
+        """Do a job: a request (a listing: its pages), then take the answer in. Raises what no retry mends."""
         if isinstance(job, ListJob):
             listed = list_shards(self.log, job)
             with self.lock:
@@ -198,7 +198,7 @@ class StreamReader(Generic[Record]):
                 self._take_in(job, fetched)
 
     def step(self) -> float:
-        """Do one job that is due in this thread; 0 when there was one, else the seconds until there is."""
+        """Do a job that is due in this thread; 0 when there was a job, else the seconds until the next."""
         with self.lock:
             job = self.next_job()
             if job is None:
@@ -215,7 +215,7 @@ class StreamReader(Generic[Record]):
     def take(self, records_max: int, wait_s: float) -> StreamBatch[Record]:
         """Up to `records_max` records with all that belongs to them; waits up to `wait_s` for something to come.
 
-        What was taken before must be durable by now: no change is given twice. Raises the error of a reading thread.
+        Records taken before must be durable by now: no change is given twice. Raises the error of a reading thread.
         """
         with self.lock:
             self._filled.wait_for(self._has_news, wait_s)
@@ -249,7 +249,7 @@ class StreamReader(Generic[Record]):
         if self._gave_newer(shard, start_at):
             return True
         if shard in self._waiting:
-            # What a child holds is newer than all that its parents held.
+            # The records of a child are newer than all records of its parents.
             return any(self._gave_newer(above, start_at) for above in self._unfinished_above(shard))
         reader = self._readers.get(shard)
         if reader is None or shard in self._entries or not reader.empties or self._is_closed(shard):
@@ -280,7 +280,7 @@ class StreamReader(Generic[Record]):
     def _take_in_listing(self, listed: Listed) -> None:
         self._pace.note(listed)
         self._seen = shard_tree.look(self._seen, listed.listing, self._read)
-        # A new copy begins with all shards of a listing; one that is resumed knows what to read without.
+        # A new copy begins with all shards of a listing; a resumed copy knows its shards without a listing.
         if listed.listing.complete or self._read:
             self._replan()
         if self._first is None and listed.listing.complete:
@@ -353,7 +353,7 @@ class StreamReader(Generic[Record]):
             before, position=fetched.position or before.position, finished=fetched.ended,
             read_at=job.asked_at - fetched.behind_s,
         )  # fmt: skip
-        # one without a time may be of any age
+        # a record without a time may be of any age
         oldest = self._started_at - shard_tree.START_MARGIN_S
         wanted = tuple(record for record in fetched.records if record.at >= oldest or not record.at)
         if wanted or fetched.ended:
@@ -390,7 +390,7 @@ class StreamReader(Generic[Record]):
         reader.trouble = str(fetched.trouble) if fetched.trouble is not None else ""
         pause = self._back_off(reader.tries)
         if fetched.refused == EXPIRED:
-            # The position is that of the last record queued, so a new iterator goes on where this one stood.
+            # The position is that of the last record queued, so a new iterator goes on where this iterator stood.
             pause = 0.0 if reader.tries == 1 else pause
         elif fetched.refused == NOT_FOUND or (
             fetched.refused == TRIMMED and job.start.kind == "TRIM_HORIZON" and job.iterator is None
@@ -404,7 +404,7 @@ class StreamReader(Generic[Record]):
         self._schedule(reader, pause)
 
     def _take_in_trim(self, job: ReadJob) -> None:
-        """What is next in the shard is gone: go on with what is left, and report a gap unless nobody wants it."""
+        """The next records of the shard are gone: go on with the rest, and report a gap unless nobody wants it."""
         at, before = self._now(), self._read[job.shard]
         horizon_at = max(self._started_at, before.horizon_at or 0.0)
         gap = None

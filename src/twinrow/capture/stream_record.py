@@ -16,16 +16,16 @@ from twinrow.decode import wire_json
 from twinrow.decode.readable import UNREADABLE
 
 TTL_PRINCIPAL = "dynamodb.amazonaws.com"
-"""Who deletes expired items (AWS, "DynamoDB Streams and Time to Live")."""
+"""The identity that deletes expired items (AWS, "DynamoDB Streams and Time to Live")."""
 _ABSENT: Final = msgspec.Raw(b"")
 EVENTS: Final = frozenset({"INSERT", "MODIFY", "REMOVE"})
 IMAGES: Final = frozenset({"Keys", "NewImage", "OldImage"})
 DOUBT_CHARACTERS_MAX: Final = 200
-"""What a record holds at an unexpected place may be as long as an item, and the doubt stands in the log."""
+"""A value at an unexpected place may be as long as an item, and the doubt stands in the log."""
 
 
 class _Told(msgspec.Struct, gc=False, rename="pascal"):
-    """What a record says of the item; keys and images as JSON, an image that is not told empty."""
+    """The item's part of a record; keys and images as JSON, a missing image is empty."""
 
     sequence_number: str
     keys: msgspec.Raw
@@ -36,7 +36,7 @@ class _Told(msgspec.Struct, gc=False, rename="pascal"):
 
 
 class StreamRecord(msgspec.Struct, gc=False, rename="camel"):
-    """One change with its place in the shard. Its bytes are a part of its page, which lives as long as it does.
+    """A change with its place in the shard. Its bytes are a part of its page, which lives as long as it does.
 
     `doubt` says which part of the record is not understood. Then only a consistent read tells what became of the item,
     and `event_name` means nothing.
@@ -89,12 +89,12 @@ class StreamRecord(msgspec.Struct, gc=False, rename="camel"):
 
     @property
     def new(self) -> msgspec.Raw:
-        """The item after the change as JSON; empty where it is not told."""
+        """The item after the change as JSON; empty where it is missing."""
         return self.dynamodb.new_image
 
     @property
     def old(self) -> msgspec.Raw:
-        """The item before the change as JSON; empty where it is not told."""
+        """The item before the change as JSON; empty where it is missing."""
         return self.dynamodb.old_image
 
     @property
@@ -115,9 +115,11 @@ _decode_item = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 
 
 def read(page: bytes | msgspec.Raw) -> tuple[StreamRecord, ...]:
-    """The records of a page, which is a JSON array; one that is not understood is in doubt. Raises ValueError: no JSON.
+    """The records of a page, which is a JSON array; a record that is not understood is in doubt.
 
-    A page in which one record is odd is read record by record, so that this record alone is in doubt.
+    Raises ValueError: no JSON.
+
+    A page with an odd record is read record by record, so that this record alone is in doubt.
     """
     try:
         return _decode_page(page)
@@ -131,7 +133,7 @@ def decode_item(raw: bytes | msgspec.Raw) -> Item:
 
 
 def image_before(raw: bytes | msgspec.Raw) -> Item | None:
-    """The image before a change; None where it is not told or cannot be read: it only ever saves a row write."""
+    """The image before a change; None where it is missing or cannot be read: it only ever saves a row write."""
     try:
         return decode_item(raw) if raw else None
     except UNREADABLE:
@@ -159,7 +161,7 @@ def _with_raw_images(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_doubt(record: Any, error: str, size: int) -> StreamRecord:
-    """What can be read of a record that is not understood: key, images, time and place, as far as they are there."""
+    """The readable part of a record that is not understood: key, images, time and place, as far as they are there."""
     record = record if isinstance(record, dict) else {}
     change_part = record.get("dynamodb")
     change_part = change_part if isinstance(change_part, dict) else {}

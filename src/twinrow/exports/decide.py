@@ -1,4 +1,4 @@
-"""What becomes of a key of which an incremental export tells (pure)."""
+"""The decision about each key of an incremental export (pure)."""
 
 from __future__ import annotations
 

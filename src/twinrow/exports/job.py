@@ -21,9 +21,9 @@ LOOK_EVERY_S = 30.0
 """DescribeExport is asked so often; an export takes five minutes and more."""
 ASK_AGAIN_S = 60.0
 TRIES_MAX = 3
-"""So many exports of a window may fail before the job is given up."""
+"""At most this many exports of a window fail before the job is given up."""
 REFUSALS_MAX = 60
-"""So many times a request is refused for a reason that passes: an hour of them."""
+"""Refusals of a request for a reason that passes: an hour of them."""
 PASSING: Final = frozenset(
     {
         "LimitExceededException", "InternalServerError", "InvalidExportTimeException",

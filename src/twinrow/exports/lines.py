@@ -1,4 +1,4 @@
-"""What a line of an export says: an item (full export) or a change (incremental export) (pure)."""
+"""The lines of an export: an item (full export) or a change (incremental export) (pure)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _decode_change: Final = msgspec.json.Decoder(_ChangeLine).decode
 
 @dataclass(frozen=True, slots=True)
 class ExportedChange:
-    """What became of an item in a window: `new` is its image at the window's end, None where it is gone.
+    """The fate of an item in a window: `new` is its image at the window's end, None where it is gone.
 
     `old` is its image before the window, None where there was none or the export holds no old images. `at` (epoch
     seconds) is when it was last written. A deletion by DynamoDB's TTL looks like any other.

@@ -25,7 +25,7 @@ CHECKSUM_ENDINGS: Final = (".md5", ".checksum")
 """The first is what AWS writes, the second what its guide says."""
 READABLE_FORMAT = "DYNAMODB_JSON"
 OLD_AND_NEW = "NEW_AND_OLD_IMAGES"
-ASK_AGAIN = "ask for a new export; nothing of this one is taken for read"
+ASK_AGAIN = "ask for a new export; no part of this export counts as read"
 
 
 class _Summary(msgspec.Struct, rename="camel"):
@@ -60,7 +60,10 @@ _decode_file: Final = msgspec.json.Decoder(_File).decode
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What an export is: the table at `to_at`, or its changes from `from_at` until before `to_at` (epoch seconds)."""
+    """The content of an export.
+
+    The table at `to_at`, or its changes from `from_at` until before `to_at` (epoch seconds).
+    """
 
     arn: str
     table_arn: str
@@ -76,7 +79,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One data file: its key in the bucket, number of lines, base64 of the MD5 of its bytes, and its ETag."""
+    """A data file: its key in the bucket, number of lines, base64 of the MD5 of its bytes, and its ETag."""
 
     key: str
     items: int

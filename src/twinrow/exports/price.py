@@ -1,4 +1,4 @@
-"""What an export costs (pure)."""
+"""The cost of an export (pure)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from twinrow.exports.damaged import DamagedExport
 from twinrow.exports.manifest import ASK_AGAIN, DataFile
 
 PIECE_BYTES_MAX = 1024 * 1024
-"""So much is inflated at once: a few kilobytes of gzip can hold gigabytes."""
+"""The most that is inflated at once: a few kilobytes of gzip can hold gigabytes."""
 LINE_BYTES_MAX = 8 * 1024 * 1024
 """A line with two images of an item of 400 KB is at most 7 MiB long (lists of empty strings)."""
 _GZIP = 31

@@ -25,7 +25,8 @@ _REMEDY: Final = f"run `make servers` in Twinrow's project folder, or set {SERVE
 _PROGRAM_PATH: Final = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
 _SET_UP_TIMEOUT_S: Final = 180.0
 
-# What mariadb-install-db feeds to the server; that script is not used because it wants programs of other packages.
+# The input that mariadb-install-db gives to the server; that script is not used because it wants programs of other
+# packages.
 _MARIADB_SYSTEM_TABLES: Final = (
     "mysql_system_tables.sql",
     "mysql_performance_tables.sql",

@@ -19,14 +19,14 @@ DOT: Final = "."
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """What the rules say of one value: a rule for the whole of it, or branches for entries of a map."""
+    """The rules for a value: a rule for the whole of it, or branches for entries of a map."""
 
     rule: Hiding | None
     inner: Mapping[str, Branch]
 
     @property
     def nearest(self) -> Hiding:
-        """The rule for a value that is no map where one was expected: that of the first path through it."""
+        """The rule for a value that is no map where a map was expected: that of the first path through it."""
         branch = self
         while branch.rule is None:
             branch = next(iter(branch.inner.values()))

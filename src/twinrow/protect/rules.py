@@ -1,4 +1,4 @@
-"""What happens to a value that a rule covers: it becomes a hash, a mask, or nothing."""
+"""The effect of a rule on a value: it becomes a hash, a mask, or nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class HashParts:
-    """Of a text that matches the template these parts are hashed; a text that does not match is hashed whole."""
+    """The parts that are hashed in a text that matches the template; any other text is hashed whole."""
 
     template: Template
     match: Match

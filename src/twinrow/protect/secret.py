@@ -14,7 +14,7 @@ SECRET_CHARACTERS_MIN: Final = 32
 """A shorter secret could be found by trying; who has it can test guesses of every hashed value."""
 CHECK_CHARACTERS: Final = 16
 NONCE_BYTES: Final = 12
-"""What AES-GCM takes (NIST SP 800-38D, section 8.2): random nonces are safe for 2**32 messages of a key."""
+"""The limit of AES-GCM (NIST SP 800-38D, section 8.2): random nonces are safe for 2**32 messages of a key."""
 _FORM: Final = b"\x01"
 
 
@@ -34,7 +34,7 @@ class Secret:
 
 
 def read_secret(text: str) -> Secret:
-    """Return the secret that a configuration gives. Raises ValueError for one that is too short."""
+    """Return the secret that a configuration gives. Raises ValueError for a secret that is too short."""
     if len(text) < SECRET_CHARACTERS_MIN:
         raise ValueError(f"the secret has {len(text)} characters; it needs at least {SECRET_CHARACTERS_MIN}")
     raw = text.encode("utf-8", "surrogatepass")
@@ -47,7 +47,7 @@ def read_secret(text: str) -> Secret:
 
 
 def _derived(raw: bytes, purpose: bytes) -> bytes:
-    """A key for one purpose. HMAC-SHA256 as a pseudorandom function: no derived key tells another, or the secret."""
+    """A key for a purpose. HMAC-SHA256 as a pseudorandom function: no derived key reveals another, or the secret."""
     return hmac.digest(raw, purpose, hashlib.sha256)
 
 
@@ -74,4 +74,4 @@ def unseal(secret: Secret, sealed: str, bound_to: bytes) -> str:
     except (NoBase64, InvalidTag, ValueError) as error:
         if isinstance(error, WrongSecret):
             raise
-        raise WrongSecret("a sealed key cannot be opened: the secret is another one, or the key was changed") from None
+        raise WrongSecret("a sealed key cannot be opened: the secret has changed, or the key was changed") from None

@@ -36,7 +36,7 @@ def note(connection: Connection, table: str, what: MadeKind, name: str, source_i
 
 
 def of(connection: Connection, table: str) -> list[Made]:
-    """What is noted for a table, also where no sync has made the rest of the state yet."""
+    """The notes for a table, also where no sync has made the rest of the state yet."""
     if TABLE not in meta.tables_there(connection):
         return []
     found = connection.query(

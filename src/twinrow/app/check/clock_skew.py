@@ -1,4 +1,4 @@
-"""A host's clock that is off: told by `check` and `status`, though nothing of a copy is decided by it."""
+"""A host's clock that is off: `check` and `status` report it, though no decision about a copy depends on it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def is_off(skew_s: float | None) -> bool:
 
 
 def skewed(progress: Counted | None) -> Iterator[str]:
-    """What is to be said of the clock of the host that copies a table, as its process has told it."""
+    """The warning about the clock of the host that copies a table, as its process has reported it."""
     if progress is None:
         return
     for server, skew_s in (("DynamoDB", progress.dynamodb_skew_s), ("MySQL", progress.mysql_skew_s)):
@@ -26,10 +26,10 @@ def skewed(progress: Counted | None) -> Iterator[str]:
 
 
 def finding(table: str, server: str, server_clock: ServerClock) -> Finding:
-    """What `check` says of this host's clock against a server's."""
+    """The finding of `check` about this host's clock against a server's."""
     skew_s = server_clock.skew_s()
     if skew_s is None:
-        return Finding(table, f"clock of {server}", "warning", f"{server} has not told its time", REMEDY)
+        return Finding(table, f"clock of {server}", "warning", f"{server} has not sent its time", REMEDY)
     if is_off(skew_s):
         return Finding(table, f"clock of {server}", "warning", f"this host's clock is {_by(skew_s)} {server}'s", REMEDY)
     return Finding(table, f"clock of {server}", "ok", f"this host's clock is within {SKEW_S_MAX:g} s of it")

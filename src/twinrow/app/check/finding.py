@@ -1,4 +1,4 @@
-"""What a pre-flight check finds, and what `check --fix` can do about it."""
+"""The findings of a pre-flight check, and the fixes of `check --fix`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at: `table` is empty for a server; an `error` keeps a sync from starting."""
+    """A finding: `table` is empty for a server; an `error` keeps a sync from starting."""
 
     table: str
     name: str

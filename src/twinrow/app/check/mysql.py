@@ -19,19 +19,19 @@ from twinrow.state.tables import Registered
 from twinrow.table.settings import Settings
 
 FOR_SPEED = "CREATE TEMPORARY TABLES"
-"""The one right that a sync does without: see docs/permissions.md."""
+"""The only right that a sync can do without: see docs/permissions.md."""
 REMEDIES = {
     1175: "SET GLOBAL sql_safe_updates = OFF",
     1665: "SET GLOBAL binlog_format = 'ROW', then start what is connected anew",
     3750: "SET GLOBAL sql_require_primary_key = OFF",
 }
-"""What mends a server on which a right does not help; the others are told in the server's words."""
+"""Remedies for a server on which a right does not help; the other errors are shown in the server's words."""
 PACKET_BYTES_MIN = 4 * 1024 * 1024
 """An item has up to 400 KB; its row, escaped, several times that."""
 
 
 def look(connection: Connection, config: MySQLConfig) -> Iterator[Finding]:
-    """What concerns the server as a whole."""
+    """The findings about the server as a whole."""
     version = connection.version
     wanted = {"mysql": "MySQL 8.0.23", "mariadb": "MariaDB 10.6"}[version.flavour]
     if version.supported:
@@ -68,7 +68,7 @@ def _collation(connection: Connection) -> Finding:
 
 
 def _rights(connection: Connection) -> Iterator[Finding]:
-    """Each right is tried on a table of its own, which goes again; what fails for another reason is told as that."""
+    """Each right is tried on a table of its own, which goes again; a failure for another reason is reported as such."""
     lacking: list[tuple[str, TwinrowError]] = []
     failing: list[tuple[str, TwinrowError]] = []
     for right, sql in _tries(quote(f"_twinrow_check_{uuid.uuid4().hex[:12]}")):
@@ -101,7 +101,7 @@ def _rights(connection: Connection) -> Iterator[Finding]:
 
 
 def _tries(name: str) -> tuple[tuple[str, str], ...]:
-    """(right, statement) of the probe. Each table has a primary key, since a server may ask for one."""
+    """(right, statement) of the probe. Each table has a primary key, since a server may require it."""
     return (
         ("CREATE", f"CREATE TABLE {name} (n INT PRIMARY KEY, m INT NULL) ENGINE=InnoDB"),
         ("ALTER", f"ALTER TABLE {name} ADD COLUMN o INT NULL"),
@@ -116,7 +116,7 @@ def _tries(name: str) -> tuple[tuple[str, str], ...]:
 
 
 def _failures(failing: list[tuple[str, TwinrowError]]) -> Iterator[Finding]:
-    """What fails though the rights are there: one finding for each reason, in the server's own words."""
+    """The failures despite the rights: a finding for each reason, in the server's own words."""
     failed: dict[str, tuple[list[str], TwinrowError]] = {}
     for right, error in failing:
         failed.setdefault(error.what, ([], error))[0].append(right)
@@ -127,7 +127,7 @@ def _failures(failing: list[tuple[str, TwinrowError]]) -> Iterator[Finding]:
 
 
 def _tls(connection: Connection, config: MySQLConfig) -> Finding:
-    """Whether the connection is encrypted, and whether anything proves that the server is the one that is meant."""
+    """Whether the connection is encrypted, and whether anything proves that the server is the intended server."""
     if not connection.encrypted:
         if not connection.remote:
             return Finding("", "TLS", "ok", "not encrypted, on this machine")
@@ -140,7 +140,7 @@ def _tls(connection: Connection, config: MySQLConfig) -> Finding:
     if not connection.remote:
         return Finding("", "TLS", "ok", f"{security}, which ssl_ca=FILE would do)")
     return Finding(
-        "", "TLS", "warning", f"{security}: whoever stands between could read the password and the data)",
+        "", "TLS", "warning", f"{security}: anybody in between could read the password and the data)",
         "add ?ssl_ca=FILE to `mysql.url`",
     )  # fmt: skip
 

@@ -15,11 +15,14 @@ IN_THE_CONFIGURATION = {
     "capture": "capture", "linked": "link", "link_attribute": "link_attribute", "overrides": "columns",
     "mark": "pending_index", "marks": "pending_index", "deleted": "pending_index",
 }  # fmt: skip
-"""What the entries of `changed_settings.summary` that a start applies are called there."""
+"""The names of the entries of `changed_settings.summary` that a start applies."""
 
 
 def look(context: TableContext, description: TableDescription, registered: Registered | None) -> Finding:
-    """What a start will say to the settings; `registered` is the copy as it was at its last start, if there is one."""
+    """The answer of a start to the settings.
+
+    `registered` is the copy as it was at its last start, if there is a copy.
+    """
     table = context.name
     try:
         start.check_settings(context.settings, description)

@@ -133,7 +133,7 @@ class _Wanted:
 
 
 def _split(config: Config, named: Sequence[str]) -> _Wanted:
-    """Table names and ids told apart: a configured table's name is a table, another number is an id."""
+    """Table names and ids, separated: a configured table's name is a table, another number is an id."""
     known = {table.name for table in config.tables}
     ids = tuple(int(name) for name in named if name not in known and name.isdecimal())
     names = [name for name in named if name in known or not name.isdecimal()]

@@ -58,7 +58,7 @@ def init(
     if path.exists() and not force:
         raise StartRefused("is there already", where=str(path), remedy="name another with -c FILE, or say --force")
     if path.is_dir() or not path.parent.is_dir():
-        # told before any question is asked: the answers would be lost
+        # refused before any question is asked: the answers would be lost
         raise StartRefused("no file can be written there", where=str(path), remedy="name another with -c FILE")
     if capture is not None and capture not in CAPTURES:
         raise ConfigError(f"--capture {capture} is none of {', '.join(CAPTURES)}")
@@ -74,10 +74,10 @@ def init(
     dynamodb = DynamoDB(where, endpoint_url)
     found = few_tries(lambda: list(writing.describe_all(dynamodb, list(dict.fromkeys(table)))))
     say(f"DynamoDB {endpoint_url or where}: {_tables(len(found))}")
-    for one in found:
-        say(f"  {writing.line(one)}")
+    for description in found:
+        say(f"  {writing.line(description)}")
     wanted = _which(found) if asks and found and not table else found
-    choices = [_choose(one, capture, asks=asks) for one in wanted]
+    choices = [_choose(name, capture, asks=asks) for name in wanted]
     text = writing.render(where, endpoint_url, given_url, choices)
     try:
         path.write_text(text, encoding="utf-8")
@@ -85,7 +85,7 @@ def init(
         raise TwinrowError(
             f"cannot be written: {refused.strerror}", where=str(path), remedy="name another with -c FILE"
         ) from refused
-    _next(path, [one.description.name for one in choices], password)
+    _next(path, [choice.description.name for choice in choices], password)
 
 
 def _ask(question: str, **how: Any) -> Any:
@@ -105,8 +105,8 @@ def _try_mysql(url: str) -> None:
 
 
 def _which(found: list[TableDescription]) -> list[TableDescription]:
-    """The tables that the user names; asked again while one of the names is wrong."""
-    known = {one.name: one for one in found}
+    """The tables that the user names; asked again while a name is wrong."""
+    known = {description.name: description for description in found}
 
     def tables_of(text: str) -> list[TableDescription]:
         names = list(known) if text.strip() == ALL else text.split()
@@ -121,14 +121,14 @@ def _which(found: list[TableDescription]) -> list[TableDescription]:
     return chosen
 
 
-def _choose(one: TableDescription, capture: str | None, *, asks: bool) -> Choice:
+def _choose(description: TableDescription, capture: str | None, *, asks: bool) -> Choice:
     from twinrow.app.setup.init import Choice, suggested
 
-    wanted = capture or suggested(one)
+    wanted = capture or suggested(description)
     if asks and capture is None:
-        question = f"How to follow {one.name} ({', '.join(CAPTURES)})"
-        return Choice(one, _ask(question, default=wanted, value_proc=_capture))
-    return Choice(one, _capture(wanted))
+        question = f"How to follow {description.name} ({', '.join(CAPTURES)})"
+        return Choice(description, _ask(question, default=wanted, value_proc=_capture))
+    return Choice(description, _capture(wanted))
 
 
 def _capture(text: str) -> str:

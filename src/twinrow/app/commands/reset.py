@@ -46,7 +46,8 @@ def reset(
                 where=f"table {table}", remedy=f"twinrow reset {table} --yes",
             )  # fmt: skip
         (context,) = contexts_of(loaded, [chosen], Stop(), mysql=mysql)
-        # The table goes first: were its state forgotten first, a kill in between would leave one that no sync takes.
+        # The table goes first: were its state forgotten first, a kill in between would leave a table that no sync
+        # takes.
         with held(context, mysql):
             there = few_tries(lambda: inspect.columns(context.tenure.open_writer(), known.into_table))
             if there and not inspect.is_ours(there):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WATCH_EVERY_S = 1.0
 LAG_MAX_DEFAULT = "15m"
 PROMPT_LINES = 2
-"""What stands below the output: the shell's prompt, and the line that the terminal scrolls up by."""
+"""The lines below the output: the shell's prompt, and the line that the terminal scrolls up by."""
 
 
 def status(

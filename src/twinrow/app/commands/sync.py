@@ -142,7 +142,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     def ended(table: str, outcome: Outcome) -> None:
         if outcome.error is not None:
             source.tell(table, str(outcome.error), outcome.error.commands)
-            if not once:  # else it is told at the end
+            if not once:  # else it is reported at the end
                 log.of_table("error", "ended", table, in_text(str(outcome.error)))
             if is_fault(outcome.error):
                 # only with --verbose: an exception's own words may be an item's values

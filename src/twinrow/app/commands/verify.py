@@ -35,7 +35,7 @@ Progress = Callable[[int, int], None]
 
 
 class _Work(Protocol):
-    """Verify or repair of one table."""
+    """Verify or repair of a table."""
 
     def __call__(self, reader: Reader, context: TableContext, progress: Progress) -> Verdict: ...
 
@@ -99,7 +99,7 @@ def repair(
 
 
 def _each(config: Config, names: list[str], work: _Work, *, as_json: bool) -> int:
-    """Verify or repair table after table, and report; the exit code. One's error does not stop the others."""
+    """Verify or repair table after table, and report; the exit code. An error of a table does not stop the others."""
     from twinrow.app.output.progress import Bars
 
     chosen, stop = config.chosen(names), stop_on_signals()

@@ -45,7 +45,7 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class TakenOff:
-    """What a pass came to, also over several runs: ids and marks taken off, ids of no row, items that kept moving."""
+    """The result of a pass, also over several runs: ids and marks taken off, ids of no row, items that kept moving."""
 
     items: int = 0
     ids: int = 0

@@ -1,4 +1,4 @@
-"""What is there of a table, on both sides, before it is left: reads only, within the budget."""
+"""The parts of a table on both sides, before it is left: reads only, within the budget."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ BACKUPS_ON = "ENABLED"
 
 
 def look(session: Connection, context: TableContext) -> LeftTable:
-    """What is there. Raises StartRefused when another version of Twinrow wrote the state, and what the servers say."""
+    """The parts that exist.
+
+    Raises StartRefused when another version of Twinrow wrote the state, and the servers' errors.
+    """
     table, settings = context.name, context.settings
     has_state = meta.check_version(session) and not is_half_dropped(meta.tables_there(session))
     known = tables.load(session, table) if has_state else None

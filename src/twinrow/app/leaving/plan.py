@@ -16,7 +16,7 @@ NOT_NOTED: Final = "Twinrow is not noted to have turned it on"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a person has named to be removed, besides row ids and Twinrow's state."""
+    """The parts that a person has named to be removed, besides row ids and Twinrow's state."""
 
     marks: bool = False
     index: bool = False
@@ -43,7 +43,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class LeftTable:
-    """What is there of a table.
+    """The parts of a table that exist.
 
     `description` is None where DynamoDB has no such table; `rows` is None where no copy is registered. `is_ours`:
     the MySQL table `into` is there and was made by Twinrow. `mark_attribute`, `link_attribute` and `index` are None

@@ -1,4 +1,4 @@
-"""What is taken off an item: the id that equals its row's, and marks that the configuration names (pure)."""
+"""The attributes taken off an item: the id that equals its row's, and marks that the configuration names (pure)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Removal:
 
 
 def removal_of(settings: Settings, key: Item, item: Item, row_id: int | None, *, ids: bool, marks: bool) -> Removal:
-    """What goes from this item. Its values as they were seen are the condition, so a newer write is not undone."""
+    """The removal from this item. Its values as they were seen are the condition, so a newer write is not undone."""
     only_if: dict[str, AttributeValue] = {}
     link = settings.link_of(item) if ids else None
     takes_id = link is not None and row_id is not None and settings.is_linked(item, row_id)

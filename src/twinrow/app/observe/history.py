@@ -1,4 +1,4 @@
-"""What a table was like during the last hour, in bounded memory."""
+"""The state of a table during the last hour, in bounded memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SAMPLES_MAX = HISTORY_S // SAMPLE_S
 class History:
     """Lag and changes per second of one table, a sample every SAMPLE_S.
 
-    One thread adds, others may read: a reader at worst sees a sample without its newest value.
+    A single thread adds, others may read: a reader at worst sees a sample without its newest value.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class History:
         lag_s = math.nan if status.as_of is not None else _number(status.lag_s)
         per_s = {"PUT": _number(status.puts_per_s), "DELETE": _number(status.deletes_per_s)}
         if self._at and at - self._at[-1] < SAMPLE_S:
-            # the worst of these seconds counts; fmax takes the number where the other is not one
+            # the worst of these seconds counts; fmax takes the number where the other value is none
             self._lag_s[-1] = _fmax(self._lag_s[-1], lag_s)
             for kind, values in self._per_s.items():
                 values[-1] = _fmax(values[-1], per_s[kind])

@@ -1,7 +1,7 @@
 """How much of what a run has noted about its table may be taken for true at the moment of a look (pure).
 
-Notes outlive the process that wrote them. A process that was killed leaves the notes of a healthy one, so silence must
-not be taken for health.
+Notes outlive the process that wrote them. A process that was killed leaves the notes of a healthy process, so silence
+must not be taken for health.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ SILENT_S_MAX = 20.0
 START_S_MAX = 30.0
 """A start describes the table, waits for locks and reads first pages: reading nothing for so long is no trouble."""
 TOLD_S_MAX = 10.0
-"""What a sync told so lately is taken as it is, so that two who look within a second see one number."""
+"""A note this young is shown as it is, so that two readers within a second see the same number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known of a table's run.
+    """The knowledge about a table's run.
 
     `as_of`: the moment for which the notes hold where no sync runs, because the last run ended in good order then.
     `at`: the moment by which lag and silence are measured. `known`: whether the run's figures may be shown as its

@@ -43,7 +43,7 @@ class DeferredColumn:
 
 @dataclass(frozen=True, slots=True)
 class TableStatus:
-    """How one table stands. Times are epoch seconds by MySQL's clock, None where unknown; `*_s` are seconds.
+    """The state of a table. Times are epoch seconds by MySQL's clock, None where unknown; `*_s` are seconds.
 
     `caught_up_at` is a time of DynamoDB's clock.
 
@@ -63,9 +63,9 @@ class TableStatus:
     `retention_s`: how long changes that were not read are kept, None where they wait without end.
     `not_taken` rows MySQL does not take for a reason that is not their content: they are tried again.
 
-    What the process that copies counts starts at 0 with each process, at `counted_since`: changes `applied` by kind and
-    origin, links paid, capacity units consumed. `*_units_max` are the budget's units per second, None without a bound.
-    `*_per_s` are means over its last seconds, 0 when no process copies, None where that is not known.
+    The counts of the process that copies start at 0 with each process, at `counted_since`: changes `applied` by kind
+    and origin, links paid, capacity units consumed. `*_units_max` are the budget's units per second, None without a
+    bound. `*_per_s` are means over its last seconds, 0 when no process copies, None where that is not known.
     """
 
     table: str
@@ -128,14 +128,14 @@ class TableStatus:
 
     @property
     def followed(self) -> int:
-        """Of these, what index or stream brought: a recheck, or a scan beside them, brings the same item again."""
+        """The share of these from index or stream: a recheck, or a scan beside them, reads the same item again."""
         return sum(part.count for part in self.applied if part.origin not in ("SCAN", "RECHECK"))
 
     @property
     def in_step(self) -> bool | None:
         """Whether nothing is known that keeps the copy from equalling its table once it has caught up.
 
-        None where that is not known: nothing was copied yet, nobody reads, or the sync that runs has not told lately.
+        None where that is not known: nothing was copied yet, nobody reads, or the running sync has not reported lately.
         """
         if self.dead_letters or self.not_taken or self.gaps or self.links_refused or self.phase == "BROKEN":
             return False
@@ -286,7 +286,7 @@ def _snapshot_share(known: Registered | None, counts: Counts) -> float | None:
 
 
 def _reconcile_share(progress: Counted, counts: Counts) -> float | None:
-    """Only of a process that lives: the next one takes the pass up."""
+    """The share of a live process only: the next process takes the pass up."""
     if progress.reconcile_rows is None or not counts.holder:
         return None
     return round(min(0.99, progress.reconcile_rows / max(1, counts.rows)), 4)

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 PHASE_STYLE: Final = {"LIVE": "green", "BROKEN": "bold red", "STOPPED": "red", "NEW": "dim"}
 UNKNOWN: Final = "\N{EN DASH}"
 NOT_RUNNING_STYLE: Final = "dim"
-"""Of a phase that was right when the last sync ended: nobody keeps it so."""
+"""The style of a phase that was right when the last sync ended: nobody keeps it so."""
 NAME_COLUMNS_MIN = 16
 """A name that is cut shorter could be any other."""
 GAP_COLUMNS = 3
 TABLES_LINES_MIN = 5
-"""So many lines go to tables, however many troubles there are."""
+"""At least this many lines go to tables, however many troubles there are."""
 
 
 class Cell(NamedTuple):
@@ -140,7 +140,7 @@ def _table(tables: Sequence[TableStatus], columns_max: int | None) -> list[list[
 
 
 def _troubles(tables: Sequence[TableStatus]) -> list[Cell]:
-    """What to know of the tables, the bad first, each with the commands that mend it below."""
+    """The notes on the tables, the bad first, each with the commands that mend it below."""
     new = {table.table for table in tables if table.phase == "NEW"}
     lines: list[Cell] = []
     for trouble in sorted(shared(tables), key=lambda trouble: not trouble.bad):

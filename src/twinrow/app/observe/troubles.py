@@ -1,4 +1,4 @@
-"""What is wrong with a table, or worth knowing, each with the commands that mend it."""
+"""Troubles and notes of a table, each with the commands that mend it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RETENTION_LEFT_S_MIN = 6 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One thing that is wrong (`bad`), or only worth knowing, and the commands that mend it, if one has to."""
+    """A trouble (`bad`), or a note that is only worth knowing, and the commands that mend it, if any."""
 
     bad: bool
     text: str

@@ -86,7 +86,7 @@ class StatusSource:
         self._thread.join()
 
     def latest(self) -> LastStatus:
-        """What was read last."""
+        """The status that was read last."""
         trouble = self._trouble
         silent_s = clock.monotonic() - self._answered_at
         if not trouble and silent_s > SILENT_S_MAX:
@@ -151,11 +151,11 @@ class StatusSource:
         except TwinrowError as trouble:
             self._not_read(str(trouble))
             return
-        except Exception as fault:  # noqa: BLE001 - the thread that tells of troubles must not end by one; it is shown
+        except Exception as fault:  # noqa: BLE001 - the thread that reports troubles must not end by a trouble; it is shown
             self._not_read(f"{fault_text(fault)} (please report it)")
             return
-        for one in status.tables:
-            self.histories[one.table].add(status.at, one)
+        for entry in status.tables:
+            self.histories[entry.table].add(status.at, entry)
         self._status, self._body, self._trouble = status, json.dumps(status.document()).encode(), ""
         self._answered_at = clock.monotonic()
 

@@ -28,7 +28,7 @@ def rank(table: TableStatus) -> int:
 NOT_KNOWN: Final = 4
 IN_STEP: Final = 5
 WORDS: Final = ("broken", "stopped", "not in step", "in trouble", "not known", "in step")
-"""What the tables of a rank are called."""
+"""The name for the tables of a rank."""
 
 
 def worst_first(tables: Iterable[TableStatus]) -> list[TableStatus]:

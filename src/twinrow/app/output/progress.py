@@ -21,7 +21,7 @@ LINE_EVERY_S = 10.0
 
 
 TABLES_DRAWN_MAX = 6
-"""So many tables have a bar or a line each; of more there is a picture of all, with bars of those most behind."""
+"""Up to this many tables have a bar or a line each; more share a picture, with bars for the tables most behind."""
 NAME_COLUMNS_MAX = 28
 Line = Callable[[str, str], None]
 """Takes a table (empty: all of them) and what is said of it."""
@@ -50,7 +50,7 @@ class _Work:
 class Bars:
     """How far tables are, as one picture: bars where `drawn` and on a terminal, else a `line` now and then.
 
-    Of many tables there is a bar or a line for all, and bars for those that have the most left. Any thread may `tell`.
+    Many tables share a bar or a line, with own bars for those that have the most left. Any thread may call `tell`.
     Bars are there from the first `tell` on, and go when no table is at work: what is logged meanwhile stands above.
     """
 
@@ -106,7 +106,7 @@ class Bars:
                 self._line(about, now)
 
     def end(self, table: str) -> None:
-        """Nothing more is told of a table; its bar goes, if it has one."""
+        """A table makes no more progress; its bar goes, if it has a bar."""
         with self._lock:
             if table not in self._works:
                 return

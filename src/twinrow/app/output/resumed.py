@@ -1,4 +1,4 @@
-"""Tables that waited and go on, told once for each cause: thirty tables may wait for the same server."""
+"""Tables that waited and go on, reported once for each cause: thirty tables may wait for the same server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from twinrow.app.many import cause_of
 
 TOGETHER_S_MAX = 10.0
-"""The first to go on waits so long for the others to be told with it: each tries again after a pause of its own."""
+"""The first table to go on is reported after this time, together with the others: each retries after its own pause."""
 
 
 @dataclass
@@ -20,7 +20,7 @@ class _Through:
 
 
 class Resumed:
-    """Who waits, from one look to the next."""
+    """The tables that wait, between two looks."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What a sync says while it runs: phases, news and troubles as log lines, long work's progress as lines or bars."""
+"""The output of a running sync: phases, news and troubles as log lines, long work's progress as lines or bars."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from twinrow.workers.run import TableRun
 
 SHORT_S = 1.0
-"""What is through by then needs no progress, and no session to read it from."""
+"""Work that has ended by then needs no progress, and no session to read it from."""
 PULSE_EVERY_S = 10.0
 """How often --verbose says how a table stands."""
 
@@ -59,23 +59,23 @@ class SyncView:
             if not self._once and run.phase and self._phases.get(name) != run.phase:
                 self._phases[name] = run.phase
                 self._log.of_table("info", "phase", name, f"phase {run.phase}")
-        for one in status.tables if status is not None else ():
-            self.draw(one)
+        for table in status.tables if status is not None else ():
+            self.draw(table)
             if not self._once:
-                self._news(one, status.at if status is not None else 0.0)
-            for trouble in one.troubles:
-                # a reason is told by the table that waits; STOPPED is what this process is about to end
-                is_said = trouble.text == one.reason or trouble.text.startswith(WAITS)
-                if trouble.bad and not is_said and one.phase != STOPPED:
-                    self._log.trouble(one.table, trouble.text, trouble.commands)
+                self._news(table, status.at if status is not None else 0.0)
+            for trouble in table.troubles:
+                # the table that waits reports its reason; STOPPED is what this process is about to end
+                is_said = trouble.text == table.reason or trouble.text.startswith(WAITS)
+                if trouble.bad and not is_said and table.phase != STOPPED:
+                    self._log.trouble(table.table, trouble.text, trouble.commands)
         if not self._once:
             self._who_goes_on(status)
         self._pulse(status)
         self._log.flush()
 
     def _who_goes_on(self, status: Status | None) -> None:
-        """Of this process's tables by their runs: while MySQL is away there is no status."""
-        reasons = {one.table: one.reason for one in status.tables} if status is not None else {}
+        """The tables of this process by their runs: while MySQL is away there is no status."""
+        reasons = {table.table: table.reason for table in status.tables} if status is not None else {}
         reasons |= {name: run.waits for name, run in self._runs.items()}
         for cause, tables in self._resumed.look(reasons, clock.monotonic()):
             if len(tables) == 1:
@@ -83,51 +83,52 @@ class SyncView:
             elif tables:
                 self._log.event("info", "resumed", "", f"{len(tables)} tables go on that waited for: {cause}")
 
-    def _news(self, one: TableStatus, at: float) -> None:
-        """What has changed since the last look and is no trouble."""
-        before = self._before.setdefault(one.table, one)
-        self._before[one.table] = one
-        if one.schema_version > before.schema_version:
-            command = as_typed(f"twinrow schema {one.table}")
-            self._log.of_table("info", "schema", one.table, f"schema version {one.schema_version} ({command})")
-        if before.gaps and not one.gaps:
-            self._log.of_table("info", "gap", one.table, "all gaps are mended")
-        if one.reconciled_at is not None and one.reconciled_at != before.reconciled_at:
-            began = span(at - one.reconciled_at)
-            self._log.of_table("info", "reconcile", one.table, f"a reconcile is through, begun {began} ago")
+    def _news(self, table: TableStatus, at: float) -> None:
+        """The changes since the last look that are no trouble."""
+        before = self._before.setdefault(table.table, table)
+        self._before[table.table] = table
+        if table.schema_version > before.schema_version:
+            command = as_typed(f"twinrow schema {table.table}")
+            self._log.of_table("info", "schema", table.table, f"schema version {table.schema_version} ({command})")
+        if before.gaps and not table.gaps:
+            self._log.of_table("info", "gap", table.table, "all gaps are mended")
+        if table.reconciled_at is not None and table.reconciled_at != before.reconciled_at:
+            began = span(at - table.reconciled_at)
+            self._log.of_table("info", "reconcile", table.table, f"a reconcile is through, begun {began} ago")
 
     def _pulse(self, status: Status | None) -> None:
         """For --verbose: how each table stands."""
         if status is None or clock.monotonic() - self._pulse_at < PULSE_EVERY_S:
             return
         self._pulse_at = clock.monotonic()
-        for one in status.tables:
-            lag = "unknown" if one.lag_s is None else span(one.lag_s)
+        for table in status.tables:
+            lag = "unknown" if table.lag_s is None else span(table.lag_s)
             self._log.event(
-                "debug", "pulse", one.table,
-                f"{one.phase}, {one.rows:,} rows, lag {lag}, {_rate(one.puts_per_s)} puts/s, "
-                f"{_rate(one.deletes_per_s)} deletes/s, {_rate(one.links_per_s)} links/s, {one.unlinked:,} links owed, "
-                f"{one.rechecks:,} rechecks, {_rate(one.read_units_per_s)} read units/s",
+                "debug", "pulse", table.table,
+                f"{table.phase}, {table.rows:,} rows, lag {lag}, {_rate(table.puts_per_s)} puts/s, "
+                f"{_rate(table.deletes_per_s)} deletes/s, {_rate(table.links_per_s)} links/s, "
+                f"{table.unlinked:,} pending links, "
+                f"{table.rechecks:,} rechecks, {_rate(table.read_units_per_s)} read units/s",
             )  # fmt: skip
 
-    def _counts_are_ours(self, one: TableStatus) -> bool:
+    def _counts_are_ours(self, table: TableStatus) -> bool:
         """Whether this process has counted them, not an earlier one, or another that holds the table."""
-        run = self._runs.get(one.table)
-        return run is not None and run.counted_since is not None and run.counted_since == one.counted_since
+        run = self._runs.get(table.table)
+        return run is not None and run.counted_since is not None and run.counted_since == table.counted_since
 
-    def draw(self, one: TableStatus) -> None:
+    def draw(self, table: TableStatus) -> None:
         """How far a table is. An item counts once: as a row of a first copy, else as a change that was followed."""
-        if one.phase == "SNAPSHOT" and one.running:
-            self._copied_first.add(one.table)
-            self._bars.tell(one.table, one.rows, one.items, one.phase)
-        elif self._once and one.reconcile_share is not None:
-            self._bars.tell(one.table, int(one.reconcile_share * one.rows), one.rows, "RECONCILE")
-        elif self._once and one.table in self._copied_first:
-            self._bars.tell(one.table, one.rows, one.items, one.phase)
-        elif self._once and one.followed and self._counts_are_ours(one):
-            self._bars.tell(one.table, one.followed, None, one.phase)
+        if table.phase == "SNAPSHOT" and table.running:
+            self._copied_first.add(table.table)
+            self._bars.tell(table.table, table.rows, table.items, table.phase)
+        elif self._once and table.reconcile_share is not None:
+            self._bars.tell(table.table, int(table.reconcile_share * table.rows), table.rows, "RECONCILE")
+        elif self._once and table.table in self._copied_first:
+            self._bars.tell(table.table, table.rows, table.items, table.phase)
+        elif self._once and table.followed and self._counts_are_ours(table):
+            self._bars.tell(table.table, table.followed, None, table.phase)
         elif not self._once:
-            self._bars.end(one.table)
+            self._bars.end(table.table)
 
 
 def _rate(per_s: float | None) -> str:

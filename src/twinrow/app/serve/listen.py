@@ -32,7 +32,7 @@ ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, never listened on
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen: a name or an IP address, and a port (0: one that is free)."""
+    """Where to listen: a name or an IP address, and a port (0: any free port)."""
 
     host: str
     port: int
@@ -104,7 +104,7 @@ class Listening:
 
     @property
     def url(self) -> str:
-        """What to open in a browser on this machine."""
+        """The address to open in a browser on this machine."""
         anywhere = self.address.host in ANY_ADDRESS
         address = Address(HOST_DEFAULT, self.address.port) if anywhere else self.address
         return f"{'http' if self._tls is None else 'https'}://{address}/"

@@ -33,7 +33,7 @@ DIFFERENCES = ("missing", "extra", "different", "unlinked", "unsettled")
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """One number of every table; tables in which it is unknown have no sample."""
+    """A number of every table; tables in which it is unknown have no sample."""
 
     name: str
     what: str
@@ -74,7 +74,7 @@ GAUGES = (
         lambda table: table.in_step,
     ),
     Gauge(
-        "as_of_timestamp_seconds", "When the last sync ended in good order; no sample while one runs.",
+        "as_of_timestamp_seconds", "When the last sync ended in good order; no sample while a sync runs.",
         lambda table: table.as_of,
     ),
     Gauge("read_timestamp_seconds", "When the table was last read.", lambda table: table.read_at),
@@ -228,7 +228,9 @@ def _not_copied(table: TableStatus) -> str:
     if table.reason and table.lag_s is None:
         return f"{table.table}: {table.reason}"
     return (
-        f"{table.table}: the sync has not told lately how the copy stands" if table.running and not table.known else ""
+        f"{table.table}: the sync has not reported lately how the copy stands"
+        if table.running and not table.known
+        else ""
     )
 
 

@@ -20,8 +20,8 @@ from twinrow.errors import ConfigError
 class Addresses:
     """Where to listen, as `--serve` and `--metrics` say it; None: not at all.
 
-    `token_file` keeps the page's token; without one it is printed, at a terminal only, or wherever `show_token` says
-    that nothing secret is behind it. `tls`: the page is served by TLS.
+    `token_file` keeps the page's token; without such a file it is printed, at a terminal only, or wherever
+    `show_token` says that nothing secret is behind it. `tls`: the page is served by TLS.
     """
 
     page: str | None = None

@@ -11,7 +11,7 @@ from twinrow.errors import ConfigError
 
 TOKEN_BYTES = 24
 TOKEN_CHARACTERS_MIN = 16
-"""A shorter one could be guessed: whoever reaches the page may try as often as he likes."""
+"""A shorter token could be guessed: whoever reaches the page may try as often as he likes."""
 TOKEN_CHARACTERS_MAX = 1024
 MODE = 0o600
 
@@ -22,7 +22,7 @@ def new_token() -> str:
 
 
 def token_of(path: Path) -> str:
-    """The token in a file; where there is none, a new one is written into it, for its owner alone.
+    """The token in a file; where there is none, a new token is written into it, for its owner alone.
 
     Raises ConfigError when the file cannot be read or written, or holds no token.
     """

@@ -26,7 +26,7 @@ class Choice:
 
 
 def describe_all(dynamodb: DynamoDB, names: Sequence[str]) -> Iterator[TableDescription]:
-    """The tables named, or all there are. Raises TwinrowError for one that is not there."""
+    """The tables named, or all there are. Raises TwinrowError for a table that does not exist."""
     for name in names or dynamodb.tables():
         yield dynamodb.describe(name)
 
@@ -42,7 +42,7 @@ def _kind(name: str) -> CaptureKind:
 
 
 def line(description: TableDescription) -> str:
-    """One table in one line."""
+    """A table in one line."""
     keys = " + ".join(f"{name} ({kind})" for name, kind in description.keys)
     stream = description.stream_view or "no stream"
     indexes = ", ".join(index.name for index in description.indexes) or "no index"

@@ -1,4 +1,4 @@
-"""What a sync will read and write, before it does: capacity units, time within the budget, price (pure)."""
+"""The reads and writes of a sync, beforehand: capacity units, time within the budget, price (pure)."""
 
 from __future__ import annotations
 

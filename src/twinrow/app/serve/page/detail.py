@@ -1,4 +1,4 @@
-"""What the page shows of one table beyond its status, read when asked for: schema, gaps, dead letters."""
+"""The page's view of a table beyond its status, read when asked for: schema, gaps, dead letters."""
 
 from __future__ import annotations
 

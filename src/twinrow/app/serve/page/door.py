@@ -1,4 +1,7 @@
-"""Who may see the page: whoever has its token, as `Authorization: Bearer …` or as the cookie that the token gives."""
+"""Access to the page: for everybody with its token, as `Authorization.
+
+Bearer …` or as the cookie that the token gives.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from starlette.types import Scope
 
 COOKIE: Final = "twinrow_page"
 OPEN: Final = frozenset({"/healthz", "/readyz", "/api/login", "/login.js", "/page.css", "/icon.svg"})
-"""What wants no token: health checks, which tell nothing else, and the form that asks for the token."""
+"""Paths that need no token: health checks, which show nothing else, and the form that asks for the token."""
 WANTED: Final = {"www-authenticate": 'Bearer realm="twinrow"'}
 
 
