@@ -85,6 +85,7 @@ class DynamoDB:
         self._sending = threading.local()
         self.clock = ServerClock("DynamoDB", DATES_CONFIRMED)
         self.requests: dict[str, int] = {}
+        self._counting = threading.Lock()
 
     def _client(self, service: Literal["dynamodb", "dynamodbstreams"], timeout_s: int = READ_TIMEOUT_S) -> Any:
         known = self._clients.get((service, timeout_s))
@@ -122,7 +123,8 @@ class DynamoDB:
 
     def count(self, operation: str) -> None:
         """Count a request, sent here or by a process that reads for this process."""
-        self.requests[operation] = self.requests.get(operation, 0) + 1
+        with self._counting:  # many threads send requests: without it a count could be lost
+            self.requests[operation] = self.requests.get(operation, 0) + 1
 
     def prepare_to_link(self) -> None:
         """Make the client for link writes before the first write is due."""
