@@ -13,6 +13,7 @@ from twinrow.sink.writer import Existing
 from twinrow.state import dead_letter, gap, outbox, set_apart, tombstone
 from twinrow.state.outbox import Debt
 from twinrow.table.context import TableContext
+from twinrow.table.table import Table
 from twinrow.write import foreign_ids, pending_links
 from twinrow.write.batch import Batch
 from twinrow.write.foreign_ids import LossView
@@ -100,7 +101,7 @@ def look(
         in_use=_ids_in_use(tx, table, schema.into, wished, odd, any_letter=any_letter),
         standing=_standing(tx, table, rules, batch, counting, existing),
         not_ours=odd,
-        loss=_loss(tx, context, odd),
+        loss=_loss(tx, context.table, odd),
     )
 
 
@@ -149,15 +150,15 @@ def _standing(
     return outbox.standing(tx, table, keys) if keys else {}
 
 
-def _loss(tx: Connection, context: TableContext, odd: Sequence[PreparedChange]) -> LossView:
+def _loss(tx: Connection, table: Table, odd: Sequence[PreparedChange]) -> LossView:
     """The gaps of a MySQL that went back, where an id that is not ours may tell of it."""
     if not odd:
         return LossView()
-    traits = context.settings.traits
+    traits = table.settings.traits
     of_records = any(traits.is_record(change.origin) for change in odd)
     return LossView(
-        is_open=any(change.origin == "RECHECK" for change in odd) and bool(gap.open_gaps(tx, context.name)),
-        is_noted=gap.is_noted(tx, context.name, foreign_ids.WENT_BACK),
-        last_at=gap.last_found(tx, context.name, foreign_ids.WENT_BACK),
-        source_now=context.table.dynamodb.clock.now() if of_records else 0.0,
+        is_open=any(change.origin == "RECHECK" for change in odd) and bool(gap.open_gaps(tx, table.name)),
+        is_noted=gap.is_noted(tx, table.name, foreign_ids.WENT_BACK),
+        last_at=gap.last_found(tx, table.name, foreign_ids.WENT_BACK),
+        source_now=table.dynamodb.clock.now() if of_records else 0.0,
     )

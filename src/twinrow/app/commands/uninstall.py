@@ -90,7 +90,7 @@ def _leave(context: TableContext, mysql: MySQL, wanted: Wanted, leaving: set[str
     from twinrow.app.wiring import connect
 
     with closing(connect(mysql)) as session:
-        standing = look(session, context)
+        standing = look(session, context.table)
     planned = plan(standing, wanted, leaving)
     if not execute:
         _show(standing, planned)

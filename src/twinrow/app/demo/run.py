@@ -26,7 +26,7 @@ from twinrow.errors import TwinrowError
 from twinrow.mysql import MySQL
 from twinrow.schema.naming import quote
 from twinrow.sync.kind import kind_of
-from twinrow.table.context import TableContext
+from twinrow.table.table import Table
 from twinrow.verify.reading import Reader
 from twinrow.verify.verdict import Verdict
 from twinrow.verify.verify import verify_table
@@ -101,7 +101,7 @@ def run(options: Options, stop: Stop) -> int:
             live_s = max(LIVE_S_MIN, min(LIVE_S_MAX, LIVE_ENDS_S - (clock.monotonic() - began)))
             _live(sync, writer, mysql, where, live_s)
             _caught_up(sync, dynamodb, mysql, where)
-            verdict = _prove(sync.context, mysql, dynamodb, where, writer, stop)
+            verdict = _prove(sync.context.table, mysql, dynamodb, where, writer, stop)
             say(f"{clock.monotonic() - began:.0f} s in all")
             if options.keep:
                 demo_view.how_to_connect(where)
@@ -204,16 +204,16 @@ def _caught_up(sync: _Sync, dynamodb: DynamoDB, mysql: MySQL, where: Place) -> N
 
 
 def _prove(
-    context: TableContext, mysql: MySQL, dynamodb: DynamoDB, where: Place, writer: demo_app.Writer, stop: Stop
+    table: Table, mysql: MySQL, dynamodb: DynamoDB, where: Place, writer: demo_app.Writer, stop: Stop
 ) -> Verdict:
     counts = f"added {writer.added:,}, changed {writer.changed:,} and deleted {writer.deleted:,} reviews"
     out(f"\nmeanwhile the app {counts}; an analyst asks:\n")
     with closing(connect(mysql)) as session:
-        demo_view.analyst(session, quote(context.settings.into))
-        items = dynamodb.get_items(where.table, [writer.last_key()], context.table.read_budget, stop)
+        demo_view.analyst(session, quote(table.settings.into))
+        items = dynamodb.get_items(where.table, [writer.last_key()], table.read_budget, stop)
         if items:
-            demo_view.side_by_side(session, context, items[0])
-        verdict = verify_table(Reader(context.settings, dynamodb, session, context.table.read_budget, stop, mysql))
+            demo_view.side_by_side(session, table.settings, items[0])
+        verdict = verify_table(Reader(table.settings, dynamodb, session, table.read_budget, stop, mysql))
     found = verdict.missing + verdict.extra + verdict.different + verdict.unlinked + verdict.unsettled
     out(f"{verdict.items:,} items, {verdict.rows:,} rows, {found} differences")
     return verdict

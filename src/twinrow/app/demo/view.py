@@ -21,7 +21,7 @@ from twinrow.app.terminal import can_redraw, out, say
 from twinrow.change import Item
 from twinrow.mysql import Connection
 from twinrow.schema.naming import quote
-from twinrow.table.context import TableContext
+from twinrow.table.settings import Settings
 
 if TYPE_CHECKING:
     from twinrow.flavour import SqlValue
@@ -96,18 +96,18 @@ def analyst(session: Connection, table: str) -> None:
     _table(NAMES, [tuple(row) for row in session.query(sql)])
 
 
-def side_by_side(session: Connection, context: TableContext, item: Item) -> None:
+def side_by_side(session: Connection, settings: Settings, item: Item) -> None:
     """An item and its row: the same id on both sides."""
-    link = item.get(context.settings.link_attribute, {}).get("N", "none")
-    out(f"an item in DynamoDB, whose {context.settings.link_attribute} is {link}:\n")
+    link = item.get(settings.link_attribute, {}).get("N", "none")
+    out(f"an item in DynamoDB, whose {settings.link_attribute} is {link}:\n")
     out("  " + json.dumps(item, ensure_ascii=False))
-    copy_columns = [row[0] for row in session.query(f"SHOW COLUMNS FROM {quote(context.settings.into)}")]
+    copy_columns = [row[0] for row in session.query(f"SHOW COLUMNS FROM {quote(settings.into)}")]
     shown = [name for name in copy_columns if not str(name).startswith("_twinrow_")]
     rows = session.query(
-        f"SELECT {', '.join(quote(str(name)) for name in shown)} FROM {quote(context.settings.into)} WHERE row_id = %s",
+        f"SELECT {', '.join(quote(str(name)) for name in shown)} FROM {quote(settings.into)} WHERE row_id = %s",
         (link,),
     )
-    out(f"\nits row, SELECT * FROM {context.settings.into} WHERE row_id = {link}:\n")
+    out(f"\nits row, SELECT * FROM {settings.into} WHERE row_id = {link}:\n")
     for name, value in zip(shown, rows[0] if rows else (), strict=False):
         out(f"  {name!s:12} {value}")
     out("")

@@ -13,7 +13,6 @@ from twinrow.dynamodb_error import DynamoDBError
 from twinrow.mysql import Connection
 from twinrow.sink import inspect
 from twinrow.state import dead_letter, lease, made, meta, outbox, tables
-from twinrow.table.context import TableContext
 from twinrow.table.table import Table
 from twinrow.table_description import TableDescription
 
@@ -23,37 +22,37 @@ NO_SUCH_TABLE = "ResourceNotFoundException"
 BACKUPS_ON = "ENABLED"
 
 
-def look(session: Connection, context: TableContext) -> LeftTable:
+def look(session: Connection, table: Table) -> LeftTable:
     """The parts that exist.
 
     Raises StartRefused when another version of Twinrow wrote the state, and the servers' errors.
     """
-    table, settings = context.name, context.settings
+    name, settings = table.name, table.settings
     has_state = meta.check_version(session) and not is_half_dropped(meta.tables_there(session))
-    known = tables.load(session, table) if has_state else None
+    known = tables.load(session, name) if has_state else None
     into = known.into_table if known is not None else settings.into
     columns = few_tries(lambda: inspect.columns(session, into))
-    description = _describe(context.table)
-    noted = tuple(made.of(session, table))
+    description = _describe(table)
+    noted = tuple(made.of(session, name))
     return LeftTable(
-        table=table,
+        table=name,
         into=into,
         description=description,
-        rows=lease.row_count(session, table) if known is not None else None,
+        rows=lease.row_count(session, name) if known is not None else None,
         is_there=bool(columns),
         is_ours=inspect.is_ours(columns),
         link_attribute=settings.link_attribute if settings.link_attribute in settings.own else None,
         mark_attribute=settings.pending.attribute if settings.pending is not None else None,
         index=settings.pending.index if settings.pending is not None else None,
-        marks=_pending(context.table, description),
-        debts=outbox.count(session, table)[0] if known is not None else 0,
-        dead_letters=dead_letter.count(session, table) if known is not None else 0,
-        pitr_on=_pitr_on(context.table, description, noted=any(thing.what == "pitr" for thing in noted)),
+        marks=_pending(table, description),
+        debts=outbox.count(session, name)[0] if known is not None else 0,
+        dead_letters=dead_letter.count(session, name) if known is not None else 0,
+        pitr_on=_pitr_on(table, description, noted=any(thing.what == "pitr" for thing in noted)),
         made=noted,
-        others=tuple(other.table_name for other in tables.load_all(session) if other.table_name != table)
+        others=tuple(other.table_name for other in tables.load_all(session) if other.table_name != name)
         if has_state
         else (),
-        holder=lease.holder_of(session, table) if has_state else None,
+        holder=lease.holder_of(session, name) if has_state else None,
     )
 
 
