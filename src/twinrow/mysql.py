@@ -22,6 +22,7 @@ from twinrow.failpoint import fail_point
 from twinrow.flavour import Flavour, SqlValue
 from twinrow.mysql_error import MARIADB_WAIT_CODES, WITHHELD_CODES, MySQLError, lost, meaning
 from twinrow.mysql_guard import UNREADABLE, Driver, TLSSettings, reach, tls_of, trust_of
+from twinrow.mysql_login import LOGIN_REFUSED, Login, LoginSettings, logins_of
 from twinrow.mysql_session import IDLE_S_MAX, UNKNOWN_VARIABLE, Variable, reading, setting, variables
 from twinrow.mysql_session import check as check_session
 from twinrow.mysql_text import without_values
@@ -39,15 +40,9 @@ STATEMENT_BYTES_MAX = 4_000_000
 VERSION_MIN: dict[str, tuple[int, int, int]] = {"mysql": (8, 0, 23), "mariadb": (10, 6, 0)}
 
 
-class ServerSettings(TLSSettings, Protocol):
+class ServerSettings(TLSSettings, LoginSettings, Protocol):
     """The settings of a connection (config.MySQLConfig has them)."""
 
-    @property
-    def port(self) -> int: ...
-    @property
-    def user(self) -> str: ...
-    @property
-    def password(self) -> str: ...
     @property
     def database(self) -> str: ...
     @property
@@ -294,18 +289,19 @@ class MySQL:
         place = settings.unix_socket or f"{settings.host}:{settings.port}"
         self.place = f"MySQL {place}/{settings.database}"
         self.clock = ServerClock(self.place)
+        self.logins = logins_of(settings)
 
     def connect(self, *, idle_s: float | None = None, read_timeout_s: float | None = None) -> Connection:
         """A new session. `idle_s`: the server ends it, and rolls back, after so long without a statement.
 
-        Raises Transient when the server does not answer or has no connection free, MySQLError with a remedy when it
-        refuses the login, TwinrowError when its TLS is not what `ssl_mode` asks for, SessionRefused when the session
-        cannot be set to what the statements rest on.
+        Raises Transient when the server does not answer or has no connection free, or a login cannot be had just now,
+        MySQLError with a remedy when it refuses the login, TwinrowError when its TLS is not what `ssl_mode` asks for,
+        SessionRefused when the session cannot be set to what the statements rest on.
         """
         settings = self.settings
         context = _tls(settings)
         try:
-            driver = self._open(settings, context, read_timeout_s or self.read_timeout_s)
+            driver = self._log_in(context, read_timeout_s or self.read_timeout_s)
         except (pymysql.err.Error, OSError, ssl.SSLError) as error:
             raise self._connect_error(error) from error
         except RuntimeError as error:
@@ -349,7 +345,19 @@ class MySQL:
         check_session(wanted, connection.query(reading(wanted))[0], self.place)
         connection.read_clock()  # another server may stand behind the same name by now, with another clock
 
-    def _open(self, settings: ServerSettings, context: ssl.SSLContext | None, read_timeout_s: float) -> Driver:
+    def _log_in(self, context: ssl.SSLContext | None, read_timeout_s: float) -> Driver:
+        """A connection; a login that is refused is tried once more with what stands in its place by now."""
+        login = self.logins.take()
+        try:
+            return self._open(login, context, read_timeout_s)
+        except pymysql.err.OperationalError as error:
+            other = self.logins.instead_of(login) if error.args and error.args[0] in LOGIN_REFUSED else None
+            if other is None:
+                raise
+        return self._open(other, context, read_timeout_s)
+
+    def _open(self, login: Login, context: ssl.SSLContext | None, read_timeout_s: float) -> Driver:
+        settings = self.settings
         trust = trust_of(settings, self.place)
         # a port that accepts and says nothing would else hold the caller for as long as a long statement may take
         login_s = max(1.0, min(settings.connect_timeout_s, read_timeout_s))
@@ -357,9 +365,9 @@ class MySQL:
         def attempt(tls: ssl.SSLContext | None) -> Driver:
             driver = Driver(
                 trust=trust,
-                host=settings.host, port=settings.port, user=settings.user,
+                host=settings.host, port=settings.port, user=login.user,
                 # as text the driver would send it as latin-1; a variable's bytes that are no UTF-8 go as they are
-                password=settings.password.encode(errors="surrogateescape"),
+                password=login.password.encode(errors="surrogateescape"),
                 database=settings.database, unix_socket=settings.unix_socket, charset="utf8mb4",
                 connect_timeout=max(1, int(settings.connect_timeout_s)), read_timeout=login_s,
                 write_timeout=login_s, autocommit=True, local_infile=True, conv=_CONV, ssl=tls,

@@ -138,3 +138,22 @@ def test_an_account_is_twelve_digits_or_any(tmp_path: Path, account: str, code: 
     command = InProcess(tmp_path)
     command.write_config(HEAD + table("reviews", 2))
     assert command.run("iam-policy", "--account", account, "--keys=reviews=username").code == code
+
+
+@pytest.mark.parametrize(
+    ("url", "right"),
+    [
+        (f"mysql://h/d?secret=arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:s-AbCdEf",
+         ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:s-AbCdEf")),
+        ("mysql://ann@db.x.eu-west-1.rds.amazonaws.com/d?auth=rds-iam&ssl_ca=f",
+         ("rds-db:connect", f"arn:aws:rds-db:eu-west-1:{ACCOUNT}:dbuser:*/ann")),
+    ],
+)  # fmt: skip
+def test_a_login_by_aws_has_its_right(url: str, right: tuple[str, str]) -> None:
+    text = f'[mysql]\nurl = "{url}"\n{table("abc", 2)}'
+    loaded = config.parse(text, environment={})
+    given = rights(permissions.iam_policies(loaded, loaded.tables, ACCOUNT, {}, fix=False))
+    assert (*right, ()) in given
+    plain = config.parse(HEAD + table("abc", 2), environment={})
+    alone = rights(permissions.iam_policies(plain, plain.tables, ACCOUNT, {}, fix=False))
+    assert given - alone == {(*right, ())}

@@ -4,6 +4,7 @@ In: the text of a file, the environment. Out: a `Config`, wholly checked. Not to
 no file is written.
 """
 
+from twinrow.config.mysql_url import MySQLConfig, mysql_config
 from twinrow.config.reading import load, parse
 from twinrow.config.settings import (
     LINK_ATTRIBUTE_DEFAULT,
@@ -14,7 +15,6 @@ from twinrow.config.settings import (
     DynamoDBConfig,
     File,
     Mark,
-    MySQLConfig,
     MySQLTable,
     PendingIndexConfig,
     SourceConfig,
@@ -22,7 +22,6 @@ from twinrow.config.settings import (
     TableConfig,
     duration_s,
     mark_value,
-    mysql_config,
 )
 
 __all__ = [

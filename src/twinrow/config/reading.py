@@ -12,8 +12,9 @@ import msgspec
 from twinrow import config_error
 from twinrow.config.checks import check_sources
 from twinrow.config.documents import Documents, text_of, together
+from twinrow.config.mysql_url import mysql_config
 from twinrow.config.resolve import resolved
-from twinrow.config.settings import Config, File, duration_s, mysql_config
+from twinrow.config.settings import Config, File, duration_s
 from twinrow.errors import ConfigError
 
 
@@ -35,7 +36,7 @@ def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str]
     parts = resolved(documents.entries, [source.name for source in file.sources])
     if not parts.tables and not parts.patterns:
         raise ConfigError("names no table", where=place, remedy="add a [[tables]] part")
-    mysql = mysql_config(file.mysql.url, place, variables)
+    mysql = mysql_config(file.mysql.url, place, variables, file.dynamodb.region)
     password = urlsplit(file.mysql.url).password
     literal = bool(password) and "${" not in str(password)
     return Config(

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import unquote, unquote_plus, urlsplit
 
 import msgspec
 
 from twinrow.capture_kind import Traits, traits_of
+from twinrow.config.mysql_url import MySQLConfig
 from twinrow.config.patterns import Pattern
-from twinrow.config.variables import VARIABLE, variable
 from twinrow.errors import ConfigError
 from twinrow.table_description import name_in_dynamodb
 
@@ -25,9 +22,6 @@ LINK_ATTRIBUTE_DEFAULT = "mysql_id"
 UNITS_PER_S_MAX = 1e9
 REBUILD_ROWS_MAX = 1_000_000
 WORKERS_MAX = 64
-CONNECT_TIMEOUT_S_MAX = 3600
-TLS_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
-URL_OPTIONS = ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key", "connect_timeout_s", "unix_socket", "server_public_key")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -78,7 +72,9 @@ class MySQLTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY; default PREFERRED, with `ssl_ca` VERIFY_CA; VERIFY_… "
             "wants `ssl_ca`), `ssl_ca`, `ssl_cert`, `ssl_key` (files), `connect_timeout_s` (default 10), "
             "`unix_socket`, `server_public_key` (a file: the key with which the password is encrypted where TLS is not "
-            "verified); a dash does for an underscore (`ssl-mode`)."
+            "verified), `auth=rds-iam` (a token signed by AWS for each session takes the password's place; wants "
+            "`ssl_ca`), `secret` (the ARN of a secret of Secrets Manager with user and password, read again where "
+            "MySQL refuses them); a dash does for an underscore (`ssl-mode`)."
         ),
     ]
 
@@ -211,29 +207,6 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.link_attribute or LINK_ATTRIBUTE_DEFAULT
 
 
-@dataclass(frozen=True)
-class MySQLConfig:
-    """Where the copy lives. The password is never shown, not by `repr` either."""
-
-    host: str
-    port: int
-    user: str
-    password: str = field(repr=False)
-    database: str
-    ssl_mode: str = "PREFERRED"
-    ssl_ca: str | None = None
-    ssl_cert: str | None = None
-    ssl_key: str | None = None
-    connect_timeout_s: float = 10.0
-    unix_socket: str | None = None
-    server_public_key: str | None = None
-
-    @property
-    def place(self) -> str:
-        """Server and database, for messages."""
-        return f"{self.unix_socket or f'{self.host}:{self.port}'}/{self.database}"
-
-
 class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the process works."""
 
@@ -309,95 +282,3 @@ def duration_s(text: str) -> float:
 def mark_value(mark: Mark) -> dict[str, Any]:
     """A mark from the configuration as a DynamoDB value: text is S, numbers are N."""
     return {"S": mark} if isinstance(mark, str) else {"N": str(mark)}
-
-
-def _host_and_port(server: str) -> tuple[str, str]:
-    """The two parts of a server, of which the port may be missing: a colon within brackets belongs to the host."""
-    if server.endswith("]") or ":" not in server:
-        return server, ""
-    host, _, port = server.rpartition(":")
-    return host, port
-
-
-def mysql_config(url: str, place: str, variables: Mapping[str, str] | None) -> MySQLConfig:
-    """The parts of `mysql://user:password@host:port/database?options`; variables are put in after it is parsed.
-
-    A URL that is one variable is that one's value, taken as it is: a password in it may look like a variable. With None
-    for `variables` there are none in it.
-    """
-    whole = VARIABLE.fullmatch(url)
-    if whole is not None and variables is not None:
-        return mysql_config(variable(whole[1], variables, place, "$.mysql.url"), place, None)
-
-    def bad(what: str) -> ConfigError:
-        return ConfigError(
-            f"`mysql.url` {what}", where=place, remedy="write mysql://USER:${MYSQL_PASSWORD}@HOST:3306/DATABASE"
-        )
-
-    def part(text: str, key: str, decoded: Callable[[str], str] = unquote) -> str:
-        # variables are looked for before decoding: what is written as %24%7B is none
-        if variables is None:
-            return decoded(text)
-        # the odd ones are names
-        return "".join(
-            variable(piece, variables, place, f"$.mysql.url {key}") if n % 2 else decoded(piece)
-            for n, piece in enumerate(VARIABLE.split(text))
-        )
-
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # its message would show the password
-        raise bad(
-            "cannot be read: a character in it wants to be written as %XX, or the password as a variable"
-        ) from None
-    if parts.scheme not in ("mysql", "mariadb", "mysql+pymysql"):
-        raise bad(f"has the scheme {parts.scheme!r}, not mysql")
-    login, at, server = parts.netloc.rpartition("@")
-    if not at:  # what follows may be the rest of a password with # / or ? in it: nothing of it is shown
-        raise bad("names no user before an @ (in a password #, / and ? are written as %23, %2F and %3F)")
-    user, _, password = login.partition(":")
-    of_bytes = partial(unquote, errors="surrogateescape")
-    host, port = _host_and_port(server)
-    if ":" in VARIABLE.sub("", host) and not host.endswith("]"):
-        raise bad("has an IPv6 address that is not in brackets (write [::1]:3306)")
-    given = [pair.partition("=") for pair in parts.query.split("&") if pair]
-    options = {unquote_plus(name).replace("-", "_"): part(value, name, unquote_plus) for name, _, value in given}
-    for name in options:
-        if name not in URL_OPTIONS:
-            raise bad(f"has the unknown option {name!r} (known: {', '.join(URL_OPTIONS)})")
-    port_text = part(port, "port") or "3306"
-    database = part(parts.path.removeprefix("/"), "database")
-    if not (port_text.isascii() and port_text.isdecimal() and len(port_text) < 6) or not 0 < int(port_text) < 65536:
-        raise bad(f"has the port {port_text!r}")
-    if not user:
-        raise bad("names no user")
-    if not database:
-        raise bad("names no database")
-    if "@" in parts.path:  # then the server is a piece of the password, too
-        raise bad("has a / before an @ (in a user or password / is written as %2F and @ as %40)")
-    return MySQLConfig(
-        host=part(host, "host").strip("[]") or "127.0.0.1", port=int(port_text), user=part(user, "user"),
-        password=part(password, "password", of_bytes), database=database, ssl_mode=_tls_mode(options, bad),
-        ssl_ca=options.get("ssl_ca"), ssl_cert=options.get("ssl_cert"), ssl_key=options.get("ssl_key"),
-        connect_timeout_s=_connect_timeout_s(options, bad), unix_socket=options.get("unix_socket"),
-        server_public_key=options.get("server_public_key"),
-    )  # fmt: skip
-
-
-def _tls_mode(options: Mapping[str, str], bad: Callable[[str], ConfigError]) -> str:
-    mode = options.get("ssl_mode", "VERIFY_CA" if "ssl_ca" in options else "PREFERRED").upper()
-    if mode not in TLS_MODES:
-        raise bad(f"has ssl_mode {mode!r} (one of {', '.join(TLS_MODES)})")
-    if mode.startswith("VERIFY") and "ssl_ca" not in options:
-        raise bad(f"asks for {mode} without ssl_ca=FILE")
-    return mode
-
-
-def _connect_timeout_s(options: Mapping[str, str], bad: Callable[[str], ConfigError]) -> float:
-    try:
-        seconds = float(options.get("connect_timeout_s", "10"))
-    except ValueError:
-        raise bad("has a connect_timeout_s that is no number") from None
-    if not 1 <= seconds <= CONNECT_TIMEOUT_S_MAX:
-        raise bad(f"has a connect_timeout_s that is not between 1 and {CONNECT_TIMEOUT_S_MAX}")
-    return seconds

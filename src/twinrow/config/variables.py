@@ -1,4 +1,7 @@
-"""`${NAME}` in the texts of a configuration: the environment's variables, put in after TOML is parsed."""
+"""`${NAME}` in the texts of a configuration: the environment's variables, put in after TOML is parsed.
+
+Where NAME is not set and NAME_FILE is, the file that it names holds the value, as Docker and Kubernetes mount secrets.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from twinrow.errors import ConfigError
+from twinrow.mounted import mounted
 
 VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+OF_A_FILE: Final = "_FILE"
 
 
 def fill(value: Any, variables: Mapping[str, str], place: str, key: str = "$") -> Any:
@@ -26,9 +31,18 @@ def fill(value: Any, variables: Mapping[str, str], place: str, key: str = "$") -
 
 
 def variable(name: str, variables: Mapping[str, str], place: str, key: str) -> str:
-    """The value of a variable. Raises ConfigError when it is not set."""
+    """The value of a variable. Raises ConfigError when it is not set, and when its file cannot be read."""
+    path = file_of(name, variables)
+    if path is not None:
+        return mounted(path, f"{place}: `{key.removeprefix('$.')}`")
     if name not in variables:
         raise ConfigError(
-            f"the variable {name} in `{key.removeprefix('$.')}` is not set", where=place, remedy=f"export {name}=…"
-        )
+            f"the variable {name} in `{key.removeprefix('$.')}` is not set", where=place,
+            remedy=f"export {name}=…, or {name}{OF_A_FILE}=PATH of a file that holds it",
+        )  # fmt: skip
     return variables[name]
+
+
+def file_of(name: str, variables: Mapping[str, str]) -> str | None:
+    """The file that holds the value of a variable; None where the variable itself does, or nothing."""
+    return None if name in variables else variables.get(name + OF_A_FILE)

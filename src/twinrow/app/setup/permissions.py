@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from twinrow.app.wiring import dynamodb_settings_of, region_of
@@ -45,9 +46,9 @@ def iam_policies(
     ConfigError when one table's rights alone are too long for AWS.
     """
     by_kind: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Right]] = {}
-    for table in chosen:
-        for right in _rights(config, account, table, keys, fix=fix):
-            by_kind.setdefault(right.kind, []).append(right)
+    of_tables = (_rights(config, account, table, keys, fix=fix) for table in chosen)
+    for right in chain(*of_tables, _beside(config, account)):
+        by_kind.setdefault(right.kind, []).append(right)
     policies: list[dict[str, Any]] = []
     for rights in by_kind.values():
         for right in rights:
@@ -79,6 +80,17 @@ def _rights(
     if table.linked and not table.allow_global_table_writes:
         yield Right(("dynamodb:DescribeGlobalTable",), f"{service}::{account}:global-table/{table.dynamodb_name}")
     yield from kind_of(settings).rights(settings, arn)
+
+
+def _beside(config: Config, account: str) -> Iterator[Right]:
+    """What the login to MySQL needs of AWS."""
+    mysql = config.mysql
+    if mysql.secret is not None:
+        yield Right(("secretsmanager:GetSecretValue",), mysql.secret)
+    if mysql.auth is not None:
+        region = mysql.database_region
+        # the database's resource id stands in no host name: any database of the account, but this user alone
+        yield Right(("rds-db:connect",), f"arn:{partition_of(region)}:rds-db:{region}:{account}:dbuser:*/{mysql.user}")
 
 
 def _written(table: TableConfig, keys: Sequence[str]) -> tuple[str, ...]:
