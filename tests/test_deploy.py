@@ -9,15 +9,16 @@ import subprocess
 import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import yaml
+from tests.fixtures.prometheus import prometheus_program
 from tests.fixtures.statuses import table_status
 from typer.main import get_command
 
 from twinrow.app.cli import app
-from twinrow.app.observe.status import Status
+from twinrow.app.observe.status import Status, TableStatus
 from twinrow.app.observe.watch import LastStatus
 from twinrow.app.serve.metrics import families
 from twinrow.state.counted import AppliedCount
@@ -33,20 +34,28 @@ HARDENING = {
 PROMQL_WORDS = {"and", "on", "time", "table", "unless", "or", "by", "ignoring"}
 
 
-def metrics() -> dict[str, set[str]]:
-    """Every metric that a table with everything there is can have, with its labels."""
+def everything(**values: Any) -> TableStatus:
+    """A table with everything there is."""
     counts = dict.fromkeys(("items", "rows", "missing", "extra", "different", "unlinked"), 1)
-    everything = table_status(
-        backlog=1, lag_s=1.0, unlinked=1, links_refused=1, dead_letters=1, gaps=1, rechecks=1, reconcile_share=0.5,
-        reconciled_at=1.0, retention_left_s=1.0, verified={"at": 1.0, **counts}, counted_since=1.0,
-        applied=(AppliedCount("PUT", "STREAM", 1),), read_units_max=1.0, write_units_max=1.0,
-        dynamodb_skew_s=1.0, mysql_skew_s=1.0,
-    )  # fmt: skip
+    plain: dict[str, Any] = {
+        "backlog": 1, "lag_s": 1.0, "unlinked": 1, "links_refused": 1, "dead_letters": 1, "gaps": 1, "rechecks": 1,
+        "reconcile_share": 0.5, "reconciled_at": 1.0, "retention_left_s": 1.0, "verified": {"at": 1.0, **counts},
+        "counted_since": 1.0, "applied": (AppliedCount("PUT", "STREAM", 1),), "read_units_max": 1.0,
+        "write_units_max": 1.0, "dynamodb_skew_s": 1.0, "mysql_skew_s": 1.0,
+    }  # fmt: skip
+    return table_status(**plain | values)
+
+
+def metrics() -> dict[str, set[str]]:
+    """Every metric that a table can have, with its labels."""
     found: dict[str, set[str]] = {}
-    for family in families(LastStatus(Status(1.0, (everything,)), "", {}), 1.0):
+    for family in families(LastStatus(Status(1.0, (everything(),)), "", {}), 1.0):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     return found
+
+
+METRICS: Final = metrics()
 
 
 def rules() -> list[dict[str, Any]]:
@@ -90,9 +99,11 @@ def test_an_alert_says_what_it_means_and_what_to_do(rule: dict[str, Any]) -> Non
 
 
 def test_promtool_finds_no_fault() -> None:
-    program = shutil.which("promtool")
+    program = prometheus_program("promtool")
     if program is None:
-        pytest.skip("promtool is not installed (sudo apt-get install prometheus); the rules were parsed all the same")
+        pytest.skip(
+            "promtool is not there (make servers unpacks Debian's prometheus); the rules were parsed all the same"
+        )
     subprocess.run([program, "check", "rules", str(DEPLOY / "alerts.yml")], check=True, timeout=VERIFY_S_MAX)
 
 

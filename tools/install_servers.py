@@ -183,6 +183,25 @@ def is_packaged(package: str) -> bool:
     return "Candidate: (none)" not in (told := run("apt-cache", "policy", package)) and "Candidate: " in told
 
 
+def install_prometheus() -> None:
+    """Unpacks Debian's Prometheus, which is asked every query of the dashboard; without it the tests say so."""
+    target = SERVERS / "prometheus"
+    if program("prometheus") or target.is_dir() or program("apt-get") is None or program("dpkg") is None:
+        return
+    with fresh_folder("prometheus") as scratch:
+        fetched = subprocess.run(
+            ["apt-get", "download", "--quiet", "prometheus"], cwd=scratch, capture_output=True, text=True,
+            timeout=COMMAND_TIMEOUT_S, check=False,
+        )  # fmt: skip
+        packages = list(scratch.glob("prometheus_*.deb"))
+        if fetched.returncode != 0 or not packages:
+            say("Prometheus: not to be had from this system's packages; the queries of the dashboard are only parsed")
+            return
+        say("Prometheus, from the system's package prometheus (no root needed)")
+        run("dpkg", "--extract", str(packages[0]), str(scratch / "root"))
+        put_in_place(scratch / "root", target)
+
+
 class fresh_folder:  # noqa: N801 - reads as the statement it is: with fresh_folder(...)
     """A scratch folder on the same file system as the servers, so that the last step is one rename."""
 
@@ -212,7 +231,10 @@ def steps(*, demo: bool) -> Iterator[str]:
         lambda: install_system_package("MariaDB", "mariadb-server-core", "mariadbd"),
         install_mysql,
     )
-    tests = (lambda: install_system_package("Chromium", "chromium", "chromium", "chromium-browser", "google-chrome"),)
+    tests = (
+        lambda: install_system_package("Chromium", "chromium", "chromium", "chromium-browser", "google-chrome"),
+        install_prometheus,
+    )
     for step in servers if demo else (*servers, *tests):
         try:
             step()

@@ -1,6 +1,6 @@
 """The small door to what AWS has beside DynamoDB: a secret's text, a token for RDS, a message to an SNS topic.
 
-Nothing imports it before one of these is used: botocore costs a third of a second.
+Nothing imports it before it is used: botocore costs a third of a second.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def publish(topic: str, region: str, subject: str, text: str) -> None:
 def _call(service: str, region: str, operation: str, where: str, **parameters: Any) -> dict[str, Any]:
     config = BotoConfig(connect_timeout=TIMEOUT_S, read_timeout=TIMEOUT_S, retries={"total_max_attempts": 2})
     try:
-        with _Session.lock:  # making a client is not safe beside another one being made
+        with _Session.lock:  # two clients must not be made at once
             if _Session.made is None:
                 _Session.made = botocore.session.Session()
             client = _Session.made.create_client(service, region_name=region, config=config)
@@ -102,7 +102,9 @@ def _refused(answer: Any, where: str) -> TwinrowError:
     text = f"AWS refuses: {code}: {answer.get('Error', {}).get('Message', '')}"
     if code in PASSING or status >= 500:
         return Transient(text, where=where)
-    return ConfigError(text, where=where, remedy="grant the rights that `twinrow iam-policy` prints")
+    return ConfigError(
+        text, where=where, remedy="grant the rights that `twinrow iam-policy` prints", commands=("twinrow iam-policy",)
+    )
 
 
 def _failed(error: Exception, where: str) -> TwinrowError:

@@ -51,7 +51,7 @@ class Logins(Protocol):
         """The login for a session. Raises Transient or ConfigError where it cannot be had."""
 
     def instead_of(self, refused: Login) -> Login | None:
-        """Another login, after the server has refused that one; None where there is no other. Raises as `take`."""
+        """Another login, after the server has refused that login; None where there is no other. Raises as `take`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class RDSToken:
         return Login(asked.user, rds_token(asked.host, asked.port, asked.user, asked.database_region))
 
     def instead_of(self, refused: Login) -> Login | None:
-        """Another token: the credentials behind the refused one may just have run out."""
+        """Another token: the credentials behind the refused token may just have run out."""
         del refused
         return self.take()
 
@@ -118,7 +118,9 @@ class Kept:
                 try:
                     self._read_now()
                 except ConfigError as error:  # it was readable before: whoever took the right away may give it back
-                    raise Transient(error.what, where=error.where, remedy=error.remedy) from error
+                    raise Transient(
+                        error.what, where=error.where, remedy=error.remedy, commands=error.commands
+                    ) from error
             return None if self._login == refused else self._login
 
     def _read_now(self) -> Login:

@@ -131,7 +131,7 @@ def test_every_configuration_that_is_shown_is_one(page: str) -> None:
             text = '[mysql]\nurl = "mysql://u@h/d"\n' + text
         elif text.startswith("[tables.") or "[mysql]" not in text:
             text = _AROUND + _INDEX + text
-        assert parse(text, page, {"MYSQL_PASSWORD": "x"}).tables
+        assert parse(text, page, {"MYSQL_PASSWORD": "x", "SLACK_WEBHOOK": "https://hooks.example.com/x"}).tables
 
 
 def test_every_name_of_the_library_that_is_told_is_there() -> None:

@@ -14,6 +14,7 @@ from twinrow.app.commands import (
     demo,
     init,
     item,
+    notify,
     permissions,
     plan,
     reset,
@@ -83,6 +84,7 @@ app.command()(schema.schema)
 app.command()(item.item)
 app.command()(reset.reset)
 app.command()(uninstall.uninstall)
+app.command()(notify.notify)
 app.command("iam-policy")(permissions.iam_policy)
 app.command()(permissions.grants)
 app.command()(demo.demo)

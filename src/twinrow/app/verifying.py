@@ -19,16 +19,24 @@ DIFFERENCES: Final = ("missing", "extra", "different", "unlinked")
 SIDES: Final = (*DIFFERENCES, "unsettled")
 
 
-def look_at(config: Config, table: TableConfig, stop: Stop, work: Callable[[Reader, TableContext], Verdict]) -> Verdict:
-    """Run `work` on a table, within its read budget, and remember the verdict for `status`. Raises TwinrowError."""
+def look_at(
+    config: Config, table: TableConfig, stop: Stop, work: Callable[[Reader, TableContext], Verdict],
+    context: TableContext | None = None,
+) -> Verdict:  # fmt: skip
+    """Run `work` on a table, within its read budget, and remember the verdict for `status`. Raises TwinrowError.
+
+    `context` is that of a sync of this process, whose budget is shared then; without it the table has its own.
+    """
     from twinrow.app.wiring import connect, contexts_of, few_tries
     from twinrow.mysql_error import BY_HAND_CODES, MySQLError
     from twinrow.sink import by_hand
     from twinrow.verify.reading import Reader, schema_of
 
-    (context,) = contexts_of(config, [table], stop)
+    own = context is None
+    context = context or contexts_of(config, [table], stop)[0]
     with closing(connect(context.table.mysql)) as session:
-        few_tries(context.table.describe)
+        if own:  # else the sync has set the budget
+            few_tries(context.table.describe)
         reader = Reader(
             context.settings, context.table.dynamodb, session, context.table.read_budget, stop, context.table.mysql
         )

@@ -36,11 +36,12 @@ def check_table(table: TableConfig, where: str, known: Known) -> None:
         raise ConfigError(f"goes into the same MySQL table as {known.copies[folded]}", where=where, remedy="set `into`")
     if folded.startswith("_twinrow_"):
         raise ConfigError("`into` may not begin with _twinrow_", where=where)
-    if table.reconcile_every is not None:
-        try:
-            duration_s(table.reconcile_every)
-        except ValueError as error:
-            raise ConfigError(f"`reconcile_every`: {error}", where=where) from error
+    for name in ("reconcile_every", "lag_alert", "verify_every"):
+        if (text := getattr(table, name)) is not None:
+            try:
+                duration_s(text)
+            except ValueError as error:
+                raise ConfigError(f"`{name}`: {error}", where=where) from error
     part = table.traits.part
     if part is not None and getattr(table, part) is None:
         raise ConfigError(f"`capture` is {table.capture}, but there is no [tables.{part}]", where=where)

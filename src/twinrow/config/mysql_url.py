@@ -71,8 +71,8 @@ class MySQLConfig:
 def mysql_config(url: str, place: str, variables: Mapping[str, str] | None, region: str = "us-east-1") -> MySQLConfig:
     """The parts of `mysql://user:password@host:port/database?options`; variables are put in after it is parsed.
 
-    A URL that is one variable is that one's value, taken as it is: a password in it may look like a variable. With None
-    for `variables` there are none in it. `region` is where a database is whose host does not say it.
+    A URL that is a mere variable is the variable's value, taken as it is: a password in it may look like a variable.
+    With None for `variables` there are none in it. `region` is where a database is whose host does not say it.
 
     Raises ConfigError, which shows no part of a password.
     """
@@ -176,7 +176,7 @@ def _check_login(made: MySQLConfig, bad: Bad) -> None:
 def _tls_mode(options: Mapping[str, str], bad: Bad) -> str:
     mode = options.get("ssl_mode", "VERIFY_CA" if "ssl_ca" in options else "PREFERRED").upper()
     if mode not in TLS_MODES:
-        raise bad(f"has ssl_mode {mode!r} (one of {', '.join(TLS_MODES)})")
+        raise bad(f"has ssl_mode {mode!r} (it takes {', '.join(TLS_MODES)})")
     if mode.startswith("VERIFY") and "ssl_ca" not in options:
         raise bad(f"asks for {mode} without ssl_ca=FILE")
     return mode

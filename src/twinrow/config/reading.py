@@ -13,6 +13,7 @@ from twinrow import config_error
 from twinrow.config.checks import check_sources
 from twinrow.config.documents import Documents, text_of, together
 from twinrow.config.mysql_url import mysql_config
+from twinrow.config.notify import notify_places
 from twinrow.config.resolve import resolved
 from twinrow.config.settings import Config, File, duration_s
 from twinrow.errors import ConfigError
@@ -42,6 +43,7 @@ def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str]
     return Config(
         file.dynamodb, mysql, tuple(parts.tables), file.sync, place, literal,
         sources=tuple(file.sources), patterns=tuple(parts.patterns), watched=documents.watched,
+        notify=notify_places(file.notify, place),
     )  # fmt: skip
 
 

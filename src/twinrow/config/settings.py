@@ -10,6 +10,7 @@ import msgspec
 
 from twinrow.capture_kind import Traits, traits_of
 from twinrow.config.mysql_url import MySQLConfig
+from twinrow.config.notify import NotifyConfig, NotifyPlaces
 from twinrow.config.patterns import Pattern
 from twinrow.errors import ConfigError
 from twinrow.table_description import name_in_dynamodb
@@ -151,6 +152,14 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rebuild_rows_max: Annotated[
         int, _told("A rebuild of a table with more rows waits for `twinrow schema --apply`.", ge=0)
     ] = REBUILD_ROWS_MAX
+    lag_alert: Annotated[
+        str | None,
+        _told('`[notify]` tells when the copy is further behind, or not known to be nearer (`"5m"`); default: never.'),
+    ] = None
+    verify_every: Annotated[
+        str | None,
+        _told('A running sync proves the table so often (`"7d"`), within its read budget; default: never.'),
+    ] = None
     segments: Annotated[
         Annotated[int, msgspec.Meta(ge=1, le=1000)] | None, _told("Segments of a parallel scan; default: by size.")
     ] = None
@@ -194,6 +203,16 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return duration_s(text) if text else None
 
     @property
+    def lag_alert_s(self) -> float | None:
+        """A lag in seconds that somebody hears of; None is off."""
+        return duration_s(self.lag_alert) if self.lag_alert else None
+
+    @property
+    def verify_s(self) -> float | None:
+        """Seconds between proofs that a running sync makes; None is off."""
+        return duration_s(self.verify_every) if self.verify_every else None
+
+    @property
     def own(self) -> frozenset[str]:
         """The attributes that are Twinrow's: no columns and no differences, in every capture that names them."""
         names = {self.link_name} if self.linked or self.link_attribute is not None else set()
@@ -235,6 +254,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mysql: MySQLTable
     dynamodb: DynamoDBConfig = DynamoDBConfig()
     sync: SyncConfig = SyncConfig()
+    notify: NotifyConfig | None = None
     sources: list[SourceConfig] = msgspec.field(default_factory=list)
 
 
@@ -258,6 +278,7 @@ class Config:
     """Parts that stand for tables that are still to be found."""
     watched: tuple[str, ...] = ()
     """The files that it was read from, and the patterns of `include`."""
+    notify: NotifyPlaces | None = None
 
     def chosen(self, names: list[str] | tuple[str, ...]) -> tuple[TableConfig, ...]:
         """The tables of those names, all when there are none. Raises ConfigError for a name that is not configured."""

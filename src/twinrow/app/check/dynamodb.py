@@ -28,6 +28,8 @@ from twinrow.table_description import TableDescription
 
 SAMPLE_ITEMS = 100
 LINKING = "rights to link"
+FIRST = "DynamoDB table"
+"""The name of the first finding of each table."""
 SOME_DIGEST = b"a digest"
 """Of no item: it makes the statement ask for the image before, as that of every debt with a digest does."""
 BY_ITEM_TOO = frozenset({"ValidationError", "ValidationException", "UnknownOperationException"})
@@ -49,12 +51,12 @@ def look(
     try:
         description = few_tries(context.table.describe)
     except TwinrowError as error:
-        yield Finding(table, "DynamoDB table", "error", error.what, error.remedy)
+        yield Finding(table, FIRST, "error", error.what, error.remedy)
         return
     # UPDATING: its capacity or an index changes, it can be used
     state: Level = "ok" if description.status in ("ACTIVE", "UPDATING") else "error"
     yield Finding(
-        table, "DynamoDB table", state,
+        table, FIRST, state,
         f"{description.status}, about {description.items:,} items, {description.bytes:,} bytes",
         "" if state == "ok" else "wait until it is ACTIVE",
     )  # fmt: skip

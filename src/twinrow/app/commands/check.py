@@ -47,6 +47,8 @@ def check(
       twinrow check --verbose
       twinrow check reviews --fix --yes
     """
+    from twinrow.app.check import dynamodb as check_dynamodb
+    from twinrow.app.output.progress import Bars
     from twinrow.app.signals import stop_on_signals
 
     loaded = load_config(config)
@@ -54,14 +56,18 @@ def check(
     stop = stop_on_signals()
     found, mended = [], []
     everything = verbose or said().verbose
-    for finding in _look(loaded, chosen, stop):
-        seen = replace(finding, remedy=in_text(finding.remedy))
-        if fix and finding.fix is not None:
-            mended.append(_mend(seen, finding.fix, stop, yes=yes))
-            seen = mended[-1]
-        found.append(seen)
-        if everything and not as_json:
-            _show(seen.level, seen.table, seen)
+    # no bar where a person is asked, or reads the findings as they come
+    with Bars("tables", drawn=not fix and not everything) as bars:
+        for finding in _look(loaded, chosen, stop):
+            seen = replace(finding, remedy=in_text(finding.remedy))
+            if fix and finding.fix is not None:
+                mended.append(_mend(seen, finding.fix, stop, yes=yes))
+                seen = mended[-1]
+            found.append(seen)
+            if everything and not as_json:
+                _show(seen.level, seen.table, seen)
+            if finding.name == check_dynamodb.FIRST and len(chosen) > 1:
+                bars.tell("check", sum(each.name == check_dynamodb.FIRST for each in found), len(chosen))
     if as_json:
         names = ("table", "name", "level", "text", "remedy")
         checks = [{name: getattr(finding, name) for name in names} for finding in found]

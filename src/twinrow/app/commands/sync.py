@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -116,6 +117,7 @@ class How:
 
 def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how: How) -> int:
     """Copy the chosen tables and tell how it goes; the exit code."""
+    from twinrow.app.beside import beside
     from twinrow.app.observe.watch import StatusSource
     from twinrow.app.output.progress import Bars, Watcher
     from twinrow.app.output.sync_view import SyncView
@@ -152,8 +154,9 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
         view.look(source.latest().status)
 
     shown: dict[str, TableStatus] = {}
+    aside = nullcontext() if once else beside(config, chosen, source, lambda: view.runs, log)
     with source, serving(how.serve, source, stop, log), bars:
-        with Watcher(look):
+        with Watcher(look), aside:
             if not once:
                 log.event("info", "started", "", f"copying {named([table.name for table in chosen])}; Ctrl-C stops")
             outcomes = run_tables(

@@ -43,6 +43,11 @@ class SyncView:
         self._runs = runs
         self._log.many(len(runs))
 
+    @property
+    def runs(self) -> Mapping[str, TableRun]:
+        """What is looked at."""
+        return self._runs
+
     def waiting(self) -> dict[str, str]:
         """Why tables of this process wait at this moment."""
         return {name: run.waits for name, run in self._runs.items() if run.waits}

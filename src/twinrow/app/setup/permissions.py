@@ -83,10 +83,12 @@ def _rights(
 
 
 def _beside(config: Config, account: str) -> Iterator[Right]:
-    """What the login to MySQL needs of AWS."""
+    """What the login to MySQL and notifications need of AWS."""
     mysql = config.mysql
     if mysql.secret is not None:
         yield Right(("secretsmanager:GetSecretValue",), mysql.secret)
+    if config.notify is not None and config.notify.sns_topic is not None:
+        yield Right(("sns:Publish",), config.notify.sns_topic)
     if mysql.auth is not None:
         region = mysql.database_region
         # the database's resource id stands in no host name: any database of the account, but this user alone
