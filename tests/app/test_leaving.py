@@ -34,7 +34,7 @@ def standing(**changes: Any) -> LeftTable:
     made = tuple(Made(*thing, "table-id", 1.0) for thing in things)
     found = LeftTable(
         table="reviews", into="copy", description=description, rows=9, is_there=True, is_ours=True,
-        link_attribute="mysql_id", mark_attribute="migrated", index="migrated-index", marks=Pending(), debts=0,
+        link_attribute="mysql_id", mark_attribute="migrated", index="migrated-index", marks=Pending(), pending_links=0,
         dead_letters=0, pitr_on=True, made=made, others=(),
     )  # fmt: skip
     return replace(found, **changes)
@@ -120,7 +120,9 @@ def test_the_state_tables_go_with_the_last_table() -> None:
 
 
 def test_what_is_lost_with_the_state_is_told() -> None:
-    (state,) = (step for step in plan(standing(debts=3, dead_letters=2), Wanted()).steps if step.part == "state")
+    (state,) = (
+        step for step in plan(standing(pending_links=3, dead_letters=2), Wanted()).steps if step.part == "state"
+    )
     assert "3 links" in state.cost
     assert "2 dead letters" in state.cost
 

@@ -9,20 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinrow.link.queue import CALLS_AT_ONCE_MAX, CALLS_AT_ONCE_MIN, FORGET_EVERY_S, STALE_S_MAX, LinkQueue
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import PendingLink
 
 MARK = {"S": "false"}
 
 
-def marked(number: int, generation: int = 1) -> Debt:
-    return Debt(number.to_bytes(16, "big"), {}, generation, b"", 1, MARK)
+def marked(number: int, generation: int = 1) -> PendingLink:
+    return PendingLink(number.to_bytes(16, "big"), {}, generation, b"", 1, MARK)
 
 
-def bare(number: int, generation: int = 1) -> Debt:
-    return Debt(number.to_bytes(16, "big"), {}, generation, b"", 1, None)
+def bare(number: int, generation: int = 1) -> PendingLink:
+    return PendingLink(number.to_bytes(16, "big"), {}, generation, b"", 1, None)
 
 
-def all_calls(queue: LinkQueue) -> list[list[Debt]]:
+def all_calls(queue: LinkQueue) -> list[list[PendingLink]]:
     """Every call that one worker makes until nothing waits."""
     queue.workers = 1
     calls = []
@@ -118,9 +118,11 @@ acts = st.lists(st.one_of(st.lists(links, max_size=8), st.sampled_from(["next", 
 
 @given(acts, st.integers(1, 10), st.integers(1, 4))
 @pytest.mark.parametrize("check", ["distinct", "counted", "bounded"])
-def test_whatever_happens(check: str, done: list[list[Debt] | str], waiting_max: int, statements_max: int) -> None:
+def test_whatever_happens(
+    check: str, done: list[list[PendingLink] | str], waiting_max: int, statements_max: int
+) -> None:
     queue = LinkQueue(waiting_max, statements_max)
-    flying: list[list[Debt]] = []
+    flying: list[list[PendingLink]] = []
     for act in done:
         if act == "next":
             queue.workers += 1

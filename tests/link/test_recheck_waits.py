@@ -9,7 +9,7 @@ from tests.fixtures.copying import key, marked, put_all, wire
 from twinrow.clock import Stop
 from twinrow.schema.row import fingerprint
 from twinrow.state import outbox, recheck
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import PendingLink
 from twinrow.sync.recheck import recheck_some
 from twinrow.workers.held import held
 
@@ -25,7 +25,10 @@ def test_what_a_key_owes_stays_in_the_outbox_while_its_call_is_under_way(make_co
         context.live.load()
         keys = [wire(key(marked(n))) for n in range(2)]
         flying, other = [fingerprint(context.live.keys, one) for one in keys]
-        links = [Debt(flying, keys[0], 1, b"d" * 16, 1, {"S": "false"}), Debt(other, keys[1], 1, b"d" * 16, 2, None)]
+        links = [
+            PendingLink(flying, keys[0], 1, b"d" * 16, 1, {"S": "false"}),
+            PendingLink(other, keys[1], 1, b"d" * 16, 2, None),
+        ]
         outbox.owe(context.tenure.open_writer(), context.name, links)
         recheck.add(context.tenure.open_writer(), context.name, [(flying, keys[0]), (other, keys[1])], "test")
         assert recheck_some(context, {flying})[0] == 1

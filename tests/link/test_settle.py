@@ -8,9 +8,9 @@ from twinrow.decode.attribute import digest
 from twinrow.dynamodb_wire import StatementAnswer
 from twinrow.errors import Throttled, Transient
 from twinrow.link import settle
-from twinrow.link.fruitless import TOLD_CALLS, FruitlessCalls
+from twinrow.link.fruitless import REPORTED_CALLS, FruitlessCalls
 from twinrow.link.settle import CallOutcome, ClearMarkAlone, Later, Meaning, Recheck, Refused, Settled, Step
-from twinrow.state.outbox import ANY_IMAGE, Debt
+from twinrow.state.outbox import ANY_IMAGE, PendingLink
 
 OWN = frozenset({"id", "mark"})
 MARK = {"S": "false"}
@@ -18,8 +18,8 @@ IMAGE = {"k": {"S": "x"}, "n": {"N": "1"}}
 TOO_LARGE = "Item size to update has exceeded the maximum allowed size"
 
 
-def link(row_id: int | None = 7, mark: dict[str, str] | None = MARK, image: bytes | None = None) -> Debt:
-    return Debt(b"x", {"k": {"S": "x"}}, 3, image or digest(IMAGE, OWN), row_id, mark)
+def link(row_id: int | None = 7, mark: dict[str, str] | None = MARK, image: bytes | None = None) -> PendingLink:
+    return PendingLink(b"x", {"k": {"S": "x"}}, 3, image or digest(IMAGE, OWN), row_id, mark)
 
 
 def success(**more: dict[str, str]) -> StatementAnswer:
@@ -60,7 +60,7 @@ def refusal(code: str, message: str = "made up") -> StatementAnswer:
         (link(image=ANY_IMAGE), refusal("ConditionalCheckFailed"), Meaning.CONDITION_FAILED),
     ],
 )
-def test_each_answer_has_one_meaning(of: Debt, answer: StatementAnswer, means: Meaning) -> None:
+def test_each_answer_has_one_meaning(of: PendingLink, answer: StatementAnswer, means: Meaning) -> None:
     assert settle.meaning(of, answer, OWN) is means
 
 
@@ -101,12 +101,12 @@ FIRST_LOOK = settle.RECHECK_FIRST_S
         (link(mark=None), refusal("ValidationException"), (Refused(link(mark=None), "ValidationException: made up"),)),
     ],
 )  # fmt: skip
-def test_each_meaning_has_its_steps(of: Debt, answer: StatementAnswer, steps: tuple[Step, ...]) -> None:
+def test_each_meaning_has_its_steps(of: PendingLink, answer: StatementAnswer, steps: tuple[Step, ...]) -> None:
     assert settle.settle([of], [answer], OWN, calls()) == CallOutcome(steps)
 
 
 def test_the_answers_of_one_call_are_settled_each_for_itself_and_settled_links_come_first() -> None:
-    links = [Debt(bytes([n]), {"k": {"S": str(n)}}, 1, digest(IMAGE, OWN), n, MARK) for n in range(4)]
+    links = [PendingLink(bytes([n]), {"k": {"S": str(n)}}, 1, digest(IMAGE, OWN), n, MARK) for n in range(4)]
     answers = [refusal("ThrottlingError"), success(n={"N": "2"}), refusal("AccessDenied", "no"), success()]
     outcome = settle.settle(links, answers, OWN, calls())
     settled, changed, waiting = outcome.steps
@@ -121,8 +121,8 @@ def test_the_answers_of_one_call_are_settled_each_for_itself_and_settled_links_c
 def test_a_refusal_that_is_not_known_is_told_once_it_comes_again_and_again_and_a_failed_condition_never() -> None:
     for code, told in (("NeverHeardOf", True), ("ConditionalCheckFailed", False)):
         memory = calls()
-        troubles = [settle.settle([link()], [refusal(code)], OWN, memory).trouble for _ in range(TOLD_CALLS)]
-        assert troubles[:-1] == [""] * (TOLD_CALLS - 1)
+        troubles = [settle.settle([link()], [refusal(code)], OWN, memory).trouble for _ in range(REPORTED_CALLS)]
+        assert troubles[:-1] == [""] * (REPORTED_CALLS - 1)
         assert bool(troubles[-1]) is told
 
 
@@ -137,7 +137,7 @@ def test_calls_in_vain_wait_longer_each_time_until_one_settles_the_link() -> Non
 
 
 def test_a_whole_call_without_an_answer_is_looked_at_twice_and_a_throttled_one_not_at_all() -> None:
-    links = [link(), Debt(b"y", {}, 1, ANY_IMAGE, 8, None, attempts=2)]
+    links = [link(), PendingLink(b"y", {}, 1, ANY_IMAGE, 8, None, attempts=2)]
     lost = settle.settle_no_answer(links, Transient("cut"), calls())
     assert [type(one) for one in lost.steps] == [Later, Recheck, Recheck]
     assert lost.trouble == "cut"

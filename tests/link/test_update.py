@@ -15,7 +15,7 @@ from twinrow.dynamodb_wire import Statement, StatementAnswer, request_item
 from twinrow.link.settle import CONDITION_FAILED
 from twinrow.link.update import ItemUpdate, LinkRules, is_quotable, partiql, update_item
 from twinrow.local_servers.servers import DynamoDBLocal
-from twinrow.state.outbox import ANY_IMAGE, Debt
+from twinrow.state.outbox import ANY_IMAGE, PendingLink
 
 Item = dict[str, dict[str, Any]]
 
@@ -127,14 +127,14 @@ def test_a_link_sets_the_id_and_clears_the_mark_that_was_seen(
     row_id: int | None, mark: Item | None, done: Item | None, text: str
 ) -> None:
     rules = LinkRules("id", "mark", done, frozenset({"id", "mark"}))
-    update = rules.update_of(Debt(b"", {"k": {"S": "x"}}, 1, b"digest", row_id, mark))
+    update = rules.update_of(PendingLink(b"", {"k": {"S": "x"}}, 1, b"digest", row_id, mark))
     assert partiql("t", update).text == text
     assert update.only_if == ({} if mark is None else {"mark": mark})
 
 
 def test_the_image_before_is_asked_for_only_where_it_decides() -> None:
     rules = LinkRules("id", None, None, frozenset({"id"}))
-    update = rules.update_of(Debt(b"", {"k": {"S": "x"}}, 1, ANY_IMAGE, 7, None))
+    update = rules.update_of(PendingLink(b"", {"k": {"S": "x"}}, 1, ANY_IMAGE, 7, None))
     assert not update.wants_old
     assert partiql("t", update).text == 'UPDATE "t" SET "id"=? WHERE "k"=?'
 

@@ -21,7 +21,7 @@ from twinrow.kinds.stream.follow import Follow
 from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.mysql import Connection
 from twinrow.state import outbox, recheck
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import PendingLink
 from twinrow.sync.recheck import recheck_some
 from twinrow.table.context import TableContext
 from twinrow.write.batch import Applied
@@ -171,18 +171,20 @@ def test_our_own_link_that_comes_back_before_its_answer_is_settled_asks_for_noth
     """The stream is often faster than the thread that waits for DynamoDB's answer."""
     copying = make_following(link=True)
     put_all(copying.client, copying.table, [review(n) for n in range(30)])
-    pay = outbox.pay
+    settle = outbox.settle
 
-    def pay_late(connection: Connection, table: str, debts: Sequence[Debt]) -> list[Debt]:
+    def settle_late(connection: Connection, table: str, links: Sequence[PendingLink]) -> list[PendingLink]:
         # its own echoes alone: others may wait for this thread to be sent
-        hashes = [debt.key_hash for debt in debts]
-        wait_until(lambda: not outbox.standing(connection, table, hashes), CATCH_UP_S, what="the echoes have paid")
-        return pay(connection, table, debts)
+        hashes = [link.key_hash for link in links]
+        wait_until(
+            lambda: not outbox.standing(connection, table, hashes), CATCH_UP_S, what="the echoes have settled them"
+        )
+        return settle(connection, table, links)
 
     with monkeypatch.context() as patch, copying.running() as running:
-        patch.setattr(outbox, "pay", pay_late)
+        patch.setattr(outbox, "settle", settle_late)
         wait_until(lambda: all("mysql_id" in item for item in copying.items()), CATCH_UP_S, what="links")
-        wait_until(lambda: copying.state("_twinrow_link") == 0, CATCH_UP_S, what="the echoes have paid")
+        wait_until(lambda: copying.state("_twinrow_link") == 0, CATCH_UP_S, what="the echoes have settled them")
     assert running.ran is not None
     assert running.ran.counts.rechecked == 0
     copying.once_well()

@@ -22,7 +22,7 @@ from twinrow.link import settle
 from twinrow.link.fruitless import KEYS_MAX, WAIT_S_MAX, FruitlessCalls
 from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.state import recheck
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import PendingLink
 
 REFUSED = "NeverHeardOf"
 CALLS = 8
@@ -99,31 +99,31 @@ def test_items_whose_links_are_never_taken_are_tried_less_and_less_and_the_reaso
     copying.assert_equal(items=1, settled=False)
 
 
-def debt(number: int) -> Debt:
-    return Debt(number.to_bytes(16, "big"), {}, 1, b"", 1, None)
+def link(number: int) -> PendingLink:
+    return PendingLink(number.to_bytes(16, "big"), {}, 1, b"", 1, None)
 
 
 def test_each_fruitless_call_for_an_item_makes_its_next_look_later(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(clock, "monotonic", lambda: now)
     calls = FruitlessCalls(back_off=lambda tries, most: min(most, 0.05 * 2**tries))
-    waits = [calls.note([debt(1)])[0].wait_s for _ in range(30)]
+    waits = [calls.note([link(1)])[0].wait_s for _ in range(30)]
     assert waits[0] == 0.0
     assert 0 < waits[1] < waits[3] < waits[5] < waits[-1] <= WAIT_S_MAX
-    assert calls.waits(debt(1).key_hash)
-    assert not calls.waits(debt(2).key_hash)
-    found = calls.note([debt(1), debt(2)])
-    assert [(one.calls, one.debts) for one in found] == [(31, [debt(1)]), (1, [debt(2)])]
+    assert calls.waits(link(1).key_hash)
+    assert not calls.waits(link(2).key_hash)
+    found = calls.note([link(1), link(2)])
+    assert [(one.calls, one.links) for one in found] == [(31, [link(1)]), (1, [link(2)])]
     now += WAIT_S_MAX
-    assert not calls.waits(debt(1).key_hash)
-    calls.paid([debt(1)])
-    assert calls.note([debt(1)])[0].calls == 1
+    assert not calls.waits(link(1).key_hash)
+    calls.settled([link(1)])
+    assert calls.note([link(1)])[0].calls == 1
 
 
 def test_of_very_many_items_the_oldest_are_forgotten() -> None:
     calls = FruitlessCalls()
-    calls.note([debt(n) for n in range(KEYS_MAX + 1)])
-    assert [one.calls for one in calls.note([debt(0), debt(KEYS_MAX)])] == [1, 2]
+    calls.note([link(n) for n in range(KEYS_MAX + 1)])
+    assert [one.calls for one in calls.note([link(0), link(KEYS_MAX)])] == [1, 2]
 
 
 def test_the_second_look_is_not_taken_for_one_that_a_wrong_clock_put_off() -> None:

@@ -284,7 +284,7 @@ def test_what_a_stream_tells_from_before_a_restore_is_no_news_of_another_writer(
 
 @pytest.mark.either_server
 def test_an_item_parked_while_its_mark_waits_is_linked_once_it_is_a_row(make_copying: MakeCopying) -> None:
-    """The debt that stands clears the mark alone; the same image as a row owes the id too."""
+    """The pending link clears the mark alone; the same image as a row owes the id too."""
     copying = copied(make_copying)
     objects(copying, "INSERT")
     put_all(copying.client, copying.table, [marked(9, rating={"N": "9"})])
@@ -292,12 +292,12 @@ def test_an_item_parked_while_its_mark_waits_is_linked_once_it_is_a_row(make_cop
     item = next(one for one in copying.items() if "migrated" in one)
     with held(context, mysql):
         context.live.load()
-        assert [debt.row_id for debt in apply(context, Batch([Change("PUT", "PENDING", key(item), item)])).debts] == [
+        assert [link.row_id for link in apply(context, Batch([Change("PUT", "PENDING", key(item), item)])).debts] == [
             None
         ]
         copying.database.query("DROP TRIGGER at_INSERT")
-        (debt,) = apply(context, Batch([Change("PUT", "PENDING", key(item), item)])).debts
-        assert debt.row_id is not None
+        (link,) = apply(context, Batch([Change("PUT", "PENDING", key(item), item)])).debts
+        assert link.row_id is not None
         assert not apply(context, Batch([Change("PUT", "PENDING", key(item), item)])).debts
     copying.once_well()
     copying.assert_equal(items=ITEMS + 1)

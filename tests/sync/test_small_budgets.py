@@ -16,7 +16,7 @@ from twinrow.clock import Stop
 from twinrow.kinds.pending_index.poll import Poll
 from twinrow.link import queue
 from twinrow.link.threads import Linker
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import PendingLink
 from twinrow.workers.held import held
 
 LINKS_PER_S = 40
@@ -24,18 +24,18 @@ IN_CALLS_MAX = queue.CALLS_AT_ONCE_MAX * 25
 
 
 class Watched(Linker):
-    """Notes how many debts it held at most."""
+    """Notes how many links it held at most."""
 
     most = 0
 
-    def submit(self, debts: Sequence[Debt]) -> None:
-        super().submit(debts)
+    def submit(self, links: Sequence[PendingLink]) -> None:
+        super().submit(links)
         Watched.most = max(Watched.most, len(self.view(0.0, 0, 0.0).in_flight))
 
 
 @pytest.fixture
 def few_debts(monkeypatch: pytest.MonkeyPatch) -> int:
-    """At most so many debts wait in memory; more stay in the outbox."""
+    """At most so many links wait in memory; more stay in the outbox."""
     monkeypatch.setattr(queue, "LINKS_WAITING_MAX", 50)
     monkeypatch.setattr("twinrow.workers.run.Linker", Watched)
     monkeypatch.setattr(Watched, "most", 0)
@@ -98,7 +98,7 @@ def test_links_that_wait_for_their_budget_do_not_hold_up_the_end(make_copying: M
         context.table.write_budget.limit(1.0)
         context.table.write_budget.pay(600.0)
         linker = Linker(context.table, context.tenure, context.counters, context.ids.foreign)
-        linker.submit([Debt(b"\1" * 16, key(review(1)), 1, b"\2" * 16, 1, None)])
+        linker.submit([PendingLink(b"\1" * 16, key(review(1)), 1, b"\2" * 16, 1, None)])
         began = time.monotonic()
         linker.close()
         assert time.monotonic() - began < 60

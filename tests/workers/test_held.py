@@ -11,7 +11,7 @@ from twinrow.clock import Stop
 from twinrow.errors import StartRefused, Transient
 from twinrow.mysql import Connection
 from twinrow.state import lease, outbox, tables
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import PendingLink
 from twinrow.workers.held import held
 
 
@@ -26,7 +26,7 @@ def _copied(make_copying: MakeCopying) -> tuple[Copying, Connection]:
 def test_who_takes_over_remembers_that_calls_may_still_arrive(make_copying: MakeCopying, into: str) -> None:
     """After it nobody could tell: it gives the lease back in good order."""
     copying, session = _copied(make_copying)
-    outbox.owe(session, copying.table, [Debt(b"\1" * 16, key(review(1)), 1, b"\2" * 16, 1, None)])
+    outbox.owe(session, copying.table, [PendingLink(b"\1" * 16, key(review(1)), 1, b"\2" * 16, 1, None)])
     assert lease.acquire(session, copying.table, "killed", 0.1) is not None
     wait_until(lambda: lease.holder_of(session, copying.table) is None, 10, what="the lease has run out")
     if into == "a command":

@@ -24,7 +24,7 @@ from twinrow.schema.evolve import Wanted
 from twinrow.schema.row import Row
 from twinrow.sink.writer import Existing
 from twinrow.state import recheck
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import PendingLink
 from twinrow.state.recheck import Suspect
 from twinrow.write.batch import Batch
 from twinrow.write.decide_rest import Rest
@@ -176,7 +176,7 @@ def test_a_link_that_stands_for_the_same_image_id_and_mark_is_under_way() -> Non
         (replace(link, mark=None), True),
         (replace(link, key_hash=SECOND), True),
     ):
-        standing: dict[bytes, Debt] = {other.key_hash: other}
+        standing: dict[bytes, PendingLink] = {other.key_hash: other}
         seen = replace(case, view=replace(case.view, standing=standing))
         assert bool(ended(seen)[2].owed) is is_new, other
 

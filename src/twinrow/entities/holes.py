@@ -183,9 +183,11 @@ def named(
     the template decides and every hole of it has a name.
     """
     decided = []
-    for own, cluster, told in zip(fields, clusters, by_value, strict=True):
+    for own, cluster, by_attributes in zip(fields, clusters, by_value, strict=True):
         attributes = {fold(name) for n in cluster.rows for name in items[n]}
-        needed = [field for field in own if not told or any(other.wanted for other in own if other.key == field.key)]
+        needed = [
+            field for field in own if not by_attributes or any(other.wanted for other in own if other.key == field.key)
+        ]
         names: dict[str, Field] = {}
         result = [field for field in own if field not in needed]
         for field in needed:

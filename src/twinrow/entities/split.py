@@ -266,10 +266,10 @@ def _check_left_out(keys: SplitKeys, split: Split, around: Around, place: str) -
     left_out = {
         override.attribute: f"`columns.{override.attribute}.ignore`" for override in around.columns if override.ignore
     }
-    for told in keys.entities:
-        for name, override in told.columns.items():
+    for entity_config in keys.entities:
+        for name, override in entity_config.columns.items():
             if override.ignore:
-                left_out.setdefault(name, f"`columns.{name}.ignore` of entity {told.name!r}")
+                left_out.setdefault(name, f"`columns.{name}.ignore` of entity {entity_config.name!r}")
     for attribute, key, title in _used(split):
         if attribute in left_out:
             raise ConfigError(

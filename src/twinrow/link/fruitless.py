@@ -9,23 +9,23 @@ from dataclasses import dataclass
 
 from twinrow import clock
 from twinrow.retry import back_off_s
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import PendingLink
 
 WAIT_S_MAX = 5.0
 """An item waits at most so long for its next look: the app may just be writing it all the time."""
 KEYS_MAX = 50_000
 """More items are not counted separately: 10 MB."""
-TOLD_CALLS = 3
+REPORTED_CALLS = 3
 """After this many calls in a row that settled nothing for an item, `status` shows DynamoDB's answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Debts to be looked at again in `wait_s`, after so many calls in a row that paid nothing for them."""
+    """Links to be looked at again in `wait_s`, after so many calls in a row that paid nothing for them."""
 
     calls: int
     wait_s: float
-    debts: list[Debt]
+    links: list[PendingLink]
 
 
 class FruitlessCalls:
@@ -39,27 +39,27 @@ class FruitlessCalls:
         self._lock = threading.Lock()
         self._known: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
 
-    def note(self, debts: Sequence[Debt]) -> list[Again]:
+    def note(self, links: Sequence[PendingLink]) -> list[Again]:
         """A call paid none of these. The first look after it comes at once: mostly the item has just changed."""
         at = self._now()
         found: dict[int, Again] = {}
         with self._lock:
-            for debt in debts:
-                calls = self._known.pop(debt.key_hash, (0, 0.0))[0] + 1
+            for link in links:
+                calls = self._known.pop(link.key_hash, (0, 0.0))[0] + 1
                 if calls not in found:
                     found[calls] = Again(calls, self.back_off(calls, WAIT_S_MAX) if calls > 1 else 0.0, [])
-                found[calls].debts.append(debt)
-                self._known[debt.key_hash] = calls, at + found[calls].wait_s
+                found[calls].links.append(link)
+                self._known[link.key_hash] = calls, at + found[calls].wait_s
             while len(self._known) > KEYS_MAX:
                 self._known.popitem(last=False)
         return list(found.values())
 
-    def paid(self, debts: Iterable[Debt]) -> None:
+    def paid(self, links: Iterable[PendingLink]) -> None:
         """These are settled: the next trouble of their items is a new trouble."""
         if self._known:
             with self._lock:
-                for debt in debts:
-                    self._known.pop(debt.key_hash, None)
+                for link in links:
+                    self._known.pop(link.key_hash, None)
 
     def waits(self, key_hash: bytes) -> bool:
         """Whether the next look at this item has to wait."""

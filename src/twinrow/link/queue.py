@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from twinrow.dynamodb import STATEMENTS_MAX
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import PendingLink
 
 CALLS_AT_ONCE_MIN = 2
 """While so many calls are under way, a few links wait for the next call.
@@ -63,8 +63,8 @@ class LinkQueue:
     def __init__(self, waiting_max: int | None = None, statements_max: int = STATEMENTS_MAX) -> None:
         self._waiting_max = LINKS_WAITING_MAX if waiting_max is None else waiting_max
         self._statements_max = statements_max
-        self._marked: deque[Debt] = deque()
-        self._bare: OrderedDict[bytes, Debt] = OrderedDict()  # links that wait with no mark to clear
+        self._marked: deque[PendingLink] = deque()
+        self._bare: OrderedDict[bytes, PendingLink] = OrderedDict()  # links that wait with no mark to clear
         self._in_flight: dict[bytes, int] = {}
         self._cleared: dict[bytes, Cleared] = {}
         self._forgot_at = 0.0
@@ -75,7 +75,7 @@ class LinkQueue:
         """Whether marks were left to the outbox: a walk over it (`left_after`) brings them back."""
         self.left_after = b""
 
-    def submit(self, links: Sequence[Debt]) -> int:
+    def submit(self, links: Sequence[PendingLink]) -> int:
         """Take these links of the outbox; how many more workers are to begin now.
 
         Marks go before bare links: a poll waits for them. Links that the queue has no room for are left to the outbox,
@@ -100,10 +100,10 @@ class LinkQueue:
         self.workers += more
         return more
 
-    def next_call(self) -> list[Debt]:
+    def next_call(self) -> list[PendingLink]:
         """The next links, of distinct keys (two statements for one key fail a whole call); none: the worker ends."""
-        call: dict[bytes, Debt] = {}
-        again: list[Debt] = []
+        call: dict[bytes, PendingLink] = {}
+        again: list[PendingLink] = []
         while self._marked and len(call) < self._statements_max:
             link = self._marked.popleft()
             if link.key_hash in call:
@@ -119,7 +119,7 @@ class LinkQueue:
             self.workers -= 1
         return list(call.values())
 
-    def landed(self, links: Sequence[Debt]) -> None:
+    def landed(self, links: Sequence[PendingLink]) -> None:
         """These links are no longer under way, whatever became of them."""
         for link in links:
             self.marks -= link.mark is not None
@@ -129,11 +129,11 @@ class LinkQueue:
             else:
                 del self._in_flight[link.key_hash]
 
-    def cleared(self, links: Sequence[Debt], at: float) -> None:
+    def cleared(self, links: Sequence[PendingLink], at: float) -> None:
         """The marks of these settled links were cleared at `at`, at the latest."""
         self._cleared |= {link.key_hash: Cleared(at, link.digest) for link in links if link.mark is not None}
 
-    def walked(self, found: Sequence[Debt], *, is_last: bool) -> None:
+    def walked(self, found: Sequence[PendingLink], *, is_last: bool) -> None:
         """A walk over the outbox from `left_after` on has found these marks; `is_last`: there are no more behind."""
         self.left_marks = not is_last
         self.left_after = b"" if is_last else found[-1].key_hash
@@ -172,6 +172,6 @@ class LinkQueue:
     def _calls_for_waiting(self) -> int:
         return -(-self._waiting() // self._statements_max)
 
-    def _begin(self, link: Debt) -> None:
+    def _begin(self, link: PendingLink) -> None:
         self.marks += link.mark is not None
         self._in_flight[link.key_hash] = self._in_flight.get(link.key_hash, 0) + 1

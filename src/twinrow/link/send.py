@@ -10,7 +10,7 @@ from twinrow.dynamodb_wire import StatementAnswer
 from twinrow.errors import NotSent, Throttled, Transient
 from twinrow.link.settle import NO_ANSWER, NO_RIGHTS, NOT_SENT, PARTIQL_INVALID, is_too_large
 from twinrow.link.update import LinkRules, partiql, update_item
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import PendingLink
 
 
 class LinkWriter:
@@ -25,7 +25,7 @@ class LinkWriter:
         self._rules = rules
         self._may_call = may_call
 
-    def send(self, links: Sequence[Debt]) -> tuple[list[StatementAnswer], float]:
+    def send(self, links: Sequence[PendingLink]) -> tuple[list[StatementAnswer], float]:
         """An answer for each link, and the units consumed. Raises Transient: no answer at all."""
         if self.uses_partiql and links and self._rules.unquotable(links[0].key) is None:
             try:
@@ -44,7 +44,7 @@ class LinkWriter:
         return self._by_item(links)
 
     def _denied_by_item(
-        self, links: Sequence[Debt], answers: list[StatementAnswer], units: float
+        self, links: Sequence[PendingLink], answers: list[StatementAnswer], units: float
     ) -> tuple[list[StatementAnswer], float]:
         """Statements for which PartiQL's own right is missing go by UpdateItem, now and from now on."""
         denied = [number for number, answer in enumerate(answers) if answer.code in NO_RIGHTS]
@@ -54,7 +54,7 @@ class LinkWriter:
         return self._again_by_item(links, answers, units, denied)
 
     def _invalid_by_item(
-        self, links: Sequence[Debt], answers: list[StatementAnswer], units: float
+        self, links: Sequence[PendingLink], answers: list[StatementAnswer], units: float
     ) -> tuple[list[StatementAnswer], float]:
         """Statements that PartiQL calls invalid, though their item is not too large, go by UpdateItem: it decides.
 
@@ -68,14 +68,14 @@ class LinkWriter:
         return self._again_by_item(links, answers, units, invalid) if invalid else (answers, units)
 
     def _again_by_item(
-        self, links: Sequence[Debt], answers: list[StatementAnswer], units: float, chosen: list[int]
+        self, links: Sequence[PendingLink], answers: list[StatementAnswer], units: float, chosen: list[int]
     ) -> tuple[list[StatementAnswer], float]:
         """The answers, those of the chosen links by UpdateItem."""
         again, more = self._by_item([links[number] for number in chosen])
         settled = dict(zip(chosen, again, strict=True))
         return [settled.get(number, answer) for number, answer in enumerate(answers)], units + more
 
-    def _by_item(self, links: Sequence[Debt]) -> tuple[list[StatementAnswer], float]:
+    def _by_item(self, links: Sequence[PendingLink]) -> tuple[list[StatementAnswer], float]:
         answers, units = [], 0.0
         for link in links:
             asked = update_item(self._rules.update_of(link))

@@ -13,8 +13,8 @@ from enum import Enum
 from twinrow.decode.attribute import digest
 from twinrow.dynamodb_wire import StatementAnswer
 from twinrow.errors import Throttled, Transient
-from twinrow.link.fruitless import TOLD_CALLS, FruitlessCalls
-from twinrow.state.outbox import ANY_IMAGE, Debt
+from twinrow.link.fruitless import REPORTED_CALLS, FruitlessCalls
+from twinrow.state.outbox import ANY_IMAGE, PendingLink
 
 RECHECK_FIRST_S = 2.0
 """A link that goes to recheck is not sent again by itself so soon: the recheck takes milliseconds, mostly."""
@@ -70,14 +70,14 @@ class Settled:
     Else see `written_again`.
     """
 
-    links: Sequence[Debt]
+    links: Sequence[PendingLink]
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
     """These links stay in the outbox; they are due again after `wait_s`."""
 
-    links: Sequence[Debt]
+    links: Sequence[PendingLink]
     wait_s: float
 
 
@@ -85,7 +85,7 @@ class Later:
 class Recheck:
     """The items of these links are to be read again after `wait_s`; `late` is the second look at a lost call."""
 
-    links: Sequence[Debt]
+    links: Sequence[PendingLink]
     cause: str
     wait_s: float = 0.0
     late: bool = False
@@ -95,7 +95,7 @@ class Recheck:
 class Refused:
     """This link will never be taken, for this reason: the item counts as unlinked."""
 
-    link: Debt
+    link: PendingLink
     reason: str
 
 
@@ -103,7 +103,7 @@ class Refused:
 class ClearMarkAlone:
     """The id of this link is refused for good: its mark is to be cleared without the id (`settle_mark_alone`)."""
 
-    link: Debt
+    link: PendingLink
     answer: StatementAnswer
 
 
@@ -129,7 +129,7 @@ def is_too_large(answer: StatementAnswer) -> bool:
     return answer.code in COLLECTION_FULL or TOO_LARGE in answer.message.lower()
 
 
-def any_success_settles(link: Debt) -> bool:
+def any_success_settles(link: PendingLink) -> bool:
     """True under stream capture: a later write of the item brings a pending link of its own, or needs none.
 
     Often that write is our own link, come back before its answer was settled.
@@ -137,7 +137,7 @@ def any_success_settles(link: Debt) -> bool:
     return link.digest == ANY_IMAGE
 
 
-def meaning(link: Debt, answer: StatementAnswer, own: frozenset[str]) -> Meaning:
+def meaning(link: PendingLink, answer: StatementAnswer, own: frozenset[str]) -> Meaning:
     """The meaning of an answer for its link; `own` attributes do not count when images are compared."""
     code = answer.code
     if code is None:
@@ -157,18 +157,18 @@ def meaning(link: Debt, answer: StatementAnswer, own: frozenset[str]) -> Meaning
 
 
 def settle(
-    links: Sequence[Debt], answers: Sequence[StatementAnswer], own: frozenset[str], calls: FruitlessCalls
+    links: Sequence[PendingLink], answers: Sequence[StatementAnswer], own: frozenset[str], calls: FruitlessCalls
 ) -> CallOutcome:
     """The steps for one call's answers, and why the table's links wait. `calls` remembers what settled nothing."""
-    found: dict[Meaning, list[tuple[Debt, StatementAnswer]]] = {kind: [] for kind in Meaning}
+    found: dict[Meaning, list[tuple[PendingLink, StatementAnswer]]] = {kind: [] for kind in Meaning}
     for link, answer in zip(links, answers, strict=True):
         found[meaning(link, answer, own)].append((link, answer))
 
-    def links_of(kind: Meaning) -> list[Debt]:
+    def links_of(kind: Meaning) -> list[PendingLink]:
         return [link for link, _ in found[kind]]
 
     settled = links_of(Meaning.SETTLED)
-    calls.paid(settled)
+    calls.settled(settled)
     steps: list[Step] = [Settled(settled)] if settled else []
     steps += [_without_room(link, answer) for link, answer in found[Meaning.NO_ROOM]]
     changed = links_of(Meaning.OTHER_IMAGE)
@@ -209,54 +209,54 @@ def settle_mark_alone(
     return _not_written([(link, deciding)], calls)
 
 
-def settle_no_answer(links: Sequence[Debt], trouble: Transient, calls: FruitlessCalls) -> CallOutcome:
+def settle_no_answer(links: Sequence[PendingLink], trouble: Transient, calls: FruitlessCalls) -> CallOutcome:
     """The steps for a call without an answer: its writes may have happened. Throttled as a whole: they have not."""
     if isinstance(trouble, Throttled):
         return CallOutcome((_later(links, calls),), str(trouble), throttled=True)
     return CallOutcome(_unanswered(links, calls), str(trouble))
 
 
-def written_again(links: Sequence[Debt]) -> tuple[Recheck, ...]:
+def written_again(links: Sequence[PendingLink]) -> tuple[Recheck, ...]:
     """The steps for settled links whose generation had moved on: their rows are of another image by now."""
     unclear = [link for link in links if not any_success_settles(link)]
     return (Recheck(unclear, WRITTEN_AGAIN),) if unclear else ()
 
 
-def lease_lost(links: Sequence[Debt]) -> tuple[Recheck, ...]:
+def lease_lost(links: Sequence[PendingLink]) -> tuple[Recheck, ...]:
     """The steps for answers that arrive after the lease was lost: a successor may have written the rows by now."""
     return (Recheck(links, LEASE_LOST),)
 
 
-def _without_room(link: Debt, answer: StatementAnswer) -> Step:
+def _without_room(link: PendingLink, answer: StatementAnswer) -> Step:
     return Refused(link, _reason(answer)) if link.mark is None else ClearMarkAlone(link, answer)
 
 
-def _later(links: Sequence[Debt], calls: FruitlessCalls) -> Later:
+def _later(links: Sequence[PendingLink], calls: FruitlessCalls) -> Later:
     return Later(links, calls.back_off(max(link.attempts for link in links) + 1, POSTPONE_S_MAX))
 
 
-def _not_written(failed: Sequence[tuple[Debt, StatementAnswer]], calls: FruitlessCalls) -> CallOutcome:
+def _not_written(failed: Sequence[tuple[PendingLink, StatementAnswer]], calls: FruitlessCalls) -> CallOutcome:
     """Calls that changed nothing: a condition that failed, or an answer of which it is not known what it means."""
     steps, most = _looked_at_again([link for link, _ in failed], ITEM_CHANGED, calls)
     odd = next((answer for _, answer in failed if answer.code not in CONDITION_FAILED), None)
-    return CallOutcome(steps, _refusal(odd) if odd is not None and most >= TOLD_CALLS else "")
+    return CallOutcome(steps, _refusal(odd) if odd is not None and most >= REPORTED_CALLS else "")
 
 
-def _unanswered(links: Sequence[Debt], calls: FruitlessCalls) -> tuple[Step, ...]:
+def _unanswered(links: Sequence[PendingLink], calls: FruitlessCalls) -> tuple[Step, ...]:
     """A call without an answer may still be on its way and clear the mark of a newer write: looked at twice."""
     steps, _ = _looked_at_again(links, UNANSWERED, calls)
     return (*steps, Recheck(links, UNANSWERED_AGAIN, LATE_RECHECK_S, late=True))
 
 
-def _looked_at_again(links: Sequence[Debt], cause: str, calls: FruitlessCalls) -> tuple[tuple[Step, ...], int]:
+def _looked_at_again(links: Sequence[PendingLink], cause: str, calls: FruitlessCalls) -> tuple[tuple[Step, ...], int]:
     """The items are read again, each time later than before; and how many such calls it were in a row, at most."""
     steps: list[Step] = []
     found = calls.note(links)
     for again in found:
         # the link comes after the recheck, which settles it or enters it anew: else each look would make two calls
         steps += [
-            Later(again.debts, again.wait_s + RECHECK_FIRST_S),
-            Recheck(again.debts, cause, again.wait_s),
+            Later(again.links, again.wait_s + RECHECK_FIRST_S),
+            Recheck(again.links, cause, again.wait_s),
         ]
     return tuple(steps), max(again.calls for again in found)
 

@@ -24,7 +24,7 @@ from twinrow.link.update import LinkRules
 from twinrow.mysql import Connection, MySQL
 from twinrow.retry import back_off_s
 from twinrow.state import foreign_link, outbox, recheck
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import PendingLink
 
 SETTLE_TRIES_MAX = 8
 """Tries of a settlement that deadlocks with the writer; after the last try the table's run begins anew."""
@@ -125,7 +125,7 @@ class Linker:
         self.denied: TwinrowError | None = None
         self._failed: BaseException | None = None
 
-    def submit(self, links: Sequence[Debt]) -> None:
+    def submit(self, links: Sequence[PendingLink]) -> None:
         """Send these links of the outbox as soon as a call is free. Raises what an earlier call failed with."""
         self.raise_failure()
         with self._lock:
@@ -175,7 +175,7 @@ class Linker:
         """The fingerprint from which the walk over the marks that were left goes on."""
         return self._queue.left_after
 
-    def walked(self, found: Sequence[Debt], *, is_last: bool) -> None:
+    def walked(self, found: Sequence[PendingLink], *, is_last: bool) -> None:
         """The walk over the marks that were left has found these; `is_last`: there are no more behind."""
         with self._lock:
             self._queue.walked(found, is_last=is_last)
@@ -238,7 +238,7 @@ class Linker:
                     self._queue.landed(links)
                     self._lock.notify_all()
 
-    def _next_call(self) -> list[Debt]:
+    def _next_call(self) -> list[PendingLink]:
         with self._lock:
             if self._failed is not None:
                 self._queue.drop_waiting()  # the table's thread will raise it and begin anew
@@ -247,7 +247,7 @@ class Linker:
                 self._lock.notify_all()
             return links
 
-    def _call(self, links: list[Debt]) -> None:
+    def _call(self, links: list[PendingLink]) -> None:
         table = self._table
         if table.stop or self._over or not self._tenure.may_call():
             return  # the links stand in the outbox; who holds the lease next rechecks them
@@ -265,7 +265,7 @@ class Linker:
             return
         self._settle(links, answers)
 
-    def _settle(self, links: Sequence[Debt], answers: Sequence[StatementAnswer]) -> None:
+    def _settle(self, links: Sequence[PendingLink], answers: Sequence[StatementAnswer]) -> None:
         outcome = settle.settle(links, answers, self._own, self._fruitless)
         fail_point("before-link-paid")
         with self._lock:
@@ -309,9 +309,9 @@ class Linker:
             keys = [(link.key_hash, link.key) for link in step.links]
             recheck.add(session, table, keys, step.cause, due_at=due_at, late=step.late)
 
-    def _do_settled(self, links: Sequence[Debt]) -> None:
+    def _do_settled(self, links: Sequence[PendingLink]) -> None:
         table = self._table
-        moved = self._retried(lambda: outbox.pay(self._session(), table.name, links))
+        moved = self._retried(lambda: outbox.settle(self._session(), table.name, links))
         fail_point("after-link-paid")
         unsettled = [link for link in moved if not settle.any_success_settles(link)]
         self._counters.add_links(paid=len(links) - len(unsettled))
@@ -323,7 +323,7 @@ class Linker:
 
     def _clear_mark_alone(self, refused: ClearMarkAlone) -> None:
         link = refused.link
-        bare = Debt(link.key_hash, link.key, link.generation, link.digest, None, link.mark)
+        bare = PendingLink(link.key_hash, link.key, link.generation, link.digest, None, link.mark)
         try:
             answers, units = self._writer.send([bare])
         except Transient as trouble:

@@ -8,7 +8,7 @@ from typing import Any
 
 from twinrow.change import AttributeValue, Item
 from twinrow.dynamodb_wire import Statement
-from twinrow.state.outbox import ANY_IMAGE, Debt
+from twinrow.state.outbox import ANY_IMAGE, PendingLink
 from twinrow.table_description import name_in_dynamodb
 
 PLACEHOLDERS = ("#", ":")
@@ -52,7 +52,7 @@ class LinkRules:
         names = (name for name in (self.link_attribute, self.mark_attribute) if name is not None)
         return next((name for name in (*names, *key) if not is_quotable(name)), None)
 
-    def update_of(self, link: Debt) -> ItemUpdate:
+    def update_of(self, link: PendingLink) -> ItemUpdate:
         """The update that a pending link asks for: the row's id is set, and the mark that was seen is cleared.
 
         The image before it is asked for where it decides whether the link is settled.

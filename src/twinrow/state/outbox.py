@@ -1,4 +1,4 @@
-"""The outbox `_twinrow_link`: what is owed to DynamoDB, written in the transaction of the rows it belongs to."""
+"""The outbox `_twinrow_link`: pending links, written in the transaction of the rows that they belong to."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _COLUMNS = "key_hash, item_key, generation, digest, row_id, mark, attempts"
 
 
 @dataclass(frozen=True, slots=True)
-class Debt:
-    """A pending link: set `row_id` (None: none) and clear `mark` (None: the item had none).
+class PendingLink:
+    """A link to be written: set `row_id` (None: none) and clear `mark` (None: the item had none).
 
     `generation` is the number of the transaction that wrote the row, `digest` that of the item it wrote.
     """
@@ -37,15 +37,15 @@ class Debt:
     attempts: int = 0
 
 
-def owe(tx: Connection, table: str, debts: Sequence[Debt]) -> None:
+def owe(tx: Connection, table: str, links: Sequence[PendingLink]) -> None:
     """Enter pending links; an entry that exists for the key is replaced (its generation moves on)."""
-    ordered = sorted(debts, key=_order)
-    for first in range(0, len(debts), ROWS_A_STATEMENT_MAX):
+    ordered = sorted(links, key=_order)
+    for first in range(0, len(links), ROWS_A_STATEMENT_MAX):
         part = ordered[first : first + ROWS_A_STATEMENT_MAX]
         args: list[Any] = []
-        for debt in part:
-            mark = json.dumps(debt.mark) if debt.mark is not None else None
-            args += (table, debt.key_hash, json.dumps(debt.key), debt.generation, debt.digest, debt.row_id, mark)
+        for link in part:
+            mark = json.dumps(link.mark) if link.mark is not None else None
+            args += (table, link.key_hash, json.dumps(link.key), link.generation, link.digest, link.row_id, mark)
         tx.execute(
             "INSERT INTO _twinrow_link (table_name, key_hash, item_key, generation, digest, row_id, mark) VALUES "
             + ", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(part))
@@ -55,8 +55,8 @@ def owe(tx: Connection, table: str, debts: Sequence[Debt]) -> None:
         )
 
 
-def forgive(tx: Connection, table: str, hashes: Iterable[bytes]) -> None:
-    """Drop the debts of keys that owe nothing any more."""
+def drop(tx: Connection, table: str, hashes: Iterable[bytes]) -> None:
+    """Remove the pending links of these keys, which need none any more."""
     wanted = sorted(hashes)
     if not wanted or not tx.query("SELECT 1 FROM _twinrow_link WHERE table_name = %s LIMIT 1", (table,)):
         return
@@ -68,32 +68,32 @@ def forgive(tx: Connection, table: str, hashes: Iterable[bytes]) -> None:
         )
 
 
-def forgive_refused(tx: Connection, table: str) -> None:
-    """Drop the debts that were refused for good: the configuration asks for other links now, or for none."""
+def drop_refused(tx: Connection, table: str) -> None:
+    """Remove the links that were refused for good: the configuration asks for other links now, or for none."""
     tx.execute("DELETE FROM _twinrow_link WHERE table_name = %s AND refused IS NOT NULL", (table,))
 
 
-def pay(connection: Connection, table: str, debts: Sequence[Debt]) -> list[Debt]:
+def settle(connection: Connection, table: str, links: Sequence[PendingLink]) -> list[PendingLink]:
     """Remove settled links whose generation is still the generation that was sent; the others are returned."""
-    if not debts:
+    if not links:
         return []
     with connection.transaction() as tx:
-        pairs = ", ".join(["%s"] * len(debts))
+        pairs = ", ".join(["%s"] * len(links))
         found = dict(
             tx.query(
                 "SELECT key_hash, generation FROM _twinrow_link WHERE table_name = %s "
                 f"AND key_hash IN ({pairs}) FOR UPDATE",
-                (table, *sorted(debt.key_hash for debt in debts)),
+                (table, *sorted(link.key_hash for link in links)),
             )
         )
-        current = [debt for debt in debts if found.get(debt.key_hash) == debt.generation]
-        forgive(tx, table, (debt.key_hash for debt in current))
-    return [debt for debt in debts if found.get(debt.key_hash) != debt.generation]
+        current = [link for link in links if found.get(link.key_hash) == link.generation]
+        drop(tx, table, (link.key_hash for link in current))
+    return [link for link in links if found.get(link.key_hash) != link.generation]
 
 
-def standing(connection: Connection, table: str, hashes: Sequence[bytes]) -> dict[bytes, Debt]:
-    """The debts that stand for these keys."""
-    found: dict[bytes, Debt] = {}
+def standing(connection: Connection, table: str, hashes: Sequence[bytes]) -> dict[bytes, PendingLink]:
+    """The pending links of these keys."""
+    found: dict[bytes, PendingLink] = {}
     for first in range(0, len(hashes), ROWS_A_STATEMENT_MAX):
         part = hashes[first : first + ROWS_A_STATEMENT_MAX]
         rows = connection.query(
@@ -101,49 +101,49 @@ def standing(connection: Connection, table: str, hashes: Sequence[bytes]) -> dic
             f"AND key_hash IN ({', '.join(['%s'] * len(part))})",
             (table, *part),
         )
-        found.update({row[0]: _debt(row) for row in rows})
+        found.update({row[0]: _link(row) for row in rows})
     return found
 
 
-def postpone(connection: Connection, table: str, debts: Sequence[Debt], due_at: float) -> None:
-    """A retryable answer: the debts stay, to be tried again at `due_at` (epoch seconds)."""
-    for debt in debts:
+def postpone(connection: Connection, table: str, links: Sequence[PendingLink], due_at: float) -> None:
+    """A retryable answer: the links stay, to be tried again at `due_at` (epoch seconds)."""
+    for link in links:
         connection.execute(
             "UPDATE _twinrow_link SET attempts = attempts + 1, due_at = %s "
             "WHERE table_name = %s AND key_hash = %s AND generation = %s",
-            (due_at, table, debt.key_hash, debt.generation),
+            (due_at, table, link.key_hash, link.generation),
         )
 
 
-def refuse(connection: Connection, table: str, debt: Debt, reason: str) -> None:
+def refuse(connection: Connection, table: str, link: PendingLink, reason: str) -> None:
     """DynamoDB refuses this link for good: it stays as unlinked, with the reason, and is not tried again."""
     connection.execute(
         "UPDATE _twinrow_link SET refused = %s WHERE table_name = %s AND key_hash = %s AND generation = %s",
-        (reason, table, debt.key_hash, debt.generation),
+        (reason, table, link.key_hash, link.generation),
     )
 
 
-def due(connection: Connection, table: str, now: float, limit: int) -> list[Debt]:
-    """Debts to be tried now (by MySQL's clock), at most `limit`."""
+def due(connection: Connection, table: str, now: float, limit: int) -> list[PendingLink]:
+    """Pending links to be tried now (by MySQL's clock), at most `limit`."""
     found = connection.query(
         f"SELECT {_COLUMNS} FROM _twinrow_link WHERE table_name = %s AND {_DUE} AND refused IS NULL LIMIT %s",
         (table, now, now + PUT_OFF_S_MAX, limit),
     )
-    return [_debt(row) for row in found]
+    return [_link(row) for row in found]
 
 
-def due_marks(connection: Connection, table: str, now: float, after: bytes, limit: int) -> list[Debt]:
-    """Debts to be tried now that clear a mark, in the order of their fingerprints from `after` on, at most `limit`."""
+def due_marks(connection: Connection, table: str, now: float, after: bytes, limit: int) -> list[PendingLink]:
+    """Pending links, due now, that clear a mark; by fingerprint from `after` on, at most `limit`."""
     found = connection.query(
         f"SELECT {_COLUMNS} FROM _twinrow_link WHERE table_name = %s AND key_hash > %s AND mark IS NOT NULL "
         f"AND {_DUE} AND refused IS NULL ORDER BY key_hash LIMIT %s",
         (table, after, now, now + PUT_OFF_S_MAX, limit),
     )
-    return [_debt(row) for row in found]
+    return [_link(row) for row in found]
 
 
 def to_recheck(connection: Connection, table: str, cause: str, *, late: bool, due_at: float) -> None:
-    """Put the key of every debt into recheck (after a restart nobody knows what became of the calls).
+    """Put the key of every link into recheck (after a restart nobody knows what became of the calls).
 
     Slice by slice: a statement over millions of pending links would outlast the time-out of an answer.
     """
@@ -164,7 +164,7 @@ def to_recheck(connection: Connection, table: str, cause: str, *, late: bool, du
 
 
 def count(connection: Connection, table: str) -> tuple[int, int]:
-    """(debts that will be tried, refused for good)."""
+    """(links that will be tried, refused for good)."""
     found = connection.query(
         "SELECT COUNT(*), COALESCE(SUM(refused IS NOT NULL), 0) FROM _twinrow_link WHERE table_name = %s", (table,)
     )[0]
@@ -172,7 +172,7 @@ def count(connection: Connection, table: str) -> tuple[int, int]:
 
 
 def owing(connection: Connection, table: str, limit: int) -> set[bytes]:
-    """The fingerprints of the keys of debts that will be tried, at most `limit`."""
+    """The fingerprints of the keys of links that will be tried, at most `limit`."""
     found = connection.query(
         "SELECT key_hash FROM _twinrow_link WHERE table_name = %s AND refused IS NULL LIMIT %s", (table, limit)
     )
@@ -188,11 +188,12 @@ def refusals(connection: Connection, table: str, limit: int) -> list[tuple[Item,
     return [(json.loads(key), str(reason)) for key, reason in found]
 
 
-def _order(debt: Debt) -> bytes:
+def _order(link: PendingLink) -> bytes:
     """Rows are locked in one order by everybody, so that deadlocks stay rare."""
-    return debt.key_hash
+    return link.key_hash
 
 
-def _debt(row: tuple[Any, ...]) -> Debt:
+def _link(row: tuple[Any, ...]) -> PendingLink:
     key_hash, key, generation, digest, row_id, mark, attempts = row
-    return Debt(key_hash, json.loads(key), generation, digest, row_id, json.loads(mark) if mark else None, attempts)
+    known_mark = json.loads(mark) if mark else None
+    return PendingLink(key_hash, json.loads(key), generation, digest, row_id, known_mark, attempts)

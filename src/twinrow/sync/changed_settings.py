@@ -218,7 +218,7 @@ def adapt(context: TableContext, description: TableDescription, registered: Regi
             reconcile.forget_pass(tx, context.name)  # it has read the former table
         lease.raise_schema_version(tx, context.tenure.lease, schema.version)
         if difference.names & {"linked", "link_attribute"}:
-            outbox.forgive_refused(tx, context.name)
+            outbox.drop_refused(tx, context.name)
         for cause in difference.gaps:
             gap.record(tx, context.name, cause, at=tx.now())
     context.consent.table_is_known(another=difference.other_source)

@@ -228,13 +228,13 @@ class LiveSchema:
         fail_point("before-schema-version")
         with self._tenure.transaction() as tx:
             at = float(tx.query("SELECT UNIX_TIMESTAMP(NOW(6))")[0][0])
-            told = [ddl.describe(step, tx) for step in evolution.steps]
+            descriptions = [ddl.describe(step, tx) for step in evolution.steps]
             schema_log.note(
                 tx,
                 self._table.name,
                 [
-                    schema_log.SchemaChange(evolution.schema.version, *one, step.why, at)
-                    for one, step in zip(told, evolution.steps, strict=True)
+                    schema_log.SchemaChange(evolution.schema.version, *description, step.why, at)
+                    for description, step in zip(descriptions, evolution.steps, strict=True)
                 ],
             )
             tables.update(tx, self._table.name, table_schema=to_json(evolution.schema))

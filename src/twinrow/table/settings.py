@@ -56,7 +56,7 @@ class Settings:
         if not self.traits.carries_marks or self.pending is None:
             return None
         value = item.get(self.pending.attribute)
-        return value if value is not None and any(same_mark(value, one) for one in self.pending.marks) else None
+        return value if value is not None and any(same_mark(value, mark) for mark in self.pending.marks) else None
 
     @property
     def link_rules(self) -> LinkRules:

@@ -12,7 +12,7 @@ from twinrow.schema.row import fingerprint
 from twinrow.schema.table import KeyAttribute
 from twinrow.sink.writer import Written
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import PendingLink
 from twinrow.state.recheck import Suspect
 from twinrow.write.prepare import PreparedChange
 
@@ -51,7 +51,7 @@ class Applied:
     `not_taken`: the server's errors for rows that were put off.
     """
 
-    debts: list[Debt]
+    debts: list[PendingLink]
     written: Written
     parked: int
     doubted: tuple[bytes, ...] = ()

@@ -78,15 +78,17 @@ class PutOff:
         context = self._context
         if not context.state.owes_cells or clock.monotonic() < self._try_at:
             return False
-        debts = deferred.of_table(context.tenure.open_writer(), context.name)
-        context.state.note_cells(owed=bool(debts))
+        entries = deferred.of_table(context.tenure.open_writer(), context.name)
+        context.state.note_cells(owed=bool(entries))
         self._wants_person = False
-        if not debts:
+        if not entries:
             context.live.nothing_waits()
             return False
-        asked = context.live.asked_before({one.attribute: (one.kind, one.type) for one in debts if one.attribute})
+        asked = context.live.asked_before(
+            {entry.attribute: (entry.kind, entry.type) for entry in entries if entry.attribute}
+        )
         waiting = wanted_by(asked.evolution.steps).keys() | asked.put_off.keys()
-        ready = [one for one in debts if one.attribute not in waiting]
+        ready = [entry for entry in entries if entry.attribute not in waiting]
         try:
             return self._walk(ready[0]) if ready else self._alter(asked)
         except SchemaMoved:
@@ -134,15 +136,15 @@ class PutOff:
         except SchemaBusy as busy:
             context.live.wait_for(busy)
 
-    def _walk(self, debt: Deferred) -> bool:
+    def _walk(self, entry: Deferred) -> bool:
         context, session = self._context, self._context.tenure.open_writer()
         table = quote(context.settings.into)
         ids = f"SELECT row_id FROM {table} WHERE row_id > %s ORDER BY row_id LIMIT {ROWS_LOOKED_AT_MAX}"
-        last = session.query(f"SELECT MAX(row_id) FROM ({ids}) AS slice", (debt.walked_to,))[0][0]
+        last = session.query(f"SELECT MAX(row_id) FROM ({ids}) AS slice", (entry.walked_to,))[0][0]
         found = [] if last is None else session.query(
             f"SELECT row_id, LENGTH(`_twinrow_extra`) FROM {table} WHERE row_id > %s AND row_id <= %s "
             f"AND LOCATE(%s, `_twinrow_extra`) > 0 ORDER BY row_id LIMIT {ROWS_A_STEP_MAX}",
-            (debt.walked_to, last, _sought(debt)),
+            (entry.walked_to, last, _sought(entry)),
         )  # fmt: skip
         chosen = bounded(found, EXTRA_BYTES_A_STEP_MAX)
         whole = len(chosen) == len(found) < ROWS_A_STEP_MAX
@@ -150,19 +152,19 @@ class PutOff:
             rewritten, looked_at = _rewrite(tx, context.name, context.live.rest, chosen)
             fail_point("after-cells")
             if last is None:
-                deferred.done(tx, context.name, debt)
+                deferred.done(tx, context.name, entry)
             else:
                 up_to = int(last) if whole and looked_at == len(chosen) else chosen[looked_at - 1]
-                deferred.walked(tx, context.name, debt, up_to)
+                deferred.walked(tx, context.name, entry, up_to)
             lease.leave(tx, context.tenure.lease, locked, rows_delta=0)
         context.tenure.committed(locked.generation)
         self.rewritten += rewritten
         return True
 
 
-def _sought(debt: Deferred) -> str:
+def _sought(entry: Deferred) -> str:
     """A text that stands in every extra that tells of the attribute (in some others too, which does no harm)."""
-    return "{" if debt.attribute == deferred.EVERY else compact(debt.attribute) + ":"
+    return "{" if entry.attribute == deferred.EVERY else compact(entry.attribute) + ":"
 
 
 def bounded(found: Sequence[tuple[int, int]], bytes_max: int) -> list[int]:

@@ -44,7 +44,7 @@ def commit_rest(tx: Connection, rules: WriteRules, batch: Batch, rest: Rest, wan
     tombstone.bury(tx, table, rest.buried, tx.now())
     tombstone.lift(tx, table, rest.lifted)
     _letters(tx, table, rest)
-    outbox.forgive(tx, table, rest.settled)
+    outbox.drop(tx, table, rest.settled)
     _foreign(tx, rules, rest)
     checkpoint.save(tx, table, batch.parts)
     outbox.owe(tx, table, rest.owed)

@@ -11,7 +11,7 @@ from twinrow.schema.evolve import Wanted
 from twinrow.schema.load_text import WritableRow
 from twinrow.sink.alone import Refusal
 from twinrow.state import recheck
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import PendingLink
 from twinrow.table.id_memory import IdMemory, IdsLearned, RowGone
 from twinrow.write import pending_links
 from twinrow.write.batch import Applied, Batch
@@ -69,7 +69,7 @@ class Rest:
     settled: Sequence[bytes] = ()
 
     @property
-    def owed(self) -> Sequence[Debt]:
+    def owed(self) -> Sequence[PendingLink]:
         """The links to be written."""
         return self.applied.debts
 

@@ -11,7 +11,7 @@ from twinrow.sink import writer
 from twinrow.sink.staging import Staged
 from twinrow.sink.writer import Existing
 from twinrow.state import dead_letter, gap, outbox, set_apart, tombstone
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import PendingLink
 from twinrow.table.context import TableContext
 from twinrow.table.table import Table
 from twinrow.write import foreign_ids, pending_links
@@ -43,7 +43,7 @@ class BatchView:
     letters: Mapping[bytes, int | None] = field(default_factory=dict)
     wished: WishedIds = field(default_factory=WishedIds)
     in_use: IdsInUse = field(default_factory=IdsInUse)
-    standing: Mapping[bytes, Debt] = field(default_factory=dict)
+    standing: Mapping[bytes, PendingLink] = field(default_factory=dict)
     not_ours: Sequence[PreparedChange] = ()
     loss: LossView = field(default_factory=LossView)
 
@@ -122,16 +122,16 @@ def _ids_in_use(
     any_letter: bool,
 ) -> IdsInUse:
     carried = {row_id for change in odd if (row_id := row_id_of(change.link)) is not None}
-    ids = [*(wished.known.keys() | wished.told.keys() | carried)]
+    ids = [*(wished.known.keys() | wished.asked_by_item.keys() | carried)]
     if not ids:
         return IdsInUse()
     marks = ", ".join(["%s"] * len(ids))
     found = tx.query(f"SELECT row_id, _twinrow_key FROM {quote(into)} WHERE row_id IN ({marks})", ids)
     owners = {int(row_id): bytes(key_hash) for row_id, key_hash in found}
-    if not wished.told:
+    if not wished.asked_by_item:
         return IdsInUse(owners)
     highest = int(tx.query(f"SELECT COALESCE(MAX(row_id), 0) FROM {quote(into)}")[0][0])
-    kept = dead_letter.kept(tx, table, list(wished.told)) if any_letter else ()
+    kept = dead_letter.kept(tx, table, list(wished.asked_by_item)) if any_letter else ()
     return IdsInUse(owners, kept, highest)
 
 
@@ -142,7 +142,7 @@ def _standing(
     batch: Batch,
     counting: Sequence[PreparedChange],
     existing: Mapping[bytes, Existing],
-) -> Mapping[bytes, Debt]:
+) -> Mapping[bytes, PendingLink]:
     """The pending links that stand for changes which may owe the same again."""
     if batch.truth or rules.traits.tells_every_change:
         return {}

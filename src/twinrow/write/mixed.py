@@ -66,10 +66,10 @@ class MixedTypes:
         self._look_at = clock.monotonic() + LOOK_EVERY_S
         known = mixed.of_table(context.tenure.open_writer(), context.name)
         context.state.note_mixed(found=bool(known))
-        due = [one for one in known if one.age_s is None or not -CLOCK_GRAIN_S <= one.age_s < COUNT_EVERY_S]
+        due = [entry for entry in known if entry.age_s is None or not -CLOCK_GRAIN_S <= entry.age_s < COUNT_EVERY_S]
         columns = context.live.rest.by_attribute
         self._count = (
-            _Count([(one, columns[one.attribute]) for one in due if one.attribute in columns]) if due else None
+            _Count([(entry, columns[entry.attribute]) for entry in due if entry.attribute in columns]) if due else None
         )
         return bool(due)
 
@@ -93,8 +93,8 @@ class MixedTypes:
         chosen = bounded(found, EXTRA_BYTES_A_STEP_MAX)
         up_to = int(last) if len(chosen) == len(found) < EXTRAS_A_STEP_MAX else chosen[-1]
         counts = ", ".join(f"COUNT({quote(column.column)})" for _, column in count.entries)
-        told = session.query(f"SELECT {counts} {slice_sql}", (count.after, up_to))[0]
-        for (_, column), values in zip(count.entries, told, strict=True):
+        counts_found = session.query(f"SELECT {counts} {slice_sql}", (count.after, up_to))[0]
+        for (_, column), values in zip(count.entries, counts_found, strict=True):
             count.shown[column.attribute] += int(values)
         self._count_unshown(count, chosen)
         count.after = up_to
@@ -120,10 +120,10 @@ class MixedTypes:
         context = self._context
         self._count = None
         with context.tenure.transaction() as tx:
-            for one in mixed.of_table(tx, context.name):
-                if one.attribute not in context.live.rest.by_attribute:
-                    mixed.counted(tx, context.name, one, 0, {})
-            for one, column in count.entries:
+            for entry in mixed.of_table(tx, context.name):
+                if entry.attribute not in context.live.rest.by_attribute:
+                    mixed.counted(tx, context.name, entry, 0, {})
+            for entry, column in count.entries:
                 kinds = count.unshown.get(column.attribute, Counter())
                 values = count.shown[column.attribute] + sum(kinds.values())
-                mixed.counted(tx, context.name, one, values, kinds)
+                mixed.counted(tx, context.name, entry, values, kinds)

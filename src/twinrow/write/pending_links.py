@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from twinrow.sink.writer import Existing
-from twinrow.state.outbox import Debt
+from twinrow.state.outbox import PendingLink
 from twinrow.write.prepare import PreparedChange
 from twinrow.write.rules import WriteRules
 
@@ -26,7 +26,7 @@ def owed_links(
     row_ids: Mapping[bytes, int],
     not_written: Collection[bytes],
     generation: int,
-) -> list[Debt]:
+) -> list[PendingLink]:
     """A mark to clear, a link to write, or both, for each change that asks for it.
 
     A mark is cleared together with the link, so that an item whose mark is set gets its row's id again.
@@ -39,11 +39,11 @@ def owed_links(
             if change.mark is None and change.link == {"N": str(row_id)}:
                 row_id = None
         if change.mark is not None or row_id is not None:
-            found.append(Debt(change.key_hash, change.key, generation, change.digest, row_id, change.mark))
+            found.append(PendingLink(change.key_hash, change.key, generation, change.digest, row_id, change.mark))
     return found
 
 
-def new_links(owed: Sequence[Debt], standing: Mapping[bytes, Debt]) -> list[Debt]:
+def new_links(owed: Sequence[PendingLink], standing: Mapping[bytes, PendingLink]) -> list[PendingLink]:
     """The links that do not stand already for the very same image, id and mark: those are under way.
 
     A row write raises the generation; an image that the index shows again, unchanged, is no row write.
@@ -51,12 +51,12 @@ def new_links(owed: Sequence[Debt], standing: Mapping[bytes, Debt]) -> list[Debt
     return [link for link in owed if not _is_same(link, standing.get(link.key_hash))]
 
 
-def _is_same(link: Debt, other: Debt | None) -> bool:
+def _is_same(link: PendingLink, other: PendingLink | None) -> bool:
     return other is not None and (other.digest, other.row_id, other.mark) == (link.digest, link.row_id, link.mark)
 
 
 def settled_keys(
-    rules: WriteRules, changes: Sequence[PreparedChange], owed: Sequence[Debt], *, truth: bool
+    rules: WriteRules, changes: Sequence[PreparedChange], owed: Sequence[PendingLink], *, truth: bool
 ) -> list[bytes]:
     """Keys whose pending link is settled: the image shows that nothing is owed, and it is the newest image there is.
 

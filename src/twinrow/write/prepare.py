@@ -30,7 +30,7 @@ class PreparedChange(msgspec.Struct, frozen=True, gc=False):
     `item` may be JSON still; `whole` has it decoded.
     `mark` is the pending mark to clear, `link` the link attribute as the image shows it, `echo` that the image differs
     from the one before it in Twinrow's own attributes only; `digest` is ANY_IMAGE where nothing can be owed, or
-    any image pays the debt.
+    any image settles the link.
     """
 
     key_hash: bytes
@@ -101,7 +101,7 @@ def _change(
         shown_again = not settings.traits.tells_every_change  # else any successful link write settles it
         if shown_again and (
             settings.linked or mark is not None
-        ):  # only a debt asks for it, and it is a third of this work
+        ):  # only a pending link needs it, and it is a third of this work
             found, unfit = _digest(item, settings, schema)
         else:
             unfit = unreadable(item, schema.left_out)

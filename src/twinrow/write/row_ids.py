@@ -25,7 +25,7 @@ class WishedIds:
     """
 
     known: Mapping[int, bytes] = field(default_factory=dict)
-    told: Mapping[int, bytes] = field(default_factory=dict)
+    asked_by_item: Mapping[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def wished_ids(
     A row lost in MySQL, or parked for a time, comes back under its id.
     """
     known: dict[int, bytes] = {}
-    told: dict[int, bytes] = {}
+    asked_by_item: dict[int, bytes] = {}
     for change in new:
         key_hash = change.key_hash
         row_id = tombstones.get(key_hash) or id_to_give_back(key_hash) or letters.get(key_hash)
@@ -73,8 +73,8 @@ def wished_ids(
         elif may_take_links:
             row_id = row_id_of(change.link)
             if row_id is not None:
-                told.setdefault(row_id, key_hash)
-    return WishedIds(known, told)
+                asked_by_item.setdefault(row_id, key_hash)
+    return WishedIds(known, asked_by_item)
 
 
 def taken_ids(wished: WishedIds, in_use: IdsInUse, letters: Collection[bytes]) -> TakenIds:
@@ -83,6 +83,8 @@ def taken_ids(wished: WishedIds, in_use: IdsInUse, letters: Collection[bytes]) -
     `letters`: keys that have a dead letter, so that their id is not known from the item alone.
     """
     highest = min(ROW_ID_MAX, ROW_IDS_AHEAD_MAX + in_use.highest)
-    told = {row_id: key for row_id, key in wished.told.items() if row_id <= highest and row_id not in in_use.kept}
-    ids = {key: row_id for row_id, key in {**told, **wished.known}.items() if row_id not in in_use.owners}
-    return TakenIds(ids, frozenset(key for key in told.values() if key in ids and key not in letters))
+    asked_by_item = {
+        row_id: key for row_id, key in wished.asked_by_item.items() if row_id <= highest and row_id not in in_use.kept
+    }
+    ids = {key: row_id for row_id, key in {**asked_by_item, **wished.known}.items() if row_id not in in_use.owners}
+    return TakenIds(ids, frozenset(key for key in asked_by_item.values() if key in ids and key not in letters))

@@ -18,7 +18,7 @@ from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import StartRefused, TwinrowError
 from twinrow.link import update
 from twinrow.link.settle import CONDITION_FAILED, NO_RIGHTS
-from twinrow.state.outbox import ANY_IMAGE, Debt
+from twinrow.state.outbox import ANY_IMAGE, PendingLink
 from twinrow.state.tables import Registered
 from twinrow.sync import start
 from twinrow.sync.kind import kind_of
@@ -31,7 +31,7 @@ LINKING = "rights to link"
 FIRST = "DynamoDB table"
 """The name of the first finding of each table."""
 SOME_DIGEST = b"a digest"
-"""Of no item: it makes the statement ask for the image before, as that of every debt with a digest does."""
+"""The digest of no item: with it the statement asks for the old image, as for every link with a digest."""
 BY_ITEM_TOO = frozenset({"ValidationError", "ValidationException", "UnknownOperationException"})
 """Answers of PartiQL after which a sync links by UpdateItem."""
 
@@ -118,8 +118,8 @@ def _reading(table: Table, description: TableDescription) -> Iterator[Finding]:
     if lacking:
         yield Finding(name, "rights to read", "error", "; ".join(lacking), "grant what `twinrow iam-policy` prints")
     else:
-        told = ", ".join(right for right, _ in tries).replace("dynamodb:", "")
-        yield Finding(name, "rights to read", "ok", told)
+        rights = ", ".join(right for right, _ in tries).replace("dynamodb:", "")
+        yield Finding(name, "rights to read", "ok", rights)
 
 
 def _tries_of_kind(table: Table, description: TableDescription) -> tuple[Try, ...]:
@@ -140,21 +140,21 @@ def _writing(table: Table, description: TableDescription) -> Iterator[Finding]:
     yield _link_finding(table, _probe(table, description))
 
 
-def _probe(table: Table, description: TableDescription) -> Debt:
-    """A debt as a sync would have it, of a key that no item has."""
+def _probe(table: Table, description: TableDescription) -> PendingLink:
+    """A link as a sync would have it, of a key that no item has."""
     settings = table.settings
     marks = settings.pending.marks if settings.pending is not None and settings.traits.carries_marks else (None,)
     asks_for_image = not settings.traits.tells_every_change  # as in write/prepare.py
     digest = SOME_DIGEST if asks_for_image else ANY_IMAGE
-    return Debt(b"", _nowhere(description), 0, digest, 1 if settings.linked else None, marks[0])
+    return PendingLink(b"", _nowhere(description), 0, digest, 1 if settings.linked else None, marks[0])
 
 
-def _link_finding(table: Table, debt: Debt) -> Finding:
-    unquotable = table.settings.link_rules.unquotable(debt.key)
+def _link_finding(table: Table, link: PendingLink) -> Finding:
+    unquotable = table.settings.link_rules.unquotable(link.key)
     if unquotable is not None:
         why, remedy = f"PartiQL cannot name {unquotable!r}", "another name of the attribute, for speed alone"
-        return _by_item(table, debt, why, remedy)
-    statement = update.partiql(table.name, table.settings.link_rules.update_of(debt))
+        return _by_item(table, link, why, remedy)
+    statement = update.partiql(table.name, table.settings.link_rules.update_of(link))
     try:
         answers, _ = table.dynamodb.execute_statements(table.name, [statement])
         code, message = answers[0].code, answers[0].message
@@ -165,19 +165,19 @@ def _link_finding(table: Table, debt: Debt) -> Finding:
     if code in CONDITION_FAILED:
         return Finding(table.name, LINKING, "ok", "PartiQLUpdate: 25 links a call")
     if code in NO_RIGHTS:
-        return _by_item(table, debt, "PartiQLUpdate is not allowed", "grant dynamodb:PartiQLUpdate")
+        return _by_item(table, link, "PartiQLUpdate is not allowed", "grant dynamodb:PartiQLUpdate")
     if code in BY_ITEM_TOO:  # as a sync does
-        return _by_item(table, debt, f"PartiQL: {code}: {message}", "look up what DynamoDB says, for speed alone")
+        return _by_item(table, link, f"PartiQL: {code}: {message}", "look up what DynamoDB says, for speed alone")
     return Finding(
         table.name, LINKING, "error", f"PartiQLUpdate: {code or 'it wrote'}: {message}", "twinrow check, again"
     )
 
 
-def _by_item(table: Table, debt: Debt, why: str, remedy: str) -> Finding:
+def _by_item(table: Table, link: PendingLink, why: str, remedy: str) -> Finding:
     """Whether the link can be written by UpdateItem, where PartiQL cannot be had for the reason `why`."""
     try:
-        asked = update.update_item(table.settings.link_rules.update_of(debt))
-        answer, _ = table.dynamodb.update_item(table.name, debt.key, **asked)
+        asked = update.update_item(table.settings.link_rules.update_of(link))
+        answer, _ = table.dynamodb.update_item(table.name, link.key, **asked)
     except TwinrowError as error:
         return Finding(table.name, LINKING, "error", error.what, error.remedy)
     if answer.code in NO_RIGHTS:
@@ -186,8 +186,8 @@ def _by_item(table: Table, debt: Debt, why: str, remedy: str) -> Finding:
             "grant what `twinrow iam-policy` prints",
         )  # fmt: skip
     if answer.code not in CONDITION_FAILED:
-        told = f"UpdateItem: {answer.code or 'it wrote'}: {answer.message}"
-        return Finding(table.name, LINKING, "error", told, remedy)
+        refusal = f"UpdateItem: {answer.code or 'it wrote'}: {answer.message}"
+        return Finding(table.name, LINKING, "error", refusal, remedy)
     return Finding(table.name, LINKING, "warning", f"UpdateItem only ({why}): links take three times as long", remedy)
 
 

@@ -60,15 +60,17 @@ def _wait(dynamodb: DynamoDB, table: str, what: str, through: Callable[[TableDes
     began, said, said_at = clock.monotonic(), "", 0.0
     while True:
         try:
-            told = dynamodb.describe(table)
+            described = dynamodb.describe(table)
         except Transient as trouble:
             state = str(trouble)
         else:
-            if through(told) and told.status == "ACTIVE":
+            if through(described) and described.status == "ACTIVE":
                 say(f"{table}: {what} is ready")
                 return
-            states = ", ".join(f"{index.name} {index.status}" for index in told.indexes if index.status != "ACTIVE")
-            state = f"{told.status}{', ' + states if states else ''}"
+            states = ", ".join(
+                f"{index.name} {index.status}" for index in described.indexes if index.status != "ACTIVE"
+            )
+            state = f"{described.status}{', ' + states if states else ''}"
         if not said:
             say(
                 f"{table}: waiting for {what}, {WAIT_S_MAX / 60:g} min at most; Ctrl-C ends the waiting, not the change"

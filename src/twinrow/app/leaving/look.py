@@ -45,7 +45,7 @@ def look(session: Connection, table: Table) -> LeftTable:
         mark_attribute=settings.pending.attribute if settings.pending is not None else None,
         index=settings.pending.index if settings.pending is not None else None,
         marks=_pending(table, description),
-        debts=outbox.count(session, name)[0] if known is not None else 0,
+        pending_links=outbox.count(session, name)[0] if known is not None else 0,
         dead_letters=dead_letter.count(session, name) if known is not None else 0,
         pitr_on=_pitr_on(table, description, noted=any(thing.what == "pitr" for thing in noted)),
         made=noted,

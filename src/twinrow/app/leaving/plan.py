@@ -47,7 +47,7 @@ class LeftTable:
 
     `description` is None where DynamoDB has no such table; `rows` is None where no copy is registered. `is_ours`:
     the MySQL table `into` is there and was made by Twinrow. `mark_attribute`, `link_attribute` and `index` are None
-    where the configuration names none. `marks`, `debts` and `dead_letters` are what was not finished. `others`:
+    where the configuration names none. `marks`, `pending_links` and `dead_letters` are what was not finished. `others`:
     registered tables besides this table.
     """
 
@@ -61,7 +61,7 @@ class LeftTable:
     mark_attribute: str | None
     index: str | None
     marks: Pending
-    debts: int
+    pending_links: int
     dead_letters: int
     pitr_on: bool
     made: tuple[Made, ...]
@@ -203,7 +203,7 @@ def _state(standing: LeftTable, leaving: Collection[str]) -> Step:
     lost = [
         f"{count:,} {name}"
         for count, name in (
-            (standing.debts, "links that are not written yet"), (standing.dead_letters, "dead letters")
+            (standing.pending_links, "links that are not written yet"), (standing.dead_letters, "dead letters")
         )
         if count
     ]  # fmt: skip

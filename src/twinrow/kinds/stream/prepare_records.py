@@ -49,10 +49,10 @@ def fold(records: Sequence[StreamRecord]) -> list[Folded]:
     """The last record of each key, in the order of those; keys are told by their text."""
     folded: dict[bytes, Folded] = {}
     for record in records:
-        told = record.dynamodb
-        key = bytes(told.keys)
+        change_part = record.dynamodb
+        key = bytes(change_part.keys)
         earlier = folded.pop(key, None)
-        folded[key] = Folded(record, told.old_image if earlier is None else NO_IMAGE)
+        folded[key] = Folded(record, change_part.old_image if earlier is None else NO_IMAGE)
     return list(folded.values())
 
 
@@ -85,8 +85,8 @@ class _Changes(Sequence[Change]):
     def __getitem__(self, place: int | slice) -> Change | _Changes:
         if isinstance(place, slice):
             return _Changes(self._folded[place])
-        one = self._folded[place]
-        return replace(one.record.change, old=stream_record.image_before(one.before))
+        entry = self._folded[place]
+        return replace(entry.record.change, old=stream_record.image_before(entry.before))
 
 
 def whole_keys(keys: tuple[KeyAttribute, ...], record: StreamRecord) -> dict[bytes, Item]:
@@ -95,9 +95,9 @@ def whole_keys(keys: tuple[KeyAttribute, ...], record: StreamRecord) -> dict[byt
     Raises Broken for a record without any: nobody can tell which item it speaks of.
     """
     found: dict[bytes, Item] = {}
-    for told in (record.keys, record.new, record.old):
+    for image in (record.keys, record.new, record.old):
         try:
-            item = stream_record.decode_item(told)
+            item = stream_record.decode_item(image)
             found[fingerprint(keys, item)] = {key.name: {key.kind: item[key.name][key.kind]} for key in keys}
         except UNREADABLE:
             continue
@@ -115,7 +115,7 @@ def _is_whole(keys: tuple[KeyAttribute, ...], record: StreamRecord) -> bool:
     try:
         key = stream_record.decode_item(record.keys)
         key_hash = fingerprint(keys, key)
-        if key != {one.name: {one.kind: key[one.name][one.kind]} for one in keys}:
+        if key != {attribute.name: {attribute.kind: key[attribute.name][attribute.kind]} for attribute in keys}:
             return False
         return record.is_delete or fingerprint(keys, stream_record.decode_item(record.new)) == key_hash
     except UNREADABLE:
@@ -141,14 +141,14 @@ class RecordPreparer:
     def prepare(self, records: Sequence[StreamRecord]) -> Told:
         """A batch ready to be written, the schema evolved for it. Raises as `LiveSchema.learn` and `whole_keys`."""
         folded = fold(records)
-        unclear = [one for one in folded if one.record.needs_recheck]
-        clear = [one for one in folded if not one.record.needs_recheck] if unclear else folded
+        unclear = [entry for entry in folded if entry.record.needs_recheck]
+        clear = [entry for entry in folded if not entry.record.needs_recheck] if unclear else folded
         parts, fitting = self._parts(clear)
         misfits = _misfits(parts, fitting)
-        odd = [one for one in misfits if not _is_whole(self._live.keys, one.record)]
+        odd = [misfit for misfit in misfits if not _is_whole(self._live.keys, misfit.record)]
         if odd:
-            left = {id(one) for one in odd}
-            clear = [one for one in clear if id(one) not in left]
+            left = {id(entry) for entry in odd}
+            clear = [entry for entry in clear if id(entry) not in left]
             parts, fitting = self._parts(clear)
             misfits = _misfits(parts, fitting)
         suspects, doubts = self._suspects(records, unclear, odd) if unclear or odd else ({}, [])
@@ -175,8 +175,8 @@ class RecordPreparer:
 
         Keys that cannot be read may be of several items though their text is one, so each record is asked for its own.
         """
-        oddities = dict.fromkeys((bytes(one.record.keys) for one in odd), "its key or its image cannot be read")
-        texts = oddities.keys() | {bytes(one.record.keys) for one in unclear}
+        oddities = dict.fromkeys((bytes(entry.record.keys) for entry in odd), "its key or its image cannot be read")
+        texts = oddities.keys() | {bytes(entry.record.keys) for entry in unclear}
         suspects: dict[bytes, Item] = {}
         doubts = []
         for record in records:
@@ -195,7 +195,7 @@ class RecordPreparer:
 
     def _learn(self, misfits: Sequence[Folded]) -> Wanted:
         """Evolve the schema for these, as `LiveSchema.learn`; what fits the decoder asks for nothing."""
-        items = [stream_record.decode_item(one.record.new) for one in misfits if not one.record.is_delete]
+        items = [stream_record.decode_item(misfit.record.new) for misfit in misfits if not misfit.record.is_delete]
         put_off = self._live.learn(items)
         nothing = null_only(self._live.rest, items)
         if not nothing <= self._spare:
@@ -221,29 +221,31 @@ class RecordPreparer:
         return [self._part(self._decoder, part) for part in parts]
 
     def _part(self, decoder: PageDecoder, part: Sequence[Folded]) -> list[PreparedChange] | None:
-        puts = [one for one in part if not one.record.is_delete]
-        found = self._rows(decoder, [one.record.dynamodb.new_image for one in puts])
+        puts = [entry for entry in part if not entry.record.is_delete]
+        found = self._rows(decoder, [put.record.dynamodb.new_image for put in puts])
         echoes = self._echoes(decoder, puts)
         if found is None or echoes is None:
             return None
         rows, links = found
         rows_of = iter(zip(rows, links or [None] * len(rows), echoes, strict=True))
         try:
-            keys: list[Item] = wire_json.decoded(_decode_keys, _array([one.record.dynamodb.keys for one in part]), list)
+            keys: list[Item] = wire_json.decoded(
+                _decode_keys, _array([entry.record.dynamodb.keys for entry in part]), list
+            )
         except UNREADABLE:
             return None
         hashes = _fingerprints(decoder.schema.keys, keys)
         if hashes is None:
             return None
         changes = []
-        for one, key, key_hash in zip(part, keys, hashes, strict=True):
-            if one.record.is_delete:
-                changes.append(_change(one.record, key_hash, key, None, None, echo=False))
+        for entry, key, key_hash in zip(part, keys, hashes, strict=True):
+            if entry.record.is_delete:
+                changes.append(_change(entry.record, key_hash, key, None, None, echo=False))
                 continue
             row, link, echo = next(rows_of)
             if row.key != key_hash:
                 return None  # its key is another item's than its image
-            changes.append(_change(one.record, key_hash, key, row, link, echo=echo))
+            changes.append(_change(entry.record, key_hash, key, row, link, echo=echo))
         return changes
 
     def _rows(
@@ -278,34 +280,34 @@ class RecordPreparer:
 
     def _echoes(self, decoder: PageDecoder, puts: Sequence[Folded]) -> list[bool] | None:
         """Which images differ in the link only from the one before; without links nothing of ours comes back."""
-        told = [number for number, one in enumerate(puts) if one.before] if self._kept else []
+        with_image = [number for number, put in enumerate(puts) if put.before] if self._kept else []
         echoes = [False] * len(puts)
-        if told:
-            before = _array([puts[number].before for number in told])
-            after = _array([puts[number].record.dynamodb.new_image for number in told])
+        if with_image:
+            before = _array([puts[number].before for number in with_image])
+            after = _array([puts[number].record.dynamodb.new_image for number in with_image])
             unchanged = decoder.unchanged(before, after)
             if unchanged is None:
                 return None
-            for number, is_echo in zip(told, unchanged, strict=True):
+            for number, is_echo in zip(with_image, unchanged, strict=True):
                 echoes[number] = is_echo
         return echoes
 
 
 def _misfits(parts: Sequence[Sequence[Folded]], fitting: Sequence[list[PreparedChange] | None]) -> list[Folded]:
-    return [one for part, found in zip(parts, fitting, strict=True) if found is None for one in part]
+    return [entry for part, found in zip(parts, fitting, strict=True) if found is None for entry in part]
 
 
-def _fingerprints(keys: tuple[KeyAttribute, ...], told: Sequence[Item]) -> list[bytes] | None:
+def _fingerprints(keys: tuple[KeyAttribute, ...], items: Sequence[Item]) -> list[bytes] | None:
     """Those of keys that have the key attributes and nothing else, each of its one type; None where one has not."""
     try:
-        if any(len(key) != len(keys) for key in told):
+        if any(len(key) != len(keys) for key in items):
             return None
         payloads = []
-        for one in keys:
-            values = [key[one.name] for key in told]
+        for attribute in keys:
+            values = [key[attribute.name] for key in items]
             if any(len(value) != 1 for value in values):
                 return None
-            payloads.append([value[one.kind] for value in values])
+            payloads.append([value[attribute.kind] for value in values])
         return fingerprints_of(keys, payloads)
     except UNREADABLE:
         return None
