@@ -176,15 +176,13 @@ def test_our_own_link_that_comes_back_before_its_answer_is_settled_asks_for_noth
     def settle_late(connection: Connection, table: str, links: Sequence[PendingLink]) -> list[PendingLink]:
         # its own echoes alone: others may wait for this thread to be sent
         hashes = [link.key_hash for link in links]
-        wait_until(
-            lambda: not outbox.standing(connection, table, hashes), CATCH_UP_S, what="the echoes have settled them"
-        )
+        wait_until(lambda: not outbox.standing(connection, table, hashes), CATCH_UP_S, what="the echoes settle links")
         return settle(connection, table, links)
 
     with monkeypatch.context() as patch, copying.running() as running:
         patch.setattr(outbox, "settle", settle_late)
         wait_until(lambda: all("mysql_id" in item for item in copying.items()), CATCH_UP_S, what="links")
-        wait_until(lambda: copying.state("_twinrow_link") == 0, CATCH_UP_S, what="the echoes have settled them")
+        wait_until(lambda: copying.state("_twinrow_link") == 0, CATCH_UP_S, what="the echoes settle links")
     assert running.ran is not None
     assert running.ran.counts.rechecked == 0
     copying.once_well()

@@ -21,7 +21,7 @@ REPORTED_CALLS = 3
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Links to be looked at again in `wait_s`, after so many calls in a row that paid nothing for them."""
+    """Links to be looked at again in `wait_s`, after `calls` calls in a row that settled nothing for them."""
 
     calls: int
     wait_s: float
@@ -40,7 +40,7 @@ class FruitlessCalls:
         self._known: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
 
     def note(self, links: Sequence[PendingLink]) -> list[Again]:
-        """A call paid none of these. The first look after it comes at once: mostly the item has just changed."""
+        """A call settled none of these. The first recheck comes at once: mostly the item has just changed."""
         at = self._now()
         found: dict[int, Again] = {}
         with self._lock:
@@ -54,7 +54,7 @@ class FruitlessCalls:
                 self._known.popitem(last=False)
         return list(found.values())
 
-    def paid(self, links: Iterable[PendingLink]) -> None:
+    def settled(self, links: Iterable[PendingLink]) -> None:
         """These are settled: the next trouble of their items is a new trouble."""
         if self._known:
             with self._lock:
