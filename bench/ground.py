@@ -48,7 +48,7 @@ class NotEqual(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished process: wall time, CPU of it and all its children, the largest one's memory, what it printed."""
+    """A finished process: wall time, CPU of it and all its children, the memory of the largest, its output."""
 
     wall_s: float
     cpu_s: float
@@ -122,8 +122,8 @@ class Ground:
     def verify(self, config: Path, items: int) -> Run:
         """`twinrow verify`: every measure ends with it. Raises NotEqual unless both sides are equal."""
         ran = self.twinrow(config, "verify", "--json", may_fail=True)
-        told = json.loads(ran.stdout)
-        if not told["in_step"] or sum(table["items"] for table in told["tables"]) != items:
+        verdict = json.loads(ran.stdout)
+        if not verdict["in_step"] or sum(table["items"] for table in verdict["tables"]) != items:
             raise NotEqual(f"the copy of {items} items is not equal: {ran.stdout[:500]}")
         return ran
 
@@ -153,9 +153,9 @@ def until(here: Ground, config: Path, is_there: Callable[[], bool]) -> Run:
     Raises NotEqual when it ends by itself or takes longer than SYNC_S_MAX.
     """
     began = time.perf_counter()
-    with (here.folder / "sync.txt").open("wb") as told:
+    with (here.folder / "sync.txt").open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "twinrow", "-c", str(config), "sync"], cwd=ROOT, stdout=told, stderr=told,
+            [sys.executable, "-m", "twinrow", "-c", str(config), "sync"], cwd=ROOT, stdout=output, stderr=output,
             env={**os.environ, **CREDENTIALS},
         )  # fmt: skip
     over = threading.Event()
@@ -184,7 +184,7 @@ def _peak_memory(pid: int) -> Iterator[list[int]]:
 
     def look() -> None:
         while not over.wait(LOOK_S):
-            peaks.extend(_peak_of(one) for one in _family(pid))
+            peaks.extend(_peak_of(process) for process in _family(pid))
             peaks[:] = [max(peaks, default=0)]
 
     watcher = threading.Thread(target=look, name="memory", daemon=True)
@@ -200,9 +200,9 @@ def _family(pid: int) -> list[int]:
     """A process and its descendants, as far as they run."""
     found, todo = [], [pid]
     while todo:
-        one = todo.pop()
-        found.append(one)
-        for children in Path(f"/proc/{one}/task").glob("*/children"):
+        process = todo.pop()
+        found.append(process)
+        for children in Path(f"/proc/{process}/task").glob("*/children"):
             try:
                 todo += map(int, children.read_text().split())
             except OSError:
@@ -213,10 +213,10 @@ def _family(pid: int) -> list[int]:
 def _peak_of(pid: int) -> int:
     """The most memory that a running process has had, in bytes; 0 when it has ended."""
     try:
-        told = Path(f"/proc/{pid}/status").read_text()
+        process_status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0
-    peak = re.search(r"VmHWM:\s*(\d+) kB", told)
+    peak = re.search(r"VmHWM:\s*(\d+) kB", process_status)
     return int(peak[1]) * KIB if peak else 0
 
 

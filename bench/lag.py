@@ -52,9 +52,9 @@ def _measure(here: Ground, capture: str, rate: int, seconds: float) -> list[floa
     create(here.client, index=capture == "pending-index", stream=capture == "stream")
     put(here.dynamodb.port, range(WARM_ITEMS), marked=capture == "pending-index")
     config = here.config(capture)
-    with (here.folder / "sync.txt").open("wb") as told:
+    with (here.folder / "sync.txt").open("wb") as output:
         sync = subprocess.Popen(
-            [sys.executable, "-m", "twinrow", "-c", str(config), "sync"], cwd=ROOT, stdout=told, stderr=told,
+            [sys.executable, "-m", "twinrow", "-c", str(config), "sync"], cwd=ROOT, stdout=output, stderr=output,
             env={**os.environ, **CREDENTIALS},
         )  # fmt: skip
         try:
@@ -108,12 +108,12 @@ class _Watch:
     def _exists(cursor: object) -> bool:
         return bool(cursor.execute(f"SHOW TABLES LIKE '{TABLE}'"))  # type: ignore[attr-defined]
 
-    def until(self, count: int, seconds: float, told: Path) -> None:
+    def until(self, count: int, seconds: float, output: Path) -> None:
         """Wait until so many rows were seen. Raises NotEqual after `seconds`."""
         until = time.monotonic() + seconds
         while len(self.seen_at) < count:
             if time.monotonic() > until:
-                raise NotEqual(f"{len(self.seen_at)} of {count} rows came: {told.read_text(errors='replace')[-500:]}")
+                raise NotEqual(f"{len(self.seen_at)} of {count} rows came: {output.read_text(errors='replace')[-500:]}")
             self._over.wait(LOOK_S)
 
     def close(self) -> None:

@@ -41,7 +41,7 @@ def main(endpoint_url: str, mysql_url: str, folder: str) -> None:
 def _taken(value: Any) -> Any:
     """A value as dlt takes it: its JSON columns refuse sets, and Decimals in maps (dlt 1.31)."""
     if isinstance(value, dict):
-        return {name: float(one) if isinstance(one, Decimal) else one for name, one in value.items()}
+        return {name: float(member) if isinstance(member, Decimal) else member for name, member in value.items()}
     return sorted(value) if isinstance(value, set) else value
 
 

@@ -21,7 +21,7 @@ MAIN: Final = ("snapshot", "verify", "links", "whole job", "seed table")
 
 def draw(source: Path, target: Path) -> None:
     """Write the SVG: each of the main figures as a bar beside its yardstick's."""
-    shown = [one for one in read(source) if one.measure in MAIN and one.theirs is not None]
+    shown = [result for result in read(source) if result.measure in MAIN and result.theirs is not None]
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(svg(shown), encoding="utf-8")
 

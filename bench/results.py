@@ -65,7 +65,7 @@ def machine() -> str:
 
 
 def busy() -> str:
-    """What else the machine had to do: a run beside other work says so in its results."""
+    """The other load of the machine: a run beside other work says so in its results."""
     return f"load average {os.getloadavg()[0]:.1f} before the run"
 
 

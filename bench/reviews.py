@@ -104,7 +104,7 @@ def _put_all(connection: http.client.HTTPConnection, table: str, items: list[Ite
         body = msgspec.json.encode({"RequestItems": asked})
         connection.request("POST", "/", body, _HEADERS)
         answer = connection.getresponse()
-        told = msgspec.json.decode(answer.read())
+        written = msgspec.json.decode(answer.read())
         if answer.status != http.client.OK:
-            raise RuntimeError(f"DynamoDB Local refuses to take items: {told}")
-        asked = told.get("UnprocessedItems") or {}
+            raise RuntimeError(f"DynamoDB Local refuses to take items: {written}")
+        asked = written.get("UnprocessedItems") or {}

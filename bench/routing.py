@@ -12,7 +12,7 @@ from twinrow.entities.settings import read_keys
 from twinrow.entities.split import Around, read_split
 
 TARGET_US: float = 2.0
-"""What an item may cost with 20 rules (issue on entities)."""
+"""The most that an item may cost with 20 rules (issue on entities)."""
 ITEMS = 20_000
 RUNS = 7
 DISCRIMINATOR = [

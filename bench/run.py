@@ -22,7 +22,7 @@ IMAGE: Final = Path(__file__).parents[1] / "docs" / "images" / "bench.svg"
 
 @dataclass
 class Found:
-    """What has been measured so far."""
+    """The measurements so far."""
 
     figures: list[Figure]
     seed: list[str]
@@ -59,7 +59,7 @@ MEASURES: Final[dict[str, Callable[[Scale, Found], None]]] = {
 
 
 def main() -> int:
-    """Run what was asked for; a measure that fails is told, and the exit code says so."""
+    """Run what was asked for; a measure that fails is reported, and the exit code says so."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="how fast, beside yardsticks")
     parser.add_argument("measures", nargs="*", metavar="MEASURE", help=", ".join(MEASURES))
     parser.add_argument("--quick", action="store_true", help="small tables: under three minutes")

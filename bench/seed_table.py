@@ -117,7 +117,7 @@ _SYSTEMS: Final[dict[str, Callable[[Ground, int], float]]] = {
 
 
 def figures(items: int = ITEMS) -> tuple[list[Figure], list[str]]:
-    """What the results file keeps of it: ratios to the published new system, and the table as text."""
+    """The figures for the results file: ratios to the published new system, and the table as text."""
     lines, scans = measure(items)
     found = [
         Figure(

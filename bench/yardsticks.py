@@ -1,4 +1,4 @@
-"""What Twinrow is measured against: the raw scan, boto3's scan, LOAD DATA of a file made before, bare link batches."""
+"""The yardsticks for Twinrow: the raw scan, boto3's scan, LOAD DATA of a file made before, bare link batches."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class _RawParser:
 
     def parse(self, response: dict[str, Any], _shape: Any) -> dict[str, Any]:
         body = response["body"]
-        told: dict[str, Any] = {"ResponseMetadata": {"HTTPStatusCode": response["status_code"], "HTTPHeaders": {}}}
+        parsed: dict[str, Any] = {"ResponseMetadata": {"HTTPStatusCode": response["status_code"], "HTTPHeaders": {}}}
         found = _POSITION.search(body)
         if found is not None:
-            told["LastEvaluatedKey"] = json.loads(found[1])
+            parsed["LastEvaluatedKey"] = json.loads(found[1])
         count = _COUNT.search(body)
-        told["Count"] = int(count[1]) if count else 0
-        return told
+        parsed["Count"] = int(count[1]) if count else 0
+        return parsed
 
 
 class _RawParserFactory(botocore.parsers.ResponseParserFactory):
@@ -113,7 +113,7 @@ def _field(value: object) -> str:
 def bare_links_s(ground: Ground, items: int, *, marked: bool = True) -> float:
     """Seconds of nothing but link statements for all reviews: 25 a call, several calls in flight.
 
-    Of `marked` ones each clears the mark and asks for the image before it; else it is what a stream's links send.
+    With `marked` each call clears the mark and asks for the old image; without, it is what a stream's links send.
     """
     clear, mark, returning = (f' REMOVE "{MARK}"', f' AND "{MARK}"=?', " RETURNING ALL OLD *") if marked else ("",) * 3
     text = f'UPDATE "{TABLE}" SET "{LINK}"=?{clear} WHERE "username"=? AND "reviewed_at"=?{mark}{returning}'
@@ -126,7 +126,7 @@ def bare_links_s(ground: Ground, items: int, *, marked: bool = True) -> float:
     def call(first: int) -> int:
         numbers = range(first, min(items, first + STATEMENTS_MAX))
         answer = ground.client.batch_execute_statement(Statements=[statement(number) for number in numbers])
-        return sum("Error" in one for one in answer["Responses"])
+        return sum("Error" in response for response in answer["Responses"])
 
     began = time.perf_counter()
     with ThreadPoolExecutor(LINK_CALLS_AT_ONCE) as pool:
