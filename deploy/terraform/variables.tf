@@ -63,7 +63,7 @@ variable "cpu" {
 }
 
 variable "memory" {
-  description = "Memory of a task in MiB. A sync takes 140 MB, and some 10 MB for each further table."
+  description = "Memory of a task in MiB. A sync takes 140 MB, and 2 MB for each further small table."
   type        = number
   default     = 2048
 }

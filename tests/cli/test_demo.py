@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import os
+import pty
 import re
 import socket
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.demo import app as demo_app
+from twinrow.app.demo import enter
 from twinrow.app.demo import run as demo
 from twinrow.clock import Stop
 from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
@@ -35,6 +39,7 @@ def test_the_demo_proves_the_copy_and_cleans_up(tmp_path: Path, dynamodb: Dynamo
         assert ROOT_PASSWORD not in done.out + done.err
         assert [name for (name,) in database.query("SHOW TABLES") if not name.startswith("_twinrow_")] == []
         assert database.query("SELECT * FROM _twinrow_table") == []
+        assert database.query("SELECT * FROM _twinrow_made") == []
     assert set(dynamodb_client.list_tables()["TableNames"]) - before == set()
 
 
@@ -79,3 +84,49 @@ def test_a_demo_that_is_kept_shows_page_and_commands_until_it_is_stopped(
         thread.join(30)
     assert codes == [0]
     assert set(dynamodb_client.list_tables()["TableNames"]) == before
+
+
+@pytest.mark.either_server
+def test_at_a_terminal_the_page_stays_up_until_enter(
+    dynamodb: DynamoDBLocal,
+    dynamodb_client: Any,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(demo_app, "ITEMS_BEFORE", 200)
+    monkeypatch.setattr(demo, "LIVE_S_MAX", 1.0)
+    monkeypatch.setattr(demo, "LIVE_S_MIN", 1.0)
+    before = set(dynamodb_client.list_tables()["TableNames"])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    pressed = iter((False, False, True))
+    statuses = []
+
+    def is_entered(_wait_s: float) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/readyz")
+        statuses.append(connection.getresponse().status)
+        connection.close()
+        return next(pressed)
+
+    options = demo.Options(dynamodb.endpoint_url, database.url, False, f"127.0.0.1:{port}", is_entered)
+    assert demo.run(options, Stop()) == 0
+    assert statuses == [200] * 3
+    assert "until you press Enter" in "".join(capsys.readouterr())
+    assert set(dynamodb_client.list_tables()["TableNames"]) == before
+
+
+def test_enter_is_seen_at_a_terminal_and_nobody_is_there_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "r") as terminal, os.fdopen(ours, "wb", buffering=0) as keyboard:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        monkeypatch.setattr(sys, "stderr", terminal)
+        assert enter.somebody_is_there()
+        assert not enter.is_pressed(0.0)
+        keyboard.write(b"\n")
+        assert enter.is_pressed(30.0)
+    with Path(os.devnull).open() as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        assert not enter.somebody_is_there()

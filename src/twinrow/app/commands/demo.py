@@ -24,7 +24,8 @@ def demo(
 ) -> None:
     """Show the whole job in a minute: 10,000 items, a live writer, a sync, an analyst's SQL, and the proof.
 
-    Runs on its own servers, which end with it. Exit code 3 when something differs in the end.
+    Runs on its own servers, which end with it. At a terminal the page stays up until you press Enter. Exit code 3
+    when something differs in the end.
 
     \b
     Example:
@@ -32,7 +33,9 @@ def demo(
       twinrow demo --keep
       twinrow demo --endpoint-url http://127.0.0.1:8000 --mysql mysql://root:secret@127.0.0.1:3306/demo
     """
+    from twinrow.app.demo.enter import is_pressed, somebody_is_there
     from twinrow.app.demo.run import Options, run
     from twinrow.app.signals import stop_on_signals
 
-    raise typer.Exit(run(Options(endpoint_url, mysql, keep, serve), stop_on_signals()))
+    is_entered = is_pressed if somebody_is_there() else None
+    raise typer.Exit(run(Options(endpoint_url, mysql, keep, serve, is_entered), stop_on_signals()))

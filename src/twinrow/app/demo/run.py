@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
@@ -42,16 +42,19 @@ PAGE_ANYWHERE = "127.0.0.1:0"
 FIRST_COPY_S_MAX = 45.0
 CATCH_UP_S_MAX = 15.0
 LOOK_S = 0.1
+ENTER_LOOK_S = 0.5
+"""Between two looks at a key press and at the sync."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of the user."""
+    """The options of the user. `is_entered`: whether Enter is pressed within so many seconds; None: nobody is there."""
 
     endpoint_url: str | None
     mysql_url: str | None
     keep: bool
     serve: str | None = None
+    is_entered: Callable[[float], bool] | None = None
 
 
 class _Sync:
@@ -106,6 +109,10 @@ def run(options: Options, stop: Stop) -> int:
             if options.keep:
                 demo_view.how_to_connect(where)
                 while not stop.wait(1.0):
+                    sync.check()
+            elif options.is_entered is not None:
+                say("page, sync and servers stay up until you press Enter")
+                while not stop and not options.is_entered(ENTER_LOOK_S):
                     sync.check()
     return 0 if verdict.in_step else 3
 
@@ -221,7 +228,7 @@ def _prove(
 
 def _clean_up(dynamodb: DynamoDB, mysql: MySQL, table: str) -> None:
     """On servers that are not the demo's own nothing of it stays."""
-    from twinrow.state import meta, tables
+    from twinrow.state import made, meta, tables
 
     try:
         dynamodb.call("delete_table", where=f"table {table}", TableName=table)
@@ -233,3 +240,4 @@ def _clean_up(dynamodb: DynamoDB, mysql: MySQL, table: str) -> None:
         if meta.installed(session):
             with session.transaction() as tx:
                 tables.forget(tx, table)
+        made.forget(session, table)
