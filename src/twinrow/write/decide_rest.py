@@ -85,7 +85,7 @@ def decide_rest(
     generation: int,
 ) -> Rest:
     """Decide what the written rows leave to be noted: links, letters, tombstones, gaps, and what is learned."""
-    changes, existing, written = decision.changes, view.existing, done.written
+    changes, written = decision.changes, done.written
     stay = done.parked.keys() | done.put_off.keys()
     rows = [row for row in decision.rows if row.key not in written.refused and row.key not in written.put_off]
     cells, unshown = _waiting_for_cells(rows, prepared.put_off), Counter(name for row in rows for name in row.unshown)
@@ -117,17 +117,11 @@ def decide_rest(
         unshown=unshown,
         whole_again=_whole_again(changes, view, done) if view.any_set_apart else (),
         set_apart=tuple(done.set_apart),
-        buried={key: existing[key].row_id if key in existing else None for key in done.buried}
-        if rules.first_copy
-        else {},
-        lifted=[change.key_hash for change in changes if change.row is not None and change.key_hash in view.tombstones]
-        if view.tombstones
-        else (),
+        buried=_buried(rules, view, done),
+        lifted=[change.key_hash for change in changes if _lives_again(change, view)] if view.tombstones else (),
         letters=_letters(changes, view, decision, done) if done.parked else (),
         resolved=[change.key_hash for change in changes if change.key_hash not in stay] if view.any_letter else (),
-        put_off=[(change, done.put_off[change.key_hash]) for change in changes if change.key_hash in done.put_off]
-        if done.put_off
-        else (),
+        put_off=_put_off(changes, done) if done.put_off else (),
         settled=pending_links.settled_keys(rules, changes, owed, truth=batch.truth),
     )
 
@@ -170,6 +164,22 @@ def _ahead_of_stream(rules: WriteRules, changes: Sequence[PreparedChange]) -> tu
     if not rules.traits.tells_deletes:
         return ()
     return tuple(change.key_hash for change in changes if change.row is not None)
+
+
+def _buried(rules: WriteRules, view: BatchView, done: WrittenRows) -> dict[bytes, int | None]:
+    """The tombstones to be left, with the ids of the rows that were: only a first copy brings old images."""
+    if not rules.first_copy:
+        return {}
+    rows = {key_hash: view.existing.get(key_hash) for key_hash in done.buried}
+    return {key_hash: row.row_id if row is not None else None for key_hash, row in rows.items()}
+
+
+def _lives_again(change: PreparedChange, view: BatchView) -> bool:
+    return change.row is not None and change.key_hash in view.tombstones
+
+
+def _put_off(changes: Sequence[PreparedChange], done: WrittenRows) -> list[tuple[PreparedChange, Refusal]]:
+    return [(change, done.put_off[change.key_hash]) for change in changes if change.key_hash in done.put_off]
 
 
 def _acts(change: PreparedChange, view: BatchView) -> bool:
