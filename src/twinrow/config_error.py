@@ -1,4 +1,4 @@
-"""What msgspec says of a configuration, in the file's own terms: which table, which values, which key was meant."""
+"""Errors of msgspec about a configuration, in the file's own terms: which table, which values, which key was meant."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LIKENESS_MIN = 0.6
 """difflib's ratio: below it, a key is not taken for a slip of another."""
 
 
-def told(message: str, model: type, filled: Mapping[str, Any], override: str | None) -> str:
+def in_file_terms(message: str, model: type, filled: Mapping[str, Any], override: str | None) -> str:
     """The message with the table's name, and with what may stand there; `override` is the attribute it is about."""
     found = _PLACE.search(message)
     path = found["path"] if found is not None else ""
@@ -29,7 +29,7 @@ def told(message: str, model: type, filled: Mapping[str, Any], override: str | N
 
 
 def _table_name(path: str, filled: Mapping[str, Any]) -> str:
-    """The name of the table that a path leads into, where it has one: nobody counts tables from 0."""
+    """The name of the table that a path leads into, where it has a name: nobody counts tables from 0."""
     found = _TABLE.match(path)
     if found is None:
         return ""
@@ -39,7 +39,7 @@ def _table_name(path: str, filled: Mapping[str, Any]) -> str:
 
 
 def _instead(text: str, path: str, model: type) -> str:
-    """What would do in that place: the allowed values, or the key that looks most like the unknown one."""
+    """The remedy for that place: the allowed values, or the key that looks most like the unknown key."""
     there = list(_types(msgspec.inspect.type_info(model), path))
     unknown = _UNKNOWN.search(text)
     if unknown is not None:

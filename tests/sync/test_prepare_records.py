@@ -19,7 +19,7 @@ from twinrow.capture.stream_record import StreamRecord
 from twinrow.change import Item
 from twinrow.errors import Broken
 from twinrow.flavour import Flavour
-from twinrow.kinds.stream.prepare_records import RECORDS_DECODED_AT_ONCE, RecordPreparer, Told
+from twinrow.kinds.stream.prepare_records import RECORDS_DECODED_AT_ONCE, PreparedRecords, RecordPreparer
 from twinrow.schema.evolve import evolve
 from twinrow.schema.row import fingerprint, key_of, to_row
 from twinrow.schema.table import KeyAttribute, TableSchema, empty_schema
@@ -220,7 +220,7 @@ def test_what_does_not_fit_takes_only_its_part_along() -> None:
     assert raw == [True] * RECORDS_DECODED_AT_ONCE * 2 + [False]
 
 
-def odd(*told: dict[str, Any]) -> Told:
+def odd(*told: dict[str, Any]) -> PreparedRecords:
     """What a preparer makes of records as they came, before and after it has learned of items like review(1)."""
     learner = Learner(stream_settings(empty()), empty())
     preparer = learner.preparer()

@@ -3,8 +3,8 @@
 Facts, from the AWS page "Change data capture for DynamoDB Streams" and the API reference: a shard lives some four
 hours, then it is closed and its children take over; records may be trimmed when they are 24 hours old, never before; a
 shard disappears when its last record does. DescribeStream is paged and eventually consistent: a listing may lack shards
-that exist, show children before their parents, and show a shard again that it lacked before. So nothing is concluded
-from one listing: `Seen` keeps since when each shard has been absent from complete listings in a row.
+that exist, show children before their parents, and show a shard again that it lacked before. Therefore nothing is
+concluded from one listing: `Seen` keeps since when each shard has been absent from complete listings in a row.
 
 Iterators. Children are read AT their StartingSequenceNumber, because that raises TrimmedDataAccessException where
 TRIM_HORIZON would silently begin at what is left. TRIM_HORIZON is right only while nothing that is wanted can have been

@@ -1,4 +1,4 @@
-"""What no single setting can tell: tables that collide, marks that no index holds, overrides that contradict."""
+"""Checks over several settings: tables that collide, marks that no index holds, overrides that contradict."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def _check_pending_index(table: TableConfig, where: str) -> None:
         return
     if not index.pending:
         raise ConfigError("`pending_index.pending` is empty", where=where, remedy='write pending = ["false"]')
-    if len({isinstance(one, str) for one in index.pending}) > 1:
+    if len({isinstance(value, str) for value in index.pending}) > 1:
         raise ConfigError("`pending_index.pending` mixes texts and numbers; an index key has one type", where=where)
-    numbers = [one for one in (*index.pending, index.done) if not isinstance(one, str)]
+    numbers = [value for value in (*index.pending, index.done) if not isinstance(value, str)]
     if not all(map(math.isfinite, numbers)):
         raise ConfigError("`pending_index` has a mark that is no number that DynamoDB takes", where=where)
     if len(set(index.pending)) < len(index.pending):
@@ -88,7 +88,7 @@ def _check_pending_index(table: TableConfig, where: str) -> None:
     if index.done != "" and isinstance(index.done, str) != isinstance(index.pending[0], str):
         raise ConfigError("`pending_index.done` is of another type than `pending`", where=where)
     if index.done in index.pending:
-        raise ConfigError("`pending_index.done` is also one of `pending`", where=where)
+        raise ConfigError("`pending_index.done` is also in `pending`", where=where)
     if index.attribute == table.link_name:
         raise ConfigError("`link_attribute` and `pending_index.attribute` are the same", where=where)
     if index.deleted is not None and index.deleted in (index.attribute, table.link_name):

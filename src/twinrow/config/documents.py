@@ -53,7 +53,7 @@ def text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")  # some editors put a mark before the first line
     except FileNotFoundError:
         raise ConfigError(
-            "no such file", where=str(path), remedy="write one with `twinrow init`, or name it with -c FILE"
+            "no such file", where=str(path), remedy="make the file with `twinrow init`, or name it with -c FILE"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read: {error}", where=str(path)) from error
@@ -83,7 +83,7 @@ def together(text: str, place: str, variables: Mapping[str, str]) -> Documents:
 
 
 def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> RawSettings:
-    """Settings of which `above` win. Of a section its keys are put together, of `columns` its attributes."""
+    """Settings of which `above` win. The keys of a section are put together, and the attributes of `columns`."""
     both = dict(below)
     for key, value in above.items():
         lower = both.get(key)
@@ -92,7 +92,7 @@ def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> RawSettings:
 
 
 def identity(own: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What a `[[tables]]` part is about: parts of two files that agree in it are about the same."""
+    """The subject of a `[[tables]]` part: parts of two files with the same subject belong together."""
     chosen = tuple(tuple(_texts(own.get(key, []))) for key in ("match", "exclude"))
     return own.get("source"), own.get("name"), *chosen, tuple(sorted(own.get("tags", {}).items()))
 
@@ -107,7 +107,7 @@ def _document(text: str, place: str, variables: Mapping[str, str], shape: type[m
     try:
         msgspec.convert(filled, shape)
     except msgspec.ValidationError as error:
-        text = config_error.told(str(error), shape, filled, _override_meant(str(error), filled))
+        text = config_error.in_file_terms(str(error), shape, filled, _override_meant(str(error), filled))
         raise ConfigError(text, where=place, remedy="see docs/config.md") from error
     return filled
 

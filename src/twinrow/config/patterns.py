@@ -43,7 +43,7 @@ class Pattern:
         return not self.match or self.rest(name) is not None
 
     def rest(self, name: str) -> str | None:
-        """What the stars stand for; None where no `match` fits the name."""
+        """The texts of the stars; None where no `match` fits the name."""
         for glob in self.match:
             pieces = _matched(glob, name)
             if pieces is not None:
@@ -52,7 +52,7 @@ class Pattern:
 
 
 def _matched(glob: str, name: str) -> tuple[str, ...] | None:
-    """What the stars of a glob stand for in a name; None where it does not fit."""
+    """The texts of a glob's stars in a name; None where it does not fit."""
     shape = "".join("(.*)" if letter == "*" else "." if letter == "?" else re.escape(letter) for letter in glob)
     found = re.fullmatch(shape, name)
     return found.groups() if found is not None else None

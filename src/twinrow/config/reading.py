@@ -52,5 +52,5 @@ def _file(documents: Documents, place: str) -> File:
     try:
         return msgspec.convert(documents.sections, File)
     except msgspec.ValidationError as error:
-        text = config_error.told(str(error), File, documents.sections, None)
+        text = config_error.in_file_terms(str(error), File, documents.sections, None)
         raise ConfigError(text, where=place, remedy="see docs/config.md") from error

@@ -21,7 +21,7 @@ from twinrow.table_description import SOURCE_MARK
 _CHOOSING: Final = frozenset(key.name for key in PATTERN_KEYS)
 _NAMING: Final = frozenset(key.name for key in NAMING_KEYS)
 CALLED_CHARACTERS_MAX: Final = 255
-"""What MySQL's state takes for `SOURCE:NAME`."""
+"""The longest `SOURCE:NAME` that MySQL's state takes."""
 SOME_NAME: Final = "some-table"
 
 
@@ -40,7 +40,7 @@ class Found:
 
 @dataclass
 class Resolved:
-    """What the files say: tables by name, and patterns."""
+    """The content of the files: tables by name, and patterns."""
 
     tables: list[TableConfig] = field(default_factory=list)
     patterns: list[Pattern] = field(default_factory=list)

@@ -28,7 +28,7 @@ _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def _told(text: str, **limits: Any) -> msgspec.Meta:
-    """What `docs/config.md` and the JSON Schema say of a setting."""
+    """The text on a setting for `docs/config.md` and the JSON Schema."""
     return msgspec.Meta(description=text, **limits)
 
 
@@ -84,7 +84,7 @@ class PendingIndexConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """The index on the mark that the app writes; needed with `capture = "pending-index"`."""
 
     index: Annotated[str, _told("Name of the global secondary index whose hash key is `attribute`.", min_length=1)]
-    attribute: Annotated[str, _told("The mark: the app writes one of `pending` here on every write.", min_length=1)]
+    attribute: Annotated[str, _told("The mark: the app writes a value of `pending` here on every write.", min_length=1)]
     pending: Annotated[
         list[Mark], _told('Values that mean "not copied yet", texts or numbers; several are write sharding.')
     ] = msgspec.field(default_factory=lambda: ["false"])
@@ -96,7 +96,7 @@ class PendingIndexConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 
 class ColumnConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An override of what would be learned of one attribute."""
+    """An override of what would be learned of an attribute."""
 
     column: Annotated[str | None, _told("Name of the column.")] = None
     type: Annotated[str | None, _told("Type of the column, for example `DECIMAL(12,2)`; see schema.md.")] = None
@@ -108,7 +108,7 @@ class ColumnConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One DynamoDB table and its copy; there may be many."""
+    """A DynamoDB table and its copy; there may be many."""
 
     # The `*_name`, `linked`, `*_kind`… properties below resolve what was left out.
     name: Annotated[
@@ -147,7 +147,8 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _told("Write units a second for this table; default: 25 % of provisioned, 200 on demand."),
     ] = None
     allow_global_table_writes: Annotated[
-        bool, _told("Link although the table has replicas in other Regions; only where one Region writes each item.")
+        bool,
+        _told("Link although the table has replicas in other Regions; only where a single Region writes each item."),
     ] = False
     rebuild_rows_max: Annotated[
         int, _told("A rebuild of a table with more rows waits for `twinrow schema --apply`.", ge=0)
@@ -168,7 +169,7 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def traits(self) -> Traits:
-        """What the engine has to know of the capture."""
+        """The capture's settings for the engine."""
         return traits_of(self.capture)
 
     @property
@@ -230,7 +231,8 @@ class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the process works."""
 
     lease_s: Annotated[
-        float, _told("Seconds after which another process may take over from one that gives no sign.", ge=6, le=600)
+        float,
+        _told("Seconds after which another process may take over from a process that gives no sign.", ge=6, le=600),
     ] = 8.0
     workers: Annotated[
         Annotated[int, msgspec.Meta(ge=1, le=WORKERS_MAX)] | None,
@@ -259,7 +261,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _KNOWN: Final = (msgspec.json.Decoder(File), msgspec.json.Decoder(ColumnConfig))
-"""So that msgspec knows these types before two threads ask for them at once: see `twinrow.decode.compiled`."""
+"""msgspec must know these types before two threads ask for them at once: see `twinrow.decode.compiled`."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the parts of a file may hold: settings as `config.settings` has them, where each may be left to another part.
+"""The shapes of a file's parts: settings as `config.settings` has them, where each may be left to another part.
 
 A setting of a table may stand in its own part, in that of a pattern, in `[defaults]`, and in an overlay; so a part is
 complete only when all of them are put together.
@@ -122,7 +122,7 @@ OverlayFile = in_part(File, "OverlayFile", [*_SECTIONS, *_LISTS])
 WholeFile = in_part(File, "File", [*_SECTIONS, *_LISTS, *_FILES])
 
 _LEARNED: Final = tuple(msgspec.json.Decoder(shape) for shape in (IncludedFile, OverlayFile, WholeFile, TableConfig))
-"""Makes msgspec learn these types at import: two threads that were the first to use one would crash the process."""
+"""Makes msgspec learn these types at import: two threads that use a type first, at once, would crash the process."""
 
 
 def shapes() -> dict[str, type[msgspec.Struct]]:

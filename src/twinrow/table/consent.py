@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Consent:
-    """`--accept-table-id` (another DynamoDB table than the one that was copied) and `--accept-deletes` (a mass delete).
+    """`--accept-table-id` (another DynamoDB table than the copied table) and `--accept-deletes` (a mass delete).
 
     `tables`: ARNs and ids of tables; `deletes`: how many rows the next pass may delete.
     """
@@ -16,7 +16,7 @@ class Consent:
 
     @property
     def tables(self) -> frozenset[str]:
-        """The tables that may be taken for the one that was copied."""
+        """The tables that may be taken for the copied table."""
         return self._tables
 
     @property
@@ -30,7 +30,7 @@ class Consent:
         return self._took_table
 
     def table_is_known(self, *, another: bool) -> None:
-        """The table that is there is the one of the copy from now on: the consent was for this start."""
+        """The table that is there belongs to the copy from now on: the consent was for this start."""
         self._took_table |= another
         self._tables = frozenset()
 

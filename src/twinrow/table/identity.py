@@ -1,6 +1,6 @@
-"""Is the DynamoDB table still the one that was copied?
+"""Check that the DynamoDB table is still the table that was copied.
 
-Another one of the same name (a wrong region, account or endpoint, or a table made anew) must not empty the copy
+Another table of the same name (a wrong region, account or endpoint, or a table made anew) must not empty the copy
 unasked. A table is known by its id, which DynamoDB gives to each table that is made, and by its ARN.
 """
 
@@ -27,21 +27,21 @@ def arn_of(connection: Connection, registered: Registered) -> str:
 
 
 def is_another(connection: Connection, description: TableDescription, registered: Registered) -> bool:
-    """Whether the described table is another one than the one that was copied."""
+    """Whether the described table differs from the table that was copied."""
     copied_id = "" if registered.source_id.startswith("arn:") else registered.source_id
     pairs = (copied_id, description.table_id), (arn_of(connection, registered), description.arn)
     return any(all(pair) and pair[0] != pair[1] for pair in pairs)
 
 
 def note(tx: Connection, table: str, description: TableDescription) -> None:
-    """The described table is the one that is copied from now on."""
+    """The described table is the copied table from now on."""
     checkpoint.save(tx, table, {PART: Checkpoint(description.arn)})
 
 
 def refuse(
     session: Connection, description: TableDescription, registered: Registered, accepted: frozenset[str]
 ) -> None:
-    """Raise Broken for another table than the one that was copied, unless its ARN or id is `accepted`."""
+    """Raise Broken for another table than the copied table, unless its ARN or id is `accepted`."""
     if not is_another(session, description, registered) or accepted & {
         description.arn,
         description.table_id,

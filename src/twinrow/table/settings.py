@@ -1,4 +1,4 @@
-"""The settings of one table; built from the configuration by `app.wiring`."""
+"""The settings of a table; built from the configuration by `app.wiring`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PendingIndex:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One table's settings with every default resolved; times in seconds."""
+    """A table's settings with every default resolved; times in seconds."""
 
     table: str
     into: str
@@ -68,7 +68,7 @@ class Settings:
 
     @property
     def deleted_attribute(self) -> str | None:
-        """The attribute by which the app marks items as deleted (`deleted` of the pending index), if there is one."""
+        """The attribute by which the app marks items as deleted (`deleted` of the pending index), if any."""
         return self.pending.deleted if self.pending is not None else None
 
     def counts_as_deleted(self, item: Item) -> bool:

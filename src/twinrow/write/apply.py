@@ -1,4 +1,4 @@
-"""The heart: one transaction in which rows, their position and what is owed to DynamoDB become durable together.
+"""The heart: one transaction in which rows, their position and the pending links become durable together.
 
 Look, decide, write, decide, commit, remember: every SELECT comes first, both decisions are pure, and what is kept in
 memory changes after the commit.

@@ -75,7 +75,7 @@ def items_carry_ids(settings: Settings) -> StartRefused:
 def not_ours(
     changes: Sequence[PreparedChange], existing: Mapping[bytes, Existing], ids: IdMemory
 ) -> tuple[PreparedChange, ...]:
-    """The changes whose link is neither the id that their row has now nor one that it had."""
+    """The changes whose link is neither the id that their row has now nor a former id."""
     return tuple(
         change
         for change in changes

@@ -25,11 +25,11 @@ NOTHING: Final[Wanted] = MappingProxyType({})
 
 
 class PreparedChange(msgspec.Struct, frozen=True, gc=False):
-    """The last change of one key in a batch: a row, or none (a delete), or `unfit` with the reason.
+    """The last change of a key in a batch: a row, or none (a delete), or `unfit` with the reason.
 
     `item` may be JSON still; `whole` has it decoded.
     `mark` is the pending mark to clear, `link` the link attribute as the image shows it, `echo` that the image differs
-    from the one before it in Twinrow's own attributes only; `digest` is ANY_IMAGE where nothing can be owed, or
+    from the image before it in Twinrow's own attributes only; `digest` is ANY_IMAGE where nothing can be owed, or
     any image settles the link.
     """
 
@@ -70,7 +70,7 @@ class Prepared:
 def fold(changes: Sequence[Change], schema: TableSchema) -> dict[bytes, Change]:
     """The last change of each key. Where there were several, it has no image before, so that the row is written.
 
-    The image before the first of them may equal the last one, and yet the row be another: a scan or a recheck may have
+    The image before the first of them may equal the last image, although the row differs: a scan or a recheck may have
     met the item between the two.
     """
     folded: dict[bytes, Change] = {}

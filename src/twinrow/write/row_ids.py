@@ -11,7 +11,7 @@ from twinrow.write.prepare import PreparedChange
 
 ROW_ID_MAX: Final = 2**63 - 1
 ROW_IDS_AHEAD_MAX: Final = 2**40
-"""A free id on an item is taken for one that its row had unless it is so far above all rows: then it is another's.
+"""A free id on an item counts as the former id of its row, unless it is so far above all rows: then it is another's.
 
 Each update burns an id, so a restore may be far behind. Ids do not run out within 2**23 such leaps. A first copy that
 adopts ids begins at 0: a thousand updates a second burn 2**40 ids in 35 years.

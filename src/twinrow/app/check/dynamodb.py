@@ -42,7 +42,7 @@ def look(
     *,
     mysql_answers: bool = True,
 ) -> Iterator[Finding]:
-    """What concerns one table; `registered` is its copy in MySQL, where there is one.
+    """The findings about a table; `registered` is its copy in MySQL, if there is a copy.
 
     Reads at most SAMPLE_ITEMS items; where linking was turned on for a copy, one page of every segment, within the
     budget.
@@ -78,7 +78,7 @@ def look(
 
 
 def _source(table: Table, description: TableDescription) -> Finding:
-    """What must be mended before a sync starts, with a fix where there is one."""
+    """Troubles that must be mended before a sync starts, with a fix where there is a fix."""
     kind = kind_of(table.settings)
     name = kind.traits.label
     try:
@@ -207,7 +207,7 @@ def _linked_items(table: Table) -> Iterator[Finding]:
     try:
         page = few_tries(lambda: table.dynamodb.scan_page(table.name, 0, 1, None, limit=SAMPLE_ITEMS))
     except TwinrowError:
-        return  # told under "rights to read"
+        return  # reported under "rights to read"
     carrying = sum(table.settings.link_of(item) is not None for item in page.items)
     if carrying:
         yield Finding(

@@ -27,7 +27,7 @@ SAY_AGAIN_S = 60.0
 def fix_of(dynamodb: DynamoDB, description: TableDescription, change: TableChange, mysql: MySQL | None = None) -> Fix:
     """The change, ready to be carried out: UpdateTable, and waiting until it is in force.
 
-    What it makes is noted in `mysql`, so that `twinrow uninstall` may take it down again.
+    The changes are noted in `mysql`, so that `twinrow uninstall` may take them down again.
     """
 
     def act(stop: Stop) -> None:

@@ -69,7 +69,7 @@ def plan(
 
 
 def _flavour(config: Config) -> Flavour:
-    """What the server is; MySQL, with a word of it, where it does not answer: the rest of the plan needs none."""
+    """The server's version; MySQL, with a warning, where it does not answer: the rest of the plan needs none."""
     from twinrow.app.wiring import connect, mysql_of
 
     try:

@@ -37,7 +37,7 @@ def check_index(pending: PendingIndex, description: TableDescription, where: str
         names = ", ".join(repr(name) for name, _ in index.keys[: index.hashes])
         raise StartRefused(
             f"index {pending.index!r} has several hash attributes ({names}): no query for a mark alone can read it",
-            where=where, remedy=f"set `index` to one whose only hash attribute is {pending.attribute!r}",
+            where=where, remedy=f"set `index` to an index whose only hash attribute is {pending.attribute!r}",
         )  # fmt: skip
     name, kind = index.keys[0]
     if name != pending.attribute:

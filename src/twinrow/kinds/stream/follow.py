@@ -1,4 +1,4 @@
-"""Follow a stream: what was read of all shards becomes one batch, durable together with the positions it came from."""
+"""Follow a stream: the records of all shards become a batch, durable together with the positions they came from."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ DISABLED = "STREAM_DISABLED"
 
 
 class Follow:
-    """The stream of one table from its durable positions on; `step` applies one batch.
+    """The stream of a table from its durable positions on; `step` applies a batch.
 
-    A stream that was re-created is read to the end of the old one first.
+    If a stream was re-created, the old stream is read to its end first.
     """
 
     def __init__(self, context: TableContext, description: TableDescription) -> None:
@@ -71,17 +71,17 @@ class Follow:
     def _apply(self, batch: StreamBatch[StreamRecord]) -> Applied | None:
         context, applied = self._context, None
         if batch.records or batch.positions or batch.gaps:
-            told = self._preparer.prepare(batch.records)
+            prepared = self._preparer.prepare(batch.records)
             parts = shard_positions.parts_of(batch.positions)
-            whole = Batch(told.changes, parts, suspects=told.suspects, gaps=batch.gaps)
-            applied = apply(context, whole, told.prepared)
-            if told.doubts:
-                context.counters.doubt(len(told.doubts), f"a stream record: {told.doubts[-1]}")
+            whole = Batch(prepared.changes, parts, suspects=prepared.suspects, gaps=batch.gaps)
+            applied = apply(context, whole, prepared.prepared)
+            if prepared.doubts:
+                context.counters.doubt(len(prepared.doubts), f"a stream record: {prepared.doubts[-1]}")
         shard_positions.forget(context, batch.forgotten)
         return applied
 
     def _next_stream(self) -> None:
-        """All of the old stream is applied: go on with the new one; what was written between them, reconcile finds."""
+        """All of the old stream is applied: go on with the new stream; a reconcile finds the writes between them."""
         context = self._context
         old = self._reader.log.name
         description = context.table.dynamodb.describe(context.name)

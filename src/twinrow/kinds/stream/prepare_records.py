@@ -1,6 +1,6 @@
 """Stream records to rows by the compiled decoder, folded to the last of each key before anything of them is decoded.
 
-What does not fit the decoder goes the general way (`prepare`), some records at a time, after the schema has learned
+Records that do not fit the decoder go the general way (`prepare`), some at a time, after the schema has learned
 from them. Both ways give equal rows: a law that hypothesis checks.
 """
 
@@ -33,20 +33,20 @@ from twinrow.write.load import LOADED
 from twinrow.write.prepare import Prepared, PreparedChange, prepare
 
 RECORDS_DECODED_AT_ONCE = 250
-"""One record that does not fit takes so many others along the general way."""
+"""A record that does not fit takes this many others along the general way."""
 NO_IMAGE = msgspec.Raw(b"")
 _decode_keys = msgspec.json.Decoder(list[dict[str, dict[str, str]]]).decode
 
 
 class Folded(msgspec.Struct, gc=False):
-    """The last record of a key in a batch, and the image before it where it is the only one (see `prepare.fold`)."""
+    """The last record of a key in a batch, and the image before it where it is the only record (see `prepare.fold`)."""
 
     record: StreamRecord
     before: msgspec.Raw
 
 
 def fold(records: Sequence[StreamRecord]) -> list[Folded]:
-    """The last record of each key, in the order of those; keys are told by their text."""
+    """The last record of each key, in the order of those; keys are compared by their text."""
     folded: dict[bytes, Folded] = {}
     for record in records:
         change_part = record.dynamodb
@@ -57,8 +57,8 @@ def fold(records: Sequence[StreamRecord]) -> list[Folded]:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a batch of records tells: changes, `prepared` to be written, and `suspects` that only a read tells of.
+class PreparedRecords:
+    """A batch of records made ready: changes, `prepared` to be written, and `suspects` that need a read.
 
     `doubts` say what was odd about the records of some suspects; those of the others only show no new image.
     """
@@ -90,9 +90,9 @@ class _Changes(Sequence[Change]):
 
 
 def whole_keys(keys: tuple[KeyAttribute, ...], record: StreamRecord) -> dict[bytes, Item]:
-    """The keys, by fingerprint, that a record tells: one, unless its own key is not that of its images.
+    """The keys, by fingerprint, of a record: a single key, unless its own key differs from that of its images.
 
-    Raises Broken for a record without any: nobody can tell which item it speaks of.
+    Raises Broken for a record without any: nobody can know its item.
     """
     found: dict[bytes, Item] = {}
     for image in (record.keys, record.new, record.old):
@@ -125,7 +125,7 @@ def _is_whole(keys: tuple[KeyAttribute, ...], record: StreamRecord) -> bool:
 class RecordPreparer:
     """Makes batches of one table's stream ready; its decoder is made anew when the schema moves on.
 
-    So many rows as `lines_min` decoded at once become lines for LOAD DATA.
+    At least `lines_min` rows that are decoded at once become lines for LOAD DATA.
     """
 
     def __init__(self, settings: Settings, tenure: Tenure, live: LiveSchema, lines_min: int = bulk.ROWS_MIN) -> None:
@@ -138,7 +138,7 @@ class RecordPreparer:
         self._spare: frozenset[str] = frozenset()
         self._kept = settings.link_attribute if settings.linked else None
 
-    def prepare(self, records: Sequence[StreamRecord]) -> Told:
+    def prepare(self, records: Sequence[StreamRecord]) -> PreparedRecords:
         """A batch ready to be written, the schema evolved for it. Raises as `LiveSchema.learn` and `whole_keys`."""
         folded = fold(records)
         unclear = [entry for entry in folded if entry.record.needs_recheck]
@@ -161,7 +161,7 @@ class RecordPreparer:
                 # a key in two notations: the change before an echo is not written yet
                 hidden = change.echo and change.key_hash in changes
                 changes[change.key_hash] = msgspec.structs.replace(change, echo=False) if hidden else change
-        return Told(
+        return PreparedRecords(
             _Changes(clear),
             Prepared(tuple(changes.values()), tuple(changes), self._live.version, put_off),
             tuple(suspects.items()),
@@ -173,7 +173,7 @@ class RecordPreparer:
     ) -> tuple[dict[bytes, Item], list[str]]:
         """The keys of these, and what is odd about their records.
 
-        Keys that cannot be read may be of several items though their text is one, so each record is asked for its own.
+        Keys that cannot be read may be of several items though their text is one, so the key of each record is read.
         """
         oddities = dict.fromkeys((bytes(entry.record.keys) for entry in odd), "its key or its image cannot be read")
         texts = oddities.keys() | {bytes(entry.record.keys) for entry in unclear}
@@ -279,7 +279,7 @@ class RecordPreparer:
         return known[1]
 
     def _echoes(self, decoder: PageDecoder, puts: Sequence[Folded]) -> list[bool] | None:
-        """Which images differ in the link only from the one before; without links nothing of ours comes back."""
+        """Which images differ from the image before only in the link; without links nothing of ours comes back."""
         with_image = [number for number, put in enumerate(puts) if put.before] if self._kept else []
         echoes = [False] * len(puts)
         if with_image:
@@ -298,7 +298,7 @@ def _misfits(parts: Sequence[Sequence[Folded]], fitting: Sequence[list[PreparedC
 
 
 def _fingerprints(keys: tuple[KeyAttribute, ...], items: Sequence[Item]) -> list[bytes] | None:
-    """Those of keys that have the key attributes and nothing else, each of its one type; None where one has not."""
+    """The fingerprints of keys with the key attributes and nothing else, each of its type; None where a key is odd."""
     try:
         if any(len(key) != len(keys) for key in items):
             return None
