@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick lint servers servers-demo venv dist test-pythons faults bench bench-quick aws-contract docs screenshots clean
+.PHONY: help demo test test-quick lint servers servers-demo venv dist test-pythons faults bench bench-quick aws-contract docs lambda screenshots clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,6 +80,9 @@ test-pythons: venv ## the tests that need no server, on each other Python that i
 
 docs: venv ## writes the pages that are made from the code
 	@$(BIN)/python tools/write_docs.py
+
+lambda: venv ## the zip for AWS Lambda, in build/ (docs/lambda.md); ARGS=--architecture=arm64 for the other processors
+	@$(BIN)/python tools/build_lambda.py $(ARGS)
 
 screenshots: venv servers ## the pictures of the page in docs/images
 	@$(BIN)/python -m tools.screenshots

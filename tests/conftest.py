@@ -18,6 +18,7 @@ from tests.fixtures.databases import Database
 from tests.fixtures.s3 import LocalS3
 
 from twinrow.flavour import Flavour
+from twinrow.local_servers.kinesis import KinesisLocal
 from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
 
 FLAVOURS: tuple[Flavour, ...] = ("mysql", "mariadb")
@@ -61,7 +62,7 @@ FIGURES = "figures"
 # Laws are tried with fewer examples at every commit; `make test` tries them in full.
 settings.register_profile("quick", max_examples=20)
 
-_SERVER_FIXTURES = frozenset({"_mysql_servers", "fresh_mysql_server", "dynamodb", "fresh_dynamodb"})
+_SERVER_FIXTURES = frozenset({"_mysql_servers", "fresh_mysql_server", "dynamodb", "fresh_dynamodb", "kinesis"})
 """Whichever test asks for one of these, be it by another fixture, needs a server."""
 _FLAVOUR_FIXTURES = ("mysql_server", "fresh_mysql_server")
 
@@ -189,6 +190,13 @@ def local_s3(local_credentials: None) -> Iterator[LocalS3]:
 def fresh_dynamodb(local_credentials: None) -> Iterator[DynamoDBLocal]:
     """A DynamoDB Local for one test alone (1.2 s): to be killed, or where streams of others would be in the way."""
     with DynamoDBLocal.start() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kinesis(local_credentials: None) -> Iterator[KinesisLocal]:
+    """kinesis-local, in memory, shared by tests."""
+    with KinesisLocal.start() as server:
         yield server
 
 

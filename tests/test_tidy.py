@@ -59,8 +59,6 @@ NEVER_READ: Final[frozenset[str]] = frozenset(
         "app/library.py:SyncFailed.synced",
         "app/observe/status.py:TableStatus.remedies",
         "app/observe/status.py:TableStatus.write_units_per_s",
-        "capture/key_hint.py:FoldedHints.lost",
-        "capture/lambda_event.py:EventHint.hint",
         "entities/changed.py:Changed.reasons",
         "entities/changed.py:Changed.renamed",
         "entities/changed.py:Changed.rows_move",

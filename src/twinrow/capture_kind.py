@@ -18,6 +18,8 @@ KINDS: Final[dict[str, str]] = {
     "pending-index": "twinrow.kinds.pending_index",
     "stream": "twinrow.kinds.stream",
     "scan": "twinrow.kinds.scan",
+    "kinesis": "twinrow.kinds.kinesis",
+    "events": "twinrow.kinds.events",
 }
 """The module of each kind, by the value of `capture`; its KIND is a `sync.kind.CaptureKind`. A new kind is a line."""
 
@@ -40,7 +42,8 @@ class Traits:
     `passes_only`: whole-table passes are the source; there is no other.
     `retention_s`: changes that were not read for this long are lost; None where they wait without end.
     `links_by_default`, `reconcile_every`: defaults of these settings. `part`: the part of the configuration that it
-    needs, if any. `changes_table`: whether `check --fix` may have to change the table for it. For a person, else "":
+    needs, if any. `changes_table`: whether `check --fix` may have to change the table for it; `fix_rights`: the rights
+    that it takes. For a person, else "":
     `unseen` is what it does not see without a reconcile, `unpriced` what the figures of `plan` leave out.
     """
 
@@ -58,6 +61,7 @@ class Traits:
     reconcile_every: str | None = None
     part: str | None = None
     changes_table: bool = True
+    fix_rights: tuple[str, ...] = ("dynamodb:UpdateTable",)
     unseen: str = ""
     unpriced: str = ""
 
@@ -105,9 +109,9 @@ class Remark:
 class TableChange:
     """A change to a DynamoDB table, as data: what it does, what it costs, and how it is done.
 
-    `update`: the parameters of UpdateTable (None: only to wait). `waits_for`: what is waited for afterwards, until
-    `is_there` says so of the table's description. `makes` and `name`: what is there afterwards that was not before, as
-    `state.made` notes it (a stream's name is in the answer).
+    `update`: the parameters of UpdateTable, or of another `operation` (None: only to wait). `waits_for`: what is waited
+    for afterwards, until `is_there` says so of the table's description. `makes` and `name`: what is there afterwards
+    that was not before, as `state.made` notes it (a stream's name is in the answer).
     """
 
     what: str
@@ -117,6 +121,7 @@ class TableChange:
     is_there: Callable[[TableDescription], bool]
     makes: Literal["index", "stream", "pitr"] | None = None
     name: str = ""
+    operation: str = "update_table"
 
 
 @dataclass(frozen=True, slots=True)

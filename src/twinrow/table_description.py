@@ -27,9 +27,31 @@ class IndexDescription:
     provisioned_write: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """How DynamoDB writes a table's changes to a Kinesis stream; asked for by `capture = "kinesis"` alone.
+
+    `name`: the stream's ARN and when it was made, since a stream made anew has the same ARN. `status`: that of the
+    destination as DynamoDB has it, ABSENT where the table has no such destination, STREAM_ABSENT where there is no such
+    stream, UNKNOWN where DynamoDB cannot be asked (DynamoDB Local). `record_kib_max`: changes whose records would be
+    larger are left out. `scatters`: the records of a key are spread over the shards.
+    """
+
+    name: str
+    status: str
+    precision: str = ""
+    retention_s: float = 0.0
+    record_kib_max: int | None = None
+    shards: int = 0
+    scatters: bool = False
+
+
 @dataclass(frozen=True)
 class TableDescription:
-    """A table as DescribeTable shows it: keys as (name, S|N|B), item count and bytes (6 hours old)."""
+    """A table as DescribeTable shows it: keys as (name, S|N|B), item count and bytes (6 hours old).
+
+    `streaming` is None where nobody has asked for it.
+    """
 
     name: str
     arn: str
@@ -45,6 +67,7 @@ class TableDescription:
     provisioned_write: float | None
     replicas: tuple[str, ...]
     raw: dict[str, Any] = field(default_factory=dict, repr=False)
+    streaming: Streaming | None = None
 
     def index(self, name: str) -> IndexDescription | None:
         """The index of that name, or None."""

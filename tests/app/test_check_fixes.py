@@ -77,8 +77,8 @@ def test_a_fix_that_fails_keeps_no_other_table_from_its_own(
     command.write_config(config_text(dynamodb, database, part.format(first), part.format(second)))
     fix_of = check_fixes.fix_of
 
-    def failing(dynamodb: Any, description: Any, change: Any, mysql: Any) -> Any:
-        fix = fix_of(dynamodb, description, change, mysql)
+    def failing(dynamodb: Any, description: Any, *more: Any) -> Any:
+        fix = fix_of(dynamodb, description, *more)
         if description.name != first:
             return fix
 

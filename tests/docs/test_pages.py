@@ -115,7 +115,7 @@ def test_the_json_schema_takes_what_the_configuration_takes() -> None:
     table = schema["$defs"]["TableConfig"]
     assert table["additionalProperties"] is False
     assert table["required"] == [], "`match` may stand for the name, and [defaults] hold the capture"
-    assert set(table["properties"]["capture"]["enum"]) == {"pending-index", "stream", "scan"}
+    assert set(table["properties"]["capture"]["enum"]) == {"pending-index", "stream", "scan", "kinesis", "events"}
     assert "from" in schema["$defs"]["ColumnConfig"]["properties"]
 
 

@@ -22,7 +22,7 @@ from twinrow.retry import back_off_s
 from twinrow.schema.column_type import parse_type
 from twinrow.schema.naming import NAME_CHARACTERS_MAX, valid_name
 from twinrow.schema.table import Override, check_overrides
-from twinrow.table.settings import PendingIndex, Settings
+from twinrow.table.settings import KinesisStream, PendingIndex, Settings
 
 if TYPE_CHECKING:
     # botocore takes longer to import than `twinrow status` may take: imported where it is needed.
@@ -89,6 +89,7 @@ def dynamodb_settings_of(table: TableConfig, place: str, *, adopt_links: bool = 
         adopt_links=adopt_links,
         allow_global=table.allow_global_table_writes,
         overrides=_overrides(table, place),
+        kinesis=KinesisStream(table.kinesis.stream_arn) if table.kinesis is not None else None,
     )
 
 
@@ -177,6 +178,8 @@ def contexts_of(
         dynamodb = doors[table.source]
         capacity = capacity_of(table, dynamodb.endpoint_url)
         settings = replace(settings, capacity=capacity, workers=config.sync.workers)
+        if settings.kinesis is not None:
+            settings = replace(settings, kinesis=replace(settings.kinesis, endpoint_url=config.kinesis.endpoint_url))
         consent = Consent(accept_tables, (accept_deletes or {}).get(table.name))
         contexts.append(context_of(Table(settings, dynamodb, sink, stop), consent))
     return contexts

@@ -7,6 +7,7 @@ table; a Kinesis record carries a change in the form of `kinesis_record`.
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64decode
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from twinrow.decode.readable import UNREADABLE
 
 STREAM_SOURCE: Final = "aws:dynamodb"
 KINESIS_SOURCE: Final = "aws:kinesis"
+QUEUE_SOURCE: Final = "aws:sqs"
 _STREAM_ARN: Final = re.compile(r"arn:[^:]*:dynamodb:[^:]*:[^:]*:table/([^/]+)/stream/.+")
 
 
@@ -45,7 +47,12 @@ class _Envelope(msgspec.Struct, gc=False, rename="camel"):
 def hints_of(event: Any) -> tuple[EventHint, ...]:
     """A hint for each record of an event, in their order; an event of another form has none."""
     records = event.get("Records") if isinstance(event, Mapping) else None
-    return tuple(map(_hint, records)) if isinstance(records, list) else ()
+    return tuple(map(_hint, filter(_is_change, records))) if isinstance(records, list) else ()
+
+
+def _is_change(record: Any) -> bool:
+    """Whether a record is of a stream; those of a queue are `dropped_from`'s."""
+    return not (isinstance(record, Mapping) and record.get("eventSource") == QUEUE_SOURCE)
 
 
 def table_of(arn: str) -> str:
@@ -91,3 +98,23 @@ def _sequence_of(record: Mapping[str, Any]) -> str:
     place = place if isinstance(place, Mapping) else {}
     number = place.get("SequenceNumber", place.get("sequenceNumber"))
     return number if isinstance(number, str) else ""
+
+
+def dropped_from(event: Any) -> tuple[str, ...]:
+    """The ARNs of the streams of which Lambda has given up a batch: what an on-failure queue brings, as SQS records.
+
+    The form is from the AWS page "Retaining discarded batches": each body is JSON with `DDBStreamBatchInfo` or
+    `KinesisBatchInfo`, which hold the `streamArn`.
+    """
+    records = event.get("Records") if isinstance(event, Mapping) else None
+    found = []
+    for record in records if isinstance(records, list) else ():
+        if not isinstance(record, Mapping) or record.get("eventSource") != QUEUE_SOURCE:
+            continue
+        try:
+            body = json.loads(str(record.get("body", "")))
+            batch = body.get("DDBStreamBatchInfo") or body.get("KinesisBatchInfo")
+            found.append(str(batch["streamArn"]))
+        except UNREADABLE:
+            continue
+    return tuple(found)

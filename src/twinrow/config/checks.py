@@ -53,19 +53,20 @@ def check_table(table: TableConfig, where: str, known: Known) -> None:
 
 def check_sources(dynamodb: DynamoDBConfig, sources: Sequence[SourceConfig], place: str) -> None:
     """Check where the tables are. Raises ConfigError."""
-    _check_endpoint("dynamodb.endpoint_url", dynamodb.endpoint_url, place)
+    check_endpoint("dynamodb.endpoint_url", dynamodb.endpoint_url, place)
     names: set[str] = set()
     for source in sources:
         where = f"{place}: sources ({source.name})"
         if source.name in names:
             raise ConfigError("two sources have that name", where=where)
         names.add(source.name)
-        _check_endpoint("endpoint_url", source.endpoint_url, where)
+        check_endpoint("endpoint_url", source.endpoint_url, where)
         if source.external_id is not None and source.role_arn is None:
             raise ConfigError("`external_id` is given without `role_arn`", where=where)
 
 
-def _check_endpoint(key: str, endpoint_url: str | None, where: str) -> None:
+def check_endpoint(key: str, endpoint_url: str | None, where: str) -> None:
+    """Raise ConfigError for an endpoint that is no address."""
     if endpoint_url is not None and not _ENDPOINT.match(endpoint_url):
         raise ConfigError(f"`{key}` is no address", where=where, remedy="write http://HOST:PORT")
 

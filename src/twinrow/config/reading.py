@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from twinrow import config_error
-from twinrow.config.checks import check_sources
+from twinrow.config.checks import check_endpoint, check_sources
 from twinrow.config.documents import Documents, text_of, together
 from twinrow.config.mysql_url import mysql_config
 from twinrow.config.notify import notify_places
@@ -30,6 +30,7 @@ def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str]
     documents = together(text, place, variables)
     file = _file(documents, place)
     check_sources(file.dynamodb, file.sources, place)
+    check_endpoint("kinesis.endpoint_url", file.kinesis.endpoint_url, place)
     try:
         duration_s(file.sync.discover_every)
     except ValueError as error:
@@ -44,6 +45,7 @@ def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str]
         file.dynamodb, mysql, tuple(parts.tables), file.sync, place, literal,
         sources=tuple(file.sources), patterns=tuple(parts.patterns), watched=documents.watched,
         notify=notify_places(file.notify, place),
+        kinesis=file.kinesis,
     )  # fmt: skip
 
 

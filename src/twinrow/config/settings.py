@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -15,7 +15,7 @@ from twinrow.config.patterns import Pattern
 from twinrow.errors import ConfigError
 from twinrow.table_description import name_in_dynamodb
 
-Capture = Literal["pending-index", "stream", "scan"]
+Capture = Literal["pending-index", "stream", "scan", "kinesis", "events"]
 Deletes = Literal["hard", "soft"]
 Mark = str | int | float
 
@@ -63,6 +63,12 @@ class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
 
 
+class KinesisConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the streams of `capture = "kinesis"` are; Region and credentials are those of [dynamodb]."""
+
+    endpoint_url: Annotated[str | None, _told("Another endpoint, for tests: `http://HOST:PORT`.")] = None
+
+
 class MySQLTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the copy lives: MySQL 8.0.23, Aurora MySQL 3, MariaDB 10.6, or newer."""
 
@@ -93,6 +99,18 @@ class PendingIndexConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         Annotated[str, msgspec.Meta(min_length=1)] | None,
         _told("An item in which this attribute is BOOL true counts as deleted: its row goes."),
     ] = None
+
+
+class KinesisTableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The Kinesis stream to which DynamoDB writes the table's changes; needed with `capture = "kinesis"`."""
+
+    stream_arn: Annotated[
+        str,
+        _told(
+            "ARN of the stream; several tables may share it.",
+            pattern=r"^arn:[^:]+:kinesis:[^:]*:[^:]*:stream/[A-Za-z0-9_.-]+$",
+        ),
+    ]
 
 
 class ColumnConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -165,6 +183,7 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[int, msgspec.Meta(ge=1, le=1000)] | None, _told("Segments of a parallel scan; default: by size.")
     ] = None
     pending_index: PendingIndexConfig | None = None
+    kinesis: KinesisTableConfig | None = None
     columns: Annotated[dict[str, ColumnConfig], _told("Overrides, by attribute.")] = msgspec.field(default_factory=dict)
 
     @property
@@ -258,6 +277,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sync: SyncConfig = SyncConfig()
     notify: NotifyConfig | None = None
     sources: list[SourceConfig] = msgspec.field(default_factory=list)
+    kinesis: KinesisConfig = KinesisConfig()
 
 
 _KNOWN: Final = (msgspec.json.Decoder(File), msgspec.json.Decoder(ColumnConfig))
@@ -281,6 +301,7 @@ class Config:
     watched: tuple[str, ...] = ()
     """The files that it was read from, and the patterns of `include`."""
     notify: NotifyPlaces | None = None
+    kinesis: KinesisConfig = field(default_factory=KinesisConfig)
 
     def chosen(self, names: list[str] | tuple[str, ...]) -> tuple[TableConfig, ...]:
         """The tables of those names, all when there are none. Raises ConfigError for a name that is not configured."""

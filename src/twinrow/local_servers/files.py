@@ -66,6 +66,14 @@ def dynamodb_command(*, long_running: bool = False) -> list[str]:
     return [java, *options, f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}", "-jar", str(jar)]
 
 
+def kinesis_folder() -> Path:
+    """Returns the folder of kinesis-local, from which it has to be started. Raises ServerError if it is missing."""
+    folder = servers_folder() / "kinesis"
+    if shutil.which("node") is None or not (folder / "main.js").is_file():
+        raise ServerError("kinesis-local, or the Node that it runs on, is missing", remedy=_REMEDY)
+    return folder
+
+
 @dataclass(frozen=True)
 class Program:
     """A MySQL or MariaDB server program: the start of its command line, the file whose change means another version."""

@@ -22,6 +22,7 @@ LOOPBACK: Final = "127.0.0.1"
 
 # Starting takes 0.5 to 3 s here; a busy machine, or crash recovery of a full data folder, takes longer.
 START_TIMEOUT_S: Final = 90.0
+PROBE_TIMEOUT_S: Final = 1.0
 _POLL_INTERVAL_S: Final = 0.02
 # Must outlast the watchdog's own patience with a polite end.
 _ANSWER_TIMEOUT_S: Final = watchdog.TERMINATE_TIMEOUT_S + 15.0

@@ -19,11 +19,10 @@ from urllib.parse import quote
 
 from twinrow.flavour import Flavour
 from twinrow.local_servers.files import dynamodb_command, fresh_data_folder, program
-from twinrow.local_servers.process import LOOPBACK, ReservedPort, ServerError, ServerProcess
+from twinrow.local_servers.process import LOOPBACK, PROBE_TIMEOUT_S, ReservedPort, ServerError, ServerProcess
 
 __all__ = ["DynamoDBLocal", "MySQLServer", "ServerError"]
 
-_PROBE_TIMEOUT_S: Final = 1.0
 _HANDSHAKE_VERSION_BYTE: Final = 4
 _HANDSHAKE_VERSION: Final = 10
 
@@ -93,7 +92,7 @@ class DynamoDBLocal:
         self.stop()
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=_PROBE_TIMEOUT_S)
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=PROBE_TIMEOUT_S)
         try:
             connection.request("GET", "/")
             # Without a signature the answer is 400, which is an answer.
@@ -218,7 +217,7 @@ class MySQLServer:
     def _answers(self) -> bool:
         # The greeting is sent once the server accepts clients, which is after the init file has run.
         try:
-            with socket.create_connection((self.host, self.port), timeout=_PROBE_TIMEOUT_S) as connection:
+            with socket.create_connection((self.host, self.port), timeout=PROBE_TIMEOUT_S) as connection:
                 greeting = connection.recv(_HANDSHAKE_VERSION_BYTE + 1, socket.MSG_WAITALL)
         except OSError:
             return False

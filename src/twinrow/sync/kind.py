@@ -54,6 +54,9 @@ class CaptureKind(Protocol):
     def traits(self) -> Traits:
         """The facts on which the engine depends."""
 
+    def describe(self, settings: Settings, dynamodb: DynamoDB) -> TableDescription:
+        """DescribeTable, and what else the kind has to know of the table. Raises as DynamoDB does."""
+
     def refuse(self, settings: Settings, description: TableDescription) -> None:
         """Raise StartRefused for what must be mended in DynamoDB first."""
 

@@ -8,31 +8,30 @@ from twinrow.budget import BUDGET_WAIT_S
 from twinrow.change import Change, Item
 from twinrow.compare import orphans
 from twinrow.compare.items import Comparer, expired
-from twinrow.dynamodb import GET_ITEMS_MAX, UNANSWERED
-from twinrow.errors import Throttled
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
 from twinrow.schema.row import fingerprint, key_of
 from twinrow.state import recheck
+from twinrow.table import wide_read
 from twinrow.table.context import TableContext
+from twinrow.table.table import Table
 from twinrow.write import duplicates
 from twinrow.write.apply import transact
 from twinrow.write.batch import Applied, Batch
 
-KEYS_A_TRANSACTION_MAX = GET_ITEMS_MAX
 PASSED_OVER_MAX = 1000
 """So many keys whose link call is under way are passed over in a look: more would make each look slow."""
 
 
 def recheck_some(context: TableContext, in_flight: Collection[bytes] = ()) -> tuple[int, Applied | None]:
-    """Work off at most KEYS_A_TRANSACTION_MAX due keys; how many there were, and what came of it.
+    """Work off due keys, as many as `wide_read` takes at once; how many there were, and what came of it.
 
     The items are read after the lease is locked: nobody can write an older image after this one.
 
     A key whose link call is under way (`in_flight`) waits for its end. A recheck may settle what the key owes; were the
     process killed then, nobody would know of the call any more, and it may arrive late and clear a newer mark.
     """
-    if not _due(context.tenure.open_writer(), context.name, in_flight):
+    if not _due(context.tenure.open_writer(), context.table, in_flight):
         return 0, None
     # Waited for here, not under the lock, which the server takes away from a session that does nothing.
     if not context.table.read_budget.ready(context.table.stop, BUDGET_WAIT_S):
@@ -42,36 +41,37 @@ def recheck_some(context: TableContext, in_flight: Collection[bytes] = ()) -> tu
 
     def read(tx: Connection) -> Batch:
         nonlocal worked
-        suspects = _due(tx, context.name, in_flight)
+        suspects = _due(tx, context.table, in_flight)
         worked = len(suspects)
         keys = {one.key_hash: one.key for one in suspects if one.key}
         gone = orphans.drop(tx, context.settings, context.live.rest, [one.key_hash for one in suspects if not one.key])
-        items: list[Item] = []
-        if keys:
-            # One request; what it leaves unanswered stays a suspect. To try again here would hold up lock and stream.
-            items, left = context.table.dynamodb.get_some_items(
-                context.name, list(keys.values()), context.table.read_budget, context.table.stop
-            )
-            unanswered = {fingerprint(context.live.keys, key) for key in left}
-            if unanswered and unanswered >= keys.keys():
-                raise Throttled(UNANSWERED, where=f"table {context.name}")
-            suspects = [one for one in suspects if one.key_hash not in unanswered]
-            keys = {key_hash: key for key_hash, key in keys.items() if key_hash not in unanswered}
-            worked = len(suspects)
-            if context.state.rows_unproved:
-                duplicates.drop(tx, context.settings, context.live.rest, list(keys), items)
-        fail_point("after-recheck-read")
-        return Batch(_changes(tx, context, keys, items, ttl), rechecked=suspects, truth=True, rows_gone=gone)
+        changes, unanswered = read_truth(tx, context, keys, ttl)
+        suspects = [one for one in suspects if one.key_hash not in unanswered]
+        worked = len(suspects)
+        return Batch(changes, rechecked=suspects, truth=True, rows_gone=gone)
 
     applied = transact(context, read)
     context.counters.add_rechecked(worked)
     return worked, applied
 
 
-def _due(connection: Connection, table: str, in_flight: Collection[bytes]) -> list[recheck.Suspect]:
-    limit = KEYS_A_TRANSACTION_MAX + min(len(in_flight), PASSED_OVER_MAX)
-    found = recheck.due(connection, table, connection.now(), limit)
-    return [suspect for suspect in found if suspect.key_hash not in in_flight][:KEYS_A_TRANSACTION_MAX]
+def read_truth(
+    tx: Connection, context: TableContext, keys: dict[bytes, Item], ttl: str | None
+) -> tuple[list[Change], set[bytes]]:
+    """The truth of keys, read under the lock of `tx`, and the keys left unanswered. Raises Throttled: all of them."""
+    items, unanswered = wide_read.read(context.table, context.live.keys, keys) if keys else ([], set())
+    answered = {key_hash: key for key_hash, key in keys.items() if key_hash not in unanswered}
+    if context.state.rows_unproved and answered:
+        duplicates.drop(tx, context.settings, context.live.rest, list(answered), items)
+    fail_point("after-recheck-read")
+    return _changes(tx, context, answered, items, ttl), unanswered
+
+
+def _due(connection: Connection, table: Table, in_flight: Collection[bytes]) -> list[recheck.Suspect]:
+    keys_max = wide_read.keys_at_once(table.read_budget)
+    limit = keys_max + min(len(in_flight), PASSED_OVER_MAX)
+    found = recheck.due(connection, table.name, connection.now(), limit)
+    return [suspect for suspect in found if suspect.key_hash not in in_flight][:keys_max]
 
 
 def _changes(

@@ -24,6 +24,11 @@ SHARD = "shard:"
 STREAM = "stream"
 RECORDS_A_BATCH_MAX = 5000
 NOT_READ = "NOT_READ"
+RECREATED = "STREAM_RECREATED"
+NOT_UNDERSTOOD = "NOT_UNDERSTOOD"
+SHARDS_READ_AT_ONCE_MAX = 8
+IDLE_WAIT_S = 0.05
+"""How long a step waits for records when none are there."""
 BUSY_S = NEWER_S + RECORD_TIME_GRAIN_S + 5.0
 """The newest record of a shard that is written all the time proves what was written so long ago."""
 READING_S_MAX = 1.5

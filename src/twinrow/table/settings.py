@@ -25,6 +25,19 @@ class PendingIndex:
 
 
 @dataclass(frozen=True, slots=True)
+class KinesisStream:
+    """The Kinesis stream to which DynamoDB writes the table's changes, and where it is read."""
+
+    arn: str
+    endpoint_url: str | None = None
+
+    @property
+    def region(self) -> str:
+        """The Region that the ARN names."""
+        return self.arn.split(":")[3]
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A table's settings with every default resolved; times in seconds."""
 
@@ -45,6 +58,7 @@ class Settings:
     workers: int | None = None
     capacity: Capacity = field(default_factory=Capacity)
     overrides: tuple[Any, ...] = ()
+    kinesis: KinesisStream | None = None
     traits: Traits = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

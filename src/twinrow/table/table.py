@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from twinrow import capture_kind
 from twinrow.budget import Budget
 from twinrow.capacity import limits
 from twinrow.clock import Stop
@@ -33,7 +34,7 @@ class Table:
 
     def describe(self) -> TableDescription:
         """DynamoDB's description of the table; sets both budgets by it."""
-        description = self.dynamodb.describe(self.name)
+        description: TableDescription = capture_kind.load(self.settings.capture).describe(self.settings, self.dynamodb)
         read, write = limits(self.settings.capacity, description)
         self.read_budget.limit(read)
         self.write_budget.limit(write)

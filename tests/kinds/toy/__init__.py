@@ -64,6 +64,10 @@ class JournalKind:
         changes_table=False,
     )  # fmt: skip
 
+    def describe(self, settings: Settings, dynamodb: DynamoDB) -> TableDescription:
+        """DescribeTable says all."""
+        return dynamodb.describe(settings.table)
+
     def refuse(self, settings: Settings, description: TableDescription) -> None:
         """Any table."""
 

@@ -87,7 +87,7 @@ def _source(table: Table, description: TableDescription) -> Finding:
         change = kind.fix(table.settings, description) if refusal.by_fix else None
         if change is None:
             return Finding(table.name, name, "error", refusal.what, refusal.remedy)
-        fix = check_fixes.fix_of(table.dynamodb, description, change, table.mysql)
+        fix = check_fixes.fix_of(table.dynamodb, description, change, table.mysql, table.describe)
         return Finding(table.name, name, "error", refusal.what, f"twinrow check {table.name} --fix", fix)
     return Finding(table.name, name, "ok", kind.state(table.settings, description))
 

@@ -24,20 +24,27 @@ WAIT_S_MAX = 1800.0
 SAY_AGAIN_S = 60.0
 
 
-def fix_of(dynamodb: DynamoDB, description: TableDescription, change: TableChange, mysql: MySQL | None = None) -> Fix:
-    """The change, ready to be carried out: UpdateTable, and waiting until it is in force.
+def fix_of(
+    dynamodb: DynamoDB,
+    description: TableDescription,
+    change: TableChange,
+    mysql: MySQL | None = None,
+    describe: Callable[[], TableDescription] | None = None,
+) -> Fix:
+    """The change, ready to be carried out: UpdateTable, and waiting until it is in force, as `describe` says.
 
     The changes are noted in `mysql`, so that `twinrow uninstall` may take them down again.
     """
+    look = describe or (lambda: dynamodb.describe(description.name))
 
     def act(stop: Stop) -> None:
         if change.update is not None:
             where = f"table {description.name}"
-            answer = dynamodb.call("update_table", where=where, TableName=description.name, **change.update)
+            answer = dynamodb.call(change.operation, where=where, TableName=description.name, **change.update)
             if change.makes is not None and mysql is not None:
                 now = replace(described(answer["TableDescription"]), name=description.name)
                 _note(mysql, now, change.makes, change.name)
-        _wait(dynamodb, description.name, change.waits_for, change.is_there, stop)
+        _wait(look, description.name, change.waits_for, change.is_there, stop)
 
     return Fix(change.what, change.cost, act)
 
@@ -52,7 +59,13 @@ def _note(mysql: MySQL, description: TableDescription, what: made.MadeKind, name
         say(f"{description.name}: not noted in MySQL, so `twinrow uninstall` will leave it: {error}")
 
 
-def _wait(dynamodb: DynamoDB, table: str, what: str, through: Callable[[TableDescription], bool], stop: Stop) -> None:
+def _wait(
+    look: Callable[[], TableDescription],
+    table: str,
+    what: str,
+    through: Callable[[TableDescription], bool],
+    stop: Stop,
+) -> None:
     """Until the change is in force, at most WAIT_S_MAX; how long it takes is said.
 
     Raises TwinrowError when stopped, or when it takes longer: the change goes on by itself.
@@ -60,7 +73,7 @@ def _wait(dynamodb: DynamoDB, table: str, what: str, through: Callable[[TableDes
     began, said, said_at = clock.monotonic(), "", 0.0
     while True:
         try:
-            described = dynamodb.describe(table)
+            described = look()
         except Transient as trouble:
             state = str(trouble)
         else:

@@ -73,7 +73,7 @@ def _rights(
     if table.ttl_kind != table.deletes:  # only then it matters which attribute is the TTL's
         actions = (*actions, "dynamodb:DescribeTimeToLive")
     if fix and table.traits.changes_table:
-        actions = (*actions, "dynamodb:UpdateTable")
+        actions = (*actions, *table.traits.fix_rights)
     yield Right(actions, arn)
     if writes(table):
         yield Right(WRITES, arn, _written(table, keys[table.name]))

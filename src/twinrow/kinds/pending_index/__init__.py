@@ -34,6 +34,10 @@ class MarkedItems:
         part="pending_index", unseen="writes without the mark and hard deletes",
     )  # fmt: skip
 
+    def describe(self, settings: Settings, dynamodb: DynamoDB) -> TableDescription:
+        """DescribeTable says all."""
+        return dynamodb.describe(settings.table)
+
     def refuse(self, settings: Settings, description: TableDescription) -> None:
         """Raise StartRefused where the index is not there, is not ready, or cannot be asked for the marks."""
         if settings.pending is not None:

@@ -25,6 +25,10 @@ class Scan:
 
     traits: Final = Traits(label="capture", passes_only=True, reconcile_every="15m", changes_table=False)
 
+    def describe(self, settings: Settings, dynamodb: DynamoDB) -> TableDescription:
+        """DescribeTable says all."""
+        return dynamodb.describe(settings.table)
+
     def refuse(self, settings: Settings, description: TableDescription) -> None:
         """Any table can be scanned."""
 

@@ -30,6 +30,10 @@ class Stream:
         retention_s=RETENTION_S, unpriced="reading the stream is priced by the call, and not in it",
     )  # fmt: skip
 
+    def describe(self, settings: Settings, dynamodb: DynamoDB) -> TableDescription:
+        """DescribeTable says all."""
+        return dynamodb.describe(settings.table)
+
     def refuse(self, settings: Settings, description: TableDescription) -> None:
         """Raise StartRefused where the stream is off."""
         if description.stream_arn is None:

@@ -11,7 +11,13 @@ from twinrow.kinds.stream.prepare_records import RecordPreparer
 from twinrow.state import checkpoint, gap
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync import shard_positions
-from twinrow.sync.shard_positions import RECORDS_A_BATCH_MAX, STREAM
+from twinrow.sync.shard_positions import (
+    IDLE_WAIT_S,
+    RECORDS_A_BATCH_MAX,
+    RECREATED,
+    SHARDS_READ_AT_ONCE_MAX,
+    STREAM,
+)
 from twinrow.table import identity
 from twinrow.table.context import TableContext
 from twinrow.table.table import Table
@@ -19,9 +25,6 @@ from twinrow.table_description import TableDescription
 from twinrow.write.apply import apply
 from twinrow.write.batch import Applied, Batch
 
-SHARDS_READ_AT_ONCE_MAX = 8
-IDLE_WAIT_S = 0.05
-RECREATED = "STREAM_RECREATED"
 DISABLED = "STREAM_DISABLED"
 
 

@@ -1,0 +1,176 @@
+"""A copy fed by a Kinesis stream: kinesis-local, filled from DynamoDB Local's stream in AWS's record format."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fixtures import tables
+from tests.fixtures.copying import Copying
+from tests.fixtures.databases import Database
+from tests.fixtures.kinesis import Bridge, Stream
+from tests.fixtures.waiting import wait_until
+
+from twinrow.dynamodb import DynamoDB
+from twinrow.kinesis import Kinesis
+from twinrow.local_servers.kinesis import KinesisLocal
+from twinrow.local_servers.servers import DynamoDBLocal
+
+WRITERS = 3
+WRITES_A_WRITER = 60
+KEYS = 30
+CATCH_UP_S = 120.0
+
+MakeHinted = Callable[..., tuple[Copying, Stream, Bridge]]
+
+
+@pytest.fixture
+def make_hinted(
+    database: Database, fresh_dynamodb: DynamoDBLocal, kinesis: KinesisLocal, tmp_path: Path
+) -> Iterator[MakeHinted]:
+    """A table with a binary key, its Kinesis stream, and the bridge between them."""
+    client = tables.client(fresh_dynamodb.endpoint_url)
+
+    def make(**options: Any) -> tuple[Copying, Stream, Bridge]:
+        name = tables.create_table(
+            client, None, hash="username:S", range="reviewed_at:B", index=None, stream="NEW_AND_OLD_IMAGES"
+        )
+        stream = Stream.create(kinesis.endpoint_url)
+        wanted = {"capture": "kinesis", "kinesis": {"stream_arn": stream.arn}, **options}
+        copying = Copying(
+            database, client, fresh_dynamodb.endpoint_url, tmp_path, {name: wanted}, kinesis_url=kinesis.endpoint_url
+        )
+        door = DynamoDB("us-east-1", fresh_dynamodb.endpoint_url)
+        return copying, stream, Bridge(name, stream, door, random.Random(7))
+
+    yield make
+    client.close()
+
+
+def key_of(number: int) -> dict[str, Any]:
+    return {"username": {"S": f"user{number % 7}"}, "reviewed_at": {"B": number.to_bytes(4, "big")}}
+
+
+def write(copying: Copying, chance: random.Random, writes: int) -> None:
+    """Puts, updates and deletes over few keys, so that each key has a long story."""
+    for number in range(writes):
+        key, drawn = key_of(chance.randrange(KEYS)), chance.random()
+        if drawn < 0.5:
+            copying.client.put_item(
+                TableName=copying.table, Item=key | {"version": {"N": str(number)}, "raw": {"B": b"\0\1"}}
+            )
+        elif drawn < 0.75:
+            copying.client.update_item(
+                TableName=copying.table, Key=key, UpdateExpression="SET version = :v",
+                ExpressionAttributeValues={":v": {"N": str(-number)}},
+            )  # fmt: skip
+        else:
+            copying.client.delete_item(TableName=copying.table, Key=key)
+
+
+def is_equal(copying: Copying) -> bool:
+    """Whether every item has its row and each row its item, and nothing waits."""
+    owed = copying.database.query("SELECT COUNT(*) FROM _twinrow_recheck WHERE late = 0")[0][0]
+    return owed == 0 and copying.state("_twinrow_link") == 0 and copying.verify().in_step
+
+
+def phase(copying: Copying) -> str:
+    there = "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '_twinrow_table'"
+    if not copying.database.query(there):
+        return ""
+    found = copying.database.query("SELECT phase FROM _twinrow_table")
+    return str(found[0][0]) if found else ""
+
+
+def test_writers_through_reshards_end_equal_and_linked(make_hinted: MakeHinted) -> None:
+    copying, stream, bridge = make_hinted(link=True)
+    write(copying, random.Random(1), 40)
+    with bridge.running(), copying.running() as running:
+        wait_until(lambda: phase(copying) == "LIVE", CATCH_UP_S, what="the first copy")
+        writers = [
+            threading.Thread(target=write, args=(copying, random.Random(seed), WRITES_A_WRITER))
+            for seed in range(WRITERS)
+        ]
+        for writer in writers:
+            writer.start()
+        stream.split()
+        stream.merge()
+        for writer in writers:
+            writer.join()
+        wait_until(lambda: bridge.passed > 0 and is_equal(copying), CATCH_UP_S, what="the copy equal")
+    assert running.ran is not None
+    assert running.ran.outcome.error is None
+    copying.assert_equal()
+    assert copying.state("_twinrow_gap") == 0
+    parts = copying.database.query("SELECT info FROM _twinrow_checkpoint WHERE part LIKE 'shard:%'")
+    assert any('"parents": ["' in str(info) for (info,) in parts), (
+        "shards of before and after the reshards are followed"
+    )
+
+
+def test_what_is_written_while_no_sync_runs_is_read_from_the_durable_position(make_hinted: MakeHinted) -> None:
+    copying, _, bridge = make_hinted()
+    write(copying, random.Random(1), 20)
+    copying.once_well()
+    write(copying, random.Random(2), 40)
+    bridge.step()
+    bridge.flush()
+    bridge.step()
+    copying.once_well()
+    assert copying.verify().in_step
+    assert copying.state("_twinrow_gap") == 0
+
+
+def test_a_stream_made_anew_is_a_gap_that_a_pass_mends(make_hinted: MakeHinted) -> None:
+    """It has the same name and ARN, and its shards have the same ids."""
+    copying, stream, _ = make_hinted()
+    write(copying, random.Random(1), 20)
+    copying.once_well()
+    stream.client.delete_stream(StreamName=stream.name, EnforceConsumerDeletion=True)
+    wait_until(lambda: stream.name not in stream.client.list_streams()["StreamNames"], 30.0, what="the stream gone")
+    stream.client.create_stream(StreamName=stream.name, ShardCount=2)
+    stream.wait_active()
+    write(copying, random.Random(2), 20)  # nothing of this is in any stream
+    copying.once_well()
+    copying.assert_equal()
+    causes = copying.database.query("SELECT cause, closed_at IS NULL FROM _twinrow_gap")
+    assert [(str(cause), bool(is_open)) for cause, is_open in causes] == [("STREAM_RECREATED", False)]
+
+
+@pytest.mark.either_server
+def test_a_position_that_has_expired_is_found_and_mended(make_hinted: MakeHinted) -> None:
+    copying, _, _ = make_hinted()
+    write(copying, random.Random(1), 20)
+    copying.once_well()
+    copying.database.query("UPDATE _twinrow_checkpoint SET read_at = read_at - 86400 WHERE part LIKE 'shard:%'")
+    write(copying, random.Random(2), 20)
+    copying.once_well()
+    copying.assert_equal()
+    assert [str(cause) for (cause,) in copying.database.query("SELECT cause FROM _twinrow_gap")] == ["NOT_READ"]
+
+
+def test_kinesis_answers_as_the_door_expects(kinesis: KinesisLocal) -> None:
+    stream = Stream.create(kinesis.endpoint_url, shards=2)
+    door = Kinesis("us-east-1", kinesis.endpoint_url)
+    summary = door.summary(stream.arn)
+    assert (summary.status, summary.shards, summary.retention_s) == ("ACTIVE", 2, 86_400.0)
+    assert summary.created_at > 1.6e9
+    stream.put([b"first", b"second"], random.Random(1))
+    stream.split()
+    listed, more = door.shards(stream.arn, None)
+    assert not more
+    assert len(listed) == 4
+    after, _ = door.shards(stream.arn, listed[1]["ShardId"])
+    assert [each["ShardId"] for each in after] == [each["ShardId"] for each in listed[2:]]
+    found = []
+    for shard in listed:
+        iterator: str | None = door.iterator(
+            stream.arn, shard["ShardId"], "AT_TIMESTAMP", None, summary.created_at - 60
+        )
+        answer = door.records(str(iterator), stream.arn, shard["ShardId"])
+        found += [record.data for record in answer.records]
+    assert sorted(found) == [b"first", b"second"]
