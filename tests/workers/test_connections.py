@@ -1,0 +1,50 @@
+"""How many connections to MySQL a sync takes, as docs/operating/connections.md says."""
+
+from __future__ import annotations
+
+import pytest
+from tests.conftest import MakeCopying, MakeTable
+from tests.fixtures.copying import PENDING_INDEX, Copying, marked, put_all
+from tests.fixtures.waiting import wait_until
+
+from twinrow.link.queue import CALLS_AT_ONCE_MAX
+
+WAIT_S = 60.0
+
+
+def connections(copying: Copying) -> int:
+    """Those of this database, but for the one that asks."""
+    asked = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+    return int(copying.database.query(asked)[0][0])
+
+
+@pytest.mark.either_server
+def test_a_sync_takes_the_connections_that_the_page_names(make_copying: MakeCopying, make_table: MakeTable) -> None:
+    copying = make_copying()
+    copying.lease_s = 6.0
+    more = make_table(index=("migrated-index", "migrated:S", "ALL"))
+    plain = make_table()
+    copying.tables[more] = {"capture": "pending-index", "pending_index": PENDING_INDEX}
+    copying.tables[plain] = {"capture": "scan", "link": False, "reconcile_every": "1s"}
+    for table in copying.tables:
+        put_all(copying.client, table, [marked(n) for n in range(30)])
+
+    def caught_up() -> bool:
+        live = copying.database.query("SELECT COUNT(*) FROM _twinrow_table WHERE phase = 'LIVE'")
+        owed = copying.database.query("SELECT COUNT(*) FROM _twinrow_link")
+        return live == [(3,)] and owed == [(0,)]
+
+    with copying.running() as first:
+        wait_until(lambda: first.ran is None and copying.database.query("SHOW TABLES LIKE '\\_twinrow\\_meta'"), WAIT_S)
+        wait_until(caught_up, WAIT_S, every_s=0.2, what="three live tables")
+        most = 1 + 2 * (1 + CALLS_AT_ONCE_MAX) + 1  # heartbeat, two tables with links, one without
+        assert connections(copying) <= most
+        of_a_sync = 1 + 3  # those that settle link calls have ended once they were idle for `lease_s`
+        wait_until(lambda: connections(copying) == of_a_sync, WAIT_S, every_s=0.05, what=f"{of_a_sync} connections")
+        with copying.running() as second:
+            wait_until(lambda: len({table for table, _ in second.waits}) == 3, WAIT_S, what="all three standing by")
+            of_a_stand_by = 3  # no lease, so no heartbeat
+            wait_until(
+                lambda: connections(copying) == of_a_sync + of_a_stand_by, WAIT_S, every_s=0.05,
+                what=f"{of_a_stand_by} connections more",
+            )  # fmt: skip
