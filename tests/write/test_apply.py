@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from tests.fixtures.decisions import AT, settings_of
+from tests.fixtures.decisions import AT, LINK, settings_of
 
 from twinrow.change import Change, Item
 from twinrow.clock import Stop
@@ -38,8 +38,20 @@ class PlayedConnection:
     packet_bytes_max = 1_000_000
     local_infile = False
 
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
     def query(self, sql: str, _args: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        self.asked.append(sql)
+        if "COUNT(" in sql:
+            return [(1,)]
         return [(KEY_HASH, ROW_ID, None)] if "`t`" in sql else []
+
+    def write(self, _sql: str) -> tuple[int, int]:
+        return 2, 0
+
+    def literal(self, value: object) -> str:
+        return repr(value)
 
     def execute(self, _sql: str, _args: Sequence[Any] = ()) -> int:
         return 1
@@ -53,8 +65,10 @@ class PlayedTenure(Tenure):
 
     fails: TwinrowError | None = None
 
+    played = PlayedConnection()
+
     def open_writer(self) -> Connection:
-        return cast(Connection, PlayedConnection())
+        return cast(Connection, self.played)
 
     @contextmanager
     def row_transaction(self, schema_version: int) -> Iterator[tuple[Connection, Locked]]:
@@ -68,9 +82,10 @@ def played(fails: TwinrowError | None) -> TableContext:
     stop.set()  # a transaction that is to be run again is not
     context = context_of(Table(settings_of("stream"), cast(DynamoDB, None), cast(MySQL, None), stop))
     tenure = PlayedTenure("t", cast(MySQL, None))
+    tenure.played = PlayedConnection()
     tenure.hold(Lease("t", 1, "here", 10.0, taken_over=False), 0.0)
     tenure.fails = fails
-    context.live.take(empty_schema("t", "t", KEYS, frozenset(), (), False))
+    context.live.take(empty_schema("t", "t", KEYS, frozenset({LINK}), (), False))
     return replace(context, tenure=tenure)
 
 
@@ -94,3 +109,18 @@ def test_the_id_of_a_deleted_row_is_remembered_once_its_delete_may_be_committed(
     counted = context.counters.now().applied
     assert counted == ({("DELETE", "STREAM"): 1} if fails is None else {})
     assert context.state.sets_apart is (False if fails is None else None)
+
+
+def test_an_ordinary_change_costs_few_questions() -> None:
+    """No id is odd, nothing is parked, put off or set apart: each more would be a round trip for every batch."""
+    context = played(None)
+    item = {**ITEM, LINK: {"N": str(ROW_ID)}}
+    for first in (True, False):
+        session = cast(PlayedTenure, context.tenure).played
+        session.asked.clear()
+        applied = apply(context, Batch([Change("PUT", "STREAM", ITEM, item)]))
+        assert (applied.written.updated, applied.debts) == (1, [])
+        tables = [sql.partition(" FROM ")[2].split()[0] for sql in session.asked]
+        rows_there_and_proved = ["`t`", "`t`"]
+        asked_once = ["_twinrow_set_apart"] if first else []
+        assert sorted(tables) == sorted([*rows_there_and_proved, "_twinrow_dead_letter", "_twinrow_link", *asked_once])
