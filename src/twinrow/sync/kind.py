@@ -1,4 +1,4 @@
-"""What a capture kind does for the engine and for the commands. The kinds themselves are in `twinrow.kinds`."""
+"""The protocol of a capture kind, for the engine and for the commands. The kinds themselves are in `twinrow.kinds`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from twinrow.write.batch import Applied
 
 
 class Source(Protocol):
-    """What follows a table; the loop of the table's run calls it, and submits the links that it owes.
+    """A source follows a table; the loop of the table's run calls it, and submits its pending links.
 
-    `caught_up_at`: every change before this moment is in MySQL; 0 until the moment is one after the source was made.
+    `caught_up_at`: every change before this moment is in MySQL; 0 until the moment is later than the making of the source.
     `oldest_at`: the moment of the oldest change that is not in MySQL (None: there is none). Both are on DynamoDB's
     clock. `backlog`: changes seen and not yet copied (None: not known).
     `retention_left_s`: seconds until changes that wait are lost (None: never). `trouble`: why it waits, else "".
@@ -39,7 +39,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SourceNeeds:
-    """What a source may be made from. With `once` the run ends when all from before its beginning is copied."""
+    """The parts that a source may be made from. With `once` the run ends when all from before its beginning is copied."""
 
     context: TableContext
     linker: Linker
@@ -48,7 +48,7 @@ class SourceNeeds:
 
 
 class CaptureKind(Protocol):
-    """One way to find changes: all that is special about it."""
+    """A way to find changes: all that is special about it."""
 
     @property
     def traits(self) -> Traits:
@@ -64,7 +64,7 @@ class CaptureKind(Protocol):
         """Make durable where changes are followed from, before the first page of a new copy is scanned."""
 
     def source(self, needs: SourceNeeds) -> Source | None:
-        """What follows the table from its durable position on; None where whole-table passes are the source."""
+        """The source that follows the table from its durable position on; None where whole-table passes are the source."""
 
     def state(self, settings: Settings, description: TableDescription) -> str:
         """For `check`, where nothing is refused: how the table stands."""
@@ -73,7 +73,7 @@ class CaptureKind(Protocol):
         """For `check`: warnings."""
 
     def fix(self, settings: Settings, description: TableDescription) -> TableChange | None:
-        """What `check --fix` can do where `refuse` raises; None where only a person can."""
+        """The fix of `check --fix` where `refuse` raises; None where only a person can mend it."""
 
     def rights(self, settings: Settings, arn: str) -> tuple[Right, ...]:
         """The rights that it needs besides those of every table; `arn` is the table's."""
@@ -88,7 +88,7 @@ class CaptureKind(Protocol):
         """How well it suits a table for which nobody has chosen: from UNFIT to SUITED."""
 
     def template(self, description: TableDescription) -> ConfigLines:
-        """What `init` writes for a table that is captured so."""
+        """The lines that `init` writes for a table with this capture."""
 
 
 def kind_of(settings: Settings) -> CaptureKind:

@@ -1,4 +1,4 @@
-"""What a copy in this process tells about itself, for status, metrics and page."""
+"""Progress of a copy in this process, reported for status, metrics and page."""
 
 from __future__ import annotations
 

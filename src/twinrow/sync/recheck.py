@@ -20,13 +20,13 @@ from twinrow.write.apply import transact
 from twinrow.write.batch import Applied, Batch
 
 PASSED_OVER_MAX = 1000
-"""So many keys whose link call is under way are passed over in a look: more would make each look slow."""
+"""At most this many keys with a link call under way are passed over in a look: more would make each look slow."""
 
 
 def recheck_some(context: TableContext, in_flight: Collection[bytes] = ()) -> tuple[int, Applied | None]:
     """Work off due keys, as many as `wide_read` takes at once; how many there were, and what came of it.
 
-    The items are read after the lease is locked: nobody can write an older image after this one.
+    The items are read after the lease is locked: nobody can write an older image after that.
 
     A key whose link call is under way (`in_flight`) waits for its end. A recheck may settle what the key owes; were the
     process killed then, nobody would know of the call any more, and it may arrive late and clear a newer mark.
@@ -43,10 +43,12 @@ def recheck_some(context: TableContext, in_flight: Collection[bytes] = ()) -> tu
         nonlocal worked
         suspects = _due(tx, context.table, in_flight)
         worked = len(suspects)
-        keys = {one.key_hash: one.key for one in suspects if one.key}
-        gone = orphans.drop(tx, context.settings, context.live.rest, [one.key_hash for one in suspects if not one.key])
+        keys = {suspect.key_hash: suspect.key for suspect in suspects if suspect.key}
+        gone = orphans.drop(
+            tx, context.settings, context.live.rest, [suspect.key_hash for suspect in suspects if not suspect.key]
+        )
         changes, unanswered = read_truth(tx, context, keys, ttl)
-        suspects = [one for one in suspects if one.key_hash not in unanswered]
+        suspects = [suspect for suspect in suspects if suspect.key_hash not in unanswered]
         worked = len(suspects)
         return Batch(changes, rechecked=suspects, truth=True, rows_gone=gone)
 

@@ -49,7 +49,7 @@ class Follower(Protocol):
 
 
 def note_progress(source: Follower, batch: StreamBatch[Record], now: float, retention_s: float | None) -> None:
-    """What a batch says of how far the source is, but for `caught_up_at`."""
+    """The progress of the source according to a batch, except `caught_up_at`."""
     source.trouble = batch.waits
     source.oldest_at = None if batch.read_through else batch.oldest_at
     source.backlog = 0 if batch.read_through else None
@@ -108,7 +108,7 @@ def enter(
 ) -> Checkpoint:
     """Make a log durable under a name, with every shard of its first complete listing; with a `cause` also a gap.
 
-    What was known of another log before is forgotten. Raises Transient when the shards cannot be listed.
+    Positions of another log are forgotten. Raises Transient when the shards cannot be listed.
     """
     entered = Checkpoint(name, read_at=context.table.dynamodb.clock.now())
     reader = StreamReader(log, {}, started_at=entered.read_at, now=context.table.dynamodb.clock.now)

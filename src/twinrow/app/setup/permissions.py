@@ -32,7 +32,7 @@ def writes(table: TableConfig) -> bool:
 
 
 def partition_of(region: str) -> str:
-    """The part of AWS that a Region is in, as ARNs name it; with another one a policy gives no right at all."""
+    """The part of AWS that a Region is in, as ARNs name it; with another part a policy gives no right at all."""
     return next((name for start, name in PARTITIONS.items() if region.startswith(start)), "aws")
 
 
@@ -83,7 +83,7 @@ def _rights(
 
 
 def _beside(config: Config, account: str) -> Iterator[Right]:
-    """What the login to MySQL and notifications need of AWS."""
+    """The rights that the login to MySQL and notifications need."""
     mysql = config.mysql
     if mysql.secret is not None:
         yield Right(("secretsmanager:GetSecretValue",), mysql.secret)
@@ -106,7 +106,7 @@ def _written(table: TableConfig, keys: Sequence[str]) -> tuple[str, ...]:
 
 
 def _added(policy: dict[str, Any], right: Right) -> bool:
-    """Add a right to the last statement, where that is of its kind, else to a new one; False where it does not fit."""
+    """Add a right to the last statement, where that is of its kind, else to a new statement; False where it does not fit."""
     statements: list[dict[str, Any]] = policy["Statement"]
     statement = _statement(right)
     grown = [*statements, statement]

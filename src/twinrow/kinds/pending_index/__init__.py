@@ -136,7 +136,7 @@ class MarkedItems:
                 "",
                 "[tables.pending_index]",
                 f"index = {_text(name)}{missing}",
-                f"attribute = {_text(attribute)}       # the app writes one of `pending` here on every write",
+                f"attribute = {_text(attribute)}       # the app writes a value of `pending` here on every write",
                 f"pending = [{'0' if kind == 'N' else _text('false')}]",
                 'done = ""                      # the mark is removed; or the value to set in its place',
                 '# deleted = "deleted"          # items in which this attribute is true count as deleted',
