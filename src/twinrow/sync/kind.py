@@ -18,9 +18,9 @@ from twinrow.write.batch import Applied
 class Source(Protocol):
     """A source follows a table; the loop of the table's run calls it, and submits its pending links.
 
-    `caught_up_at`: every change before this moment is in MySQL; 0 until the moment is later than the making of the source.
-    `oldest_at`: the moment of the oldest change that is not in MySQL (None: there is none). Both are on DynamoDB's
-    clock. `backlog`: changes seen and not yet copied (None: not known).
+    `caught_up_at`: every change before this moment is in MySQL; 0 until the moment is later than the making of the
+    source. `oldest_at`: the moment of the oldest change that is not in MySQL (None: there is none). Both are on
+    DynamoDB's clock. `backlog`: changes seen and not yet copied (None: not known).
     `retention_left_s`: seconds until changes that wait are lost (None: never). `trouble`: why it waits, else "".
     """
 
@@ -39,7 +39,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SourceNeeds:
-    """The parts that a source may be made from. With `once` the run ends when all from before its beginning is copied."""
+    """The parts that a source may be made from.
+
+    With `once` the run ends when all from before its beginning is copied.
+    """
 
     context: TableContext
     linker: Linker
@@ -64,7 +67,10 @@ class CaptureKind(Protocol):
         """Make durable where changes are followed from, before the first page of a new copy is scanned."""
 
     def source(self, needs: SourceNeeds) -> Source | None:
-        """The source that follows the table from its durable position on; None where whole-table passes are the source."""
+        """The source that follows the table from its durable position on.
+
+        None where whole-table passes are the source.
+        """
 
     def state(self, settings: Settings, description: TableDescription) -> str:
         """For `check`, where nothing is refused: how the table stands."""

@@ -106,7 +106,10 @@ def _written(table: TableConfig, keys: Sequence[str]) -> tuple[str, ...]:
 
 
 def _added(policy: dict[str, Any], right: Right) -> bool:
-    """Add a right to the last statement, where that is of its kind, else to a new statement; False where it does not fit."""
+    """Add a right to the last statement, where that is of its kind, else to a new statement.
+
+    False where it does not fit.
+    """
     statements: list[dict[str, Any]] = policy["Statement"]
     statement = _statement(right)
     grown = [*statements, statement]
