@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.test_deploy import instructions
 
 PROJECT = Path(__file__).parent.parent
 TEMPLATE = PROJECT / "deploy" / "lambda" / "template.yaml"
@@ -33,3 +36,15 @@ def test_the_mapping_begins_where_the_stream_does_and_reports_failures() -> None
     assert "StartingPosition: TRIM_HORIZON" in text
     assert "FunctionResponseTypes: [ReportBatchItemFailures]" in text
     assert "ReservedConcurrentExecutions: 4" in text
+
+
+def test_the_image_copies_what_is_there_and_runs_the_function() -> None:
+    steps = instructions("lambda/Dockerfile")
+    assert {word for word, _ in steps} == {"FROM", "COPY", "RUN", "CMD"}
+    sent = {line.removeprefix("!") for line in (TEMPLATE.parent / "Dockerfile.dockerignore").read_text().splitlines()}
+    for word, rest in steps:
+        for source in shlex.split(rest)[:-1] if word == "COPY" else ():
+            assert list(PROJECT.glob(source)), source
+            assert source.removesuffix("*") in sent, source
+    module, _, name = json.loads(steps[-1][1])[0].rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))

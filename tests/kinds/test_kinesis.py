@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.fixtures import tables
+from tests.fixtures.command_line import InProcess
 from tests.fixtures.copying import Copying
 from tests.fixtures.databases import Database
 from tests.fixtures.kinesis import Bridge, Stream
@@ -146,11 +147,32 @@ def test_a_position_that_has_expired_is_found_and_mended(make_hinted: MakeHinted
     copying, _, _ = make_hinted()
     write(copying, random.Random(1), 20)
     copying.once_well()
-    copying.database.query("UPDATE _twinrow_checkpoint SET read_at = read_at - 86400 WHERE part LIKE 'shard:%'")
+    copying.database.query(
+        "UPDATE _twinrow_checkpoint SET read_at = read_at - 86400, info = IF(part = 'stream', info, "
+        "JSON_SET(info, '$.horizon_at', read_at - 86400)) WHERE part = 'stream' OR part LIKE 'shard:%'"
+    )
     write(copying, random.Random(2), 20)
     copying.once_well()
     copying.assert_equal()
     assert [str(cause) for (cause,) in copying.database.query("SELECT cause FROM _twinrow_gap")] == ["NOT_READ"]
+
+
+@pytest.mark.either_server
+def test_check_and_the_policy_speak_of_the_stream(make_hinted: MakeHinted) -> None:
+    copying, stream, _ = make_hinted()
+    command = InProcess(copying.config_file().parent)
+    checked = command.run("check", "--verbose")
+    assert "Kinesis stream: destination UNKNOWN, 2 shards, retention 24 h" in checked.out
+    assert "reconcile_every is off" in checked.out
+    assert "kinesis:GetRecords" in checked.out
+    policy = command.run("iam-policy", "--account", "000000000000").out
+    assert stream.arn in policy
+    assert "dynamodb:DescribeKinesisStreamingDestination" in policy
+    stream.client.delete_stream(StreamName=stream.name)
+    wait_until(lambda: stream.name not in stream.client.list_streams()["StreamNames"], 30.0, what="the stream gone")
+    gone = command.run("check", "--verbose")
+    assert gone.code == 1
+    assert f"there is no Kinesis stream {stream.arn}" in gone.out
 
 
 def test_kinesis_answers_as_the_door_expects(kinesis: KinesisLocal) -> None:
