@@ -88,6 +88,12 @@ def test_a_file_that_ends_too_early_is_refused(left: int) -> None:
         _read(body, 40)
 
 
+def test_a_second_member_that_ends_too_early_is_refused() -> None:
+    body = gzip.compress(b"{}\n") + gzip.compress(b"{}\n")[:-8]  # every line is there, and the checksum fits
+    with pytest.raises(DamagedExport, match="ends before the end of its gzip data"):
+        _read(body, 2)
+
+
 def test_zlib_itself_says_nothing_of_a_file_that_ends_too_early() -> None:
     inflater = zlib.decompressobj(wbits=31)
     inflater.decompress(gzip.compress(b"{}\n" * 40)[:-1])
