@@ -14,12 +14,12 @@ function rank(table, ended) {
   return table.in_step === null ? NOT_KNOWN : IN_STEP;
 }
 
-const byName = (one, other) => one.table.localeCompare(other.table, "en", { numeric: true });
+const byName = (first, second) => first.table.localeCompare(second.table, "en", { numeric: true });
 
 /** By the value of the list of orders: each compares two tables. Sorting is stable, and a name decides at last. */
 export const ORDERS = {
-  worst: (one, other, ended) => rank(one, ended(one)) - rank(other, ended(other)) || byName(one, other),
+  worst: (first, second, ended) => rank(first, ended(first)) - rank(second, ended(second)) || byName(first, second),
   name: byName,
-  lag: (one, other) => (other.lag_s ?? Infinity) - (one.lag_s ?? Infinity) || byName(one, other),
-  rows: (one, other) => other.rows - one.rows || byName(one, other),
+  lag: (first, second) => (second.lag_s ?? Infinity) - (first.lag_s ?? Infinity) || byName(first, second),
+  rows: (first, second) => second.rows - first.rows || byName(first, second),
 };

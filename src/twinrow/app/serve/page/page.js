@@ -83,8 +83,8 @@ function draw() {
   const onlyBad = byId("only-bad").getAttribute("aria-pressed") === "true";
   const order = ORDERS[byId("sort").value];
   const sorted = tables
-    .filter((one) => (!onlyBad || needsYou(one)) && (one.table.toLowerCase().includes(wanted) || one.into.toLowerCase().includes(wanted)))
-    .sort((one, other) => order(one, other, endedWhy));
+    .filter((table) => (!onlyBad || needsYou(table)) && (table.table.toLowerCase().includes(wanted) || table.into.toLowerCase().includes(wanted)))
+    .sort((first, other) => order(first, other, endedWhy));
   shown = held(sorted, [wanted, onlyBad, byId("sort").value].join("\n"));
   showCopying(tables);
   document.body.classList.toggle("single", tables.length === 1);
@@ -102,17 +102,17 @@ function held(sorted, asked) {
   shownFor = asked;
   if (!same || !byId("table-rows").matches(":hover, :focus-within")) return sorted;
   const place = new Map(shown.map((table, index) => [table.table, index]));
-  return sorted.sort((one, other) => (place.get(one.table) ?? Infinity) - (place.get(other.table) ?? Infinity));
+  return sorted.sort((first, other) => (place.get(first.table) ?? Infinity) - (place.get(other.table) ?? Infinity));
 }
 
 /** How far the first copies are, as one picture: in items, of which DynamoDB tells the number. */
 function showCopying(tables) {
-  const through = tables.filter((one) => one.snapshot_done_at !== null);
-  const copying = tables.some((one) => one.phase === "SNAPSHOT");
+  const through = tables.filter((table) => table.snapshot_done_at !== null);
+  const copying = tables.some((table) => table.phase === "SNAPSHOT");
   byId("copying").hidden = !copying || tables.length === 1;
   if (!copying) return;
-  const items = tables.reduce((sum, one) => sum + (one.items ?? 0), 0);
-  const done = tables.reduce((sum, one) => sum + (one.items ?? 0) * (one.snapshot_share ?? 0), 0);
+  const items = tables.reduce((sum, table) => sum + (table.items ?? 0), 0);
+  const done = tables.reduce((sum, table) => sum + (table.items ?? 0) * (table.snapshot_share ?? 0), 0);
   const share = items > 0 ? done / items : null;
   setText(byId("copying-text"), `First copies: ${whole(through.length)} of ${whole(tables.length)} through`);
   byId("copying-share").value = share ?? 0;
@@ -125,9 +125,9 @@ function showVerdict() {
   const verdict = byId("verdict");
   const tables = heard.status.tables;
   const bad = tables.filter(needsYou).length;
-  const copying = tables.filter((one) => one.phase !== "LIVE" && one.phase !== "BROKEN").length;
-  const ended = tables.filter((one) => one.as_of !== null).length;
-  const unknown = tables.filter((one) => one.in_step !== true).length;
+  const copying = tables.filter((table) => table.phase !== "LIVE" && table.phase !== "BROKEN").length;
+  const ended = tables.filter((table) => table.as_of !== null).length;
+  const unknown = tables.filter((table) => table.in_step !== true).length;
   const all = tables.length === 1 ? "The table" : `All ${whole(tables.length)} tables`;
   let text = tables.length === 1 ? "In step" : `${all} in step`;
   let state = "good";
@@ -160,8 +160,8 @@ function showLive() {
   if (!heard?.trouble) return;
   const at = heard.status.at;
   const told = `${heard.trouble}${at === null ? "" : `. The numbers below are of ${timeOfDay(at)}`}. It is tried again every second.`;
-  setChildren(banner, [{ text: told, command: `twinrow check${heard.option}` }], (one) =>
-    make("div", {}, make("p", { text: one.text }), make("div", { className: "commands" }, commandLine(one.command))));
+  setChildren(banner, [{ text: told, command: `twinrow check${heard.option}` }], (entry) =>
+    make("div", {}, make("p", { text: entry.text }), make("div", { className: "commands" }, commandLine(entry.command))));
 }
 
 function chosenName() {
@@ -172,11 +172,11 @@ function chosenName() {
 function route({ moveFocus = false } = {}) {
   if (heard === null) return;
   const tables = heard.status.tables;
-  const named = tables.find((one) => one.table === chosenName());
-  const worst = [...tables].sort((one, other) => ORDERS.worst(one, other, endedWhy));
+  const named = tables.find((table) => table.table === chosenName());
+  const worst = [...tables].sort((first, other) => ORDERS.worst(first, other, endedWhy));
   const first = wide.matches || tables.length === 1 ? worst[0] : undefined;
   // Without a choice the page keeps to what it shows already: nothing jumps when another table gets into trouble.
-  const chosen = named ?? tables.find((one) => first && one.table === view.table) ?? first;
+  const chosen = named ?? tables.find((table) => first && table.table === view.table) ?? first;
   document.body.dataset.view = named || (tables.length === 1 && chosen) ? "table" : "list";
   byId("detail").hidden = chosen === undefined;
   if (chosen) view.show(chosen, heard, endedWhy(chosen));
@@ -201,7 +201,7 @@ function fillRow(row, index) {
   const table = shown[index];
   const link = row.firstChild;
   const [dot, name, lag, note, rows] = link.children;
-  const trouble = table.troubles.find((one) => one.bad);
+  const trouble = table.troubles.find((trouble) => trouble.bad);
   const why = endedWhy(table) || trouble?.text;
   if (link.dataset.table !== table.table) {
     link.dataset.table = table.table;

@@ -74,7 +74,7 @@ export function setChildren(parent, content, build) {
   const held = parent.contains(document.activeElement) ? document.activeElement.dataset.command : undefined;
   parent.replaceChildren(...content.map(build));
   if (held === undefined) return;
-  [...parent.querySelectorAll("button.copy")].find((one) => one.dataset.command === held)?.focus({ preventScroll: true });
+  [...parent.querySelectorAll("button.copy")].find((button) => button.dataset.command === held)?.focus({ preventScroll: true });
 }
 
 document.addEventListener("click", async (event) => {

@@ -122,8 +122,8 @@ export class Plot {
   nearest(x) {
     const at = this.now - (1 - (x - LEFT_PX) / (this.width - LEFT_PX - RIGHT_PX)) * this.spanS;
     let best = -1;
-    this.at.forEach((one, number) => {
-      if (best < 0 || Math.abs(one - at) < Math.abs(this.at[best] - at)) best = number;
+    this.at.forEach((moment, number) => {
+      if (best < 0 || Math.abs(moment - at) < Math.abs(this.at[best] - at)) best = number;
     });
     return best;
   }

@@ -85,18 +85,18 @@ export class TableView {
   }
 
   troubles(table, ended, commands) {
-    const known = table.troubles.some((one) => ended.includes(one.text));
+    const known = table.troubles.some((trouble) => ended.includes(trouble.text));
     const all = ended && !known ? [{ bad: true, text: `its sync ended: ${ended}`, commands }, ...table.troubles] : table.troubles;
     byId("troubles").hidden = all.length === 0;
-    setChildren(byId("troubles"), all, (one) =>
-      make("li", { className: one.bad ? "trouble bad" : "trouble" },
-        make("p", { text: one.text }),
-        make("div", { className: "commands" }, ...one.commands.map(commandLine))));
+    setChildren(byId("troubles"), all, (trouble) =>
+      make("li", { className: trouble.bad ? "trouble bad" : "trouble" },
+        make("p", { text: trouble.text }),
+        make("div", { className: "commands" }, ...trouble.commands.map(commandLine))));
   }
 
   applied(table) {
-    const origins = [...new Set(table.applied.map((one) => one.origin))];
-    const of = (kind, origin) => table.applied.find((one) => one.kind === kind && one.origin === origin)?.count ?? 0;
+    const origins = [...new Set(table.applied.map((part) => part.origin))];
+    const of = (kind, origin) => table.applied.find((part) => part.kind === kind && part.origin === origin)?.count ?? 0;
     const body = byId("applied");
     if (body.dataset.made !== JSON.stringify(origins)) {
       body.dataset.made = JSON.stringify(origins);
@@ -182,35 +182,35 @@ export class TableView {
   schema(detail) {
     byId("schema-part").hidden = detail.columns.length === 0;
     setText(byId("version"), `version ${detail.version}, ${detail.columns.length} columns`);
-    setChildren(byId("columns"), detail.columns, (one) =>
+    setChildren(byId("columns"), detail.columns, (column) =>
       make("tr", {},
-        make("th", { scope: "row" }, one.attribute, ...(one.key ? [make("span", { className: "mark", text: "key" })] : [])),
-        make("td", { text: one.kind }), make("td", { text: one.column }),
-        make("td", {}, make("code", { text: one.type }), ...(one.overridden ? [make("span", { className: "mark", text: "set" })] : []))));
+        make("th", { scope: "row" }, column.attribute, ...(column.key ? [make("span", { className: "mark", text: "key" })] : [])),
+        make("td", { text: column.kind }), make("td", { text: column.column }),
+        make("td", {}, make("code", { text: column.type }), ...(column.overridden ? [make("span", { className: "mark", text: "set" })] : []))));
     byId("history").hidden = detail.history.length === 0;
-    setChildren(byId("history-rows"), [...detail.history].reverse(), (one) =>
+    setChildren(byId("history-rows"), [...detail.history].reverse(), (change) =>
       make("li", {},
-        make("p", {}, make("b", { text: one.column_name }), ` ${one.before_type ? `${one.before_type} → ` : ""}${one.column_type}`),
-        make("p", { className: "aside", text: `version ${one.version}, ${dayAndTime(one.at)}: ${one.why}` })));
+        make("p", {}, make("b", { text: change.column_name }), ` ${change.before_type ? `${change.before_type} → ` : ""}${change.column_type}`),
+        make("p", { className: "aside", text: `version ${change.version}, ${dayAndTime(change.at)}: ${change.why}` })));
   }
 
   gaps(gaps) {
     byId("gaps-part").hidden = gaps.length === 0;
-    setChildren(byId("gap-rows"), gaps, (one) =>
+    setChildren(byId("gap-rows"), gaps, (gap) =>
       make("li", {},
-        make("p", {}, make("b", { text: one.cause }), one.shard ? ` in ${one.shard}` : "",
-          make("span", { className: one.closed_at === null ? "mark bad" : "mark", text: one.closed_at === null ? "open" : "mended" })),
+        make("p", {}, make("b", { text: gap.cause }), gap.shard ? ` in ${gap.shard}` : "",
+          make("span", { className: gap.closed_at === null ? "mark bad" : "mark", text: gap.closed_at === null ? "open" : "mended" })),
         make("p", {
           className: "aside",
-          text: `from ${dayAndTime(one.from_at)} to ${dayAndTime(one.to_at)}, found ${dayAndTime(one.found_at)}`
-            + (one.closed_at === null ? "" : `, mended ${dayAndTime(one.closed_at)}`),
+          text: `from ${dayAndTime(gap.from_at)} to ${dayAndTime(gap.to_at)}, found ${dayAndTime(gap.found_at)}`
+            + (gap.closed_at === null ? "" : `, mended ${dayAndTime(gap.closed_at)}`),
         })));
   }
 
   refusals(refusals) {
     byId("refusals-part").hidden = refusals.length === 0;
-    setChildren(byId("refusal-rows"), refusals, (one) =>
-      make("li", {}, make("p", { className: "item-key", text: oneLine(one.key) }), make("p", { className: "aside", text: one.reason })));
+    setChildren(byId("refusal-rows"), refusals, (refusal) =>
+      make("li", {}, make("p", { className: "item-key", text: oneLine(refusal.key) }), make("p", { className: "aside", text: refusal.reason })));
   }
 }
 
