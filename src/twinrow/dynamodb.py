@@ -110,7 +110,7 @@ class DynamoDB:
                 self._clients[(service, timeout_s)] = client
             return client
 
-    def _before_send(self, **_told: Any) -> None:
+    def _before_send(self, **_request: Any) -> None:
         """botocore has signed a request (each of its own retries anew) and is about to send it. Raises NotSent.
 
         The signature may be from now: from a process that was paused before it, DynamoDB would take it for 15 minutes.

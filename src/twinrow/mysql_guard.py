@@ -136,7 +136,7 @@ class Driver(pymysql.connections.Connection):
 
     def connect(self, sock: Any = None) -> None:
         """Connect and log in. Raises TwinrowError where the server asks for more than it may have."""
-        self._told(partial(super().connect, sock))
+        self._answered(partial(super().connect, sock))
 
     def wait_at_most(self, seconds: float) -> None:
         """The bound of each read and write from now on."""
@@ -150,9 +150,9 @@ class Driver(pymysql.connections.Connection):
             self._auth_plugin_name = "caching_sha2_password"
 
     def _read_query_result(self, unbuffered: bool = False) -> Any:
-        return self._told(lambda: super(Driver, self)._read_query_result(unbuffered))  # type: ignore[misc]
+        return self._answered(lambda: super(Driver, self)._read_query_result(unbuffered))  # type: ignore[misc]
 
-    def _told(self, work: Callable[[], Any]) -> Any:
+    def _answered(self, work: Callable[[], Any]) -> Any:
         """Do something that reads answers.
 
         An answer that no honest server sends becomes an error of the driver's own.

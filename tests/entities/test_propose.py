@@ -14,7 +14,7 @@ from tests.entities import tables
 from tests.entities.reading import LAW, items_of, keys_of
 
 from twinrow.change import Item
-from twinrow.entities.discriminator import find_discriminator, share_told
+from twinrow.entities.discriminator import find_discriminator, share_explained
 from twinrow.entities.doubts import hidden, without_items
 from twinrow.entities.draft import Proposal, entities_text, keys_text
 from twinrow.entities.propose import pairs_of, propose
@@ -196,9 +196,9 @@ def test_no_attribute_of_a_few_items_is_taken_for_a_discriminator() -> None:
 
 
 def test_the_share_of_entropy() -> None:
-    assert share_told("aabb", "xxyy") == 1.0
-    assert share_told("abab", "xxyy") == 0.0
-    assert share_told("aaaa", "xxyy") == 0.0
+    assert share_explained("aabb", "xxyy") == 1.0
+    assert share_explained("abab", "xxyy") == 0.0
+    assert share_explained("aaaa", "xxyy") == 0.0
 
 
 # ---- the law: what is proposed is a valid split, whatever the items hold

@@ -94,7 +94,7 @@ def test_an_item_counts_once_however_often_it_is_written_and_no_more_when_it_is_
 
 def test_a_few_strays_are_not_told(make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch) -> None:
     copying = copied(make_copying)
-    monkeypatch.setattr(mixed, "TOLD_SHARE", NUMBERS / (NUMBERS + TEXTS))
+    monkeypatch.setattr(mixed, "REPORTED_SHARE", NUMBERS / (NUMBERS + TEXTS))
     assert told(copying) == ()
 
 

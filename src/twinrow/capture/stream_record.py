@@ -24,7 +24,7 @@ DOUBT_CHARACTERS_MAX: Final = 200
 """A value at an unexpected place may be as long as an item, and the doubt stands in the log."""
 
 
-class _Told(msgspec.Struct, gc=False, rename="pascal"):
+class _ChangePart(msgspec.Struct, gc=False, rename="pascal"):
     """The item's part of a record; keys and images as JSON, a missing image is empty."""
 
     sequence_number: str
@@ -43,7 +43,7 @@ class StreamRecord(msgspec.Struct, gc=False, rename="camel"):
     """
 
     event_name: Literal["INSERT", "MODIFY", "REMOVE"]
-    dynamodb: _Told
+    dynamodb: _ChangePart
     user_identity: dict[str, Any] | None = None
     doubt: str = ""
 
@@ -176,7 +176,7 @@ def _in_doubt(record: Any, error: str, size: int) -> StreamRecord:
     doubt = error if name in EVENTS else f"its event is {name!r}"
     return StreamRecord(
         "MODIFY",
-        _Told(
+        _ChangePart(
             sequence if isinstance(sequence, str) else "", image["Keys"], image["NewImage"], image["OldImage"],
             float(at) if isinstance(at, int | float) else 0.0, size,
         ),

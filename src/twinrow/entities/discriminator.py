@@ -24,7 +24,7 @@ ITEMS_UNKNOWN_MIN: Final = 50
 """In fewer items an attribute with few values tells the key's shape by accident."""
 SCORE_MIN: Final = 0.9
 IN_KEY_MIN: Final = 0.95
-TOLD_BY_ATTRIBUTES_MAX: Final = 0.5
+EXPLAINED_BY_ATTRIBUTES_MAX: Final = 0.5
 """Its attributes show which entity an item is; they do not show its state or country."""
 
 
@@ -54,11 +54,11 @@ def score(name: str, items: Sequence[Item], key_shapes: Sequence[Hashable]) -> f
         return 0.0
     key_shape = [key_shapes[n] for _, n in with_it]
     attributes = [frozenset(items[n]) for _, n in with_it]
-    tells = max(share_told(values, key_shape), share_told(values, attributes))
-    return 0.5 * tells + 0.3 * share_told(attributes, values) + 0.2 * cover + (0.3 if known else 0.0)
+    tells = max(share_explained(values, key_shape), share_explained(values, attributes))
+    return 0.5 * tells + 0.3 * share_explained(attributes, values) + 0.2 * cover + (0.3 if known else 0.0)
 
 
-def share_told(what: Sequence[Hashable], by: Sequence[Hashable]) -> float:
+def share_explained(what: Sequence[Hashable], by: Sequence[Hashable]) -> float:
     """Return the share of the entropy of `what` that `by` takes away, 0 to 1; 0 where there is nothing to tell."""
     whole = _entropy(Counter(what).values())
     if whole == 0:
@@ -93,6 +93,6 @@ def values_in_keys(
         if len(here) < IN_KEY_MIN * sum(name in item for item in items):
             continue
         texts = [items[n][name]["S"] for n in here]
-        if share_told(texts, [frozenset(items[n]) for n in here]) < TOLD_BY_ATTRIBUTES_MAX:
+        if share_explained(texts, [frozenset(items[n]) for n in here]) < EXPLAINED_BY_ATTRIBUTES_MAX:
             found.add(name)
     return frozenset(found)

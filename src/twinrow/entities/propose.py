@@ -20,8 +20,8 @@ from twinrow.schema.naming import NAME_CHARACTERS_MAX, OWN_PREFIX
 SHARE_MIN: Final = 0.01
 ITEMS_MIN: Final = 20
 """A cluster below both stays in the rest: it may be an accident of the sample."""
-LEFT_TOLD_MAX: Final = 10
-COLUMNS_TOLD_MAX: Final = 12
+LEFT_LISTED_MAX: Final = 10
+COLUMNS_LISTED_MAX: Final = 12
 MACHINERY: Final = frozenset({"_Unique", "_Schema"})
 """Types of items that dynamodb-onetable keeps for itself."""
 MACHINERY_HEADS: Final = ("DRM_GEN_", "_unique#", "_schema:")
@@ -223,7 +223,7 @@ def _comment(
 ) -> list[str]:
     first = items[cluster.rows[0]]
     columns = Counter(attribute for n in cluster.rows for attribute in items[n] if attribute not in keys)
-    listed = [attribute for attribute, _ in columns.most_common(COLUMNS_TOLD_MAX)]
+    listed = [attribute for attribute, _ in columns.most_common(COLUMNS_LISTED_MAX)]
     more = f" and {len(columns) - len(listed)} more" if len(columns) > len(listed) else ""
     share = f"{cluster.share:.0%}" if cluster.share >= SHARE_MIN else "under 1%"
     lines = [f"{name}: {len(cluster.rows):,} items ({share}), for example {_example(first, keys)}"]
@@ -247,8 +247,8 @@ def _left_notes(left: Sequence[Cluster], count: int, keys: Sequence[str], items:
     largest = sorted(left, key=lambda cluster: -len(cluster.rows))
     lines = [
         f"in the rest: {len(cluster.rows):,} of {count:,} items like {_example(items[cluster.rows[0]], keys)}"
-        for cluster in largest[:LEFT_TOLD_MAX]
+        for cluster in largest[:LEFT_LISTED_MAX]
     ]
-    if len(largest) > LEFT_TOLD_MAX:
-        lines.append(f"in the rest: {len(largest) - LEFT_TOLD_MAX} further kinds of items")
+    if len(largest) > LEFT_LISTED_MAX:
+        lines.append(f"in the rest: {len(largest) - LEFT_LISTED_MAX} further kinds of items")
     return lines

@@ -19,21 +19,21 @@ Scalar = str | bool | int | float
 Unmatched = Literal["keep", "ignore", "dead-letter"]
 
 
-def _told(text: str, **limits: Any) -> msgspec.Meta:
+def _text(text: str, **limits: Any) -> msgspec.Meta:
     return msgspec.Meta(description=text, **limits)
 
 
 class WantedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Tests of an attribute beyond equality: `exists` everywhere, the others in `where`."""
 
-    exists: Annotated[bool | None, _told("Whether the item has the attribute.")] = None
+    exists: Annotated[bool | None, _text("Whether the item has the attribute.")] = None
     other_than: Annotated[
-        Scalar | list[Scalar] | None, _told("Anything but this; a missing attribute does not match.")
+        Scalar | list[Scalar] | None, _text("Anything but this; a missing attribute does not match.")
     ] = msgspec.field(default=None, name="not")
-    low: Annotated[Scalar | None, _told("At least this: numbers by value, texts by their UTF-8 bytes.")] = (
+    low: Annotated[Scalar | None, _text("At least this: numbers by value, texts by their UTF-8 bytes.")] = (
         msgspec.field(default=None, name="from")
     )
-    high: Annotated[Scalar | None, _told("Less than this.")] = msgspec.field(default=None, name="to")
+    high: Annotated[Scalar | None, _text("Less than this.")] = msgspec.field(default=None, name="to")
 
 
 WantedValue = Scalar | list[Scalar] | WantedConfig
@@ -43,43 +43,43 @@ When = dict[str, WantedValue]
 class EntityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One kind of item of a table, with a MySQL table of its own; the first entity that matches has the item."""
 
-    name: Annotated[str, _told("Name of the entity; also its MySQL table, unless `into` says otherwise.")]
-    into: Annotated[str | None, _told("The MySQL table; default: `name`.")] = None
+    name: Annotated[str, _text("Name of the entity; also its MySQL table, unless `into` says otherwise.")]
+    into: Annotated[str | None, _text("The MySQL table; default: `name`.")] = None
     when: Annotated[
-        When | list[When] | None, _told("What an item must be: attribute = value; a list is any of several.")
+        When | list[When] | None, _text("What an item must be: attribute = value; a list is any of several.")
     ] = None
     where: Annotated[
-        When | list[When] | None, _told("Rows are wanted only of these items of the entity.")
+        When | list[When] | None, _text("Rows are wanted only of these items of the entity.")
     ] = None  # fmt: skip
     extract: Annotated[
-        dict[str, str], _told("Templates whose parts are columns and that do not decide what matches.")
+        dict[str, str], _text("Templates whose parts are columns and that do not decide what matches.")
     ] = msgspec.field(default_factory=dict)
-    index: Annotated[list[str], _told("Parts or attributes whose columns get an ordinary index.")] = msgspec.field(
+    index: Annotated[list[str], _text("Parts or attributes whose columns get an ordinary index.")] = msgspec.field(
         default_factory=list
     )
-    ignore: Annotated[bool, _told("Matching items are counted and not copied.")] = False
-    columns: Annotated[dict[str, ColumnConfig], _told("Overrides, by attribute.")] = msgspec.field(default_factory=dict)
+    ignore: Annotated[bool, _text("Matching items are counted and not copied.")] = False
+    columns: Annotated[dict[str, ColumnConfig], _text("Overrides, by attribute.")] = msgspec.field(default_factory=dict)
 
 
 class SplitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One MySQL table for each text of an attribute, also for texts that are met later."""
 
-    attribute: Annotated[str, _told("The attribute that holds the kind of an item.", min_length=1)]
-    into: Annotated[str, _told("The MySQL table; `{value}` is the text in snake_case.")] = "{value}"
+    attribute: Annotated[str, _text("The attribute that holds the kind of an item.", min_length=1)]
+    into: Annotated[str, _text("The MySQL table; `{value}` is the text in snake_case.")] = "{value}"
     tables_max: Annotated[
-        int, _told("Further texts go to the rest table, and `status` says so.", ge=1, le=TABLES_MAX_MAX)
+        int, _text("Further texts go to the rest table, and `status` says so.", ge=1, le=TABLES_MAX_MAX)
     ] = TABLES_MAX_DEFAULT
 
 
 class SplitKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The keys of a `[[tables]]` entry that split it and filter it."""
 
-    separator: Annotated[str, _told("The text that a part never holds, 1 to 4 characters.")] = SEPARATOR_DEFAULT
+    separator: Annotated[str, _text("The text that a part never holds, 1 to 4 characters.")] = SEPARATOR_DEFAULT
     unmatched: Annotated[
-        Unmatched, _told("Where items go that match no entity: the rest table, nowhere, a letter.")
+        Unmatched, _text("Where items go that match no entity: the rest table, nowhere, a letter.")
     ] = "keep"
-    where: Annotated[When | list[When] | None, _told("Rows are wanted only of these items.")] = None
-    entities: Annotated[list[EntityConfig], _told("In order; the first that matches has the item.")] = msgspec.field(
+    where: Annotated[When | list[When] | None, _text("Rows are wanted only of these items.")] = None
+    entities: Annotated[list[EntityConfig], _text("In order; the first that matches has the item.")] = msgspec.field(
         default_factory=list
     )
     split: SplitConfig | None = None

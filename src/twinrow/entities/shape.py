@@ -67,7 +67,7 @@ def shapes(values: Sequence[str | None], beside: Sequence[Beside], separator: st
     waiting: list[tuple[int, list[int]]] = [(0, [n for n, parts in enumerate(tokens) if parts])]
     while waiting:
         depth, rows = waiting.pop()
-        named = _told(depth, {n: tokens[n] for n in rows}, beside)
+        named = _read_tokens(depth, {n: tokens[n] for n in rows}, beside)
         groups: dict[Token, list[int]] = defaultdict(list)
         for n in rows:
             found[n].append(named[n])
@@ -77,7 +77,7 @@ def shapes(values: Sequence[str | None], beside: Sequence[Beside], separator: st
     return [tuple(shape) for shape in found]
 
 
-def _told(depth: int, tokens: Mapping[int, Sequence[str]], beside: Sequence[Beside]) -> dict[int, Token]:
+def _read_tokens(depth: int, tokens: Mapping[int, Sequence[str]], beside: Sequence[Beside]) -> dict[int, Token]:
     """The meaning of the tokens at a place, all of them below the same tokens."""
     beginning = {n for n, parts in tokens.items() if depth == 0 and len(parts) > 1}
     heads = _heads([tokens[n][0] for n in beginning if tokens[n][0] not in beside[n].values])

@@ -15,7 +15,7 @@ import msgspec
 
 from twinrow.mysql import Connection
 
-TOLD_SHARE: Final = 0.001
+REPORTED_SHARE: Final = 0.001
 """Share of an attribute's values; a smaller share that is NULL for its type counts as stray values."""
 
 _decode: Final = msgspec.json.Decoder(dict[str, int]).decode
@@ -39,7 +39,7 @@ class Mixed:
     @property
     def reported(self) -> bool:
         """Whether they are too many for strays."""
-        return self.nulls > TOLD_SHARE * self.values
+        return self.nulls > REPORTED_SHARE * self.values
 
 
 _SELECT: Final = (

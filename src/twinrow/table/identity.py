@@ -50,7 +50,7 @@ def refuse(
     wrong = f" (--accept-table-id names {', '.join(sorted(accepted))})" if accepted else ""
     accept = f"twinrow sync {registered.table_name} --accept-table-id {description.arn or description.table_id}"
     raise Broken(
-        f"DynamoDB has another table of this name than the one that was copied: {_told(description)} now, "
+        f"DynamoDB has another table of this name than the one that was copied: {_described(description)} now, "
         f"{arn_of(session, registered) or 'unknown ARN'} (id {registered.source_id}) before{wrong}",
         where=f"table {registered.table_name}",
         remedy=f"set region, endpoint_url and credentials right; or, to make MySQL equal to this table, {accept}",
@@ -66,5 +66,5 @@ def look(session: Connection, table: Table, description: TableDescription | None
         refuse(session, found, registered, frozenset())
 
 
-def _told(description: TableDescription) -> str:
+def _described(description: TableDescription) -> str:
     return f"{description.arn} (id {description.table_id or 'unknown'})"

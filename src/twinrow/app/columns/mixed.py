@@ -33,10 +33,10 @@ class MixedColumn:
 
 def mixed_columns(schema: TableSchema, known: tuple[Mixed, ...]) -> tuple[MixedColumn, ...]:
     """The report on these attributes; attributes without a column are reported elsewhere."""
-    return tuple(_told(schema, entry) for entry in known if entry.attribute in schema.by_attribute)
+    return tuple(_mixed_column(schema, entry) for entry in known if entry.attribute in schema.by_attribute)
 
 
-def _told(schema: TableSchema, entry: Mixed) -> MixedColumn:
+def _mixed_column(schema: TableSchema, entry: Mixed) -> MixedColumn:
     column = schema.by_attribute[entry.attribute]
     kinds = {*entry.kinds, column.kind}
     wanted = "MEDIUMTEXT" if kinds <= TEXT_SHOWS else "JSON"
