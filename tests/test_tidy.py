@@ -38,7 +38,6 @@ CONSTANTS_DEFINED_TWICE: Final[frozenset[str]] = frozenset(
         "DRAW_EVERY_S",
         "GIVE_UP_S_MAX",
         "KEYS_MAX",
-        "READERS_MAX",
         "ROWS_A_STATEMENT_MAX",
         "SAMPLE_ITEMS",
     }

@@ -22,7 +22,7 @@ from twinrow.decode import wire_json
 from twinrow.dynamodb_access import Access, session_of
 from twinrow.dynamodb_error import REMEDIES, DynamoDBError, of_answer
 from twinrow.dynamodb_wire import (
-    Page,
+    ItemsPage,
     RecordsPage,
     Statement,
     StatementAnswer,
@@ -219,7 +219,7 @@ class DynamoDB:
         *,
         limit: int | None = None,
         consistent: bool = False,
-    ) -> Page:
+    ) -> ItemsPage:
         """A page (at most 1 MB) of a parallel scan; 0.5 units per 4 KB, `consistent` 1 unit."""
         parameters: dict[str, Any] = {
             "TableName": table, "Segment": segment, "TotalSegments": segments, "ReturnConsumedCapacity": "TOTAL",
@@ -234,7 +234,7 @@ class DynamoDB:
 
     def query_page(
         self, table: str, index: str, attribute: str, value: dict[str, Any], start_key: Item | None, limit: int | None
-    ) -> Page:
+    ) -> ItemsPage:
         """A page of the index's items whose `attribute` equals `value`. Raises DynamoDBError: no such index."""
         parameters: dict[str, Any] = {
             "TableName": table, "IndexName": index, "KeyConditionExpression": "#m = :m",
@@ -383,7 +383,7 @@ def _sent(key: str, value: Any) -> Any:
     return name_in_dynamodb(value) if key in NAMES_A_TABLE else value
 
 
-def budgeted(work: Callable[[], Page], budget: Spending, stop: Stop) -> Page:
+def budgeted(work: Callable[[], ItemsPage], budget: Spending, stop: Stop) -> ItemsPage:
     """Run a read within the budget: wait for units, pay what it cost, halve on throttling (which is raised on).
 
     Raises Transient when the stop comes before the read.

@@ -118,7 +118,12 @@ def request_item(item: Item) -> Item:
 _decode_items = msgspec.json.Decoder(list[dict[str, dict[str, Any]]]).decode
 
 
-class Page:
+def decoded_items(raw: bytes) -> list[Item]:
+    """The items of a JSON array in wire form. Raises ValueError when it is none."""
+    return wire_json.decoded(_decode_items, raw, list)
+
+
+class ItemsPage:
     """An answer of a Scan or Query: items, the position after it (None at the end), units consumed.
 
     `raw` is the JSON array of the items. The decoded items are five times as large, so they are not kept.
@@ -134,7 +139,7 @@ class Page:
     @property
     def items(self) -> list[Item]:
         """The items in wire form, decoded anew each time."""
-        return wire_json.decoded(_decode_items, self.raw, list)
+        return decoded_items(self.raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +176,10 @@ class StatementAnswer:
     old: Item | None
 
 
-def page_of(answer: dict[str, Any]) -> Page:
+def page_of(answer: dict[str, Any]) -> ItemsPage:
     """The answer of a Scan or Query."""
     units = float((answer.get("ConsumedCapacity") or {}).get("CapacityUnits", 0.0))
-    return Page(answer.get("Items", []), answer.get("LastEvaluatedKey") or None, units)
+    return ItemsPage(answer.get("Items", []), answer.get("LastEvaluatedKey") or None, units)
 
 
 def statement_answer_of(answer: dict[str, Any]) -> StatementAnswer:

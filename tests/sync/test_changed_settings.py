@@ -19,7 +19,7 @@ from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
 from twinrow.errors import StartRefused
 from twinrow.sink import ddl
-from twinrow.sync import changed_settings, start
+from twinrow.sync import page_source, start
 from twinrow.workers.held import held
 from twinrow.write.apply import apply
 from twinrow.write.batch import Batch
@@ -228,7 +228,7 @@ def test_an_attribute_of_the_app_is_not_taken_for_links(
         name: one for name, one in copying.tables[copying.table].items() if name not in was
     }
     if not all_have_it:  # the first pages do not show it
-        monkeypatch.setattr(changed_settings, "first_pages", lambda *_: [])
+        monkeypatch.setattr(page_source, "look", lambda *_: [])
     told = refusal(copying)
     assert "items carry `mysql_id`" in told
     assert "another `link_attribute`" in told

@@ -8,12 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from tests.fixtures.databases import Database
 from tests.fixtures.schemas import schemas_and_items
 
-from twinrow.capture.scan import ScannedPage
+from twinrow.capture.pages import Page
 from twinrow.change import Item
 from twinrow.compare.items import Comparer
 from twinrow.compare.page import PageComparer
 from twinrow.config import mysql_config
-from twinrow.dynamodb_wire import Page
 from twinrow.flavour import Flavour
 from twinrow.mysql import Connection, MySQL
 from twinrow.schema.evolve import evolve
@@ -109,7 +108,7 @@ def compared(connection: Connection, items: list[Item], monkeypatch: pytest.Monk
 
     monkeypatch.setattr(comparer, "page", counted)
     pages = PageComparer(connection, comparer, SETTINGS)
-    page = ScannedPage(0, Page(msgspec.json.encode(items), None, 1.0), 0.0)
+    page = Page("0/1", msgspec.json.encode(items), None, 0.0)
     met: list[int] = []
     pages.page(page, met.append)  # it is here that the attribute which is NULL becomes known
     closer = 0

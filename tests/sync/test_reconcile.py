@@ -282,7 +282,7 @@ def test_a_process_that_lost_its_lease_moves_no_pass(make_copying: MakeCopying) 
     with asleep(copying) as sleeper:
         gap.record(sleeper.tenure.open_writer(), copying.table, "TEST", at=time.time())
         sleeper.table.describe()  # as at each start; it tells DynamoDB's time
-        reconcile = Reconcile(sleeper, 1)
+        reconcile = Reconcile(sleeper)
         assert reconcile.step() or reconcile.running
         copying.once_well()
         with suppress(ConnectionLost, LeaseLost):

@@ -9,7 +9,7 @@ from tests.conftest import MakeCopying
 from tests.fixtures.copying import Copying, put_all, review
 from tests.fixtures.waiting import wait_until
 
-from twinrow.capture.scan import ParallelScan, ScannedPage
+from twinrow.capture.read_ahead import ReadAhead
 from twinrow.mysql import Connection
 from twinrow.schema.load_text import LoadText
 from twinrow.schema.row import fingerprint
@@ -17,7 +17,7 @@ from twinrow.schema.table import KeyAttribute, TableSchema
 from twinrow.sink import bulk
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.write.batch import Applied
-from twinrow.write.load import Loader
+from twinrow.write.load import Loader, ReadPage
 
 ITEMS = 300
 TEXT = {"S": "long " * 2000}
@@ -34,13 +34,13 @@ def copying(make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch) -> Copyi
     # an attribute that is never more than NULL would have the first page applied, to be taught
     items = [review(n, text=TEXT, nothing={"S": ""}) for n in range(ITEMS)]
     put_all(made.client, made.table, items)
-    take = ParallelScan.take
+    take = ReadAhead.take
 
-    def take_when_all_are_read(self: ParallelScan, wait_s: float) -> ScannedPage | None:
+    def take_when_all_are_read(self: ReadAhead[ReadPage], wait_s: float) -> ReadPage | None:
         wait_until(lambda: not any(one.is_alive() for one in self._threads), WAIT_S, what="all pages are read")
         return take(self, wait_s)
 
-    monkeypatch.setattr(ParallelScan, "take", take_when_all_are_read)
+    monkeypatch.setattr(ReadAhead, "take", take_when_all_are_read)
     return made
 
 
@@ -75,11 +75,11 @@ def test_pages_whose_load_is_not_taken_are_brought_once_each(copying: Copying, m
 
 def test_a_page_with_a_deleted_item_alone_is_not_loaded(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = 0
-    take, key = ParallelScan.take, {name: review(7)[name] for name in KEYS}
+    take, key = ReadAhead.take, {name: review(7)[name] for name in KEYS}
     load = Loader.load
     buried = fingerprint(tuple(KeyAttribute(name, "S") for name in KEYS), key)
 
-    def take_after_a_delete(self: ParallelScan, wait_s: float) -> ScannedPage | None:
+    def take_after_a_delete(self: ReadAhead[ReadPage], wait_s: float) -> ReadPage | None:
         page = take(self, wait_s)
         if "Item" in copying.client.get_item(TableName=copying.table, Key=key):
             copying.client.delete_item(TableName=copying.table, Key=key)
@@ -95,7 +95,7 @@ def test_a_page_with_a_deleted_item_alone_is_not_loaded(copying: Copying, monkey
         loaded += applied.written.inserted if applied else 0
         return applied
 
-    monkeypatch.setattr(ParallelScan, "take", take_after_a_delete)
+    monkeypatch.setattr(ReadAhead, "take", take_after_a_delete)
     monkeypatch.setattr(Loader, "load", counted)
     copying.once_well()
     copying.assert_equal(items=ITEMS - 1)

@@ -16,12 +16,12 @@ from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request, error
 from tests.fixtures.waiting import is_paused, wait_until
 
 from twinrow.budget import Budget
-from twinrow.capture.scan import ScannedPage
 from twinrow.clock import Stop
 from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.table.context import TableContext, context_of
 from twinrow.workers import messages, reader, readers
 from twinrow.workers.messages import Ask
+from twinrow.write.load import ReadPage
 
 ITEMS = 600
 TEXT = {"S": "long " * 2000}
@@ -79,7 +79,7 @@ def test_a_killed_reader_is_replaced_and_its_segments_go_on(
                     killed.wait(WAIT_S)
             super().wait(stop)
 
-    def take_and_kill(self: readers.Readers, wait_s: float) -> ScannedPage | None:
+    def take_and_kill(self: readers.Readers, wait_s: float) -> ReadPage | None:
         reading.set()
         page = take(self, wait_s)
         if page is not None and not killed.is_set():

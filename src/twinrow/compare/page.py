@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from twinrow.capture.scan import ScannedPage
+from twinrow.capture.pages import Page
 from twinrow.compare.items import KEYS_A_QUERY_MAX, Comparer, Difference
 from twinrow.decode.by_column import ColumnDecoder, Form
 from twinrow.decode.compiled import PageDecoder, null_only
@@ -60,12 +60,12 @@ class PageComparer:
         self._spare = spare
         self._decoder = ColumnDecoder(decoder, self._form)
 
-    def page(self, page: ScannedPage, on_row: OnRow) -> Compared:
+    def page(self, page: Page, on_row: OnRow) -> Compared:
         """Compare a page of any kind; `on_row` is called with the id of each row that an item has."""
         found = self.fitting_page(page, on_row)
         return self.odd_page(page, on_row) if found is None else found
 
-    def odd_page(self, page: ScannedPage, on_row: OnRow) -> Compared:
+    def odd_page(self, page: Page, on_row: OnRow) -> Compared:
         """Compare a page that does not fit, item by item."""
         items = page.items
         spare = null_only(self.comparer.schema, items)
@@ -74,9 +74,9 @@ class PageComparer:
         found = self.comparer.page(items, lambda row: on_row(row.row_id))
         return Compared(sum(not self._settings.counts_as_deleted(item) for item in items), found)
 
-    def fitting_page(self, page: ScannedPage, on_row: OnRow) -> Compared | None:
+    def fitting_page(self, page: Page, on_row: OnRow) -> Compared | None:
         """Compare a page that fits the schema: it teaches nothing, and none of its items counts as deleted."""
-        made = self._decoder.page(page.page.raw)
+        made = self._decoder.page(page.raw)
         if made is None:
             return None
         stored = self._stored(made.keys)

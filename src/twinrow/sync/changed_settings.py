@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from twinrow.capture.scan import ScannedPage, first_pages, segments_for
+from twinrow.capture.pages import Page
 from twinrow.errors import Reason, StartRefused
 from twinrow.mysql import Connection
 from twinrow.schema.naming import fold, quote
@@ -16,7 +16,7 @@ from twinrow.sink import inspect
 from twinrow.sink.writer import existing_rows
 from twinrow.state import gap, lease, outbox, tables
 from twinrow.state.tables import Registered
-from twinrow.sync import reconcile
+from twinrow.sync import page_source, reconcile
 from twinrow.table import identity
 from twinrow.table.context import TableContext
 from twinrow.table.settings import Settings
@@ -147,11 +147,7 @@ def _refuse_the_apps_attribute(context: TableContext, description: TableDescript
         other = f"{cell} <> row_id" if column.kind == "N" else f"{cell} IS NOT NULL"
         there = _any_row(context, other)
     if not there:
-        segments = segments_for(description.bytes, settings.segments)
-        there = _other_link(
-            context,
-            first_pages(context.table.dynamodb, context.name, segments, context.table.read_budget, context.table.stop),
-        )
+        there = _other_link(context, page_source.look(context, description))
     if there:
         raise StartRefused(
             f"items carry `{name}` that holds something else than their row's id",
@@ -177,7 +173,7 @@ def _any_row(context: TableContext, condition: str) -> bool:
         after = int(last)
 
 
-def _other_link(context: TableContext, pages: list[ScannedPage]) -> bool:
+def _other_link(context: TableContext, pages: list[Page]) -> bool:
     """Whether these pages have a value of the link attribute that is not the id of the item's row."""
     settings, schema = context.settings, context.live.rest
     linked = {

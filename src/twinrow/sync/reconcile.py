@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from twinrow import clock
-from twinrow.capture.scan import ParallelScan, ScannedPage
+from twinrow.capture.pages import Page
+from twinrow.capture.read_ahead import ReadAhead
 from twinrow.change import Item
 from twinrow.compare import seen
 from twinrow.compare.items import Comparer, Difference
@@ -19,6 +18,7 @@ from twinrow.sink import statements
 from twinrow.state import checkpoint, dead_letter, gap, lease, recheck, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.settling import Settling
+from twinrow.sync import page_source
 from twinrow.table import identity
 from twinrow.table.context import TableContext
 
@@ -41,11 +41,10 @@ class Reconcile:
     began, by DynamoDB's clock; the pace goes by MySQL's, which a process that comes later knows, too.
     """
 
-    def __init__(self, context: TableContext, segments: int, once_at: float | None = None) -> None:
+    def __init__(self, context: TableContext, once_at: float | None = None) -> None:
         self._context = context
         self._once_at = once_at
-        self._segments = segments
-        self._scan: ParallelScan | None = None
+        self._scan: ReadAhead[Page] | None = None
         self._comparer: Comparer | None = None
         self._pages: PageComparer | None = None
         self._seen = SeenRows()
@@ -56,7 +55,7 @@ class Reconcile:
         self._pages_since = 0
         self._suspected = False
         self._settling: Settling | None = None
-        self._positions: dict[int, ScannedPage] = {}
+        self._positions: dict[str, Checkpoint] = {}
         self._checked_at = self._asked_at = 0.0
         self.through_at = 0.0
         registered = tables.load(context.tenure.open_writer(), context.name)
@@ -135,23 +134,15 @@ class Reconcile:
         info = known.get(checkpoint.RECONCILE_BEGUN)
         self._seen, self._rows, self._suspected, self._settling = SeenRows(), None, info is not None, None
         self._is_decided = info is not None and info.done
-        positions: dict[int, Item | None] = dict.fromkeys(range(self._segments))
         if info is not None and info.position:
             self._pass_at, self._gaps_up_to = float(info.position), int(info.info or 0)
             # when a pass of a wrong clock began is not known: it proves nothing of what was written since
             self._read_from = 0.0 if clock.is_ahead(info.read_at, context.table.dynamodb.clock.now()) else info.read_at
             self._seen.load(context.tenure.open_writer(), context.name, self._pass_at)
-            for segment in range(self._segments):
-                found = known.get(f"{PART}{segment}")
-                if found is not None and found.done:
-                    del positions[segment]
-                elif found is not None and found.position:
-                    positions[segment] = json.loads(found.position)
         else:
-            self._pass_at, self._gaps_up_to = (
-                context.tenure.open_writer().now(),
-                gap.newest(context.tenure.open_writer(), context.name),
-            )
+            known = {}
+            session = context.tenure.open_writer()
+            self._pass_at, self._gaps_up_to = session.now(), gap.newest(session, context.name)
             self._read_from = context.table.dynamodb.clock.now()
             began = Checkpoint(repr(self._pass_at), read_at=self._read_from, info=str(self._gaps_up_to))
             with context.tenure.transaction() as tx:
@@ -159,12 +150,12 @@ class Reconcile:
                 # a parked item has no row that a look could find different, or left over
                 recheck.add(tx, context.name, dead_letter.keys(tx, context.name), CAUSE)
         self._comparer = self._new_comparer()
-        table, session = context.table, context.tenure.open_writer()
-        self._scan = ParallelScan(
-            table.dynamodb, table.name, self._segments, positions, table.read_budget, table.stop,
-            # A gap in a stream may have ended a moment ago, and the stream does not tell again what was in it.
-            consistent=table.settings.traits.consistent_scan and bool(gap.open_gaps(session, table.name)),
-        )  # fmt: skip
+        # A gap in a stream may have ended a moment ago, and the stream does not tell again what was in it.
+        has_gap = bool(gap.open_gaps(context.tenure.open_writer(), context.name))
+        consistent = context.settings.traits.consistent_scan and has_gap
+        source = page_source.of_pass(context, consistent=consistent)
+        positions = page_source.positions(known, PART, source.parts)
+        self._scan = ReadAhead(source, positions, context.table.stop, lambda page: page)
         return True
 
     def _new_comparer(self) -> Comparer:
@@ -193,14 +184,14 @@ class Reconcile:
             self._pages = PageComparer(self._context.tenure.open_writer(), comparer, self._context.settings)
         return self._pages
 
-    def _page(self, page: ScannedPage) -> None:
+    def _page(self, page: Page) -> None:
         context = self._context
         compared = self._current_pages().fitting_page(page, self._seen.add)
         if compared is None:  # it may have something to teach, which comes before it is compared
             context.live.learn(page.items)
             compared = self._current_pages().odd_page(page, self._seen.add)
         self._suspect(compared.found)
-        self._positions[page.segment] = page
+        self._positions |= page_source.checkpoints(PART, [page])
         self._pages_since += 1
         if self._pages_since >= SAVE_EVERY_PAGES:
             self._save()
@@ -215,19 +206,9 @@ class Reconcile:
     def _save(self) -> None:
         """Positions and met rows, durable together: an interrupted pass goes on from here."""
         context = self._context
-        # a process that was paused has another pass in mind
-        with context.tenure.transaction() as tx:
+        with context.tenure.transaction() as tx:  # a process that was paused has another pass in mind
             self._seen.save(tx, context.name, self._pass_at)
-            checkpoint.save(
-                tx,
-                context.name,
-                {
-                    f"{PART}{segment}": Checkpoint(
-                        json.dumps(page.next_key) if page.next_key is not None else None, page.next_key is None, page.at
-                    )
-                    for segment, page in self._positions.items()
-                },
-            )
+            checkpoint.save(tx, context.name, self._positions)
         self._positions.clear()
         self._pages_since = 0
 

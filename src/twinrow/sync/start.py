@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from twinrow.capture.scan import ScannedPage, first_pages, segments_for
+from twinrow.capture.pages import Page, PageSource
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import StartRefused
 from twinrow.mysql import MySQLError
@@ -13,8 +13,7 @@ from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve, par
 from twinrow.schema.table import KeyAttribute, TableSchema, check_overrides, empty_schema, from_json, to_json
 from twinrow.sink import by_hand, ddl, inspect, row_keys, statements
 from twinrow.state import checkpoint, lease, tables
-from twinrow.state.checkpoint import Checkpoint
-from twinrow.sync import changed_settings
+from twinrow.sync import changed_settings, page_source
 from twinrow.sync.kind import kind_of
 from twinrow.table import identity
 from twinrow.table.context import TableContext
@@ -70,8 +69,8 @@ def check_settings(settings: Settings, description: TableDescription) -> None:
 
 def start(
     context: TableContext, description: TableDescription, *, mending: bool = False
-) -> tuple[int, list[ScannedPage]]:
-    """Make the table ready to be copied into; the number of segments and pages read already (a new table only).
+) -> tuple[PageSource, list[Page]]:
+    """Make the table ready to be copied into; where its pages come from, and those read already (a new table only).
 
     `mending`: only rechecks are worked off. They need no index to find a row by (see `duplicates`), so a copy whose
     UNIQUE index is gone is let through: its second rows have to go before the index can come back.
@@ -86,7 +85,7 @@ def start(
         if not inspect.columns(context.tenure.open_writer(), context.settings.into):
             return _begin(context, description)
         # killed between CREATE TABLE and the transaction that says so
-        _enter_first(context, from_json(registered.table_schema), _segments(context, description))
+        _enter_first(context, from_json(registered.table_schema), page_source.of_copy(context, description))
     resume_ddl(context)
     cells.note_rows_of_before(context)
     changed_settings.refuse(context, description, registered)
@@ -101,16 +100,7 @@ def start(
         context.tenure.open_writer(), context.settings.into, statements.KEY_INDEX
     )
     context.live.owe_key_index(owed=not has_index)
-    return _segments(context, description), []
-
-
-def _segments(context: TableContext, description: TableDescription) -> int:
-    known = checkpoint.load(context.tenure.open_writer(), context.name, "segments")
-    if known:
-        return int(known["segments"].position or 1)
-    count = segments_for(description.bytes, context.settings.segments)
-    checkpoint.save(context.tenure.open_writer(), context.name, {"segments": Checkpoint(str(count))})
-    return count
+    return page_source.of_copy(context, description), []
 
 
 def new_schema(settings: Settings, description: TableDescription) -> TableSchema:
@@ -124,7 +114,7 @@ def keys_of(description: TableDescription) -> tuple[KeyAttribute, ...]:
     return tuple(KeyAttribute(name, kind) for name, kind in description.keys)  # type: ignore[arg-type]
 
 
-def _begin(context: TableContext, description: TableDescription) -> tuple[int, list[ScannedPage]]:
+def _begin(context: TableContext, description: TableDescription) -> tuple[PageSource, list[Page]]:
     settings = context.settings
     if inspect.columns(context.tenure.open_writer(), settings.into):
         registered = next(
@@ -136,16 +126,9 @@ def _begin(context: TableContext, description: TableDescription) -> tuple[int, l
             where=f"MySQL table {settings.into}",
             remedy="set another `into`, or rename it",
         )
-    count = segments_for(description.bytes, settings.segments)
+    source = page_source.new(context, description)
     kind_of(settings).begin(context, description)
-    pages = first_pages(
-        context.table.dynamodb,
-        context.name,
-        count,
-        context.table.read_budget,
-        context.table.stop,
-        consistent=settings.traits.consistent_scan,
-    )
+    pages = source.first(context.table.stop)
     _refuse_linked_items(settings, pages)
     bare = replace(new_schema(settings, description), page_bytes=context.tenure.open_writer().page_bytes)
     schema = evolve(bare, (item for page in pages for item in page.items)).schema
@@ -156,22 +139,22 @@ def _begin(context: TableContext, description: TableDescription) -> tuple[int, l
         except MySQLError as error:
             if error.code != TABLE_EXISTS:
                 raise
-    _enter_first(context, schema, count)
+    _enter_first(context, schema, source)
     context.state.begin(first_copy=True)
-    return count, pages
+    return source, pages
 
 
-def _enter_first(context: TableContext, schema: TableSchema, segments: int) -> None:
+def _enter_first(context: TableContext, schema: TableSchema, source: PageSource) -> None:
     """The empty table stands: from now on its rows are written under this schema."""
     with context.tenure.transaction() as tx:
         tables.update(tx, context.name, phase="SNAPSHOT", table_schema=to_json(schema))
-        checkpoint.save(tx, context.name, {"segments": Checkpoint(str(segments))})
+        page_source.note(tx, context.name, source)
         cells.note_rules(tx, context.name)
         lease.raise_schema_version(tx, context.tenure.lease, schema.version)
     context.live.take(schema)
 
 
-def _refuse_linked_items(settings: Settings, pages: list[ScannedPage]) -> None:
+def _refuse_linked_items(settings: Settings, pages: list[Page]) -> None:
     if not settings.linked or settings.adopt_links:
         return
     if any(settings.link_of(item) is not None for page in pages for item in page.items):

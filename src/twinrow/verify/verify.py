@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from twinrow import clock
-from twinrow.capture.scan import ParallelScan, segments_for
+from twinrow.capture.pages import Page
+from twinrow.capture.read_ahead import ReadAhead
+from twinrow.capture.scan import TableScan, segments_for
 from twinrow.change import Item
 from twinrow.compare.items import Difference
 from twinrow.compare.seen import SeenRows
@@ -33,9 +35,8 @@ def verify_table(
     description = patiently(reader, lambda: reader.dynamodb.describe(settings.table))
     verdict, seen, suspects = Verdict(settings.table), SeenRows(), Suspects(reader, on_difference)
     segments = segments_for(description.bytes, settings.segments)
-    scan = ParallelScan(
-        reader.dynamodb, settings.table, segments, dict.fromkeys(range(segments)), reader.budget, reader.stop
-    )
+    source = TableScan(reader.dynamodb, settings.table, segments, reader.budget)
+    scan: ReadAhead[Page] = ReadAhead(source, dict.fromkeys(source.parts), reader.stop, lambda page: page)
     read_at = clock.monotonic()
     try:
         while not scan.done and not reader.stop:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import IO, Final
 
 import msgspec
 
-from twinrow.change import Item
-from twinrow.dynamodb_access import Access
+from twinrow.capture.pages import Page, SourceSpec
 from twinrow.flavour import Flavour
 from twinrow.schema.load_text import LoadText
 from twinrow.schema.table import from_json, to_json
 from twinrow.write.load import Recipe
 
 LENGTH_BYTES: Final = 4
-
-
-Position = str | None
-"""A key as JSON in ASCII: msgpack has no form for a lone surrogate."""
 
 
 class RecipeTold(msgspec.Struct, tag=True, frozen=True):
@@ -34,14 +28,10 @@ class RecipeTold(msgspec.Struct, tag=True, frozen=True):
 class Job(msgspec.Struct, tag=True, frozen=True):
     """The first message: what to read, from which positions."""
 
-    region: str
-    endpoint_url: str | None
     table: str
-    segments: int
-    positions: dict[int, Position]
+    source: SourceSpec
+    positions: dict[str, str | None]
     recipe: RecipeTold
-    consistent: bool = False
-    access: Access = Access()
 
 
 class Go(msgspec.Struct, tag=True, frozen=True):
@@ -71,11 +61,7 @@ class Waits(msgspec.Struct, tag=True, frozen=True):
 class PageRead(msgspec.Struct, tag=True, frozen=True):
     """A page as it came, and its rows where they could be made."""
 
-    segment: int
-    raw: bytes
-    next_key: Position
-    units: float
-    at: float
+    page: Page
     text: LoadText | None
 
 
@@ -108,16 +94,6 @@ def recipe_of(message: RecipeTold) -> Recipe:
     """The recipe that a message tells."""
     ignored, spare = frozenset(message.ignored), frozenset(message.spare)
     return Recipe(from_json(message.schema), message.flavour, ignored, spare, message.deleted)
-
-
-def told_position(key: Item | None) -> Position:
-    """A position as a message."""
-    return None if key is None else json.dumps(key)
-
-
-def position_of(told: Position) -> Item | None:
-    """The position that a message tells."""
-    return None if told is None else json.loads(told)
 
 
 def write(stream: IO[bytes], message: ToReader | FromReader) -> None:

@@ -1,24 +1,25 @@
-"""A process that reads segments for another one: it scans and makes rows, and writes nothing but its answers.
+"""A process that reads parts of a table for another one. It makes rows of them, and writes nothing but its answers.
 
 Started by `workers.readers`, which alone writes to MySQL. When that process is gone, so is this one's input: it ends.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import threading
 from typing import IO
 
-from twinrow.capture.scan import ParallelScan
+from twinrow.capture.pages import Page, PageSource
+from twinrow.capture.read_ahead import ReadAhead
 from twinrow.clock import Stop
-from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import TwinrowError
 from twinrow.garbage import collect_seldom
 from twinrow.workers import messages
 from twinrow.workers.messages import Ask, Failed, FromReader, Go, Job, PageRead, Paid, RecipeTold, Waits, WasThrottled
-from twinrow.write.load import TextMaker
+from twinrow.write.load import ReadPage, TextMaker
 
 TAKE_S = 0.5
 GO_WAIT_S = 0.5
@@ -67,17 +68,17 @@ class AskedBudget:
 
 
 class Reading:
-    """One job: the segments' pages and their rows, to the last."""
+    """One job: the pages of some parts and their rows, to the last."""
 
     def __init__(self, job: Job, line: Line) -> None:
         self._line = line
         self.budget = AskedBudget(line)
         self._maker = TextMaker(messages.recipe_of(job.recipe))
-        positions = {segment: messages.position_of(told) for segment, told in job.positions.items()}
-        self._scan = ParallelScan(
-            DynamoDB(job.region, job.endpoint_url, job.access), job.table, job.segments, positions, self.budget, Stop(),
-            lambda raw: self._maker.make(raw), consistent=job.consistent,
-        )  # fmt: skip
+        source: PageSource = importlib.import_module(job.source.module).opened(job.source.text, self.budget)
+        self._pages = ReadAhead(source, job.positions, Stop(), self._read)
+
+    def _read(self, page: Page) -> ReadPage:
+        return ReadPage(page, self._maker.make(page.raw))
 
     def learn(self, recipe: RecipeTold) -> None:
         """Make rows by this recipe from now on."""
@@ -86,15 +87,13 @@ class Reading:
     def run(self) -> None:
         """Read all there is. Raises TwinrowError."""
         trouble = ""
-        while not self._scan.done:
-            page = self._scan.take(TAKE_S)
-            if self._scan.trouble != trouble:
-                trouble = self._scan.trouble
+        while not self._pages.done:
+            read = self._pages.take(TAKE_S)
+            if self._pages.trouble != trouble:
+                trouble = self._pages.trouble
                 self._line.say(Waits(trouble))
-            if page is not None:
-                raw, units = page.page.raw, page.page.units
-                next_key = messages.told_position(page.next_key)
-                self._line.say(PageRead(page.segment, raw, next_key, units, page.at, page.text))
+            if read is not None:
+                self._line.say(PageRead(read.page, read.text))
 
 
 def listen(source: IO[bytes], reading: Reading) -> None:

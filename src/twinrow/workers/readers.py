@@ -1,4 +1,4 @@
-"""Processes that scan and make rows for a first copy, its segments spread over them.
+"""Processes that read pages and make rows for a first copy, its parts spread over them.
 
 Only this process writes: fence, lock and positions are what they are without readers, and a reader that is killed, or
 left alone by a killed parent, can do no harm. All spend of one budget, which is kept here.
@@ -14,18 +14,17 @@ import threading
 from collections.abc import Mapping
 from typing import IO, Final
 
-from twinrow.capture.scan import PAGES_QUEUED_MAX, PUT_WAIT_S, PageSource, ScannedPage
-from twinrow.change import Item
+from twinrow.capture.pages import Pages, PageSource, SourceSpec
+from twinrow.capture.read_ahead import PAGES_QUEUED_MAX, PUT_WAIT_S
 from twinrow.clock import Stop
 from twinrow.dynamodb_error import DynamoDBError
-from twinrow.dynamodb_wire import Page
 from twinrow.errors import Broken, Transient, TwinrowError, fault_of
-from twinrow.sync.snapshot import read_here
+from twinrow.sync.snapshot import ReadBy, read_here
 from twinrow.table.context import TableContext
 from twinrow.table_description import TableDescription
 from twinrow.workers import messages
 from twinrow.workers.messages import Ask, Failed, FromReader, Go, Job, PageRead, Paid, ToReader, Waits, WasThrottled
-from twinrow.write.load import Loader, Recipe
+from twinrow.write.load import Loader, ReadPage, Recipe
 
 READERS_MAX: Final = 4
 READER_BYTES_MIN: Final = 256_000_000
@@ -39,25 +38,23 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def readers_for(asked: int | None, table_bytes: int, segments: int) -> int:
+def readers_for(asked: int | None, table_bytes: int, parts: int) -> int:
     """How many processes read: as many as asked for, else by size and cores (one is left to the writing process)."""
     if asked is None:
         asked = min(READERS_MAX, cores() - 1, table_bytes // READER_BYTES_MIN)
-    return max(1, min(asked, segments))
+    return max(1, min(asked, parts))
 
 
-def pages_of(
-    context: TableContext,
-    description: TableDescription,
-    loader: Loader,
-    segments: int,
-    positions: Mapping[int, Item | None],
-) -> PageSource:
+def readers_of(context: TableContext, description: TableDescription) -> ReadBy:
     """Who reads a first copy: processes where that helps, else threads of this one."""
-    count = readers_for(context.settings.workers, description.bytes, len(positions))
-    if count == 1 or not loader.wanted or not sys.executable:
-        return read_here(context.table, loader, segments, positions)
-    return Readers(context, loader, segments, positions, count)
+
+    def read(source: PageSource, positions: Mapping[str, str | None], loader: Loader, stop: Stop) -> Pages[ReadPage]:
+        spec, count = source.spec, readers_for(context.settings.workers, description.bytes, len(positions))
+        if spec is None or count == 1 or not loader.wanted or not sys.executable:
+            return read_here(source, positions, loader, stop)
+        return Readers(context, spec, positions, loader, count)
+
+    return read
 
 
 class _Reader:
@@ -66,7 +63,7 @@ class _Reader:
     def __init__(self, table: str, number: int) -> None:
         self.name = f"reader {number} of table {table}"
         self.trouble = ""
-        self.left: set[int] = set()
+        self.left: set[str] = set()
         # A session of its own: Ctrl-C in the terminal reaches this process, which ends its readers in order.
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", MODULE, table, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -119,26 +116,23 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 
 
 class Readers:
-    """Takes pages from reading processes, as `ParallelScan` does from threads."""
+    """Takes pages from reading processes, as `ReadAhead` does from threads."""
 
     def __init__(
-        self, context: TableContext, loader: Loader, segments: int, positions: Mapping[int, Item | None], count: int
+        self, context: TableContext, source: SourceSpec, positions: Mapping[str, str | None], loader: Loader, count: int
     ) -> None:
         self._context = context
         self._loader = loader
         self._over = Stop()
-        self._pages: queue.Queue[ScannedPage | TwinrowError] = queue.Queue(PAGES_QUEUED_MAX)
+        self._pages: queue.Queue[ReadPage | TwinrowError] = queue.Queue(PAGES_QUEUED_MAX)
         self._left = len(positions)
         self._recipe = loader.recipe
         self._readers = [_Reader(context.name, number) for number in range(count)]
-        dynamodb, parts = context.table.dynamodb, list(positions.items())
+        parts = list(positions.items())
         for number, reader in enumerate(self._readers):
-            mine = {segment: messages.told_position(key) for segment, key in parts[number::count]}
+            mine = dict(parts[number::count])
             reader.left = set(mine)
-            recipe = messages.told(self._recipe)
-            consistent = context.settings.traits.consistent_scan  # as `snapshot.read_here` says
-            where = dynamodb.region, dynamodb.endpoint_url
-            reader.say(Job(*where, context.name, segments, mine, recipe, consistent, dynamodb.access))
+            reader.say(Job(context.name, source, mine, messages.told(self._recipe)))
         self._threads = [
             threading.Thread(target=self._listen, args=(reader,), name=f"hear-{reader.name}", daemon=True)
             for reader in self._readers
@@ -148,7 +142,7 @@ class Readers:
 
     @property
     def done(self) -> bool:
-        """Whether every segment's last page was taken."""
+        """Whether every part's last page was taken."""
         return self._left == 0
 
     @property
@@ -156,20 +150,19 @@ class Readers:
         """Why a reader waits, when one does."""
         return next((reader.trouble for reader in self._readers if reader.trouble), "")
 
-    def take(self, wait_s: float) -> ScannedPage | None:
-        """The next page of any segment, in order within a segment; None when none came in `wait_s` or all is read."""
+    def take(self, wait_s: float) -> ReadPage | None:
+        """The next page of any part, in order within a part; None when none came in `wait_s` or all is read."""
         self._teach(self._loader.recipe)
         if self.done:
             return None
         try:
-            page = self._pages.get(timeout=wait_s) if wait_s > 0 else self._pages.get_nowait()
+            found = self._pages.get(timeout=wait_s) if wait_s > 0 else self._pages.get_nowait()
         except queue.Empty:
             return None
-        if isinstance(page, TwinrowError):
-            raise page
-        if page.next_key is None:
-            self._left -= 1
-        return page
+        if isinstance(found, TwinrowError):
+            raise found
+        self._left -= found.page.position is None
+        return found
 
     def _teach(self, recipe: Recipe) -> None:
         """Rows made by an older recipe are made again here, so it need not be heard at once."""
@@ -216,17 +209,16 @@ class Readers:
                 reader.left.clear()
                 refused = DynamoDBError(code, what, where=where, remedy=remedy, commands=commands)
                 self._put(refused if code else TwinrowError(what, where=where, remedy=remedy, commands=commands))
-            case PageRead(segment, raw, told, units, at, text):
-                next_key = messages.position_of(told)
-                if next_key is None:
-                    reader.left.discard(segment)
-                self._put(ScannedPage(segment, Page(raw, next_key, units), at, text))
+            case PageRead(page, text):
+                if page.position is None:
+                    reader.left.discard(page.part)
+                self._put(ReadPage(page, text))
 
-    def _put(self, page: ScannedPage | TwinrowError) -> None:
+    def _put(self, found: ReadPage | TwinrowError) -> None:
         """Wait for room; then nothing is heard from that reader, and it waits too."""
         while not self._over:
             try:
-                self._pages.put(page, timeout=PUT_WAIT_S)
+                self._pages.put(found, timeout=PUT_WAIT_S)
             except queue.Full:
                 continue
             return

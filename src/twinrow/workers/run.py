@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 
 from twinrow import clock
 from twinrow.dynamodb_error import WITHHELD_CODES as DYNAMODB_WITHHELD
@@ -259,7 +258,7 @@ class TableRun:
         self.shared.on_described(description)
         start.check_source(context.table, description)
         registered = tables.load(self._writer(), context.name)
-        segments, pages = start.start(context, description)
+        source, pages = start.start(context, description)
         due.recheck_unfinished(self._writer(), context.name)
         if not self._tried_again:  # a run that begins again after trouble keeps the back-off
             recheck.try_again(self._writer(), context.name)
@@ -275,9 +274,9 @@ class TableRun:
             SourceNeeds(context, self._linker, description, self.shared.once)
         )
         if context.state.first_copy:
-            self._snapshot = Snapshot(context, segments, pages, partial(readers.pages_of, context, description))
+            self._snapshot = Snapshot(context, source, pages, readers.readers_of(context, description))
         self.phase = "SNAPSHOT" if context.state.first_copy else "LIVE"
-        self._reconcile = Reconcile(context, segments, self.shared.began if self.shared.once else None)
+        self._reconcile = Reconcile(context, self.shared.began if self.shared.once else None)
         tables.note(self._writer(), context.tenure.lease, phase=self.phase, items=description.items)
         if registered is None:
             refusal.forget(self._writer(), context.name)

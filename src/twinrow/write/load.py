@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from twinrow.capture.scan import ScannedPage
+from twinrow.capture.pages import Page
+from twinrow.capture_kind import SCANNED
 from twinrow.change import Item
 from twinrow.decode.by_column import ColumnDecoder, Form
 from twinrow.decode.compiled import PageDecoder, null_only
@@ -49,6 +50,14 @@ class Recipe:
     ignored: frozenset[str]
     spare: frozenset[str]
     deleted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPage:
+    """A page, and its rows ready to be loaded where they were made beside the reading."""
+
+    page: Page
+    text: LoadText | None = None
 
 
 class TextMaker:
@@ -102,17 +111,17 @@ class Loader:
             maker = self._maker = self._new_maker(maker.recipe.spare)
         return maker
 
-    def make(self, raw: bytes) -> LoadText | None:
-        """A page's rows, ready to be loaded; None where it is not to be, or does not fit."""
-        return self._current().make(raw) if self.wanted else None
+    def make(self, page: Page) -> ReadPage:
+        """A page and its rows, ready to be loaded; without them where it is not to be, or does not fit."""
+        return ReadPage(page, self._current().make(page.raw) if self.wanted else None)
 
-    def text_of(self, page: ScannedPage) -> LoadText | None:
+    def text_of(self, read: ReadPage) -> LoadText | None:
         """The page's rows by the schema as it is now; None when it is a page for `apply`."""
         if not (self.wanted and self._context.tenure.open_writer().local_infile):
             return None
-        text = page.text
+        text = read.text
         if text is None or text.schema_version != self._context.live.version:
-            text = self.make(page.page.raw)
+            text = self.make(read.page).text
         return text
 
     def load(self, texts: Sequence[LoadText], parts: Mapping[str, Checkpoint]) -> Applied | None:
@@ -129,7 +138,7 @@ class Loader:
         except (SchemaMoved, TransactionRetry):
             return None  # `apply` takes the new schema, and knows how often to try
         context.tenure.committed(generation)
-        context.counters.add_applied({("PUT", "SCAN"): text.rows}, in_extra=text.in_extra)
+        context.counters.add_applied({("PUT", SCANNED): text.rows}, in_extra=text.in_extra)
         return Applied([], Written(inserted=text.rows, rows_delta=text.rows), 0)
 
     def _insert(self, tx: Connection, locked: Locked, text: LoadText, parts: Mapping[str, Checkpoint]) -> int | None:

@@ -15,7 +15,7 @@ from twinrow.change import Item
 from twinrow.clock import Stop
 from twinrow.dynamodb import budgeted
 from twinrow.dynamodb_error import REMEDIES, DynamoDBError
-from twinrow.dynamodb_wire import Page
+from twinrow.dynamodb_wire import ItemsPage
 from twinrow.errors import LeaseLost, NotSent, Throttled, Transient, TwinrowError
 from twinrow.failpoint import fail_point
 from twinrow.link.settle import CONDITION_FAILED
@@ -124,7 +124,7 @@ class Pass:
         with context.tenure.transaction() as tx:
             checkpoint.save(tx, context.name, {PART: Checkpoint(position, done, info=info)})
 
-    def _page(self, start: Item | None) -> Page:
+    def _page(self, start: Item | None) -> ItemsPage:
         """A page, read consistently: an id that a sync wrote a moment ago must not be missed."""
         context = self._context
         read = partial(

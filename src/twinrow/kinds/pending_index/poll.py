@@ -9,7 +9,7 @@ from twinrow.change import AttributeValue, Change, Item
 from twinrow.clock import Stop
 from twinrow.decode.attribute import digest
 from twinrow.dynamodb import STATEMENTS_MAX, budgeted
-from twinrow.dynamodb_wire import Page
+from twinrow.dynamodb_wire import ItemsPage
 from twinrow.errors import Throttled, Transient
 from twinrow.link.queue import CALLS_AT_ONCE_MAX, LinkView
 from twinrow.link.threads import Linker
@@ -54,7 +54,7 @@ class Poll:
         # once: fewer requests count more than the lag
         self._marks_beside_max = 0 if once else CALLS_AT_ONCE_MAX * STATEMENTS_MAX
         self._pool = ThreadPoolExecutor(QUERIES_AT_ONCE_MAX, thread_name_prefix=f"poll-{context.name}")
-        self._asked: dict[Future[Page], tuple[AttributeValue, float]] = {}
+        self._asked: dict[Future[ItemsPage], tuple[AttributeValue, float]] = {}
         self._round_at: float | None = None
         self._seen = self._fresh = 0
         self._once = once
@@ -120,7 +120,7 @@ class Poll:
     def _ask(self, mark: AttributeValue, start_key: Item | None) -> None:
         context, pending = self._context, self._pending
 
-        def query() -> Page:
+        def query() -> ItemsPage:
             return context.table.dynamodb.query_page(
                 context.name, pending.index, pending.attribute, mark, start_key, None
             )

@@ -1,0 +1,77 @@
+"""Which source a table's pages come from, and how far its parts were read: the only place that chooses one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from twinrow.capture.pages import Page, PageSource
+from twinrow.capture.scan import TableScan, segments_for
+from twinrow.mysql import Connection
+from twinrow.state import checkpoint
+from twinrow.state.checkpoint import Checkpoint
+from twinrow.table.context import TableContext
+from twinrow.table_description import TableDescription
+
+PLAN = "segments"
+
+
+def new(context: TableContext, description: TableDescription) -> PageSource:
+    """The source of a first copy that begins now.
+
+    Beside a stream the scan is consistent: records that are older than the scan are left out, so each of them must be
+    in what the scan reads.
+    """
+    segments = segments_for(description.bytes, context.settings.segments)
+    return _scan(context, segments, consistent=context.settings.traits.consistent_scan)
+
+
+def of_copy(context: TableContext, description: TableDescription) -> PageSource:
+    """The source of a copy that has begun: cut as it was then, since positions are kept by part."""
+    segments = _segments(context, description)
+    return _scan(context, segments, consistent=context.settings.traits.consistent_scan)
+
+
+def of_pass(context: TableContext, *, consistent: bool) -> PageSource:
+    """The source of a whole-table pass over a copy that has begun."""
+    return _scan(context, int(_known_plan(context) or 1), consistent=consistent)
+
+
+def look(context: TableContext, description: TableDescription) -> list[Page]:
+    """Some items of every part of the table, for a look at what is there."""
+    segments = segments_for(description.bytes, context.settings.segments)
+    return _scan(context, segments, consistent=False).first(context.table.stop)
+
+
+def _scan(context: TableContext, segments: int, *, consistent: bool) -> TableScan:
+    return TableScan(context.table.dynamodb, context.name, segments, context.table.read_budget, consistent=consistent)
+
+
+def note(tx: Connection, table: str, source: PageSource) -> None:
+    """Make durable how a copy that begins now is cut."""
+    checkpoint.save(tx, table, {PLAN: Checkpoint(source.plan)})
+
+
+def _known_plan(context: TableContext) -> str | None:
+    known = checkpoint.load(context.tenure.open_writer(), context.name, PLAN)
+    return known[PLAN].position if known else None
+
+
+def _segments(context: TableContext, description: TableDescription) -> int:
+    """A copy that an older Twinrow began may have no plan yet: it gets one."""
+    known = _known_plan(context)
+    if known is not None:
+        return int(known)
+    count = segments_for(description.bytes, context.settings.segments)
+    checkpoint.save(context.tenure.open_writer(), context.name, {PLAN: Checkpoint(str(count))})
+    return count
+
+
+def positions(known: Mapping[str, Checkpoint], prefix: str, parts: Iterable[str]) -> dict[str, str | None]:
+    """Where to read on, by part, for parts that are not through. Their checkpoints are named `prefix` and the part."""
+    at = {part: known.get(prefix + part) for part in parts}
+    return {part: found.position if found else None for part, found in at.items() if found is None or not found.done}
+
+
+def checkpoints(prefix: str, pages: Iterable[Page]) -> dict[str, Checkpoint]:
+    """The positions after these pages; of pages of one part, which are in order, the last."""
+    return {prefix + page.part: Checkpoint(page.position, page.position is None, page.image_at) for page in pages}
