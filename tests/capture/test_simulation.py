@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from traceback import format_exception
 
 import pytest
 from tests.conftest import Tell
@@ -58,5 +59,7 @@ def _replay(seeds: range) -> Counter[str]:
             happened += replay(seed)
         except Wrong as wrong:
             failed.append(str(wrong))
+        except Exception as error:  # noqa: BLE001 - any error of the reader is a failure of its seed, which must be named
+            failed.append(f"seed {seed}: {type(error).__name__}: {error}\n{''.join(format_exception(error))}")
     assert not failed, "\n".join(failed)
     return happened
