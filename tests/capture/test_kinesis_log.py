@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +66,7 @@ class FakeDoor:
             raise fails
         shard, _, number = iterator.partition("/")
         begin, held = int(number), self.shards_of[shard]
-        if begin < 0:
+        if begin < self.gone:
             return RecordsAnswer((), iterator, int(24 * HOUR_S * 1000))
         page = [KinesisRecord(str(begin + n), each) for n, (_, each) in enumerate(held[begin : begin + self.page])]
         end = begin + len(page)
@@ -189,12 +188,25 @@ def test_reading_behind_the_end_counts_as_read_up_to_there() -> None:
     assert position.read_at == pytest.approx(came[len(batch.records)][0], abs=1.0)
 
 
+def test_a_position_that_expires_under_a_reader_is_left_behind() -> None:
+    """A machine slept for a day: the iterator of before is still taken, and gives nothing for ever."""
+    door = FakeDoor({"1": [(EPOCH_S, data("a", "first"))]})
+    reader = reader_of(door, started_at=EPOCH_S - 60)
+    run(door, reader, 2.0)
+    assert len(reader.take(100, 0.0).records) == 1
+    door.time += 25 * HOUR_S
+    door.gone = 2
+    door.shards_of["1"] += [(door.time - 24.5 * HOUR_S, data("a", "lost")), (door.time, data("a", "new", door.time))]
+    run(door, reader, 60.0)
+    batch = reader.take(100, 0.0)
+    assert [found.cause for found in batch.gaps] == ["NOT_READ"]
+    assert [hint.key["k"]["S"] for hint in batch.records] == ["new"]
+
+
 def test_a_shard_is_read_four_times_a_second_at_most() -> None:
     door = FakeDoor({"1": []})
     reader = reader_of(door)
-    came = 0.0
-    while came < 3.0:
-        run(door, reader, 0.5)
-        door.shards_of["1"].append((door.time, data("a", f"k{random.random()}")))
-        came += 0.5
+    for number in range(30):
+        run(door, reader, 0.1)
+        door.shards_of["1"].append((door.time, data("a", f"k{number}", door.time)))
     assert sum(each.startswith("records") for each in door.asked) <= 3.5 / READ_EVERY_S

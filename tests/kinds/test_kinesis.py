@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from tests.fixtures.kinesis import Bridge, Stream
 from tests.fixtures.waiting import wait_until
 
 from twinrow.dynamodb import DynamoDB
+from twinrow.kinds.kinesis import follow_hints, streaming
 from twinrow.kinesis import Kinesis
 from twinrow.local_servers.kinesis import KinesisLocal
 from twinrow.local_servers.servers import DynamoDBLocal
+from twinrow.table_description import TableDescription
 
 WRITERS = 3
 WRITES_A_WRITER = 60
@@ -155,6 +158,36 @@ def test_a_position_that_has_expired_is_found_and_mended(make_hinted: MakeHinted
     copying.once_well()
     copying.assert_equal()
     assert [str(cause) for (cause,) in copying.database.query("SELECT cause FROM _twinrow_gap")] == ["NOT_READ"]
+
+
+@pytest.mark.either_server
+def test_a_destination_that_is_turned_off_stops_the_table_with_a_gap(
+    make_hinted: MakeHinted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DynamoDB Local has no destinations: the state is made up where it is asked for."""
+    copying, _, _ = make_hinted()
+    write(copying, random.Random(1), 10)
+    off = threading.Event()
+
+    def described(*asked: Any) -> TableDescription:
+        found = streaming.described(*asked)
+        assert found.streaming is not None
+        return replace(found, streaming=replace(found.streaming, status="DISABLED")) if off.is_set() else found
+
+    monkeypatch.setattr(follow_hints, "described", described)
+    monkeypatch.setattr(follow_hints, "LOOK_EVERY_S", 0.2)
+    with copying.running() as running:
+        wait_until(lambda: phase(copying) == "LIVE", CATCH_UP_S, what="the first copy")
+        off.set()
+        wait_until(lambda: phase(copying) == "BROKEN", CATCH_UP_S, what="the table stopped")
+    assert running.ran is not None
+    assert "does not write to its Kinesis stream (DISABLED)" in str(running.ran.outcome.error)
+    write(copying, random.Random(2), 10)
+    off.clear()
+    copying.once_well()
+    copying.assert_equal()
+    gaps = copying.database.query("SELECT cause, closed_at IS NULL FROM _twinrow_gap")
+    assert [(str(cause), bool(is_open)) for cause, is_open in gaps] == [("DESTINATION_OFF", False)]
 
 
 @pytest.mark.either_server
