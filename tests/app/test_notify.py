@@ -41,6 +41,7 @@ class Webhook:
     url: str = ""
     answer: int = 200
     bodies: list[Any] = field(default_factory=list)
+    redirected: list[str] = field(default_factory=list)
 
     @property
     def texts(self) -> list[str]:
@@ -58,7 +59,12 @@ def listening() -> Iterator[Webhook]:
             if made.answer == 200:
                 made.bodies.append(json.loads(body))
             self.send_response(made.answer)
-            self.send_header("location", "http://127.0.0.1:1/")
+            self.send_header("location", f"{made.url}/elsewhere")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            made.redirected.append(self.path)
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:
@@ -207,7 +213,8 @@ def test_the_test_message_goes_to_each_place(tmp_path: Path, webhook: Webhook, m
         assert refused.code == 1
         for redirect in (301, 307):
             webhook.answer = redirect
-            assert command.run("notify", "--test").code == 1, "no message goes elsewhere"
+            assert command.run("notify", "--test").code == 1
+            assert webhook.redirected == [], "no message goes elsewhere"
         shown = refused.out + refused.err
         assert "webhook 127.0.0.1: refuses the message (404)" in shown
         assert "AccessDenied" in shown

@@ -92,13 +92,13 @@ def test_one_table_is_shown_with_every_column_and_its_notes_whole() -> None:
 
 def test_the_order_is_by_what_a_person_has_to_do() -> None:
     waits = Trouble(True, "a sync waits and tries again: MySQL", ())
-    names = ["stopped", "late", "waits", "well", "broken", "new", "gap"]
+    names = ["stopped", "late", "waits", "well", "copying", "broken", "new", "gap"]
     tables = {
         "stopped": table_status(table="stopped", phase="STOPPED", known=False, lag_s=None),
         "late": table_status(table="late", lag_s=400.0), "well": table_status(table="well", lag_s=1.0),
         "waits": table_status(table="waits", waits="MySQL", known=False, lag_s=None, troubles=(waits,)),
         "broken": broken("broken"), "new": table_status(table="new", phase="NEW", known=False, lag_s=None),
-        "gap": table_status(table="gap", gaps=1),
+        "gap": table_status(table="gap", gaps=1), "copying": table_status(table="copying", phase="SNAPSHOT"),
     }  # fmt: skip
     ordered = [table.table for table in worst_first(tables[name] for name in names)]
-    assert ordered == ["broken", "stopped", "gap", "waits", "new", "late", "well"]
+    assert ordered == ["broken", "stopped", "gap", "waits", "new", "copying", "late", "well"]

@@ -118,7 +118,7 @@ def test_what_differs_is_told_and_repaired(command: CommandLine, reviews: str, d
     assert command.run("repair", "--json").code == 3
     repaired = command.run("repair", "--execute", "--json")
     assert repaired.code == 0, repaired.err
-    assert "found 1 missing, 1 different; what is left" in repaired.err
+    assert "found 1 missing, 1 different; still left" in repaired.err
     (left,) = repaired.document["tables"]
     assert (left["items"], left["rows"], left["missing"], left["different"]) == (ITEMS, ITEMS, 0, 0)
     assert command.run("verify").code == 0

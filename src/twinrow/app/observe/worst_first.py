@@ -22,12 +22,16 @@ def rank(table: TableStatus) -> int:
         return 2
     if any(trouble.bad for trouble in table.troubles):
         return 3
-    return IN_STEP if table.in_step else NOT_KNOWN
+    if not table.in_step:
+        return NOT_KNOWN
+    return COPYING if table.phase in FIRST_COPY else IN_STEP
 
 
 NOT_KNOWN: Final = 4
-IN_STEP: Final = 5
-WORDS: Final = ("broken", "stopped", "not in step", "in trouble", "not known", "in step")
+COPYING: Final = 5
+IN_STEP: Final = 6
+FIRST_COPY: Final = ("SNAPSHOT", "CATCH_UP")
+WORDS: Final = ("broken", "stopped", "not in step", "in trouble", "not known", "being copied", "in step")
 """The name for the tables of a rank."""
 
 
@@ -38,7 +42,7 @@ def worst_first(tables: Iterable[TableStatus]) -> list[TableStatus]:
 
 def not_well(tables: Iterable[TableStatus]) -> list[TableStatus]:
     """The tables that need somebody, or of which nobody knows how they stand."""
-    return [table for table in tables if rank(table) < IN_STEP]
+    return [table for table in tables if rank(table) < COPYING]
 
 
 def summary(tables: Sequence[TableStatus]) -> str:

@@ -1,7 +1,8 @@
 // In which order the tables stand, and which of them need somebody; `twinrow status` has the same order.
 
 const NOT_KNOWN = 4;
-const IN_STEP = 5;
+const COPYING = 5;
+const IN_STEP = 6;
 
 export const needsCare = (table, ended) => table.troubles.some((trouble) => trouble.bad) || ended !== "";
 
@@ -11,7 +12,8 @@ function rank(table, ended) {
   if (table.phase === "STOPPED") return 1;
   if (table.in_step === false) return 2;
   if (needsCare(table, ended)) return 3;
-  return table.in_step === null ? NOT_KNOWN : IN_STEP;
+  if (table.in_step === null) return NOT_KNOWN;
+  return table.phase === "SNAPSHOT" || table.phase === "CATCH_UP" ? COPYING : IN_STEP;
 }
 
 const byName = (first, second) => first.table.localeCompare(second.table, "en", { numeric: true });

@@ -8,6 +8,7 @@ import { TableView } from "./table.js";
 
 const ROW_HEIGHT_PX = 64;
 const FIND_FROM_TABLES = 8;
+const NAME_END = 14;
 const SILENT_MS_MAX = 5000;
 const LOOK_EVERY_MS = 1000;
 
@@ -193,7 +194,8 @@ function markCurrent(link) {
 
 function makeRow() {
   const part = (className) => make("span", { className });
-  const link = make("a", {}, part("dot"), part("table-name"), part("table-lag"), part("table-note"), part("table-rows"));
+  const name = make("span", { className: "table-name" }, part("start"), part("end"));
+  const link = make("a", {}, part("dot"), name, part("table-lag"), part("table-note"), part("table-rows"));
   return make("li", {}, link);
 }
 
@@ -210,7 +212,9 @@ function fillRow(row, index) {
   markCurrent(link);
   row.setAttribute("aria-setsize", shown.length);
   dot.dataset.state = why ? "bad" : stateOf(table);
-  setText(name, table.table);
+  // names of one service begin alike and end apart: what is cut is the middle
+  setText(name.firstChild, table.table.slice(0, -NAME_END));
+  setText(name.lastChild, table.table.slice(-NAME_END));
   setText(lag, span(table.lag_s));
   setText(note, why ?? phaseText(table));
   note.classList.toggle("bad", Boolean(why));
