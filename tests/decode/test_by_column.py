@@ -22,7 +22,7 @@ from twinrow.schema.printed import printer
 from twinrow.schema.row import Row, Unrepresentable, to_row
 from twinrow.schema.table import Column, KeyAttribute, TableSchema, empty_schema
 from twinrow.sink import bulk
-from twinrow.write.load import Recipe, TextMaker
+from twinrow.write.load import RowPlan, TextMaker
 
 KEYS = (KeyAttribute("username", "S"), KeyAttribute("reviewed_at", "S"))
 SLOW_TO_DRAW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -42,7 +42,7 @@ def general_rows(schema: TableSchema, page: list[Item], flavour: Flavour) -> lis
 
 def check_loaded(schema: TableSchema, page: list[Item], flavour: Flavour) -> bool:
     """Whether the page fits; if so its text is that of the general rows, and it teaches nothing."""
-    made = TextMaker(Recipe(schema, flavour, schema.own, null_only(schema, page))).make(raw(page))
+    made = TextMaker(RowPlan(schema, flavour, schema.own, null_only(schema, page))).make(raw(page))
     if made is None:
         return False
     rows = general_rows(schema, page, flavour)
@@ -235,6 +235,6 @@ def test_a_page_with_an_item_that_counts_as_deleted_is_left_to_the_general_path(
     ]
     alive, gone = page
     schema = evolve(empty_schema("t", "t", KEYS, frozenset(), (), False), [alive, gone]).schema
-    makers = [TextMaker(Recipe(schema, "mysql", frozenset(), frozenset(), name)) for name in ("deleted", None)]
+    makers = [TextMaker(RowPlan(schema, "mysql", frozenset(), frozenset(), name)) for name in ("deleted", None)]
     assert [maker.make(raw([alive])) is not None for maker in makers] == [True, True]
     assert [maker.make(raw([alive, gone])) is not None for maker in makers] == [False, True]

@@ -10,12 +10,12 @@ from twinrow.capture.pages import Page, SourceSpec
 from twinrow.flavour import Flavour
 from twinrow.schema.load_text import LoadText
 from twinrow.schema.table import from_json, to_json
-from twinrow.write.load import Recipe
+from twinrow.write.load import RowPlan
 
 LENGTH_BYTES: Final = 4
 
 
-class RecipeTold(msgspec.Struct, tag=True, frozen=True):
+class RowPlanMessage(msgspec.Struct, tag=True, frozen=True):
     """How rows are made from now on."""
 
     schema: str
@@ -31,7 +31,7 @@ class Job(msgspec.Struct, tag=True, frozen=True):
     table: str
     source: SourceSpec
     positions: dict[str, str | None]
-    recipe: RecipeTold
+    row_plan: RowPlanMessage
 
 
 class Go(msgspec.Struct, tag=True, frozen=True):
@@ -75,7 +75,7 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
     commands: tuple[str, ...] = ()
 
 
-ToReader = Job | RecipeTold | Go
+ToReader = Job | RowPlanMessage | Go
 FromReader = Ask | Paid | WasThrottled | Waits | PageRead | Failed
 
 encode: Final = msgspec.msgpack.Encoder().encode
@@ -83,17 +83,17 @@ decode_to_reader: Final = msgspec.msgpack.Decoder(ToReader).decode
 decode_from_reader: Final = msgspec.msgpack.Decoder(FromReader).decode
 
 
-def told(recipe: Recipe) -> RecipeTold:
-    """A recipe as a message."""
-    return RecipeTold(
-        to_json(recipe.schema), recipe.flavour, sorted(recipe.ignored), sorted(recipe.spare), recipe.deleted
+def told(row_plan: RowPlan) -> RowPlanMessage:
+    """A row plan as a message."""
+    return RowPlanMessage(
+        to_json(row_plan.schema), row_plan.flavour, sorted(row_plan.ignored), sorted(row_plan.spare), row_plan.deleted
     )
 
 
-def recipe_of(message: RecipeTold) -> Recipe:
-    """The recipe that a message tells."""
+def row_plan_of(message: RowPlanMessage) -> RowPlan:
+    """The row plan that a message tells."""
     ignored, spare = frozenset(message.ignored), frozenset(message.spare)
-    return Recipe(from_json(message.schema), message.flavour, ignored, spare, message.deleted)
+    return RowPlan(from_json(message.schema), message.flavour, ignored, spare, message.deleted)
 
 
 def write(stream: IO[bytes], message: ToReader | FromReader) -> None:

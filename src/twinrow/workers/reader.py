@@ -18,7 +18,18 @@ from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import TwinrowError
 from twinrow.garbage import collect_seldom
 from twinrow.workers import messages
-from twinrow.workers.messages import Ask, Failed, FromReader, Go, Job, PageRead, Paid, RecipeTold, Waits, WasThrottled
+from twinrow.workers.messages import (
+    Ask,
+    Failed,
+    FromReader,
+    Go,
+    Job,
+    PageRead,
+    Paid,
+    RowPlanMessage,
+    Waits,
+    WasThrottled,
+)
 from twinrow.write.load import ReadPage, TextMaker
 
 TAKE_S = 0.5
@@ -73,16 +84,16 @@ class Reading:
     def __init__(self, job: Job, line: Line) -> None:
         self._line = line
         self.budget = AskedBudget(line)
-        self._maker = TextMaker(messages.recipe_of(job.recipe))
+        self._maker = TextMaker(messages.row_plan_of(job.row_plan))
         source: PageSource = importlib.import_module(job.source.module).opened(job.source.text, self.budget)
         self._pages = ReadAhead(source, job.positions, Stop(), self._read)
 
     def _read(self, page: Page) -> ReadPage:
         return ReadPage(page, self._maker.make(page.raw))
 
-    def learn(self, recipe: RecipeTold) -> None:
-        """Make rows by this recipe from now on."""
-        self._maker = TextMaker(messages.recipe_of(recipe))
+    def learn(self, row_plan: RowPlanMessage) -> None:
+        """Make rows by this row plan from now on."""
+        self._maker = TextMaker(messages.row_plan_of(row_plan))
 
     def run(self) -> None:
         """Read all there is. Raises TwinrowError."""
@@ -102,7 +113,7 @@ def listen(source: IO[bytes], reading: Reading) -> None:
         message = messages.decode_to_reader(body)
         if isinstance(message, Go):
             reading.budget.go()
-        elif isinstance(message, RecipeTold):
+        elif isinstance(message, RowPlanMessage):
             reading.learn(message)
     os._exit(0)
 

@@ -24,7 +24,7 @@ from twinrow.table.context import TableContext
 from twinrow.table_description import TableDescription
 from twinrow.workers import messages
 from twinrow.workers.messages import Ask, Failed, FromReader, Go, Job, PageRead, Paid, ToReader, Waits, WasThrottled
-from twinrow.write.load import Loader, ReadPage, Recipe
+from twinrow.write.load import Loader, ReadPage, RowPlan
 
 READERS_MAX: Final = 4
 READER_BYTES_MIN: Final = 256_000_000
@@ -126,13 +126,13 @@ class Readers:
         self._over = Stop()
         self._pages: queue.Queue[ReadPage | TwinrowError] = queue.Queue(PAGES_QUEUED_MAX)
         self._left = len(positions)
-        self._recipe = loader.recipe
+        self._row_plan = loader.row_plan
         self._readers = [_Reader(context.name, number) for number in range(count)]
         parts = list(positions.items())
         for number, reader in enumerate(self._readers):
             mine = dict(parts[number::count])
             reader.left = set(mine)
-            reader.say(Job(context.name, source, mine, messages.told(self._recipe)))
+            reader.say(Job(context.name, source, mine, messages.told(self._row_plan)))
         self._threads = [
             threading.Thread(target=self._listen, args=(reader,), name=f"hear-{reader.name}", daemon=True)
             for reader in self._readers
@@ -152,7 +152,7 @@ class Readers:
 
     def take(self, wait_s: float) -> ReadPage | None:
         """The next page of any part, in order within a part; None when none came in `wait_s` or all is read."""
-        self._teach(self._loader.recipe)
+        self._teach(self._loader.row_plan)
         if self.done:
             return None
         try:
@@ -164,13 +164,13 @@ class Readers:
         self._left -= found.page.position is None
         return found
 
-    def _teach(self, recipe: Recipe) -> None:
-        """Rows made by an older recipe are made again here, so it need not be heard at once."""
-        if recipe is self._recipe:
+    def _teach(self, row_plan: RowPlan) -> None:
+        """Rows made by an older row plan are made again here, so it need not be heard at once."""
+        if row_plan is self._row_plan:
             return
-        self._recipe = recipe
+        self._row_plan = row_plan
         for reader in self._readers:
-            reader.say(messages.told(recipe))
+            reader.say(messages.told(row_plan))
 
     def close(self) -> None:
         """End the processes; pages not taken are dropped (their positions were never made durable)."""

@@ -42,7 +42,7 @@ def passed_over(settings: Settings) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class RowPlan:
     """All that it takes to make rows of pages, in this process or another: see `PageDecoder`."""
 
     schema: TableSchema
@@ -61,11 +61,13 @@ class ReadPage:
 
 
 class TextMaker:
-    """Makes pages into rows ready to be loaded, by one recipe."""
+    """Makes pages into rows ready to be loaded, by one row plan."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
-        decoder = PageDecoder(recipe.schema, recipe.flavour, recipe.ignored, recipe.spare, deleted=recipe.deleted)
+    def __init__(self, row_plan: RowPlan) -> None:
+        self.row_plan = row_plan
+        decoder = PageDecoder(
+            row_plan.schema, row_plan.flavour, row_plan.ignored, row_plan.spare, deleted=row_plan.deleted
+        )
         self._decoder = ColumnDecoder(decoder, LOADED)
 
     def make(self, raw: bytes) -> LoadText | None:
@@ -73,14 +75,14 @@ class TextMaker:
         found = self._decoder.page(raw)
         if found is None:
             return None
-        schema = self.recipe.schema
+        schema = self.row_plan.schema
         text = "".join(lines(found.keys, list(zip(schema.columns, found.columns, strict=True)), found.extras))
         in_extra = sum(extra is not None for extra in found.extras or ())
         return LoadText(schema.version, bytes.fromhex("".join(found.keys)), text.encode(), in_extra)
 
 
 class Loader:
-    """Loads pages of one first copy; the recipe is made anew when the schema moves on.
+    """Loads pages of one first copy; the row plan is made anew when the schema moves on.
 
     `make` may be called by the threads that read pages.
     """
@@ -93,7 +95,7 @@ class Loader:
 
     def _new_maker(self, spare: frozenset[str]) -> TextMaker:
         deleted = self._context.settings.deleted_attribute
-        return TextMaker(Recipe(self._context.live.rest, self._flavour, self._ignored, spare, deleted))
+        return TextMaker(RowPlan(self._context.live.rest, self._flavour, self._ignored, spare, deleted))
 
     @property
     def wanted(self) -> bool:
@@ -101,14 +103,14 @@ class Loader:
         return self._context.state.first_copy and not self._context.settings.linked
 
     @property
-    def recipe(self) -> Recipe:
+    def row_plan(self) -> RowPlan:
         """How rows are made now."""
-        return self._current().recipe
+        return self._current().row_plan
 
     def _current(self) -> TextMaker:
         maker = self._maker
-        if maker.recipe.schema is not self._context.live.rest:
-            maker = self._maker = self._new_maker(maker.recipe.spare)
+        if maker.row_plan.schema is not self._context.live.rest:
+            maker = self._maker = self._new_maker(maker.row_plan.spare)
         return maker
 
     def make(self, page: Page) -> ReadPage:
@@ -160,7 +162,7 @@ class Loader:
 
     def taught(self, items: Sequence[Item]) -> None:
         """`apply` took a page of these: attributes that it knows as NULL only are no reason to refuse the next one."""
-        spare = self._maker.recipe.spare
+        spare = self._maker.row_plan.spare
         found = null_only(self._context.live.rest, items)
         if not found <= spare:
             self._maker = self._new_maker(spare | found)
