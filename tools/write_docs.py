@@ -73,9 +73,11 @@ the configuration; none named means all.
 """
 
 SECTIONS = (
-    ("File", "top of the file"), ("MySQLTable", "[mysql]"), ("DynamoDBConfig", "[dynamodb]"), ("SyncConfig", "[sync]"),
+    ("File", "top of the file"), ("MySQLTable", "[mysql]"), ("DynamoDBConfig", "[dynamodb]"), ("S3Config", "[s3]"),
+    ("SyncConfig", "[sync]"),
     ("SourceConfig", "[[sources]]"), ("Defaults", "[defaults]"), ("TableConfig", "[[tables]]"),
-    ("PendingIndexConfig", "[tables.pending_index]"), ("ColumnConfig", "[tables.columns.ATTRIBUTE]"),
+    ("PendingIndexConfig", "[tables.pending_index]"), ("ExportConfig", "[tables.export]"),
+    ("ColumnConfig", "[tables.columns.ATTRIBUTE]"),
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from twinrow.retry import back_off_s
 from twinrow.schema.column_type import parse_type
 from twinrow.schema.naming import NAME_CHARACTERS_MAX, valid_name
 from twinrow.schema.table import Override, check_overrides
-from twinrow.table.settings import KinesisStream, PendingIndex, Settings
+from twinrow.table.settings import ExportSettings, KinesisStream, PendingIndex, Settings
 
 if TYPE_CHECKING:
     # botocore takes longer to import than `twinrow status` may take: imported where it is needed.
@@ -177,12 +177,23 @@ def contexts_of(
         settings = settings_of(table, config.path, adopt_links=adopt_links)
         dynamodb = doors[table.source]
         capacity = capacity_of(table, dynamodb.endpoint_url)
-        settings = replace(settings, capacity=capacity, workers=config.sync.workers)
+        settings = replace(settings, capacity=capacity, workers=config.sync.workers, export=_export_of(table, config))
         if settings.kinesis is not None:
             settings = replace(settings, kinesis=replace(settings.kinesis, endpoint_url=config.kinesis.endpoint_url))
         consent = Consent(accept_tables, (accept_deletes or {}).get(table.name))
         contexts.append(context_of(Table(settings, dynamodb, sink, stop), consent))
     return contexts
+
+
+def _export_of(table: TableConfig, config: Config) -> ExportSettings | None:
+    """Where exports of the table go; None where none are asked for."""
+    export = table.export
+    if export is None:
+        return None
+    return ExportSettings(
+        export.bucket, export.prefix, export.kms_key, export.bucket_owner, config.s3.region, config.s3.endpoint_url,
+        first_copy=table.first_copy == "export",
+    )  # fmt: skip
 
 
 def few_tries(work: Callable[[], Result]) -> Result:

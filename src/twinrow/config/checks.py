@@ -46,6 +46,7 @@ def check_table(table: TableConfig, where: str, known: Known) -> None:
     if part is not None and getattr(table, part) is None:
         raise ConfigError(f"`capture` is {table.capture}, but there is no [tables.{part}]", where=where)
     _check_pending_index(table, where)
+    _check_first_copy(table, where)
     for attribute, column in table.columns.items():
         _check_column(table, attribute, column, where)
     known.add(table)
@@ -94,6 +95,28 @@ def _check_pending_index(table: TableConfig, where: str) -> None:
         raise ConfigError("`link_attribute` and `pending_index.attribute` are the same", where=where)
     if index.deleted is not None and index.deleted in (index.attribute, table.link_name):
         raise ConfigError("`pending_index.deleted` is the mark or the `link_attribute`", where=where)
+
+
+def _check_first_copy(table: TableConfig, where: str) -> None:
+    if table.first_copy != "export":
+        return
+    if table.export is None:
+        raise ConfigError(
+            "`first_copy` is export, but there is no [tables.export]", where=where, remedy="name a bucket there"
+        )
+    traits = table.traits
+    if not (traits.tells_every_change and traits.tells_deletes and traits.in_order):
+        raise ConfigError(
+            f"`first_copy` is export, but `capture` is {table.capture}: what is written and deleted while the export "
+            "is made comes from a stream alone",
+            where=where, remedy='set capture = "stream", or first_copy = "scan"',
+        )  # fmt: skip
+    if table.linked:
+        raise ConfigError(
+            "`first_copy` is export, and `link` is true: ids that items carry already could not be seen before they "
+            "are written over",
+            where=where, remedy='set link = false, or first_copy = "scan"',
+        )  # fmt: skip
 
 
 def _check_column(table: TableConfig, attribute: str, column: ColumnConfig, where: str) -> None:

@@ -31,6 +31,7 @@ def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str]
     file = _file(documents, place)
     check_sources(file.dynamodb, file.sources, place)
     check_endpoint("kinesis.endpoint_url", file.kinesis.endpoint_url, place)
+    check_endpoint("s3.endpoint_url", file.s3.endpoint_url, place)
     try:
         duration_s(file.sync.discover_every)
     except ValueError as error:
@@ -46,6 +47,7 @@ def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str]
         sources=tuple(file.sources), patterns=tuple(parts.patterns), watched=documents.watched,
         notify=notify_places(file.notify, place),
         kinesis=file.kinesis,
+        s3=file.s3,
     )  # fmt: skip
 
 

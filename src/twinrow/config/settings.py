@@ -113,6 +113,36 @@ class KinesisTableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     ]
 
 
+class ExportConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where DynamoDB writes exports of the table, and Twinrow reads them."""
+
+    bucket: Annotated[
+        str,
+        _told("The bucket in S3.", min_length=3, max_length=255, pattern=r"^[a-z0-9A-Z]+[\.\-\w]*[a-z0-9A-Z]+$"),
+    ]
+    prefix: Annotated[
+        Annotated[str, msgspec.Meta(min_length=1, max_length=900)] | None,
+        _told("The folder in it, without a slash at its end."),
+    ] = None
+    kms_key: Annotated[
+        Annotated[str, msgspec.Meta(min_length=1, max_length=2048)] | None,
+        _told("A KMS key that encrypts the files; default: S3's own encryption (AES256)."),
+    ] = None
+    bucket_owner: Annotated[
+        Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}$")] | None,
+        _told("The account that owns the bucket; needed where that is not the table's account."),
+    ] = None
+
+
+class S3Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the buckets of exports are; needed for another Region than the table's, and for tests."""
+
+    region: Annotated[
+        Annotated[str, msgspec.Meta(min_length=1)] | None, _told("AWS Region of the buckets; default: the table's.")
+    ] = None
+    endpoint_url: Annotated[str | None, _told("Another endpoint: `http://HOST:PORT`.")] = None
+
+
 class ColumnConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An override of what would be learned of an attribute."""
 
@@ -182,8 +212,16 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segments: Annotated[
         Annotated[int, msgspec.Meta(ge=1, le=1000)] | None, _told("Segments of a parallel scan; default: by size.")
     ] = None
+    first_copy: Annotated[
+        Literal["scan", "export"],
+        _told(
+            'How a new copy begins: `"scan"` reads the table, `"export"` lets DynamoDB export it to S3, which takes no '
+            "read capacity; see exports.md."
+        ),
+    ] = "scan"
     pending_index: PendingIndexConfig | None = None
     kinesis: KinesisTableConfig | None = None
+    export: ExportConfig | None = None
     columns: Annotated[dict[str, ColumnConfig], _told("Overrides, by attribute.")] = msgspec.field(default_factory=dict)
 
     @property
@@ -274,6 +312,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     mysql: MySQLTable
     dynamodb: DynamoDBConfig = DynamoDBConfig()
+    s3: S3Config = S3Config()
     sync: SyncConfig = SyncConfig()
     notify: NotifyConfig | None = None
     sources: list[SourceConfig] = msgspec.field(default_factory=list)
@@ -282,6 +321,9 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 _KNOWN: Final = (msgspec.json.Decoder(File), msgspec.json.Decoder(ColumnConfig))
 """msgspec must know these types before two threads ask for them at once: see `twinrow.decode.compiled`."""
+
+
+_NO_S3: Final = S3Config()
 
 
 @dataclass(frozen=True)
@@ -302,6 +344,7 @@ class Config:
     """The files that it was read from, and the patterns of `include`."""
     notify: NotifyPlaces | None = None
     kinesis: KinesisConfig = field(default_factory=KinesisConfig)
+    s3: S3Config = _NO_S3
 
     def chosen(self, names: list[str] | tuple[str, ...]) -> tuple[TableConfig, ...]:
         """The tables of those names, all when there are none. Raises ConfigError for a name that is not configured."""

@@ -36,9 +36,9 @@ FAILED_FOR_GOOD: Final = frozenset({"S3NoSuchBucket", "AccessDenied", "S3AccessD
 
 
 class AskedExport(msgspec.Struct, frozen=True):
-    """An export of a job. `from_at` None: a full one, as of `to_at` (epoch seconds, the clock of exports).
+    """An export of a job. `from_at` None: a full export, as of `to_at` (epoch seconds, the clock of exports).
 
-    `tries`: exports asked for before this one, which failed; each has a token of its own. `refusals`: requests
+    `tries`: exports asked for before it, which failed; each has a token of its own. `refusals`: requests
     refused since. `due_at`: when it is asked for or looked at next, on DynamoDB's clock.
     """
 

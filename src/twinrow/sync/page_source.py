@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from twinrow.capture.pages import Page, PageSource
 from twinrow.capture.scan import TableScan, segments_for
@@ -12,28 +13,53 @@ from twinrow.state.checkpoint import Checkpoint
 from twinrow.table.context import TableContext
 from twinrow.table_description import TableDescription
 
+if TYPE_CHECKING:
+    from twinrow.sync.snapshot import ReadBy
+
 PLAN = "segments"
 
 
 def new(context: TableContext, description: TableDescription) -> PageSource:
-    """The source of a first copy that begins now.
+    """The source of a first copy that begins now; what is written from now on is in what the capture follows.
 
     Beside a stream the scan is consistent: records that are older than the scan are left out, so each of them must be
     in what the scan reads.
     """
     segments = segments_for(description.bytes, context.settings.segments)
+    if by_export(context):
+        from twinrow.sync import export_copy
+
+        return export_copy.new(context, str(segments))
     return _scan(context, segments, consistent=context.settings.traits.consistent_scan)
+
+
+def by_export(context: TableContext) -> bool:
+    """Whether a first copy of the table is made from an export."""
+    return context.settings.export is not None and context.settings.export.first_copy
 
 
 def of_copy(context: TableContext, description: TableDescription) -> PageSource:
     """The source of a copy that has begun: cut as it was then, since positions are kept by part."""
     segments = _segments(context, description)
+    if context.state.first_copy and by_export(context):
+        from twinrow.sync import export_copy
+
+        return export_copy.of_copy(context, description, str(segments))
     return _scan(context, segments, consistent=context.settings.traits.consistent_scan)
 
 
 def of_pass(context: TableContext, *, consistent: bool) -> PageSource:
     """The source of a whole-table pass over a copy that has begun."""
     return _scan(context, int(_known_plan(context) or 1), consistent=consistent)
+
+
+def guarded(context: TableContext, source: PageSource, read_by: ReadBy) -> ReadBy:
+    """Who reads a first copy, with what its source wants to be done where a file of it is damaged."""
+    if not by_export(context):
+        return read_by
+    from twinrow.sync import export_copy
+
+    return export_copy.guarded(context, source, read_by)
 
 
 def look(context: TableContext, description: TableDescription) -> list[Page]:

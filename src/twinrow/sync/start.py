@@ -126,8 +126,8 @@ def _begin(context: TableContext, description: TableDescription) -> tuple[PageSo
             where=f"MySQL table {settings.into}",
             remedy="set another `into`, or rename it",
         )
-    source = page_source.new(context, description)
     kind_of(settings).begin(context, description)
+    source = page_source.new(context, description)
     pages = source.first(context.table.stop)
     _refuse_linked_items(settings, pages)
     bare = replace(new_schema(settings, description), page_bytes=context.tenure.open_writer().page_bytes)
@@ -141,7 +141,7 @@ def _begin(context: TableContext, description: TableDescription) -> tuple[PageSo
                 raise
     _enter_first(context, schema, source)
     context.state.begin(first_copy=True)
-    return source, pages
+    return (page_source.of_copy(context, description) if page_source.by_export(context) else source), pages
 
 
 def _enter_first(context: TableContext, schema: TableSchema, source: PageSource) -> None:

@@ -38,6 +38,19 @@ class KinesisStream:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """Where exports of the table are written and read. `first_copy`: whether a new copy begins with an export."""
+
+    bucket: str
+    prefix: str | None = None
+    kms_key: str | None = None
+    owner: str | None = None
+    s3_region: str | None = None
+    s3_endpoint_url: str | None = None
+    first_copy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A table's settings with every default resolved; times in seconds."""
 
@@ -59,6 +72,7 @@ class Settings:
     capacity: Capacity = field(default_factory=Capacity)
     overrides: tuple[Any, ...] = ()
     kinesis: KinesisStream | None = None
+    export: ExportSettings | None = None
     traits: Traits = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -35,7 +35,7 @@ from twinrow.retry import BACK_OFF_S_MAX, back_off_s
 from twinrow.sink import by_hand
 from twinrow.state import counted, dead_letter, gap, lease, meta, outbox, recheck, refusal, tables
 from twinrow.state.settling import Settling
-from twinrow.sync import start
+from twinrow.sync import page_source, start
 from twinrow.sync.kind import Source, SourceNeeds, kind_of
 from twinrow.sync.progress import Teller
 from twinrow.sync.recheck import recheck_some
@@ -274,7 +274,8 @@ class TableRun:
             SourceNeeds(context, self._linker, description, self.shared.once)
         )
         if context.state.first_copy:
-            self._snapshot = Snapshot(context, source, pages, readers.readers_of(context, description))
+            read_by = page_source.guarded(context, source, readers.readers_of(context, description))
+            self._snapshot = Snapshot(context, source, pages, read_by)
         self.phase = "SNAPSHOT" if context.state.first_copy else "LIVE"
         self._reconcile = Reconcile(context, self.shared.began if self.shared.once else None)
         tables.note(self._writer(), context.tenure.lease, phase=self.phase, items=description.items)

@@ -69,6 +69,12 @@ def look(
     yield from _captured(context.table, description)
     yield settings
     yield from _reading(context.table, description)
+    export = context.settings.export
+    is_through = registered is not None and registered.snapshot_done_at is not None
+    if export is not None and export.first_copy and not is_through:
+        from twinrow.app.check import exports
+
+        yield from exports.look(context, description, export)
     if context.settings.linked or context.settings.traits.carries_marks:
         yield from _writing(context.table, description)
     if context.settings.linked and not context.settings.allow_global:

@@ -107,6 +107,9 @@ def _show(made: TablePlan, ddl: str, prices_said: str) -> None:
     out(f"  budget          {read}, {write}")
     out(f"  first copy      {_work(made.first)}")
     unknown = "" if made.changes_a_day else " (--changes-a-day N reckons with yours)"
+    if made.export_gb is not None and made.export_dollars is not None:
+        way = "the first copy is made from it" if made.by_export else 'first_copy = "export" takes it'
+        out(f"  an export       {made.export_gb:,.3f} GB, ${made.export_dollars:,.2f}, no read units: {way}")
     out(f"  a day           {_work(made.a_day)}, at {made.changes_a_day:,} changes{unknown}")
     if made.indexes_written:
         out(f"  links are written into these indexes, too: {', '.join(made.indexes_written)}")

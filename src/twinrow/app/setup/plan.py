@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twinrow.app.wiring import dynamodb_settings_of
 from twinrow.config import TableConfig
+from twinrow.exports import price
 from twinrow.sync.kind import kind_of
 from twinrow.table_description import IndexDescription, TableDescription
 
@@ -31,7 +32,11 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class TablePlan:
-    """One table's plan: `first` copies what is there, `a_day` keeps it in step at `changes_a_day`."""
+    """One table's plan: `first` copies what is there, `a_day` keeps it in step at `changes_a_day`.
+
+    `export_gb` and `export_dollars` are those of a full export, None where no bucket is named for it; `by_export`
+    says that the first copy is made from it, and then `first` has its price and no read unit.
+    """
 
     table: str
     capture: str
@@ -43,6 +48,9 @@ class TablePlan:
     read_limit: float | None
     write_limit: float | None
     indexes_written: tuple[str, ...]
+    by_export: bool = False
+    export_gb: float | None = None
+    export_dollars: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +85,11 @@ def plan(
         marked = index.items if index is not None else 0
     scan_units = description.bytes / SCAN_BYTES_A_UNIT
     first_read = 2 * scan_units if table.traits.consistent_scan else scan_units
-    first = _work(first_read, description.items * a_link + marked * a_mark, limits, prices)
+    by_export, dollars = table.first_copy == "export", price.full_dollars(description.bytes)
+    first = _work(0.0 if by_export else first_read, description.items * a_link + marked * a_mark, limits, prices)
     reading = _reads_a_day(table, description, scan_units, changes_a_day)
+    if by_export:
+        first = replace(first, dollars=first.dollars + dollars)
     a_day = _work(reading, changes_a_day * (a_link + a_mark), limits, prices)
     return TablePlan(
         table.name,
@@ -91,6 +102,9 @@ def plan(
         limits[0],
         limits[1],
         indexes,
+        by_export,
+        round(description.bytes / price.GB, 3) if table.export is not None else None,
+        dollars if table.export is not None else None,
     )
 
 
