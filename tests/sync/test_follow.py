@@ -358,7 +358,7 @@ def test_a_stream_is_followed_while_rechecks_are_throttled(
             raise Throttled("DynamoDB throttles", where=f"table {context.name}")
         return recheck_some(context, in_flight)
 
-    monkeypatch.setattr("twinrow.workers.run.recheck_some", throttle)
+    monkeypatch.setattr("twinrow.sync.table_work.recheck_some", throttle)
     with copying.running() as running:
         put_all(copying.client, copying.table, [review(n) for n in range(5)])
         wait_until(lambda: len(copying.rows("row_id")) == 5, CATCH_UP_S, what="rows of new items")

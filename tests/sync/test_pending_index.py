@@ -522,7 +522,7 @@ def test_a_second_once_waits_until_the_holder_has_settled_what_it_suspects(
             raise Throttled("DynamoDB throttles", where=f"table {context.name}")
         return recheck_some(context, in_flight)
 
-    monkeypatch.setattr("twinrow.workers.run.recheck_some", hold)
+    monkeypatch.setattr("twinrow.sync.table_work.recheck_some", hold)
     ended: list[Ran] = []
     with copying.running():
         wait_until(lambda: copying.database.query("SELECT holder <> '' FROM _twinrow_lease") == [(1,)], 20)

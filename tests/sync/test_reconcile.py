@@ -326,7 +326,7 @@ def test_a_gap_is_closed_though_something_is_always_to_be_rechecked(
 
     gap.record(session, copying.table, "TEST", at=time.time())
     with monkeypatch.context() as patch, copying.running():
-        patch.setattr("twinrow.workers.run.recheck_some", recheck_busily)
+        patch.setattr("twinrow.sync.table_work.recheck_some", recheck_busily)
         wait_until(lambda: not gap.open_gaps(session, copying.table), 20, what="the gap is closed")
     session.close()
     copying.once_well()

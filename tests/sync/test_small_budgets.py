@@ -37,7 +37,7 @@ class Watched(Linker):
 def few_debts(monkeypatch: pytest.MonkeyPatch) -> int:
     """At most so many links wait in memory; more stay in the outbox."""
     monkeypatch.setattr(queue, "LINKS_WAITING_MAX", 50)
-    monkeypatch.setattr("twinrow.workers.run.Linker", Watched)
+    monkeypatch.setattr("twinrow.sync.table_work.Linker", Watched)
     monkeypatch.setattr(Watched, "most", 0)
     return 50
 

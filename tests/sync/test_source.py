@@ -17,9 +17,9 @@ from twinrow.app.check import settings as check_settings
 from twinrow.clock import Stop
 from twinrow.errors import Broken
 from twinrow.local_servers.servers import DynamoDBLocal
+from twinrow.sync import table_work
 from twinrow.table.consent import Consent
 from twinrow.table.context import TableContext
-from twinrow.workers import run
 
 ITEMS = 12
 WAIT_S = 60.0
@@ -136,7 +136,7 @@ def test_a_table_exchanged_below_a_running_sync_stops_it(
 ) -> None:
     """The scan capture looks at each pass, the pending index once a minute."""
     copying = make_copied(capture)
-    monkeypatch.setattr(run, "SOURCE_LOOK_EVERY_S", 0.5)
+    monkeypatch.setattr(table_work, "SOURCE_LOOK_EVERY_S", 0.5)
     with copying.running() as running:
         live = "SELECT phase FROM _twinrow_table WHERE read_at > UNIX_TIMESTAMP(NOW(6)) - 5"
         wait_until(lambda: copying.database.query(live) == [("LIVE",)], WAIT_S, what="a running sync")

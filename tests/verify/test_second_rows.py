@@ -12,9 +12,9 @@ from tests.fixtures.killing import lease_runs_out
 from tests.fixtures.waiting import wait_until
 
 from twinrow.errors import Broken
+from twinrow.sync import table_work
 from twinrow.sync.snapshot import finish
 from twinrow.table.context import TableContext
-from twinrow.workers import run
 
 ITEMS = 20
 WAIT_S_MAX = 90.0
@@ -183,7 +183,7 @@ def test_a_first_copy_whose_fingerprint_was_not_unique_at_its_end_stops(
         finish(context)
 
     with monkeypatch.context() as patched:
-        patched.setattr(run, "finish", late)
+        patched.setattr(table_work, "finish", late)
         error = copying.once().outcome.error
     assert isinstance(error, Broken)
     copying.database.query(_remedy(str(error)))

@@ -15,9 +15,10 @@ from twinrow.mysql import MySQL
 from twinrow.state import lease, meta, recheck
 from twinrow.sync import start
 from twinrow.sync.recheck import recheck_some
+from twinrow.sync.table_work import DUE_LINKS_MAX, IDLE_S
 from twinrow.table.context import TableContext
 from twinrow.workers.local import heartbeat, holder_name
-from twinrow.workers.run import DUE_LINKS_MAX, IDLE_S, Shared
+from twinrow.workers.run import Shared
 
 DRAIN_S_MAX = 60.0
 
