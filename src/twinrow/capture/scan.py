@@ -22,7 +22,7 @@ SEGMENT_BYTES = 4_000_000
 SEGMENTS_MIN = 4
 SEGMENTS_MAX = 256
 FIRST_ITEMS_MAX = 20_000
-"""So many items in all make the first table; the pages that they come in are held until they are applied."""
+"""The first table is made from at most this many items; their pages are held until they are applied."""
 
 
 class _ScanText(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""What differs between the settings that a copy was made under and those of today: applied, or refused."""
+"""Differences between the settings of a copy and those of today: applied, or refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SOURCE_CHANGED = "TABLE_RECREATED"
 
 
 def summary(settings: Settings) -> dict[str, Any]:
-    """What of the settings a copy depends on; kept in MySQL and compared at every start."""
+    """The settings that a copy depends on; kept in MySQL and compared at every start."""
     pending = settings.pending
     return {
         "into": settings.into,

@@ -37,8 +37,8 @@ class Reconcile:
     """Passes over one table: when a gap is open, and every `reconcile_every`. `step` handles one page.
 
     With `once_at` (of `boot_time`) nothing is begun that became due later. A scan capture's first pass here begins
-    after it: one taken up from an earlier process has read before. `through_at` is when the last pass that is through
-    began, by DynamoDB's clock; the pace goes by MySQL's, which a process that comes later knows, too.
+    after it: a pass taken up from an earlier process has read before. `through_at` is when the last pass that is
+    through began, by DynamoDB's clock; the pace goes by MySQL's, which a process that comes later knows, too.
     """
 
     def __init__(self, context: TableContext, once_at: float | None = None) -> None:
@@ -78,7 +78,7 @@ class Reconcile:
         return waiting or (self._scan.trouble if self._scan is not None else "")
 
     def step(self) -> bool:
-        """Begin a pass when one is due, or handle a page of it; whether there was anything to do."""
+        """Begin a pass when it is due, or handle a page of it; whether there was anything to do."""
         if not self.running and not (self._due() and self._begin()):
             return False
         if recheck.count(self._context.tenure.open_writer(), self._context.name) > RECHECKS_WAITING_MAX:
@@ -240,7 +240,7 @@ class Reconcile:
     def _end(self) -> None:
         """Every suspect found is in recheck; gaps found before the pass began are mended once those are worked off.
 
-        What is entered later is not waited for: on a busy table there is always something.
+        Later entries are not waited for: on a busy table there is always something.
         """
         context = self._context
         if clock.monotonic() - self._asked_at < ASK_EVERY_S:

@@ -82,7 +82,7 @@ class Snapshot:
         return self._held.popleft() if self._held else self._pages.take(wait_s)
 
     def _load(self, read: ReadPage) -> Applied | None:
-        """Load the page, and what is ready behind it, in one commit; None when the page is for `apply`.
+        """Load the page, and the pages that are ready behind it, in a commit; None when the page is for `apply`.
 
         A load of several that is not taken says not which of them it was: each is then tried by itself, once.
         """

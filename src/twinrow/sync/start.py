@@ -45,7 +45,7 @@ def _refuse_replicas(table: Table, description: TableDescription) -> None:
             regions = table.dynamodb.global_table_regions(table.name)
         except DynamoDBError:
             return
-        if table.dynamodb.region not in regions:  # a table of that name in other Regions is another one
+        if table.dynamodb.region not in regions:  # a table of that name in other Regions is another table
             return
         told = f"is a global table of the old kind (2017.11.29, in {', '.join(sorted(regions))})"
     raise StartRefused(

@@ -36,7 +36,7 @@ def held(context: TableContext, mysql: MySQL) -> Iterator[TableContext]:
         session.close()
         raise StartRefused(
             f"is being copied by {holder}", where=f"table {context.name}",
-            remedy=f"stop that `twinrow sync` first; one that was killed lets go after {mysql.lease_s:g} s",
+            remedy=f"stop that `twinrow sync` first; a killed sync lets go after {mysql.lease_s:g} s",
         )  # fmt: skip
     context.tenure.hold(won, at)
     over = Stop()

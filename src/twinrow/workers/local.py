@@ -35,7 +35,7 @@ def run_tables(
     on_described: Callable[[TableDescription], None] = lambda description: None,
     on_end: Callable[[str, Outcome], None] = lambda table, outcome: None,
 ) -> dict[str, Outcome]:
-    """Copy the tables until their stop is set (or once); how each ended. One broken table never stops the others.
+    """Copy the tables until their stop is set (or once); how each ended. A broken table never stops the others.
 
     The callbacks only listen: to each table's waits, to its description before anything of it is read, and to its end.
     """
@@ -67,7 +67,7 @@ def run_tables(
 
 
 def heartbeat(shared: Shared, mysql: MySQL, over: Stop) -> None:
-    """Prolong all leases of this process; a lost one is taken from its table, which then stands by."""
+    """Prolong all leases of this process; a lost lease is taken from its table, which then stands by."""
     session: Connection | None = None
     while not over.wait(mysql.lease_s / HEARTBEATS_A_LEASE):
         held = [(context, won) for context in list(shared.leases.values()) if (won := context.tenure.held) is not None]

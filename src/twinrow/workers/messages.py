@@ -1,4 +1,4 @@
-"""What a process that holds a copy and one that reads for it say to each other, over the reader's stdin and stdout."""
+"""Messages between a process that holds a copy and a process that reads for it, over the reader's stdin and stdout."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Job(msgspec.Struct, tag=True, frozen=True):
 
 
 class Go(msgspec.Struct, tag=True, frozen=True):
-    """One request may be sent."""
+    """A request may be sent."""
 
 
 class Ask(msgspec.Struct, tag=True, frozen=True):
@@ -43,7 +43,7 @@ class Ask(msgspec.Struct, tag=True, frozen=True):
 
 
 class Paid(msgspec.Struct, tag=True, frozen=True):
-    """What an answer has cost."""
+    """The cost of an answer."""
 
     units: float
 
@@ -105,7 +105,7 @@ def write(stream: IO[bytes], message: ToReader | FromReader) -> None:
 
 
 def read(stream: IO[bytes]) -> bytes | None:
-    """The next message; None when the other side is gone, in the middle of one too."""
+    """The next message; None when the other side is gone, also in the middle of a message."""
     head = stream.read(LENGTH_BYTES)
     if len(head) < LENGTH_BYTES:
         return None

@@ -1,6 +1,7 @@
 """A process that reads parts of a table for another one. It makes rows of them, and writes nothing but its answers.
 
-Started by `workers.readers`, which alone writes to MySQL. When that process is gone, so is this one's input: it ends.
+Started by `workers.readers`, which alone writes to MySQL. This process ends with
+its input, which ends when that process is gone.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Line:
 
 
 class AskedBudget:
-    """The budget of all readers, which the other process holds: every request is asked for and told."""
+    """The budget of all readers, which the other process holds: every request is asked for and paid there."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
@@ -108,7 +109,7 @@ class Reading:
 
 
 def listen(source: IO[bytes], reading: Reading) -> None:
-    """Hear the other process; its end is the end of this one, whatever it is at."""
+    """Hear the other process; its end is the end of this process, whatever it does."""
     while (body := messages.read(source)) is not None:
         message = messages.decode_to_reader(body)
         if isinstance(message, Go):
@@ -134,7 +135,7 @@ def main() -> None:
     except TwinrowError as error:
         code = error.code if isinstance(error, DynamoDBError) else ""
         line.say(Failed(error.what, error.where, error.remedy, code, error.commands))
-    except Exception as error:  # noqa: BLE001 - told to the process that holds the copy, which raises it
+    except Exception as error:  # noqa: BLE001 - sent to the process that holds the copy, which raises it
         line.say(Failed(f"fault in a reading process: {error!r}", f"table {job.table}", "please report it"))
     os._exit(0)  # a thread may still hold stdin's lock, over which the interpreter would stumble
 

@@ -28,7 +28,7 @@ from twinrow.write.load import Loader, ReadPage, RowPlan
 
 READERS_MAX: Final = 4
 READER_BYTES_MIN: Final = 256_000_000
-"""Of a smaller table a reader saves less time than its start takes: see docs/decisions.md."""
+"""With a smaller table a reader saves less time than its start takes: see docs/decisions.md."""
 END_WAIT_S: Final = 2.0
 MODULE: Final = "twinrow.workers.reader"
 
@@ -46,7 +46,7 @@ def readers_for(asked: int | None, table_bytes: int, parts: int) -> int:
 
 
 def readers_of(context: TableContext, description: TableDescription) -> ReadBy:
-    """Who reads a first copy: processes where that helps, else threads of this one."""
+    """The readers of a first copy: processes where that helps, else threads of this process."""
 
     def read(source: PageSource, positions: Mapping[str, str | None], loader: Loader, stop: Stop) -> Pages[ReadPage]:
         spec, count = source.spec, readers_for(context.settings.workers, description.bytes, len(positions))
@@ -58,7 +58,7 @@ def readers_of(context: TableContext, description: TableDescription) -> ReadBy:
 
 
 class _Reader:
-    """One process, and a thread that hears it."""
+    """A process, and a thread that hears it."""
 
     def __init__(self, table: str, number: int) -> None:
         self.name = f"reader {number} of table {table}"
@@ -147,7 +147,7 @@ class Readers:
 
     @property
     def trouble(self) -> str:
-        """Why a reader waits, when one does."""
+        """Why a reader waits, if any does."""
         return next((reader.trouble for reader in self._readers if reader.trouble), "")
 
     def take(self, wait_s: float) -> ReadPage | None:

@@ -1,4 +1,4 @@
-"""One table's thread: win the lease, give the work its turns until stopped, or once until all is copied."""
+"""A table's thread: win the lease, give the work its turns until stopped, or once until all is copied."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ TURN_S = 5.0
 """Time for which a table's thread gives its work a turn."""
 START_TRIES_MAX = 4
 GIVE_UP_S_MAX = 60.0
-"""So long `--once` waits for a state of MySQL, or for an error that is not known, without getting on."""
+"""`--once` waits at most this long for a state of MySQL, or after an error that is not known, without progress."""
 STEADY_S = BACK_OFF_S_MAX
-"""Trouble after so long, or after a commit, is another one than before: waits begin small again."""
+"""A failure this long after the last, or after a commit, counts as a new failure: waits begin small again."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Outcome:
 
 @dataclass
 class Shared:
-    """What the table threads of one process share: leases for the heartbeat, and how they are going.
+    """The state that the table threads of a process share: leases for the heartbeat, and their progress.
 
     `began` is when the process began its work, of `clock.boot_time`; each server's clock tells its time of that.
     """
@@ -136,7 +136,7 @@ class TableRun:
                     self._let_go()
                     return Outcome(error=error)
                 self._wait_for(error, attempt)
-            except Exception as fault:  # noqa: BLE001 - told as this table's end; nobody would go on with its lease
+            except Exception as fault:  # noqa: BLE001 - reported as this table's end; nobody would go on with its lease
                 broken = fault_of(fault, self.context.name)
                 self._broken(broken)
                 return Outcome(error=broken)
@@ -206,12 +206,16 @@ class TableRun:
 
         It is read by two processes with a grain of a second each.
         """
-        told = self.context.table.dynamodb.clock
-        if not told.is_known:
+        their_clock = self.context.table.dynamodb.clock
+        if not their_clock.is_known:
             self.context.table.dynamodb.describe(self.context.name)
-        if registered is None or not registered.snapshot_done_at or clock.is_ahead(registered.caught_up_at, told.now()):
+        if (
+            registered is None
+            or not registered.snapshot_done_at
+            or clock.is_ahead(registered.caught_up_at, their_clock.now())
+        ):
             return False
-        return registered.caught_up_at > told.latest(self.shared.began) + clock.DATE_GRAIN_S
+        return registered.caught_up_at > their_clock.latest(self.shared.began) + clock.DATE_GRAIN_S
 
     def _holder_is_through(self, session: Connection) -> bool:
         """Whether the process that holds the table has settled what it owed and suspected once it had caught up."""
@@ -223,7 +227,7 @@ class TableRun:
         return self._holders.through() and not gap.open_gaps(session, table)
 
     def _wait_for(self, trouble: TwinrowError, attempt: int) -> None:
-        """Everything that hangs on the lost session is dropped; the next try reads positions and debts from MySQL."""
+        """Drop what hangs on the lost session; the next try reads positions and pending links from MySQL."""
         self.work.close()
         self.work.waits = str(trouble)
         self.shared.on_waiting(self.context.name, str(trouble))

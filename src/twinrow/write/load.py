@@ -127,7 +127,7 @@ class Loader:
         return text
 
     def load(self, texts: Sequence[LoadText], parts: Mapping[str, Checkpoint]) -> Applied | None:
-        """Make pages durable with their positions; None, and nothing is written, when one of them is for `apply`."""
+        """Make pages durable with their positions; None, and nothing is written, when a page is for `apply`."""
         context, text = self._context, joined(texts)
         if not bulk.can_load(context.tenure.open_writer(), text.rows):
             return None
@@ -161,7 +161,7 @@ class Loader:
         return locked.generation
 
     def taught(self, items: Sequence[Item]) -> None:
-        """`apply` took a page of these: attributes that it knows as NULL only are no reason to refuse the next one."""
+        """`apply` took a page of these: attributes that it knows as NULL only are no reason to refuse the next page."""
         spare = self._maker.row_plan.spare
         found = null_only(self._context.live.rest, items)
         if not found <= spare:

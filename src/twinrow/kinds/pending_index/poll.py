@@ -32,7 +32,7 @@ LINKS_WAIT_S = 0.1
 MARKS_WAITING_MAX = 2_000
 """While so many marks wait to be cleared no more pages are taken: a backlog of any length stays in the index."""
 LEFT_OUT_MAX = 50_000
-"""More items that a round left out are not told apart: 5 MB."""
+"""More items that a round left out share an entry: 5 MB."""
 BUSY_ROUNDS_MAX = 5
 """`--once` waits for a round that shows nothing, since an index may lag; where the app never pauses, so many do."""
 
@@ -74,7 +74,7 @@ class Poll:
         self.trouble = ""
 
     def step(self) -> tuple[bool, Applied | None]:
-        """Begin a round when one is due, or take answers of the round, up to the first that has something to apply.
+        """Begin a round when it is due, or take answers of the round, up to the first that has something to apply.
 
         A value whose query is throttled is left to the next round, which waits; the other values are read all the same.
         """
@@ -173,20 +173,20 @@ class Poll:
         return applied
 
     def _rechecks_are_many(self) -> bool:
-        """Of an index with keys only, each item goes to recheck."""
+        """Whether rechecks are many: with an index that has keys only, each item goes to recheck."""
         return (
             not self._whole
             and recheck.count(self._context.tenure.open_writer(), self._context.name) > MARKS_WAITING_MAX
         )
 
     def _leave_out(self, hashes: list[bytes]) -> None:
-        """Of these items the round proves nothing; what an earlier one proved stands."""
+        """The round proves nothing about these items; the proof of an earlier round stands."""
         others = self._left_out.get(OTHERS, self._proved_at)
         self._left_out_now |= {key_hash: self._left_out.get(key_hash, others) for key_hash in hashes}
         self._left_out_now = _bounded(self._left_out_now)
 
     def _is_stale(self, links: LinkView, key_hash: bytes, item: Item, asked_at: float) -> bool:
-        """Whether the mark may be cleared by now. One that stands is seen again in a later round."""
+        """Whether the mark may be cleared by now. A mark that stands is seen again in a later round."""
         cleared = links.cleared_since(key_hash, asked_at)
         if cleared is None or cleared.at > asked_at:
             return cleared is not None
@@ -230,5 +230,5 @@ class Poll:
 
 
 def _bounded(left_out: dict[bytes, float]) -> dict[bytes, float]:
-    """The same with at most LEFT_OUT_MAX entries: more are one, with what is proved of all of them."""
+    """The same with at most LEFT_OUT_MAX entries: more share an entry, with the proof that holds for all of them."""
     return left_out if len(left_out) <= LEFT_OUT_MAX else {OTHERS: min(left_out.values())}
