@@ -122,7 +122,7 @@ def test_an_answer_that_mysql_did_not_take_is_told_to_who_comes_next(
         raise Transient("MySQL is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(outbox, "pay", gone)
+        patch.setattr(outbox, "settle", gone)
         with copying.running(contexts.append):
             put_all(copying.client, copying.table, [marked(2)])
             wait_until(lambda: bool(contexts and contexts[0].table.stop), WAIT_S, what="the end")
