@@ -33,7 +33,12 @@ def test_a_sealed_text_opens_with_its_secret_and_for_its_key_alone(text: str, ke
             unseal(secret, sealed, bound_to)
 
 
-@pytest.mark.parametrize("sealed", ["", "!", "AAAA", "AQ==", seal(SECRET, "a", b"")[:-4], "x" * 100])
+@pytest.mark.parametrize("sealed", ["", "!", "AAAA", "AQ==", "x" * 100])
 def test_what_is_not_sealed_is_no_traceback_of_the_cipher(sealed: str) -> None:
     with pytest.raises(WrongSecret):
         unseal(SECRET, sealed, b"")
+
+
+def test_a_sealed_text_that_was_cut_does_not_open() -> None:
+    with pytest.raises(WrongSecret):
+        unseal(SECRET, seal(SECRET, "a", b"")[:-4], b"")
