@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from twinrow.app.setup import choices as choosing
 from twinrow.app.setup import init, permissions
 from twinrow.app.setup.plan import Prices, plan
 from twinrow.config import parse
@@ -81,17 +82,17 @@ def test_a_stream_copy_without_links_writes_nothing() -> None:
 
 
 def test_init_suggests_what_the_table_has() -> None:
-    assert init.suggested(replace(TOLD, indexes=(BY_DAY, MARKS))) == "pending-index"
-    assert init.suggested(replace(TOLD, stream_arn="arn")) == "stream"
-    assert init.suggested(replace(TOLD, items=100)) == "scan"
-    assert init.suggested(TOLD) == "stream"
+    assert choosing.suggested(replace(TOLD, indexes=(BY_DAY, MARKS))) == "pending-index"
+    assert choosing.suggested(replace(TOLD, stream_arn="arn")) == "stream"
+    assert choosing.suggested(replace(TOLD, items=100)) == "scan"
+    assert choosing.suggested(TOLD) == "stream"
 
 
 def test_what_init_writes_is_a_configuration() -> None:
     choices = [
-        init.Choice(replace(TOLD, indexes=(MARKS,)), "pending-index"),
-        init.Choice(replace(TOLD, name="orders"), "stream"),
-        init.Choice(replace(TOLD, name="small"), "scan"),
+        choosing.Choice(replace(TOLD, indexes=(MARKS,)), "pending-index"),
+        choosing.Choice(replace(TOLD, name="orders"), "stream"),
+        choosing.Choice(replace(TOLD, name="small"), "scan"),
     ]
     url, password = init.without_password("mysql://ann:p%40ss@h:3307/d?ssl_mode=REQUIRED")
     assert (url, password) == ("mysql://ann:${MYSQL_PASSWORD}@h:3307/d?ssl_mode=REQUIRED", "p%40ss")
@@ -108,7 +109,7 @@ def test_what_init_writes_is_a_configuration() -> None:
 
 def test_init_names_the_mysql_table_where_the_name_is_too_long_for_one() -> None:
     long = "n" * 200
-    written = init.render("eu-west-1", None, "mysql://u@h/d", [init.Choice(replace(TOLD, name=long), "stream")])
+    written = init.render("eu-west-1", None, "mysql://u@h/d", [choosing.Choice(replace(TOLD, name=long), "stream")])
     (one,) = parse(written, "twinrow.toml", {}).tables
     assert (one.name, len(one.into_name)) == (long, 64)
 

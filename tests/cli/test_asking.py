@@ -31,22 +31,23 @@ def test_init_asks_what_it_is_not_told_and_asks_again_for_what_is_not_there(
         terminal.wait_for("Which tables")
         terminal.type(f"{marked} nowhere")
         terminal.wait_for("there is no table 'nowhere'")
-        terminal.wait_for("Which tables")
-        terminal.type(f"{marked} {plain}")
-        terminal.wait_for(f"How to follow {marked}")
-        terminal.wait_for("[pending-index]")
-        terminal.type("")
-        terminal.wait_for(f"How to follow {plain}")
-        terminal.type("trigger")
+        terminal.asks("Which tables")
+        terminal.type(f"-{left_out}")
+        terminal.asks("Which tables")
+        terminal.type(f"{plain} capture=trigger")
         terminal.wait_for("'trigger' is none of")
-        terminal.wait_for(f"How to follow {plain}")
-        terminal.type(" stream ")
+        terminal.asks("Which tables")
+        terminal.type(f"{plain} capture=stream link=yes into=copied")
+        terminal.wait_for("yes   copied")
+        terminal.asks("Which tables")
+        terminal.type("")
         terminal.wait_for("check --fix")
         assert terminal.ended() == 0
 
     written = (tmp_path / "twinrow.toml").read_text()
     assert f'name = "{marked}"\ncapture = "pending-index"' in written
     assert f'name = "{plain}"\ncapture = "stream"' in written
+    assert 'into = "copied"\nlink = true' in written
     assert left_out not in written
     assert database.server.password not in written
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from twinrow.app.commands import (
+    add,
     check,
     dead_letters,
     demo,
@@ -74,6 +75,7 @@ def twinrow(
 
 
 app.command()(init.init)
+app.command()(add.add)
 app.command()(check.check)
 app.command()(plan.plan)
 app.command()(sync.sync)

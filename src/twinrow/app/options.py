@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 from twinrow.app import typed
 from twinrow.app.terminal import say
+from twinrow.capture_kind import KINDS
 from twinrow.config import Config
 from twinrow.errors import ConfigError
 
@@ -45,6 +47,7 @@ TableArgument = Annotated[
     ),
 ]  # fmt: skip
 JsonOption = Annotated[bool, typer.Option("--json", help="A JSON document on stdout.")]
+CaptureOption = Annotated[str | None, typer.Option("--capture", metavar="CAPTURE", help=f"{', '.join(KINDS)}.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -78,6 +81,17 @@ def config_path(given: Path | None) -> Path:
     path = given or said().config or typed.CONFIG_DEFAULT
     typed.note(path)
     return path
+
+
+def following(path: Path) -> str:
+    """How the next command begins: with the file, where it is not the default."""
+    return "twinrow" if path == Path(typed.CONFIG_DEFAULT) else f"twinrow -c {shlex.quote(str(path))}"
+
+
+def check_capture(capture: str | None) -> None:
+    """Raise ConfigError for a `--capture` that does not exist."""
+    if capture is not None and capture not in KINDS:
+        raise ConfigError(f"--capture {capture} is none of {', '.join(KINDS)}")
 
 
 ServeOption = Annotated[

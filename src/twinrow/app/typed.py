@@ -9,7 +9,7 @@ from typing import Final
 
 CONFIG_DEFAULT: Final = Path("twinrow.toml")
 COMMAND: Final = re.compile(
-    r"\btwinrow (?:check|dead-letters (?:list|retry|drop)|grants|iam-policy|item|notify|plan|repair|reset|schema|"
+    r"\btwinrow (?:add|check|dead-letters (?:list|retry|drop)|grants|iam-policy|item|notify|plan|repair|reset|schema|"
     r"status|sync|verify)\b(?! -c )"
 )
 """A command with a configuration, in a sentence, up to where options may stand."""

@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from urllib.parse import urlsplit, urlunsplit
 
-from twinrow.capture_kind import KINDS, load
-from twinrow.dynamodb import DynamoDB
+from twinrow.app.setup.choices import Choice, with_intos
+from twinrow.app.setup.entries import defaults, entry, shared, text
 from twinrow.errors import TwinrowError
-from twinrow.schema.naming import NAME_CHARACTERS_MAX, OWN_PREFIX, column_name, valid_name
-from twinrow.sync.kind import CaptureKind
 from twinrow.table_description import TableDescription
 
 PASSWORD_VARIABLE = "MYSQL_PASSWORD"  # noqa: S105 - the variable's name
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A table to be copied, and how."""
-
-    description: TableDescription
-    capture: str
-
-
-def describe_all(dynamodb: DynamoDB, names: Sequence[str]) -> Iterator[TableDescription]:
-    """The tables named, or all there are. Raises TwinrowError for a table that does not exist."""
-    for name in names or dynamodb.tables():
-        yield dynamodb.describe(name)
-
-
-def suggested(description: TableDescription) -> str:
-    """The capture that fits what the table has; `check --fix` adds what is missing."""
-    return max(KINDS, key=lambda name: _kind(name).suits(description))
-
-
-def _kind(name: str) -> CaptureKind:
-    kind: CaptureKind = load(name)
-    return kind
 
 
 def line(description: TableDescription) -> str:
@@ -73,42 +45,19 @@ def render(region: str, endpoint_url: str | None, mysql_url: str, choices: Seque
     parts = [
         "# Twinrow keeps a MySQL copy of these DynamoDB tables in step. Every key: docs/config.md\n",
         "[dynamodb]",
-        f"region = {_text(region)}",
-        f"endpoint_url = {_text(endpoint_url)}"
+        f"region = {text(region)}",
+        f"endpoint_url = {text(endpoint_url)}"
         if endpoint_url
         else '# endpoint_url = "http://127.0.0.1:8000"   # DynamoDB Local',
         "",
         "[mysql]",
         "# ${NAME} takes an environment variable; TLS options are query parameters, as ?ssl_mode=REQUIRED",
-        f"url = {_text(mysql_url)}",
+        f"url = {text(mysql_url)}",
     ]
-    for choice in choices:
-        parts += ["", *_table(choice)]
+    named = with_intos(choices)
+    both = shared(named)
+    if both is not None:
+        parts += ["", *defaults(both, next(choice for choice in named if choice.capture == both.capture))]
+    for choice in named:
+        parts += ["", *entry(choice, both)]
     return "\n".join(parts) + "\n"
-
-
-def _table(choice: Choice) -> list[str]:
-    description, template = choice.description, _kind(choice.capture).template(choice.description)
-    lines = [
-        f"# about {description.items:,} items, {description.bytes:,} bytes",
-        "[[tables]]",
-        f"name = {_text(description.name)}",
-        f"capture = {_text(choice.capture)}" + template.comment,
-    ]
-    if not valid_name(description.name):
-        lines.append(
-            f"into = {_text(column_name(description.name, ()))}        # MySQL takes {NAME_CHARACTERS_MAX} characters"
-        )
-    elif description.name.casefold().startswith(OWN_PREFIX):
-        lines.append(f"into = {_text(description.name.lstrip('_'))}        # names with {OWN_PREFIX} are Twinrow's own")
-    lines += template.lines
-    lines.append('# deletes = "soft"             # keep the rows of deleted items, and set _twinrow_deleted_at')
-    lines.append(
-        "# read_capacity_max = 500      # units a second; default: 25 % of what is provisioned, on demand 1,000"
-    )
-    return [*lines, *template.part]
-
-
-def _text(text: str) -> str:
-    """A TOML basic string: JSON's escapes are its escapes, but for surrogate pairs."""
-    return json.dumps(text, ensure_ascii=False)
