@@ -119,9 +119,18 @@ def test_a_default_source_that_would_make_another_table_of_it_is_seen() -> None:
     after = _config(*lines, "[[tables]]", 'name = "reviews"', 'capture = "scan"')
     with pytest.raises(ConfigError, match="eu:reviews"):
         adding.check_added(before, after, adding.wanted(before, ["reviews"]))
-    assert [table.name for table in adding.check_added(before, after, adding.wanted(before, ["eu:reviews"]))] == [
-        "eu:reviews"
-    ]
+    adding.check_added(before, after, adding.wanted(before, ["eu:reviews"]))
+    with pytest.raises(ConfigError, match="would change"):
+        adding.check_added(after, before, [])
+
+
+def test_the_first_table_is_added_to_a_file_that_has_none() -> None:
+    before = parse(HEAD, "twinrow.toml", {}, tables_needed=False)
+    assert (before.tables, [table.called for table in adding.wanted(before, ["new"])]) == ((), ["new"])
+    after = parse(adding.added(HEAD, NEW, "twinrow.toml").text, "twinrow.toml", {})
+    adding.check_added(before, after, adding.wanted(before, ["new"]))
+    with pytest.raises(ConfigError, match="names no table"):
+        parse(HEAD, "twinrow.toml", {})
 
 
 def test_a_file_keeps_its_mode_and_a_change_of_somebody_else_is_not_lost(tmp_path: Path) -> None:

@@ -24,8 +24,13 @@ def load(path: str | Path, environment: Mapping[str, str] | None = None) -> Conf
     return parse(text_of(Path(path)), str(path), environment)
 
 
-def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str] | None = None) -> Config:
-    """Check the text of a configuration file; other files that it names are beside `place`. Raises ConfigError."""
+def parse(
+    text: str, place: str = "twinrow.toml", environment: Mapping[str, str] | None = None, *, tables_needed: bool = True
+) -> Config:
+    """Check the text of a configuration file; other files that it names are beside `place`. Raises ConfigError.
+
+    Without `tables_needed`, a file that names no table yet is taken, too.
+    """
     variables = os.environ if environment is None else environment
     documents = together(text, place, variables)
     file = _file(documents, place)
@@ -37,7 +42,7 @@ def parse(text: str, place: str = "twinrow.toml", environment: Mapping[str, str]
     except ValueError as error:
         raise ConfigError(f"`sync.discover_every`: {error}", where=place) from error
     parts = resolved(documents.entries, [source.name for source in file.sources])
-    if not parts.tables and not parts.patterns:
+    if tables_needed and not parts.tables and not parts.patterns:
         raise ConfigError("names no table", where=place, remedy="add a [[tables]] part")
     mysql = mysql_config(file.mysql.url, place, variables, file.dynamodb.region)
     password = urlsplit(file.mysql.url).password

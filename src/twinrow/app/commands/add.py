@@ -18,7 +18,6 @@ from twinrow.app.options import (
     check_capture,
     config_path,
     following,
-    load_config,
 )
 from twinrow.app.terminal import out, say
 from twinrow.errors import ConfigError
@@ -52,19 +51,21 @@ def add(
     from twinrow.app.setup.entries import entry
     from twinrow.app.wiring import settings_of
     from twinrow.config import parse
+    from twinrow.config.documents import text_of
 
     check_capture(capture)
     if into is not None and len(dict.fromkeys(tables)) > 1:
         raise ConfigError("--into names a single MySQL table for several tables", remedy="add them each by itself")
     path = config_path(config)
-    known = load_config(config)
+    known = parse(text_of(path), str(path), tables_needed=False)
     before = files.read(path)
     wanted = adding.wanted(known, tables)
     choices = _choices(known, wanted, capture, into)
     lines = [line for choice in choices for line in ("", *entry(choice))]
     edit = adding.added(before.decode("utf-8-sig"), lines, str(path))
     changed = parse(edit.text, str(path))
-    for table in adding.check_added(known, changed, wanted):
+    adding.check_added(known, changed, wanted)
+    for table in changed.tables:
         settings_of(table, str(path))
     for line in edit.lines.splitlines():
         out(f"+ {line}".rstrip())

@@ -12,7 +12,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT
 
-from twinrow.config import Config, TableConfig
+from twinrow.config import Config
 from twinrow.config.resolve import called
 from twinrow.errors import ConfigError
 from twinrow.table_description import SOURCE_MARK, name_in_dynamodb
@@ -140,8 +140,8 @@ def _behind_tables(text: str) -> int | None:
     return len(before) if before + after == text else None
 
 
-def check_added(before: Config, after: Config, tables: Sequence[NewTable]) -> list[TableConfig]:
-    """The new tables of the changed configuration. Raises ConfigError where it has other tables than it should have."""
+def check_added(before: Config, after: Config, tables: Sequence[NewTable]) -> None:
+    """Raise ConfigError where the changed configuration has other tables than it had, and the new."""
     known = {table.name: table for table in before.tables}
     new = [table for table in after.tables if table.name not in known]
     kept = [table for table in after.tables if table.name in known]
@@ -153,4 +153,3 @@ def check_added(before: Config, after: Config, tables: Sequence[NewTable]) -> li
             f"the new tables would be {names}: [defaults] or an overlay has a `source`", where=before.path,
             remedy="name them so",
         )  # fmt: skip
-    return new
