@@ -79,9 +79,9 @@ def add_index(description: TableDescription, pending: PendingIndex) -> TableChan
     defined[pending.attribute] = kind
     return TableChange(
         f"add the index {pending.index!r} on {pending.attribute!r} ({kind}), projection ALL",
-        f"The index holds only items that carry {pending.attribute!r}: of {description.items:,} items those are "
-        f"written into it now, and from then on each marked write, and each clearing of a mark, costs one more.{units} "
-        f"Building it takes minutes; the table stays in use.",
+        f"The index holds only items that carry {pending.attribute!r}. DynamoDB now writes those of the "
+        f"{description.items:,} items into it. Later, each marked write, and each clearing of a mark, costs a write "
+        f"more.{units} Building it takes minutes; the table stays in use.",
         {
             "AttributeDefinitions": [
                 {"AttributeName": name, "AttributeType": type_} for name, type_ in defined.items()
