@@ -20,6 +20,7 @@ from twinrow.dynamodb import DynamoDB
 from twinrow.errors import StartRefused
 from twinrow.sink import ddl
 from twinrow.sync import page_source, start
+from twinrow.table.consent import Consent
 from twinrow.workers.held import held
 from twinrow.write.apply import apply
 from twinrow.write.batch import Batch
@@ -202,7 +203,8 @@ def test_a_table_made_anew_under_its_name_is_reconciled_once_it_is_accepted(
     assert told.level == "error"
     assert "another table of this name than the one that was copied" in told.text
     assert "--accept-table-id" in told.remedy
-    copying.once_well(prepare=lambda context: setattr(context, "accept_tables", frozenset({"the second"})))
+    accepted = Consent(frozenset({"the second"}))
+    copying.once_well(prepare=lambda context: replace(context, consent=accepted))
     assert gaps(copying) == [("TABLE_RECREATED", True)]
     copying.assert_equal(items=3)
     assert checked(copying).text == "as at the last start"
