@@ -199,6 +199,16 @@ class DynamoDB:
                 return
             start = {"ExclusiveStartTableName": answer["LastEvaluatedTableName"]}
 
+    def tags(self, table: str) -> dict[str, str]:
+        """The table's tags (DescribeTable, ListTagsOfResource). Raises TwinrowError when there is no such table."""
+        arn, found, start = self.describe(table).arn, dict[str, str](), dict[str, Any]()
+        while True:
+            answer = self.call("list_tags_of_resource", where=f"table {table}", ResourceArn=arn, **start)
+            found |= {tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])}
+            if not answer.get("NextToken"):
+                return found
+            start = {"NextToken": answer["NextToken"]}
+
     def describe(self, table: str) -> TableDescription:
         """DescribeTable. Raises TwinrowError when there is no such table."""
         answer = self.call("describe_table", where=f"table {table}", TableName=table)

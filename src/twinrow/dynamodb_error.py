@@ -16,6 +16,7 @@ TRANSIENT_CODES = frozenset({
     "ServiceUnavailableException", "RequestTimeout", "RequestTimeoutException", "TransactionInProgressException",
     "TransactionConflictException", "TransactionConflict", "ReplicatedWriteConflictException", "DuplicateItem",
 })  # fmt: skip
+NO_SUCH_TABLE = "ResourceNotFoundException"
 WITHHELD_CODES = frozenset({
     "AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException",
     "AccessDenied", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken",

@@ -97,7 +97,6 @@ def test_a_pattern_brings_two_hundred_tables_and_the_rest_is_refused() -> None:
         ("[[tables]]\nmatch = 'a-*'\nreconcile_every = '1x'\n", "`reconcile_every`"),
         ("[[tables]]\nmatch = 'a-*'\n[[tables]]\nmatch = 'a-*'\n", "the same pattern is there twice"),
         ("[[tables]]\nexclude = 'a-*'\n", "lacks the required field `name`"),
-        ("[sync]\ndiscover_every = 'x'\n[[tables]]\nmatch = 'a-*'\n", "`sync.discover_every`"),
     ],
 )
 def test_a_mistake_in_a_pattern_is_an_error_before_any_table_is_found(text: str, part: str) -> None:

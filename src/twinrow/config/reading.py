@@ -15,7 +15,7 @@ from twinrow.config.documents import Documents, text_of, together
 from twinrow.config.mysql_url import mysql_config
 from twinrow.config.notify import notify_places
 from twinrow.config.resolve import resolved
-from twinrow.config.settings import Config, File, duration_s
+from twinrow.config.settings import Config, File
 from twinrow.errors import ConfigError
 
 
@@ -37,10 +37,6 @@ def parse(
     check_sources(file.dynamodb, file.sources, place)
     check_endpoint("kinesis.endpoint_url", file.kinesis.endpoint_url, place)
     check_endpoint("s3.endpoint_url", file.s3.endpoint_url, place)
-    try:
-        duration_s(file.sync.discover_every)
-    except ValueError as error:
-        raise ConfigError(f"`sync.discover_every`: {error}", where=place) from error
     parts = resolved(documents.entries, [source.name for source in file.sources])
     if tables_needed and not parts.tables and not parts.patterns:
         raise ConfigError("names no table", where=place, remedy="add a [[tables]] part")

@@ -295,14 +295,6 @@ class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[int, msgspec.Meta(ge=1, le=WORKERS_MAX)] | None,
         _told("Processes that read a first copy without links; 1 does without; default: by size and cores, at most 4."),
     ] = None
-    discover_every: Annotated[
-        str, _told("How often new tables are looked for (ListTables), where a table has `match` or `tags`.")
-    ] = "5m"
-
-    @property
-    def discover_s(self) -> float:
-        """Seconds between two looks for new tables."""
-        return duration_s(self.discover_every)
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

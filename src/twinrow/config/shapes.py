@@ -88,7 +88,8 @@ def in_part(like: type[msgspec.Struct], name: str, keys: Iterable[SettingKey]) -
 
 TableEntry = in_part(TableConfig, "TableConfig", [*_keys_of(TableConfig), *PATTERN_KEYS, *NAMING_KEYS])
 TableEntry.__doc__ = (
-    "A DynamoDB table and its copy, or, with `match` or `tags`, every table that is so; there may be many."
+    "A DynamoDB table and its copy, or, with `match` or `tags`, every table that is so when a command "
+    "begins; there may be many."
 )
 Defaults = in_part(TableConfig, "Defaults", [*_keys_of(TableConfig, without="name"), *NAMING_KEYS])
 Defaults.__doc__ = (

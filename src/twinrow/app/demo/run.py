@@ -21,7 +21,7 @@ from twinrow.app.terminal import out, say
 from twinrow.app.wiring import connect, contexts_of, dynamodb_of, mysql_of
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
-from twinrow.dynamodb_error import DynamoDBError
+from twinrow.dynamodb_error import NO_SUCH_TABLE, DynamoDBError
 from twinrow.errors import TwinrowError
 from twinrow.mysql import MySQL
 from twinrow.schema.naming import quote
@@ -233,7 +233,7 @@ def _clean_up(dynamodb: DynamoDB, mysql: MySQL, table: str) -> None:
     try:
         dynamodb.call("delete_table", where=f"table {table}", TableName=table)
     except DynamoDBError as error:
-        if error.code != "ResourceNotFoundException":  # stopped before the table was made
+        if error.code != NO_SUCH_TABLE:  # stopped before the table was made
             raise
     with closing(connect(mysql)) as session:
         session.execute(f"DROP TABLE IF EXISTS {quote(table)}")

@@ -9,7 +9,7 @@ from twinrow.app.leaving.items import patiently
 from twinrow.app.leaving.plan import LeftTable, Pending
 from twinrow.app.wiring import few_tries
 from twinrow.dynamodb import budgeted
-from twinrow.dynamodb_error import DynamoDBError
+from twinrow.dynamodb_error import NO_SUCH_TABLE, DynamoDBError
 from twinrow.mysql import Connection
 from twinrow.sink import inspect
 from twinrow.state import dead_letter, lease, made, meta, outbox, tables
@@ -18,7 +18,6 @@ from twinrow.table_description import TableDescription
 
 PAGES_COUNTED_MAX = 5
 """Pages of marked items that are counted, of up to 1 MB each; beyond that only "more than" is said."""
-NO_SUCH_TABLE = "ResourceNotFoundException"
 BACKUPS_ON = "ENABLED"
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from twinrow.capture_kind import KINDS, load, traits_of
 from twinrow.dynamodb import DynamoDB
-from twinrow.dynamodb_error import WITHHELD_CODES, DynamoDBError
+from twinrow.dynamodb_error import NO_SUCH_TABLE, WITHHELD_CODES, DynamoDBError
 from twinrow.errors import ConfigError
 from twinrow.schema.naming import NAME_CHARACTERS_MAX, OWN_PREFIX, column_name, valid_name
 from twinrow.sync.kind import CaptureKind
@@ -57,7 +57,7 @@ def _described(dynamodb: DynamoDB, name: str) -> TableDescription:
     try:
         return dynamodb.describe(name)
     except DynamoDBError as error:
-        if error.code != "ResourceNotFoundException":
+        if error.code != NO_SUCH_TABLE:
             raise
         near = _nearest(dynamodb, name)
         where = f"DynamoDB {dynamodb.endpoint_url or dynamodb.region}"

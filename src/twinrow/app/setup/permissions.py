@@ -89,6 +89,12 @@ def _rights(
 def _beside(config: Config, account: str) -> Iterator[Right]:
     """The rights that the login to MySQL and notifications need."""
     mysql = config.mysql
+    for source in dict.fromkeys(pattern.source for pattern in config.patterns):
+        region = region_of(config, source)
+        service = f"arn:{partition_of(region)}:dynamodb:{region}:{account}"
+        yield Right(("dynamodb:ListTables",), "*")  # no ARN stands for the list of tables
+        if any(pattern.tags for pattern in config.patterns if pattern.source == source):
+            yield Right(("dynamodb:DescribeTable", "dynamodb:ListTagsOfResource"), f"{service}:table/*")
     if mysql.secret is not None:
         yield Right(("secretsmanager:GetSecretValue",), mysql.secret)
     if config.notify is not None and config.notify.sns_topic is not None:
