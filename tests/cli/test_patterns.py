@@ -12,6 +12,11 @@ from tests.fixtures.command_line import CommandLine
 from tests.fixtures.copying import put_all, review
 from tests.fixtures.databases import Database
 
+from twinrow.app import wiring
+from twinrow.app.discovery import with_tables_of_patterns
+from twinrow.config import parse
+from twinrow.dynamodb_error import NO_SUCH_TABLE, DynamoDBError
+from twinrow.errors import ConfigError
 from twinrow.local_servers.servers import DynamoDBLocal
 
 
@@ -50,5 +55,39 @@ def test_every_table_that_a_pattern_takes_is_copied_and_no_other(
 def test_a_pattern_that_takes_no_table_is_an_error_that_says_so(in_many: CommandLine) -> None:
     done = in_many.run("sync", "--once")
     assert done.code == 2
-    assert "no table is taken by match many-*" in done.err
+    assert "no table can be copied by match many-*: they take none" in done.err
     assert "Traceback" not in done.err
+
+
+class Tagged:
+    """A door to DynamoDB with three tables, of which one is deleted between the list and the question for its tags."""
+
+    def tables(self) -> list[str]:
+        return ["orders", "users", "gone"]
+
+    def tags(self, table: str) -> dict[str, str]:
+        if table == "gone":
+            raise DynamoDBError(NO_SUCH_TABLE, "no such table", where="table gone", remedy="")
+        return {"twinrow": "yes", "team": table}
+
+
+def test_tags_choose_among_the_tables_and_a_table_deleted_meanwhile_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wiring, "dynamodb_of", lambda config, source: Tagged())
+    text = '[mysql]\nurl = "mysql://u@h/d"\n[[tables]]\ncapture = "scan"\ntags = {{ twinrow = "yes", team = "{}" }}\n'
+    config, warnings = with_tables_of_patterns(parse(text.format("users")))
+    assert [table.name for table in config.tables] == ["users"]
+    assert not warnings
+    with pytest.raises(ConfigError, match="they take none"):
+        with_tables_of_patterns(parse(text.format("sales")))
+
+
+def test_a_table_whose_name_in_mysql_is_taken_is_warned_of_and_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wiring, "dynamodb_of", lambda config, source: Tagged())
+    text = '[mysql]\nurl = "mysql://u@h/d"\n[[tables]]\nname = "sales"\ncapture = "scan"\ninto = "{}"\n'
+    text += '[[tables]]\nmatch = ["orders", "users"]\ncapture = "scan"\ninto = "both"\n'
+    config, warnings = with_tables_of_patterns(parse(text.format("sales")))
+    assert [table.name for table in config.tables] == ["sales", "orders"]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("users: ")

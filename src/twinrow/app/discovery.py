@@ -23,13 +23,14 @@ def with_tables_of_patterns(config: Config) -> tuple[Config, list[str]]:
     for source in dict.fromkeys(pattern.source for pattern in config.patterns):
         found += _taken(config, source)
     both, refused = with_found(config, found)
+    unusable = [f"{name}: {why}; it is not copied" for name, why in sorted(refused.items())]
     if not both.tables:
         titles = "; ".join(pattern.title for pattern in config.patterns)
         raise ConfigError(
-            f"no table is taken by {titles}", where=config.path, remedy="mend the pattern, or name the tables",
-            commands=("twinrow add",),
+            f"no table can be copied by {titles}: {'; '.join(unusable) or 'they take none'}", where=config.path,
+            remedy="mend the pattern, or name the tables", commands=("twinrow add",),
         )  # fmt: skip
-    return both, [f"{name}: {why}; it is not copied" for name, why in sorted(refused.items())]
+    return both, unusable
 
 
 def _taken(config: Config, source: str | None) -> Iterator[Found]:
