@@ -332,7 +332,7 @@ def test_a_fault_of_our_own_is_told_and_lets_the_lease_go(
     with monkeypatch.context() as patch:
         patch.setattr(Follow, "step", faulty)
         error = copying.once().outcome.error
-    assert "fault in Twinrow: ValueError in twinrow.workers.run, line " in str(error)
+    assert "fault in Twinrow: ValueError in twinrow.sync.table_work, line " in str(error)
     assert "never thought of" not in str(error)  # an exception's own words may be an item's values
     assert copying.database.query("SELECT phase FROM _twinrow_table") == [("BROKEN",)]
     # to be had at once; the holder's name stays, since a link call may be under way

@@ -13,6 +13,24 @@ OF_A_PROTOCOL: Final = frozenset({"begin", "__call__", "work"})
 """Functions whose parameters are those of a protocol or of a callback."""
 
 
+TAKE_TOO_MUCH = frozenset(
+    {
+        "app/prover.py:_verify",
+        "aws_lambda.py:_keys",
+        "aws_lambda.py:_note",
+        "kinds/kinesis/follow_hints.py:stream_of",
+        "sync/export_copy.py:_has_failed",
+        "sync/export_copy.py:_settings",
+        "sync/export_copy.py:earliest_of",
+        "sync/export_copy.py:s3_of",
+        "sync/page_source.py:_scan",
+        "sync/page_source.py:by_export",
+        "sync/table_work.py:readers",
+    }
+)
+"""Functions that still take the whole context. The list may only get shorter."""
+
+
 def uses(tree: ast.AST) -> Iterator[tuple[str, frozenset[str], bool]]:
     """Functions that take a context: the parts that each uses, and whether it passes the whole context on."""
     for function in ast.walk(tree):
@@ -43,11 +61,12 @@ def too_much(tree: ast.AST) -> list[str]:
 
 def test_a_function_that_uses_only_the_table_takes_the_table() -> None:
     found = {
-        str(path.relative_to(SOURCES)): names
+        f"{path.relative_to(SOURCES)}:{name}"
         for path in sorted(SOURCES.rglob("*.py"))
-        if (names := too_much(ast.parse(path.read_text(encoding="utf-8"))))
+        for name in too_much(ast.parse(path.read_text(encoding="utf-8")))
     }
-    assert not found, "let these take a Table, Settings or a name"
+    assert not found - TAKE_TOO_MUCH, "let these take a Table, Settings or a name"
+    assert found >= TAKE_TOO_MUCH, "take those that were mended off TAKE_TOO_MUCH"
 
 
 def test_the_measure_sees_what_it_measures() -> None:

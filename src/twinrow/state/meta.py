@@ -71,7 +71,7 @@ DEFINITIONS = {
         kinds LONGTEXT NOT NULL, counted_at DOUBLE NULL, PRIMARY KEY (table_name, attribute_hash)""",
     "_twinrow_set_apart": f"{_NAME}, {_HASH}, PRIMARY KEY (table_name, key_hash)",
     "_twinrow_made": f"""{_NAME}, what VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-        name VARCHAR(512) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, source_id VARCHAR(255) NOT NULL,
+        name VARCHAR(440) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, source_id VARCHAR(255) NOT NULL,
         at DOUBLE NOT NULL, PRIMARY KEY (table_name, what, name)""",
     "_twinrow_seen": f"""{_NAME}, pass_at DOUBLE NOT NULL, block BIGINT NOT NULL, bits BLOB NOT NULL,
         PRIMARY KEY (table_name, pass_at, block)""",
