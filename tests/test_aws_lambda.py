@@ -294,3 +294,9 @@ def test_silence_of_a_table_that_is_written_is_a_gap_once_a_day(
 )
 def test_what_an_on_failure_queue_brings(event: dict[str, Any], found: tuple[str, ...]) -> None:
     assert dropped_from(event) == found
+
+
+def test_a_function_refuses_patterns_since_it_serves_tables_by_name() -> None:
+    text = '[mysql]\nurl = "mysql://u@h/d"\n[[tables]]\nmatch = "prod-*"\ncapture = "events"\n'
+    with pytest.raises(ConfigError, match=r"match prod-\*: a function serves tables by name"):
+        aws_lambda._config(text)

@@ -155,6 +155,12 @@ def _config(text: str) -> Config:
         config = parse(text, CONFIG_VARIABLE)
     else:
         config, _ = wiring.read_config(Path(text))
+    if config.patterns:
+        raise ConfigError(
+            f"{config.patterns[0].title}: a function serves tables by name",
+            where=config.path,
+            remedy="give each table a [[tables]] part with `name`",
+        )
     return replace(
         config, tables=tuple(msgspec.structs.replace(table, rebuild_rows_max=0) for table in config.tables)
     )  # fmt: skip

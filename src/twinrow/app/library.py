@@ -106,7 +106,7 @@ class Twinrow:
         TwinrowError when `timeout_s` seconds were not enough (what is committed by then stays), ConfigError for an
         unknown table.
         """
-        chosen, stop, began = self.config.chosen(tables), Stop(), clock.monotonic()
+        chosen, stop, began = self._there(tables), Stop(), clock.monotonic()
         outcomes = self._run(chosen, stop, adopt_links, timeout_s, on_waiting)
         well = [table for table in chosen if outcomes[table.name].error is None]
         found = {table.table: table for table in self._status(well).tables} if well else {}
@@ -130,11 +130,25 @@ class Twinrow:
         six hours old. Reads within the budget and writes nothing. Raises TwinrowError, for example for a table that
         was never copied.
         """
-        return Verified(tuple(self._verify(table, progress) for table in self.config.chosen(tables)))
+        return Verified(tuple(self._verify(table, progress) for table in self._there(tables)))
 
     def status(self, *tables: str) -> Status:
         """How far each table is, from MySQL alone: no request goes to DynamoDB. Raises TwinrowError."""
-        return self._status(self.config.chosen(tables))
+        config = self.config
+        if config.patterns:
+            from twinrow.app import discovery
+
+            config, _ = discovery.with_tables_copied(config)
+        return self._status(config.chosen(tables))
+
+    def _there(self, names: Sequence[str]) -> tuple[TableConfig, ...]:
+        """The tables of these names, all when there are none, also those that patterns stand for."""
+        config = self.config
+        if config.patterns:
+            from twinrow.app import discovery
+
+            config, _ = discovery.with_tables_there(config)
+        return config.chosen(tuple(names))
 
     def _status(self, chosen: Sequence[TableConfig]) -> Status:
         with closing(wiring.connect(wiring.mysql_of(self.config))) as session:

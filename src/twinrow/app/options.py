@@ -140,11 +140,20 @@ def accepted_deletes(given: list[str] | None, config: Config) -> dict[str, int]:
     return found
 
 
-def load_config(given: Path | None) -> Config:
-    """Read the configuration; warnings go to stderr. Raises ConfigError."""
+def load_config(given: Path | None, *, new_tables: bool = False) -> Config:
+    """Read the configuration; warnings go to stderr. Raises ConfigError, TwinrowError.
+
+    Its patterns stand for the tables that have a copy, of MySQL alone; `new_tables`: for all that DynamoDB has.
+    """
     from twinrow.app.wiring import read_config
 
     config, warnings = read_config(config_path(given))
+    if config.patterns:
+        from twinrow.app import discovery
+
+        discover = discovery.with_tables_there if new_tables else discovery.with_tables_copied
+        config, more = discover(config)
+        warnings = [*warnings, *more]
     for warning in warnings:
         say(f"twinrow: warning: {warning}")
     return config

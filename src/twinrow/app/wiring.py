@@ -39,21 +39,16 @@ Result = TypeVar("Result")
 
 
 def read_config(path: Path) -> tuple[Config, list[str]]:
-    """The configuration, wholly checked, and what its author should know.
+    """The configuration, wholly checked, and what its author should know. Raises ConfigError.
 
-    Raises ConfigError; where patterns stand for tables, TwinrowError when DynamoDB cannot be asked for them.
+    The tables that its patterns stand for are not in it: see `app.discovery`.
     """
-    config, warnings = configuration.load(path), list[str]()
-    if config.patterns:
-        from twinrow.app import discovery
-
-        config, warnings = discovery.with_tables_of_patterns(config)
+    config = configuration.load(path)
     for table in config.tables:
         settings_of(table, config.path)
     if not config.literal_password or not path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        return config, warnings
+        return config, []
     return config, [
-        *warnings,
         f"{path}: others can read the password in it (chmod 600 {path}, or write ${{MYSQL_PASSWORD}} in its place)",
     ]
 

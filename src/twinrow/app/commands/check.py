@@ -51,7 +51,7 @@ def check(
     from twinrow.app.output.progress import Bars
     from twinrow.app.signals import stop_on_signals
 
-    loaded = load_config(config)
+    loaded = load_config(config, new_tables=True)
     chosen = loaded.chosen(tables or [])
     stop = stop_on_signals()
     found, mended = [], []

@@ -46,7 +46,7 @@ def iam_policy(
 
     if not re.fullmatch(r"[0-9]{12}|\*", account):
         raise ConfigError(f"--account {account!r} is no AWS account", remedy="write its 12 digits, or * for any")
-    loaded = load_config(config)
+    loaded = load_config(config, new_tables=True)
     chosen = loaded.chosen(tables or [])
     known = dict(_key_option(text) for text in keys or [])
     for table in chosen:
@@ -102,5 +102,5 @@ def grants(
     """
     from twinrow.app.setup import permissions
 
-    for statement in permissions.grants(load_config(config), reader):
+    for statement in permissions.grants(load_config(config, new_tables=True), reader):
         out(statement)

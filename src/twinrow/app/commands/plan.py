@@ -49,7 +49,7 @@ def plan(
     from twinrow.app.wiring import capacity_of, dynamodb_of, few_tries
     from twinrow.capacity import limits
 
-    loaded = load_config(config)
+    loaded = load_config(config, new_tables=True)
     prices = Prices(read_price, write_price)
     documents = []
     flavour = _flavour(loaded)

@@ -92,7 +92,7 @@ def sync(
     from twinrow.app.serve.serving import Addresses, tls_of
     from twinrow.app.signals import stop_on_signals
 
-    loaded = load_config(config)
+    loaded = load_config(config, new_tables=True)
     chosen = loaded.chosen(tables or [])
     stop = stop_on_signals(at_hang_up=True)
     log = Log(as_json=said().json_logs, verbose=said().verbose)

@@ -59,7 +59,7 @@ def verify(tables: TablesArgument = None, config: ConfigOption = None, as_json: 
         del context
         return verify_table(reader, progress)
 
-    raise typer.Exit(_each(load_config(config), tables or [], compare_table, as_json=as_json))
+    raise typer.Exit(_each(load_config(config, new_tables=True), tables or [], compare_table, as_json=as_json))
 
 
 def repair(
@@ -79,7 +79,7 @@ def repair(
       twinrow repair reviews
       twinrow repair reviews --execute
     """
-    loaded = load_config(config)
+    loaded = load_config(config, new_tables=True)
     accepted = accepted_deletes(accept_deletes, loaded)
 
     def mend_table(reader: Reader, context: TableContext, progress: Progress) -> Verdict:
