@@ -177,3 +177,8 @@ def send(door: DynamoDB, name: str, update: ItemUpdate, way: str) -> StatementAn
     if way == "statement":
         return door.execute_statements(name, [partiql(name, update)])[0][0]
     return door.update_item(name, update.key, **update_item(update))[0]
+
+
+def test_the_statement_names_the_table_as_its_source_in_dynamodb_does() -> None:
+    update = ItemUpdate({"k": {"S": "x"}}, {"id": {"N": "1"}}, frozenset(), {}, wants_old=False)
+    assert partiql("eu:reviews", update).text == 'UPDATE "reviews" SET "id"=? WHERE "k"=?'
