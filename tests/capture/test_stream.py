@@ -282,3 +282,21 @@ def test_an_answer_to_a_reader_of_before_does_not_count() -> None:
     reading.model.put("a")
     reading.reader.run(job)
     assert numbers(reading.take().changes) == [1]
+
+
+def test_a_parent_that_shows_up_after_its_child_was_read_is_a_gap_and_reading_goes_on() -> None:
+    """Listings lag: the child was read, and its parent was never met until now."""
+    reading = Reading()
+    parent = reading.model.open_shards()[0]
+    reading.model.put("a")
+    reading.read()
+    reading.model.split(parent)
+    for key in "abcdefgh":
+        reading.model.put(key)
+    reading.read(IDLE_S_MAX + 0.5)
+    del reading.positions[parent.id]
+    reading.restart()
+    batch = reading.read(IDLE_S_MAX + 0.5)
+    assert [(gap.shard, gap.cause) for gap in batch.gaps] == [(parent.id, "PARENT_LATE")]
+    reading.model.put("z")
+    assert numbers(reading.read(IDLE_S_MAX + 0.5).changes) == [10]

@@ -310,7 +310,8 @@ class StreamReader(Generic[Record]):
                 self._append(_Entry(shard, position))
             for gap, positions in plan.gaps:
                 for shard, position in positions.items():
-                    if position.position is None and self._read[shard].position is not None:
+                    before = self._read.get(shard)  # none: a parent that is met only now, after its child was read
+                    if position.position is None and before is not None and before.position is not None:
                         self._readers.pop(shard, None)  # its iterator belongs to the position that is dropped
                     self._append(_Entry(shard, position))
                 self._queue[-1].gap = gap
