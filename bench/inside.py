@@ -10,7 +10,7 @@ from twinrow.app.wiring import contexts_of, mysql_of
 from twinrow.clock import Stop
 from twinrow.config import parse
 from twinrow.table_description import TableDescription
-from twinrow.workers.local import run_tables
+from twinrow.workers.fleet import Listener, run_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def once(here: Ground, capture: str, *, link: bool) -> Pass:
         nonlocal began
         began = time.perf_counter()
 
-    outcomes = run_tables(contexts, mysql, once=True, on_waiting=lambda table, reason: None, on_described=started)
+    outcomes = run_tables(contexts, mysql, once=True, listener=Listener(on_described=started))
     took = time.perf_counter() - began
     for outcome in outcomes.values():
         if outcome.error is not None:

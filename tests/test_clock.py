@@ -281,3 +281,15 @@ def test_what_is_due_at_a_time_that_nobody_sets_is_due(make_copying: MakeCopying
     copying.once_well()
     assert copying.state("_twinrow_recheck") == 0
     assert copying.rows("text", "reviewed_at LIKE '%%1'") != [("not as the item says",)]
+
+
+def test_a_stop_within_another_ends_with_it_and_never_the_other_way() -> None:
+    outer = Stop()
+    first, second = Stop(within=outer), Stop(within=outer)
+    first.set()
+    assert first
+    assert not second
+    assert not outer
+    outer.set()
+    assert second.wait(0.0)
+    assert Stop(within=outer), "it was asked for before"

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 
 from twinrow.errors import Transient
 
@@ -127,14 +128,32 @@ def _both(first: tuple[float, float], other: tuple[float, float]) -> tuple[float
 
 
 class Stop:
-    """The request to stop, seen by all threads; waits end early when it comes."""
+    """The request to stop, seen by all threads; waits end early when it comes.
 
-    def __init__(self) -> None:
+    A stop `within` another is also set by that other: a table may end by itself, and ends with its process.
+    """
+
+    def __init__(self, within: Stop | None = None) -> None:
         self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._inner: weakref.WeakSet[Stop] = weakref.WeakSet()
+        if within is not None:
+            within._take(self)
 
     def set(self) -> None:
         """Ask every thread to stop after the batch in hand."""
-        self._event.set()
+        with self._lock:
+            self._event.set()
+            inner = list(self._inner)
+        for stop in inner:
+            stop.set()
+
+    def _take(self, inner: Stop) -> None:
+        with self._lock:
+            self._inner.add(inner)
+            is_set = self._event.is_set()
+        if is_set:
+            inner.set()
 
     def __bool__(self) -> bool:
         return self._event.is_set()

@@ -170,14 +170,14 @@ class Twinrow:
         timeout_s: float | None,
         on_waiting: Callable[[str, str], None],
     ) -> Mapping[str, Outcome]:
-        from twinrow.workers.local import run_tables
+        from twinrow.workers.fleet import Listener, run_tables
 
         mysql = wiring.mysql_of(self.config)
         contexts = wiring.contexts_of(self.config, chosen, stop, adopt_links=adopt_links, mysql=mysql)
         outcomes: dict[str, Outcome] = {}
 
         def work() -> None:
-            outcomes.update(run_tables(contexts, mysql, once=True, on_waiting=on_waiting))
+            outcomes.update(run_tables(contexts, mysql, once=True, listener=Listener(on_waiting)))
 
         thread = threading.Thread(target=work, name="sync_once", daemon=True)
         thread.start()

@@ -168,7 +168,10 @@ def contexts_of(
     accept_deletes: Mapping[str, int] | None = None,
     mysql: MySQL | None = None,
 ) -> list[TableContext]:
-    """The parts of each table, all tables of a source on the same client; `Table.describe` sets its budgets."""
+    """The parts of each table, all tables of a source on the same client; `Table.describe` sets its budgets.
+
+    Each has a stop of its own, which `stop` sets, too.
+    """
     from twinrow.table.consent import Consent
     from twinrow.table.context import context_of
     from twinrow.table.table import Table
@@ -184,7 +187,7 @@ def contexts_of(
         if settings.kinesis is not None:
             settings = replace(settings, kinesis=replace(settings.kinesis, endpoint_url=config.kinesis.endpoint_url))
         consent = Consent(accept_tables, (accept_deletes or {}).get(table.name))
-        contexts.append(context_of(Table(settings, dynamodb, sink, stop), consent))
+        contexts.append(context_of(Table(settings, dynamodb, sink, Stop(within=stop)), consent))
     return contexts
 
 

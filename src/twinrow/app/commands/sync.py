@@ -124,7 +124,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
     from twinrow.app.serve.serving import serving
     from twinrow.app.wiring import contexts_of, mysql_of
     from twinrow.mysql_guard import unproved
-    from twinrow.workers.local import run_tables
+    from twinrow.workers.fleet import Listener, run_tables
 
     mysql, once, began = mysql_of(config), how.once, clock.monotonic()
     if why := unproved(config.mysql):
@@ -160,9 +160,8 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
             if not once:
                 log.event("info", "started", "", f"copying {named([table.name for table in chosen])}; Ctrl-C stops")
             outcomes = run_tables(
-                contexts, mysql, once=once, on_waiting=log.waiting, on_start=view.watch, on_described=described,
-                on_end=ended,
-            )  # fmt: skip
+                contexts, mysql, once=once, listener=Listener(log.waiting, view.watch, described, ended)
+            )
         if once and not stop:
             shown = _results(mysql, chosen, outcomes)
             for entry in shown.values():

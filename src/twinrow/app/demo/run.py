@@ -30,7 +30,7 @@ from twinrow.table.table import Table
 from twinrow.verify.reading import Reader
 from twinrow.verify.verdict import Verdict
 from twinrow.verify.verify import verify_table
-from twinrow.workers.local import run_tables
+from twinrow.workers.fleet import Listener, run_tables
 from twinrow.workers.run import Outcome
 
 LIVE_S_MAX = 14.0
@@ -70,9 +70,8 @@ class _Sync:
         self._thread.start()
 
     def _run(self) -> None:
-        outcomes = run_tables(
-            [self.context], self._mysql, once=False, on_waiting=lambda table, why: say(f"{table}: {why}")
-        )
+        listener = Listener(lambda table, why: say(f"{table}: {why}"))
+        outcomes = run_tables([self.context], self._mysql, once=False, listener=listener)
         self._outcome = outcomes[self.context.name]
 
     def check(self) -> None:
