@@ -12,7 +12,7 @@ from tests.entities.reading import LAW
 
 from twinrow.change import Item
 from twinrow.entities.condition import careful, filter_of, read_condition
-from twinrow.entities.settings import WantedConfig
+from twinrow.wanted import WantedConfig
 
 EMPTY: dict[str, Any] = {}
 

@@ -9,7 +9,7 @@ import pytest
 from twinrow.change import Item
 from twinrow.entities.condition import filter_of, read_condition
 from twinrow.entities.filter_expression import filter_expression
-from twinrow.entities.settings import WantedConfig
+from twinrow.wanted import WantedConfig
 
 _VALUES: list[dict[str, Any]] = [
     {"S": "A"}, {"S": "a"}, {"S": "A "}, {"S": "7"}, {"S": ""}, {"S": "A#"}, {"S": "A#1"}, {"S": "A#1#2"}, {"S": "aé"},

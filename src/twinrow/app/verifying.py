@@ -52,7 +52,8 @@ def look_at(
 
 def document(verdict: Verdict) -> dict[str, Any]:
     """The JSON form of a verdict."""
-    counts = {name: getattr(verdict, name) for name in ("items", "rows", "kept", *SIDES, "dead_letters", "seconds")}
+    names = ("items", "filtered", "rows", "kept", *SIDES, "dead_letters", "seconds")
+    counts = {name: getattr(verdict, name) for name in names}
     examples = [
         {"kind": example.kind, "key": example.key, "row_id": example.row_id, "attributes": list(example.attributes)}
         for example in verdict.examples

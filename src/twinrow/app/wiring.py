@@ -27,6 +27,7 @@ from twinrow.table.settings import ExportSettings, KinesisStream, PendingIndex, 
 if TYPE_CHECKING:
     # botocore takes longer to import than `twinrow status` may take: imported where it is needed.
     from twinrow.dynamodb import DynamoDB
+    from twinrow.entities.row_filter import RowFilter
     from twinrow.table.context import TableContext
 
 ONE_SHOT_TRIES_MAX = 3
@@ -93,7 +94,19 @@ def dynamodb_settings_of(table: TableConfig, place: str, *, adopt_links: bool = 
         allow_global=table.allow_global_table_writes,
         overrides=_overrides(table, place),
         kinesis=KinesisStream(table.kinesis.stream_arn) if table.kinesis is not None else None,
+        row_filter=_row_filter(table, place),
     )
+
+
+def _row_filter(table: TableConfig, place: str) -> RowFilter | None:
+    """`where` of a table, compiled. Raises ConfigError."""
+    if table.where is None:
+        return None
+    from twinrow.entities.row_filter import checked
+    from twinrow.entities.settings import SEPARATOR_DEFAULT
+
+    left_out = frozenset(attribute for attribute, column in table.columns.items() if column.ignore)
+    return checked(table.where, SEPARATOR_DEFAULT, table.own, left_out, f"{place}: tables ({table.name})")
 
 
 def _overrides(table: TableConfig, place: str) -> tuple[Override, ...]:

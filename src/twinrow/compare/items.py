@@ -165,7 +165,7 @@ class Comparer:
     ) -> tuple[DifferenceKind | None, tuple[str, ...]]:
         """The difference between an item and its live row, and its attributes; (None, ()) for no difference."""
         settings = self._settings
-        if settings.counts_as_deleted(item):
+        if settings.has_no_row(item):
             return ("EXTRA" if live is not None else None), ()
         if live is None:
             return (None if key_hash in self.parked else "MISSING"), ()
@@ -228,7 +228,7 @@ class Comparer:
     def image_of(self, item: Item | None) -> bytes:
         """A digest of what a row of this item has to show, the link included; ABSENT where there has to be no row."""
         settings = self._settings
-        if item is None or settings.counts_as_deleted(item):
+        if item is None or settings.has_no_row(item):
             return ABSENT
         shown = _described(item, self.schema, settings)
         if settings.linked and settings.link_attribute in item:

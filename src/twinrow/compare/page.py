@@ -72,7 +72,7 @@ class PageComparer:
         if not spare <= self._spare:  # attributes that are NULL are no reason to refuse the next page
             self._new_decoder(spare | self._spare)
         found = self.comparer.page(items, lambda row: on_row(row.row_id))
-        return Compared(sum(not self._settings.counts_as_deleted(item) for item in items), found)
+        return Compared(sum(not self._settings.has_no_row(item) for item in items), found)
 
     def fitting_page(self, page: Page, on_row: OnRow) -> Compared | None:
         """Compare a page that fits the schema: it teaches nothing, and none of its items counts as deleted."""

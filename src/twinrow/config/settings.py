@@ -14,6 +14,7 @@ from twinrow.config.notify import NotifyConfig, NotifyPlaces
 from twinrow.config.patterns import Pattern
 from twinrow.errors import ConfigError
 from twinrow.table_description import name_in_dynamodb
+from twinrow.wanted import Where
 
 Capture = Literal["pending-index", "stream", "scan", "kinesis", "events"]
 Deletes = Literal["hard", "soft"]
@@ -219,6 +220,13 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "read capacity; see exports.md."
         ),
     ] = "scan"
+    where: Annotated[
+        Where | None,
+        _told(
+            "Rows are wanted of these items alone; an item that does not match has no row. Attribute = value, or "
+            "`{ not = … }`, `{ from = …, to = … }`, `{ exists = … }`; a list is any of several."
+        ),
+    ] = None
     pending_index: PendingIndexConfig | None = None
     kinesis: KinesisTableConfig | None = None
     export: ExportConfig | None = None

@@ -83,9 +83,9 @@ class PageDecoder:
     ) -> None:
         self.schema = schema
         self.spare = spare
-        self.spare_names = _nameable(spare - schema.by_attribute.keys() - schema.left_out)[:SPARE_MAX]
-        passed_over = _nameable((ignored | schema.left_out - schema.own) - schema.by_attribute.keys() - {kept, deleted})
-        self._fits_nothing = len(_nameable([*schema.by_attribute, kept or ""])) < len(schema.columns) + 1
+        self.spare_names = nameable(spare - schema.by_attribute.keys() - schema.left_out)[:SPARE_MAX]
+        passed_over = nameable((ignored | schema.left_out - schema.own) - schema.by_attribute.keys() - {kept, deleted})
+        self._fits_nothing = len(nameable([*schema.by_attribute, kept or ""])) < len(schema.columns) + 1
         fields: list[tuple[str, Any, Any]] = [("kept", dict[str, Any] | None, None)] if kept else []
         names: dict[str, str] = {"kept": kept} if kept and not self._fits_nothing else {}
         for number, column in enumerate(schema.columns):
@@ -190,7 +190,7 @@ def _has_two_types(item: Any, cells: Callable[[Any], tuple[Any, ...]]) -> bool:
     return any(cell is not UNSET and cell.null is not UNSET and cell.payload is not UNSET for cell in cells(item))
 
 
-def _nameable(names: Iterable[str]) -> tuple[str, ...]:
+def nameable(names: Iterable[str]) -> tuple[str, ...]:
     """Those that msgspec can name a field after."""
     return tuple(sorted(name for name in names if not any(char < " " or char in '"\\' for char in name)))
 

@@ -16,8 +16,8 @@ from typing import Final
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.number import canonical_number, exact_decimal
 from twinrow.entities.part import Part
-from twinrow.entities.settings import Scalar, WantedConfig, WantedValue, When
 from twinrow.entities.template import Template, Texts, matcher, parse_template
+from twinrow.wanted import Scalar, WantedConfig, WantedValue, When
 
 CLAUSES_MAX: Final = 500
 """Alternatives of one condition, lists of templates multiplied out; a router of more would be slow and large."""

@@ -9,35 +9,18 @@ import msgspec
 
 from twinrow.config import ColumnConfig
 from twinrow.errors import ConfigError
+from twinrow.wanted import WantedValue, When
 
 SEPARATOR_DEFAULT: Final = "#"
 TABLES_MAX_DEFAULT: Final = 50
 TABLES_MAX_MAX: Final = 1_000
 """A MySQL server opens each of them; a thousand tables of one copy are a mistake in the attribute's choice."""
 
-Scalar = str | bool | int | float
 Unmatched = Literal["keep", "ignore", "dead-letter"]
 
 
 def _text(text: str, **limits: Any) -> msgspec.Meta:
     return msgspec.Meta(description=text, **limits)
-
-
-class WantedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Tests of an attribute beyond equality: `exists` everywhere, the others in `where`."""
-
-    exists: Annotated[bool | None, _text("Whether the item has the attribute.")] = None
-    other_than: Annotated[
-        Scalar | list[Scalar] | None, _text("Anything but this; a missing attribute does not match.")
-    ] = msgspec.field(default=None, name="not")
-    low: Annotated[Scalar | None, _text("At least this: numbers by value, texts by their UTF-8 bytes.")] = (
-        msgspec.field(default=None, name="from")
-    )
-    high: Annotated[Scalar | None, _text("Less than this.")] = msgspec.field(default=None, name="to")
-
-
-WantedValue = Scalar | list[Scalar] | WantedConfig
-When = dict[str, WantedValue]
 
 
 class EntityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,12 +8,13 @@ from typing import Final
 
 from twinrow.entities.condition import AnyOf, Condition, parts_of, read_condition
 from twinrow.entities.part import Part, column_type
-from twinrow.entities.settings import EntityConfig, SplitConfig, SplitKeys, Unmatched, When
+from twinrow.entities.settings import EntityConfig, SplitConfig, SplitKeys, Unmatched
 from twinrow.entities.template import Template, check_separator, parse_template
 from twinrow.errors import ConfigError
 from twinrow.schema.naming import NAME_CHARACTERS_MAX, OWN_PREFIX, fold, valid_name
 from twinrow.schema.sql_type import record_bytes
 from twinrow.schema.table import Override
+from twinrow.wanted import When
 
 PARTS_BYTES_MAX: Final = 50_000
 """A row's columns may declare 65,535 bytes. The two keys take 12,292 of them, so six text parts are left beside them,

@@ -14,6 +14,7 @@ NO_ID_YET = "brings no id of its own"
 NOT_UNDERSTOOD = "not understood"
 REPAIR = "repair"
 RETRY = "dead letter"
+ID_OF_ANOTHER = "carries the id of another item's row"
 NOT_TAKEN = "not taken by MySQL"
 KNOWN_LOSSES = frozenset({REPAIR, RETRY, NO_ID_YET, NOT_TAKEN})
 """Causes that say why a row is missing.

@@ -41,6 +41,7 @@ def summary(settings: Settings) -> dict[str, Any]:
         "deleted": pending.deleted if pending else None,
         "mark": [pending.index, pending.attribute] if pending else None,
         "marks": [json.dumps(one) for one in pending.marks] if pending else None,
+        "where": settings.row_filter.source if settings.row_filter is not None else None,
     }
 
 
@@ -65,7 +66,7 @@ class ChangedSettings:
         causes = {
             SOURCE_CHANGED: self.other_source,
             CAPTURE_CHANGED: "capture" in names,
-            CONFIG_CHANGED: bool(names & {"linked", "link_attribute", "own", "deleted", "mark"} or given_up),
+            CONFIG_CHANGED: bool(names & {"linked", "link_attribute", "own", "deleted", "mark", "where"} or given_up),
         }
         return tuple(cause for cause, happened in causes.items() if happened)
 
@@ -179,7 +180,7 @@ def _other_link(context: TableContext, pages: list[Page]) -> bool:
     linked = {
         fingerprint(schema.keys, item): link
         for page in pages
-        for item in page.items
+        for item in settings.wanted(page.items)
         if (link := settings.link_of(item)) is not None
     }
     rows = existing_rows(context.tenure.open_writer(), schema, list(linked))

@@ -65,6 +65,10 @@ def check_settings(settings: Settings, description: TableDescription) -> None:
         check_overrides(keys_of(description), settings.own, settings.overrides)
     except ValueError as error:
         raise StartRefused(str(error), where=where, remedy="mend the configuration") from error
+    if settings.row_filter is not None:
+        from twinrow.entities.row_filter import check_key_types
+
+        check_key_types(settings.row_filter, dict(description.keys), where)
 
 
 def start(
@@ -128,7 +132,7 @@ def _begin(context: TableContext, description: TableDescription) -> tuple[PageSo
         )
     kind_of(settings).begin(context, description)
     source = page_source.new(context, description)
-    pages = source.first(context.table.stop)
+    pages = [settings.wanted_of(page)[0] for page in source.first(context.table.stop)]
     _refuse_linked_items(settings, pages)
     bare = replace(new_schema(settings, description), page_bytes=context.tenure.open_writer().page_bytes)
     schema = evolve(bare, (item for page in pages for item in page.items)).schema

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from twinrow.capacity import Capacity
+from twinrow.capture.pages import Page
 from twinrow.capture_kind import Traits, traits_of
 from twinrow.change import AttributeValue, Item
 from twinrow.decode.number import canonical_number
 from twinrow.decode.readable import UNREADABLE
 from twinrow.link.update import LinkRules
+
+if TYPE_CHECKING:
+    from twinrow.entities.row_filter import RowFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Settings:
     overrides: tuple[Any, ...] = ()
     kinesis: KinesisStream | None = None
     export: ExportSettings | None = None
+    row_filter: RowFilter | None = None
     traits: Traits = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -103,6 +109,28 @@ class Settings:
         """Whether the app has marked the item as deleted."""
         name = self.deleted_attribute
         return name is not None and item.get(name) == {"BOOL": True}
+
+    def leaves_out(self, item: Item) -> bool:
+        """Whether `where` wants no row of the item."""
+        return self.row_filter is not None and not self.row_filter.takes(item)
+
+    def has_no_row(self, item: Item) -> bool:
+        """Whether the item has no row by a rule of the configuration: it counts as deleted, or `where` leaves it out.
+
+        Its mark is cleared as any other; it is not linked, and an id that it carries stays.
+        """
+        return self.counts_as_deleted(item) or self.leaves_out(item)
+
+    def wanted(self, items: Sequence[Item]) -> Sequence[Item]:
+        """The items that `where` does not leave out: columns are learned from these alone."""
+        return items if self.row_filter is None else [item for item in items if self.row_filter.takes(item)]
+
+    def wanted_of(self, page: Page) -> tuple[Page, int]:
+        """A page without the items that `where` leaves out, and how many these are. Raises ValueError: no items."""
+        if self.row_filter is None:
+            return page, 0
+        raw, left_out = self.row_filter.of_page(page.raw)
+        return (replace(page, raw=raw) if left_out else page), left_out
 
     def link_of(self, item: Item) -> AttributeValue | None:
         """The link attribute as the item carries it."""

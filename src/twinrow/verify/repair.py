@@ -65,7 +65,8 @@ def _mended(reader: Reader, found: Verdict, confirmed: Confirmed, work_off: Call
     schema = schema_of(connection, table)
     lease.recount(connection, table, statements.count_rows(schema))
     left = verify_keys(reader, confirmed.slices(SUSPECTS_A_ROUND_MAX))
-    left.items, left.rows = found.items, lease.row_count(connection, table)
+    left.items, left.filtered = found.items, found.filtered
+    left.rows = lease.row_count(connection, table)
     left.kept = int(connection.query(statements.count_kept(schema))[0][0])
     left.dead_letters = dead_letter.count(connection, table)  # a recheck may have parked an item
     return left

@@ -25,11 +25,14 @@ class Example:
 class Verdict:
     """The verdict of a verify; `kept` are soft-deleted rows, `seconds` how long it took.
 
+    `filtered` are the items that `where` leaves out; `items` are all others.
+
     `unsettled` are keys that kept moving and whose row was never seen equal: neither a proof nor a difference.
     """
 
     table: str
     items: int = 0
+    filtered: int = 0
     rows: int = 0
     kept: int = 0
     missing: int = 0

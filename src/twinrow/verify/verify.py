@@ -46,10 +46,12 @@ def verify_table(
                     raise Transient(scan.trouble, where=f"table {settings.table}")
                 continue
             read_at = clock.monotonic()
+            page, left_out = settings.wanted_of(page)
+            verdict.filtered += left_out
             compared = suspects.page_comparer().page(page, seen.add)
             verdict.items += compared.items
             suspects.add(compared.found, verdict, item_was_seen=True)
-            progress(verdict.items, description.items)
+            progress(verdict.items + verdict.filtered, description.items)
     finally:
         scan.close()
     for ids in suspects.comparer.row_ids():

@@ -23,6 +23,7 @@ class RowPlanMessage(msgspec.Struct, tag=True, frozen=True):
     ignored: list[str]
     spare: list[str]
     deleted: str | None
+    where: str | None
 
 
 class Job(msgspec.Struct, tag=True, frozen=True):
@@ -85,15 +86,22 @@ decode_from_reader: Final = msgspec.msgpack.Decoder(FromReader).decode
 
 def told(row_plan: RowPlan) -> RowPlanMessage:
     """A row plan as a message."""
+    where = row_plan.row_filter.source if row_plan.row_filter is not None else None
     return RowPlanMessage(
-        to_json(row_plan.schema), row_plan.flavour, sorted(row_plan.ignored), sorted(row_plan.spare), row_plan.deleted
-    )
+        to_json(row_plan.schema), row_plan.flavour, sorted(row_plan.ignored), sorted(row_plan.spare),
+        row_plan.deleted, where,
+    )  # fmt: skip
 
 
 def row_plan_of(message: RowPlanMessage) -> RowPlan:
     """The row plan that a message tells."""
     ignored, spare = frozenset(message.ignored), frozenset(message.spare)
-    return RowPlan(from_json(message.schema), message.flavour, ignored, spare, message.deleted)
+    row_filter = None
+    if message.where is not None:
+        from twinrow.entities.row_filter import opened
+
+        row_filter = opened(message.where)
+    return RowPlan(from_json(message.schema), message.flavour, ignored, spare, message.deleted, row_filter)
 
 
 def write(stream: IO[bytes], message: ToReader | FromReader) -> None:

@@ -7,7 +7,7 @@ memory changes after the commit.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from twinrow import clock
@@ -40,7 +40,7 @@ def apply(context: TableContext, batch: Batch, prepared: Prepared | None = None)
     """
     in_order = without_disorder(batch, context.settings.traits, context.live.keys)
     if prepared is None or in_order is not batch:
-        put_off = context.live.learn(in_order.items)
+        put_off = context.live.learn(context.settings.wanted(in_order.items))
         batch, live = in_order, context.live
         prepared = prepare(context.settings, live.rest, context.tenure.flavour(), batch.changes, put_off)
     return transact(context, lambda _tx: batch, prepared, stage=not batch.if_absent)
@@ -83,7 +83,7 @@ def transact(
 class _NeedsColumns(Exception):
     """Items read under the lock ask for columns: the transaction ends, the schema evolves, and it is run again."""
 
-    def __init__(self, items: list[Item]) -> None:
+    def __init__(self, items: Sequence[Item]) -> None:
         super().__init__()
         self.items = items
 
@@ -128,9 +128,10 @@ def _staged(context: TableContext, prepared: Prepared) -> Staged | None:
 
 def _prepared(tx: Connection, context: TableContext, batch: Batch) -> Prepared:
     """A batch that was read under the lock, ready to be written. Raises _NeedsColumns."""
-    asked = context.live.asked(batch.items)
+    items = context.settings.wanted(batch.items)
+    asked = context.live.asked(items)
     if asked.evolution.steps:
-        raise _NeedsColumns(batch.items)
+        raise _NeedsColumns(items)
     return prepare(context.settings, context.live.rest, tx.flavour, batch.changes, asked.put_off)
 
 

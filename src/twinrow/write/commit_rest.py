@@ -64,6 +64,7 @@ def _to_recheck(tx: Connection, rules: WriteRules, rest: Rest) -> None:
     cause, due_at = late if rules.adopts else (recheck.NOT_UNDERSTOOD, 0.0)
     recheck.add(tx, table, _keys(rest.doubted), cause, due_at=due_at)
     recheck.add(tx, table, _keys(rest.waiting), late[0], due_at=late[1])
+    recheck.add(tx, table, _keys(rest.astray), recheck.ID_OF_ANOTHER)
 
 
 def _keys(changes: Sequence[PreparedChange]) -> list[tuple[bytes, Item]]:

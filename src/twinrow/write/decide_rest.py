@@ -57,6 +57,7 @@ class Rest:
     rows_delta: int
     doubted: Sequence[PreparedChange] = ()
     waiting: Sequence[PreparedChange] = ()
+    astray: Sequence[PreparedChange] = ()
     waits_for_cells: Mapping[str, int] = field(default_factory=dict)
     unshown: Mapping[str, int] = field(default_factory=dict)
     whole_again: Sequence[bytes] = ()
@@ -113,6 +114,7 @@ def decide_rest(
         rows_delta=done.rows_delta - batch.rows_gone,
         doubted=decision.doubted,
         waiting=decision.waiting,
+        astray=view.astray,
         waits_for_cells=cells,
         unshown=unshown,
         whole_again=_whole_again(changes, view, done) if view.any_set_apart else (),

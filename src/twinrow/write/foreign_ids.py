@@ -86,6 +86,19 @@ def not_ours(
     )
 
 
+def carriers(changes: Sequence[PreparedChange], settings: Settings) -> tuple[PreparedChange, ...]:
+    """The changes of items that have no row by a rule and carry an id: it stays, unless it is the id of another row."""
+    if settings.row_filter is None or not settings.linked:
+        return ()
+    return tuple(change for change in changes if change.row is None and change.link is not None and not change.unfit)
+
+
+def of_other_rows(changes: Sequence[PreparedChange], in_use: IdsInUse) -> tuple[PreparedChange, ...]:
+    """Those of them whose id is that of another item's row."""
+    owners = {change.key_hash: in_use.owners.get(row_id_of(change.link) or 0) for change in changes}
+    return tuple(change for change in changes if owners[change.key_hash] not in (None, change.key_hash))
+
+
 def _is_id_of(known: Existing | None, change: PreparedChange) -> bool:
     return known is not None and change.link == {"N": str(known.row_id)}
 
@@ -127,7 +140,11 @@ def foreign_ids(rules: WriteRules, ids: IdMemory, changes: Sequence[PreparedChan
             continue
         is_read = change.origin == "RECHECK"
         is_known = rules.first_copy or ids.knows_of_loss or (is_read and is_open)
-        is_odd = change.key_hash not in view.explained and (ours or _names_no_row_of(change, view.in_use))
+        # `where` took the row away, and the item kept its id: that it comes back with it is no news
+        is_back = ours and rules.settings.row_filter is not None
+        is_odd = change.key_hash not in view.explained and (
+            _names_no_row_of(change, view.in_use) if not ours else not is_back
+        )
         if is_odd and not is_known:
             went_back, is_open, lost_at = True, True, lost_at if view.loss.is_noted else view.at
         if ours or (is_read and ids.foreign.through_at(change.key_hash) > view.read_at):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from twinrow.capture.pages import Page
 from twinrow.capture_kind import SCANNED
@@ -32,6 +33,9 @@ from twinrow.write import loss
 from twinrow.write.batch import Applied
 from twinrow.write.look import tombstones
 
+if TYPE_CHECKING:
+    from twinrow.entities.row_filter import RowFilter
+
 LOADED = Form(loaded_texts, lambda _column: cell_text)
 
 
@@ -50,6 +54,7 @@ class RowPlan:
     ignored: frozenset[str]
     spare: frozenset[str]
     deleted: str | None = None
+    row_filter: RowFilter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +77,21 @@ class TextMaker:
 
     def make(self, raw: bytes) -> LoadText | None:
         """The rows of a page; None when it does not fit the schema."""
-        found = self._decoder.page(raw)
+        found = self._decoder.page(self._wanted(raw))
         if found is None:
             return None
         schema = self.row_plan.schema
         text = "".join(lines(found.keys, list(zip(schema.columns, found.columns, strict=True)), found.extras))
         in_extra = sum(extra is not None for extra in found.extras or ())
         return LoadText(schema.version, bytes.fromhex("".join(found.keys)), text.encode(), in_extra)
+
+    def _wanted(self, raw: bytes) -> bytes:
+        """The page without the items that `where` leaves out."""
+        row_filter = self.row_plan.row_filter
+        try:
+            return raw if row_filter is None else row_filter.of_page(raw)[0]
+        except ValueError:
+            return raw  # not a page of items: it does not fit either
 
 
 class Loader:
@@ -94,8 +107,13 @@ class Loader:
         self._maker = self._new_maker(frozenset())
 
     def _new_maker(self, spare: frozenset[str]) -> TextMaker:
-        deleted = self._context.settings.deleted_attribute
-        return TextMaker(RowPlan(self._context.live.rest, self._flavour, self._ignored, spare, deleted))
+        settings = self._context.settings
+        return TextMaker(
+            RowPlan(
+                self._context.live.rest, self._flavour, self._ignored, spare, settings.deleted_attribute,
+                settings.row_filter,
+            )
+        )  # fmt: skip
 
     @property
     def wanted(self) -> bool:

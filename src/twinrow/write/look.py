@@ -28,7 +28,8 @@ class BatchView:
 
     `counting`: the changes that count, of which the rest was asked. `letters`: the ids that rows of parked items had,
     for new rows. `standing`: pending links that these changes may owe again. `not_ours`: changes whose link is neither
-    the id of their row nor a former one. `any_set_apart`: whether any row of the table holds values in extra for want
+    the id of their row nor a former one. `astray`: changes of items without a row by rule that carry the id of another
+    item's row. `any_set_apart`: whether any row of the table holds values in extra for want
     of room. `read_at`: every consistent read of the batch began at or after this
     time (monotonic seconds).
     """
@@ -45,6 +46,7 @@ class BatchView:
     in_use: IdsInUse = field(default_factory=IdsInUse)
     standing: Mapping[bytes, PendingLink] = field(default_factory=dict)
     not_ours: Sequence[PreparedChange] = ()
+    astray: Sequence[PreparedChange] = ()
     loss: LossView = field(default_factory=LossView)
 
 
@@ -87,6 +89,8 @@ def look(
     letters = dead_letter.row_ids(tx, table, [change.key_hash for change in new]) if any_letter else {}
     wished = wished_ids(new, buried, letters, context.ids.id_to_give_back, may_take_links=rules.may_take_links)
     odd = foreign_ids.not_ours(counting, existing, context.ids) if rules.meets_foreign_ids else ()
+    carriers = () if batch.truth else foreign_ids.carriers(counting, context.settings)
+    in_use = _ids_in_use(tx, table, schema.into, wished, (*odd, *carriers), any_letter=any_letter)
     apart = context.state.sets_apart
     return BatchView(
         read_at=read_at,
@@ -98,9 +102,10 @@ def look(
         counting=counting,
         letters=letters,
         wished=wished,
-        in_use=_ids_in_use(tx, table, schema.into, wished, odd, any_letter=any_letter),
+        in_use=in_use,
         standing=_standing(tx, table, rules, batch, counting, existing),
         not_ours=odd,
+        astray=foreign_ids.of_other_rows(carriers, in_use),
         loss=_loss(tx, context.table, odd),
     )
 

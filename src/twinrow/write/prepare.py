@@ -107,7 +107,7 @@ def _change(
             unfit = unreadable(item, schema.left_out)
         echo = not unfit and _is_unchanged(change.old, item, settings)
         # a delete that an image tells is believed only where all of the image can be read, or was read consistently
-        if settings.counts_as_deleted(item) and (not unfit or change.origin == "RECHECK"):
+        if settings.has_no_row(item) and (not unfit or change.origin == "RECHECK"):
             item, unfit = None, ""
         elif not unfit:
             try:

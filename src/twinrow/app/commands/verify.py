@@ -136,7 +136,8 @@ def _show(verdict: Verdict) -> None:
     kept = f" (and {verdict.kept:,} kept after their delete)" if verdict.kept else ""
     found = differences or "no difference"
     letters = f", {verdict.dead_letters:,} dead letters" if verdict.dead_letters else ""
-    sides = f"{verdict.items:,} items, {verdict.rows:,} rows{kept}"
+    filtered = f" (and {verdict.filtered:,} that `where` leaves out)" if verdict.filtered else ""
+    sides = f"{verdict.items:,} items{filtered}, {verdict.rows:,} rows{kept}"
     out(f"{verdict.table}: {sides}: {found}{letters}, {verdict.seconds:.1f} s")
     for example in verdict.examples[:EXAMPLES_SHOWN_MAX]:
         where = f" row {example.row_id}" if example.row_id is not None else ""

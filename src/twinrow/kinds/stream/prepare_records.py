@@ -196,6 +196,7 @@ class RecordPreparer:
     def _learn(self, misfits: Sequence[Folded]) -> Wanted:
         """Evolve the schema for these, as `LiveSchema.learn`; what fits the decoder asks for nothing."""
         items = [stream_record.decode_item(misfit.record.new) for misfit in misfits if not misfit.record.is_delete]
+        items = list(self._settings.wanted(items))
         put_off = self._live.learn(items)
         nothing = null_only(self._live.rest, items)
         if not nothing <= self._spare:
@@ -221,6 +222,27 @@ class RecordPreparer:
         return [self._part(self._decoder, part) for part in parts]
 
     def _part(self, decoder: PageDecoder, part: Sequence[Folded]) -> list[PreparedChange] | None:
+        row_filter = self._settings.row_filter
+        if row_filter is None:
+            return self._wanted(decoder, part)
+        try:
+            taken = [entry.record.is_delete or row_filter.takes_json(entry.record.new) for entry in part]
+        except UNREADABLE:
+            return None  # not an item: the general path tells what it is
+        if all(taken):
+            return self._wanted(decoder, part)
+        wanted = self._wanted(decoder, [entry for entry, is_taken in zip(part, taken, strict=True) if is_taken])
+        if wanted is None:
+            return None
+        made, changes = iter(wanted), []
+        for entry, is_taken in zip(part, taken, strict=True):
+            if not is_taken and not _is_whole(self._live.keys, entry.record):
+                return None
+            changes.append(next(made) if is_taken else self._general([entry])[0])
+        return changes
+
+    def _wanted(self, decoder: PageDecoder, part: Sequence[Folded]) -> list[PreparedChange] | None:
+        """The same for records whose items have rows."""
         puts = [entry for entry in part if not entry.record.is_delete]
         found = self._rows(decoder, [put.record.dynamodb.new_image for put in puts])
         echoes = self._echoes(decoder, puts)
