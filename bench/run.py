@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench import copying, following, lag, plot, results, seed_table
+from bench import copying, following, idle, lag, plot, results, seed_table
 from bench.results import Figure
 from bench.scale import QUICK, WHOLE, Scale
 
@@ -55,6 +55,7 @@ MEASURES: Final[dict[str, Callable[[Scale, Found], None]]] = {
     "growing": _plain(following.growing),
     "lag": _plain(lag.lags),
     "seed": _seed,
+    "idle": _plain(idle.idle),
 }
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from collections.abc import Callable
 
 from twinrow.errors import Transient
 
@@ -137,6 +138,7 @@ class Stop:
         self._event = threading.Event()
         self._lock = threading.Lock()
         self._inner: weakref.WeakSet[Stop] = weakref.WeakSet()
+        self._heard: list[Callable[[], None]] = []
         if within is not None:
             within._take(self)
 
@@ -144,9 +146,19 @@ class Stop:
         """Ask every thread to stop after the batch in hand."""
         with self._lock:
             self._event.set()
-            inner = list(self._inner)
+            inner, heard = list(self._inner), list(self._heard)
         for stop in inner:
             stop.set()
+        for hear in heard:
+            hear()
+
+    def tells(self, hear: Callable[[], None]) -> None:
+        """Call `hear` when the stop comes, at once where it has come."""
+        with self._lock:
+            self._heard.append(hear)
+            is_set = self._event.is_set()
+        if is_set:
+            hear()
 
     def _take(self, inner: Stop) -> None:
         with self._lock:

@@ -37,13 +37,13 @@ def test_a_sync_takes_the_connections_that_the_page_names(make_copying: MakeCopy
     with copying.running() as first:
         wait_until(lambda: first.ran is None and copying.database.query("SHOW TABLES LIKE '\\_twinrow\\_meta'"), WAIT_S)
         wait_until(caught_up, WAIT_S, every_s=0.2, what="three live tables")
-        most = 1 + 2 * (1 + CALLS_AT_ONCE_MAX) + 1  # heartbeat, two tables with links, one without
+        most = 2 + 2 * (1 + CALLS_AT_ONCE_MAX) + 1  # heartbeat and questions, two tables with links, one without
         assert connections(copying) <= most
-        of_a_sync = 1 + 3  # those that settle link calls have ended once they were idle for `lease_s`
+        of_a_sync = 2 + 3  # those that settle link calls have ended once they were idle for `lease_s`
         wait_until(lambda: connections(copying) == of_a_sync, WAIT_S, every_s=0.05, what=f"{of_a_sync} connections")
         with copying.running() as second:
             wait_until(lambda: len({table for table, _ in second.waits}) == 3, WAIT_S, what="all three standing by")
-            of_a_stand_by = 3  # no lease, so no heartbeat
+            of_a_stand_by = 1  # no lease, so no heartbeat; one question for all
             wait_until(
                 lambda: connections(copying) == of_a_sync + of_a_stand_by, WAIT_S, every_s=0.05,
                 what=f"{of_a_stand_by} connections more",

@@ -15,7 +15,8 @@ from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import Broken, ConnectionLost, LeaseLost, ServerState, StartRefused, Transient, TwinrowError
 from twinrow.link.threads import Linker
 from twinrow.mysql import MySQL, MySQLError
-from twinrow.sync.table_work import IDLE_S, TableWork
+from twinrow.sync.pace import QUIET_S
+from twinrow.sync.table_work import TableWork
 from twinrow.table.context import TableContext, context_of
 from twinrow.table.table import Table
 from twinrow.workers.run import GIVE_UP_S_MAX, START_TRIES_MAX, Shared, TableRun
@@ -133,11 +134,11 @@ def test_with_once_a_turn_is_through_at_the_first_step_that_finds_nothing() -> N
 def test_pauses_grow_while_there_is_nothing_to_do_and_begin_small_after_work(monkeypatch: pytest.MonkeyPatch) -> None:
     work = Scripted([False] * 6 + [True, False], held(once=False))
     pauses: list[float] = []
-    monkeypatch.setattr(work.context.table.stop, "wait", pauses.append)
+    monkeypatch.setattr(work.context.table.bell, "wait", pauses.append)
     work.turn(FAR)
     assert pauses[:6] == sorted(pauses[:6])
-    assert pauses[5] == IDLE_S
-    assert pauses[6] == pauses[0] < IDLE_S
+    assert pauses[5] == QUIET_S
+    assert pauses[6] == pauses[0] < QUIET_S
 
 
 def test_without_the_lease_no_step_is_done() -> None:

@@ -120,7 +120,7 @@ class StreamReader(Generic[Record]):
 
     `known` are the durable positions (none: a new copy), `started_at` when the copy began: records older than that by
     a margin are left out, for every scanned image holds them. `now` is DynamoDB's clock, as all times here are (epoch
-    seconds), `monotonic` the own one, `back_off` the pause before try number n.
+    seconds), `monotonic` the own one, `back_off` the pause before try number n. `on_news`: `take` may find something.
     """
 
     def __init__(
@@ -134,10 +134,12 @@ class StreamReader(Generic[Record]):
         back_off: Callable[[int], float] = back_off_s,
         records_queued_max: int = RECORDS_QUEUED_MAX,
         bytes_queued_max: int = BYTES_QUEUED_MAX,
+        on_news: Callable[[], None] = lambda: None,
     ) -> None:
         self.lock = threading.RLock()
         self.work = threading.Condition(self.lock)
         self._filled = threading.Condition(self.lock)
+        self._on_news = on_news
         self.log = log
         self._facts = log.facts
         self._started_at = started_at
@@ -210,7 +212,7 @@ class StreamReader(Generic[Record]):
         """A reading thread ended by an error: `take` raises it."""
         with self.lock:
             self._failure = error
-            self._filled.notify_all()
+            self._tell()
 
     def take(self, records_max: int, wait_s: float) -> StreamBatch[Record]:
         """Up to `records_max` records with all that belongs to them; waits up to `wait_s` for something to come.
@@ -291,7 +293,7 @@ class StreamReader(Generic[Record]):
         self._expecting = set() if self._pace.is_closed else shard_tree.unsettled(self._seen, self._read)
         unsure |= self._expecting
         self._pace.set_next(listed, unsure=bool(unsure), at=self._monotonic(), back_off=self._back_off)
-        self._filled.notify_all()
+        self._tell()
 
     def _replan(self) -> None:
         """Do what follows from the listings and from what was read, until nothing more follows."""
@@ -337,7 +339,7 @@ class StreamReader(Generic[Record]):
         self._queued_records += len(entry.records)
         self._queued_bytes += sum(record.size for record in entry.records)
         self._entries[entry.shard] += 1
-        self._filled.notify_all()
+        self._tell()
 
     def _take_in(self, job: ReadJob, fetched: Fetched[Record]) -> None:
         reader = self._readers.get(job.shard)
@@ -384,7 +386,7 @@ class StreamReader(Generic[Record]):
             reader.empty_since = asked_at
         reader.empty_asked_at.append(asked_at)
         if self._monotonic() >= self._refresh_at:
-            self._filled.notify_all()
+            self._tell()
 
     def _take_in_refusal(self, reader: ShardReader, job: ReadJob, fetched: Fetched[Record]) -> None:
         reader.tries += 1
@@ -443,6 +445,10 @@ class StreamReader(Generic[Record]):
             taken.gaps.append(entry.gap)
         self._give(taken, entry.shard, entry.after)
         return True
+
+    def _tell(self) -> None:
+        self._filled.notify_all()
+        self._on_news()
 
     def _give(self, taken: _Taken[Record], shard: str, position: ShardPosition) -> None:
         taken.positions[shard] = self._given[shard] = position

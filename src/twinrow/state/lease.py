@@ -34,6 +34,7 @@ WAITS = (
     f"AND h.waits_until < UTC_TIMESTAMP(6) + INTERVAL {int(WAITS_S_MAX + AHEAD_S_MAX)} SECOND"
 )
 """SQL on a heartbeat `h`: its process waits, and takes the lease again by itself."""
+LEASES_A_STATEMENT_MAX = 500
 RECOUNT_WAIT_S = 60
 """A large table takes seconds to be counted."""
 
@@ -145,17 +146,22 @@ def claim(writer: Connection, lease: Lease) -> None:
 
 
 def heartbeat(connection: Connection, leases: Sequence[Lease]) -> set[str]:
-    """Prolong the leases; the tables whose lease is lost."""
-    lost = set()
-    for lease in leases:
+    """Prolong the leases, all at once; the tables whose lease is lost."""
+    lost: set[str] = set()
+    for first in range(0, len(leases), LEASES_A_STATEMENT_MAX):
+        part = leases[first : first + LEASES_A_STATEMENT_MAX]
+        names, pairs = ", ".join(["%s"] * len(part)), ", ".join(["(%s, %s)"] * len(part))
+        tables = [lease.table for lease in part]
         connection.execute(
             "UPDATE _twinrow_heartbeat SET deadline = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND "
-            "WHERE table_name = %s AND fence = %s",
-            (int(lease.lease_s * 1e6), lease.table, lease.fence),
+            f"WHERE table_name IN ({names}) AND (table_name, fence) IN ({pairs})",
+            (int(part[0].lease_s * 1e6), *tables, *(value for lease in part for value in (lease.table, lease.fence))),
         )
-        found = connection.query("SELECT fence FROM _twinrow_heartbeat WHERE table_name = %s", (lease.table,))
-        if not found or int(found[0][0]) != lease.fence:
-            lost.add(lease.table)
+        rows = connection.query(
+            f"SELECT table_name, fence FROM _twinrow_heartbeat WHERE table_name IN ({names})", tuple(tables)
+        )
+        found = {str(table): int(fence) for table, fence in rows}
+        lost |= {lease.table for lease in part if found.get(lease.table) != lease.fence}
     return lost
 
 

@@ -77,9 +77,12 @@ class Reconcile:
         waiting = self._rows.trouble if self._rows is not None else ""
         return waiting or (self._scan.trouble if self._scan is not None else "")
 
-    def step(self) -> bool:
-        """Begin a pass when it is due, or handle a page of it; whether there was anything to do."""
-        if not self.running and not (self._due() and self._begin()):
+    def step(self, *, looks: bool = True) -> bool:
+        """Begin a pass when it is due, or handle a page of it; whether there was anything to do.
+
+        `looks`: MySQL may know of a gap, or of a pass that was interrupted.
+        """
+        if not self.running and not (self._due(looks=looks) and self._begin()):
             return False
         if recheck.count(self._context.tenure.open_writer(), self._context.name) > RECHECKS_WAITING_MAX:
             return False
@@ -102,15 +105,13 @@ class Reconcile:
         """A snapshot begun at `started_at` (DynamoDB's clock) and read in one go counts as a pass of scan capture."""
         self.through_at, self._last_at = started_at, self._context.tenure.open_writer().now()
 
-    def _due(self) -> bool:
+    def _due(self, *, looks: bool) -> bool:
         """Looked at every second: an open gap, an interrupted pass, or the pace."""
         if clock.monotonic() - self._checked_at < 1.0 and self._checked_at:
             return False
         self._checked_at = clock.monotonic()
         context = self._context
-        if gap.open_gaps(context.tenure.open_writer(), context.name) or checkpoint.load(
-            context.tenure.open_writer(), context.name, PART
-        ):
+        if looks and self._waits_in_mysql():
             return True
         every = context.settings.reconcile_s
         if context.settings.traits.passes_only and self.through_at <= self._wanted_at():
@@ -123,6 +124,10 @@ class Reconcile:
         # by the pace what was due when --once began: a pass may last longer than that, and another would follow it
         since_once_s = clock.boot_time() - self._once_at if self._once_at is not None else 0.0
         return now - since_once_s - self._last_at >= every
+
+    def _waits_in_mysql(self) -> bool:
+        session, table = self._context.tenure.open_writer(), self._context.name
+        return bool(gap.open_gaps(session, table) or checkpoint.load(session, table, PART))
 
     def _wanted_at(self) -> float:
         return 0.0 if self._once_at is None else self._context.table.dynamodb.clock.now(self._once_at)

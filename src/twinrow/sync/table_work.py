@@ -21,8 +21,10 @@ from twinrow.mysql_error import BY_HAND_CODES
 from twinrow.retry import back_off_s
 from twinrow.sink import by_hand
 from twinrow.state import counted, gap, lease, outbox, recheck, refusal, tables
+from twinrow.state.asked import DueKind
 from twinrow.sync import page_source, start
 from twinrow.sync.kind import Source, SourceNeeds, kind_of
+from twinrow.sync.pace import IDLE_S, Pace
 from twinrow.sync.progress import Teller
 from twinrow.sync.recheck import recheck_some
 from twinrow.sync.reconcile import Reconcile
@@ -34,10 +36,6 @@ from twinrow.write import loss
 from twinrow.write.cells import PutOff
 from twinrow.write.mixed import MixedTypes
 
-IDLE_S = 0.05
-IDLE_S_MIN = 0.01
-"""The first pause after work: a link or query that has just begun has often ended by then."""
-NOTE_EVERY_S = 0.5
 SOURCE_LOOK_EVERY_S = 60.0
 """DescribeTable costs nothing, but AWS takes only so many of them a second from an account."""
 DUE_LINKS_MAX = 500
@@ -73,6 +71,9 @@ class WorkPlace(Protocol):
     def holds(self, table: str) -> bool:
         """Whether the table's lease is still held."""
 
+    def due(self, table: str) -> set[DueKind]:
+        """The kinds of work that may wait in MySQL; the work takes out what it has looked for in vain."""
+
     def readers(self, context: TableContext, description: TableDescription) -> ReadBy:
         """Who reads the pages of a first copy."""
 
@@ -101,8 +102,7 @@ class TableWork:
         self._snapshot: Snapshot | None = None
         self._reconcile: Reconcile | None = None
         self._linker: Linker | None = None
-        self._idle_s = IDLE_S_MIN
-        self._noted_at = 0.0
+        self._pace = Pace(place.due(context.name))
         self._due_at = 0.0
         self._source_at = clock.monotonic()
         self._recheck_at = 0.0
@@ -138,6 +138,7 @@ class TableWork:
         loss.record_if_gone_back(self._writer(), context.name, there, context.tenure.generation)
         context.tenure.began_at(there)
         self._cells, self._mixed = PutOff(context), MixedTypes(context)
+        self._pace.worked()
         is_broken = registered is not None and registered.phase == "BROKEN"
         loss.forget_foreign_ids(self._writer(), context.name, broken=is_broken)
         self._linker = Linker(context.table, context.tenure, context.counters, context.ids.foreign)
@@ -164,10 +165,9 @@ class TableWork:
             if self.place.once and not worked and self._caught_up():
                 return TurnResult(through=True)
             if not worked:
-                stop.wait(self._idle_s)
-                self._idle_s = min(IDLE_S, self._idle_s * 2)
+                self.context.table.bell.wait(self._pace.pause_s(quiet=self._is_quiet()))
                 continue
-            self._idle_s = IDLE_S_MIN
+            self._pace.worked()
             if linker.calls() > LINK_CALLS_WAITING_MAX:
                 linker.drain(LINKS_WAIT_S)
         return TurnResult(through=False)
@@ -184,6 +184,8 @@ class TableWork:
         self._check_lease()
         linker = self._linker_now()
         linker.raise_failure()
+        if self.place.once or linker.calls():
+            self._pace.is_under_way()
         if self.place.once and linker.denied is not None:
             raise linker.denied
         worked = self._recheck()
@@ -193,7 +195,8 @@ class TableWork:
         worked |= self._snapshot_step(wait_s=0.0 if worked else IDLE_S)
         if self._snapshot is None:
             reconcile = self._parts_now()
-            worked |= reconcile.step()
+            worked |= reconcile.step(looks=self._pace.looks_for("pass"))
+            self._pace.looked_for("pass", found=reconcile.running)
             self._tell_waiting(reconcile.trouble)
         worked |= self._send_due_links()
         self._look_at_source()
@@ -212,8 +215,12 @@ class TableWork:
             return due.send_left_marks(self._writer(), self.context.name, linker, DUE_LINKS_MAX) > 0
         if linker.calls() and (linker.calls() > CALLS_AT_ONCE_MAX or now - self._due_at < DUE_LINKS_EVERY_S):
             return False
+        if not self._pace.looks_for("link"):
+            return False
         self._due_at = now
-        return due.send_due(self._writer(), self.context.name, linker, DUE_LINKS_MAX) > 0
+        found = due.send_due(self._writer(), self.context.name, linker, DUE_LINKS_MAX) > 0
+        self._pace.looked_for("link", found=found)
+        return found
 
     def _look_at_source(self) -> None:
         """A table may be deleted and made again below a sync that runs; its index or scan then shows another one."""
@@ -230,6 +237,11 @@ class TableWork:
         context = self.context
         return context.state.first_copy and context.settings.adopt_links and context.settings.traits.waits_for_adoption
 
+    def _is_quiet(self) -> bool:
+        """Whether nothing is under way that would end without a bell."""
+        passing = self._reconcile is not None and self._reconcile.running
+        return not (self.place.once or passing or self._snapshot is not None or self._linker_now().calls())
+
     def _check_lease(self) -> None:
         if not self.place.holds(self.context.name):
             raise LeaseLost("another process took over", where=f"table {self.context.name}")
@@ -240,7 +252,7 @@ class TableWork:
 
     def _recheck(self) -> bool:
         """Work off some suspects. While DynamoDB throttles their reads the rest goes on: a stream is not throttled."""
-        if clock.monotonic() < self._recheck_at:
+        if clock.monotonic() < self._recheck_at or not self._pace.looks_for("recheck"):
             return False
         try:
             worked, applied = recheck_some(self.context, self._linker_now().in_flight())
@@ -250,6 +262,7 @@ class TableWork:
             self._recheck_trouble = str(trouble)
             self._tell_waiting(self._recheck_trouble)
             return False
+        self._pace.looked_for("recheck", found=worked > 0)
         self._throttles, self._recheck_trouble = 0, ""
         if applied is not None:
             self._linker_now().submit(applied.debts)
@@ -317,10 +330,9 @@ class TableWork:
         return outbox.count(self._writer(), context.name)[0] == 0 and recheck.count(self._writer(), context.name) == 0
 
     def note(self, *, ended: bool = False) -> None:
-        """Tell `status` how far this table is; at most every NOTE_EVERY_S, and when it has `ended` in good order."""
-        if not ended and clock.monotonic() - self._noted_at < NOTE_EVERY_S:
+        """Tell `status` how far this table is: at the pace of notes, and when it has `ended` in good order."""
+        if not ended and not self._pace.may_note():
             return
-        self._noted_at = clock.monotonic()
         context, source = self.context, self._source
         scanning = self._snapshot.trouble if self._snapshot is not None else ""
         following = source.trouble if source is not None else ""
@@ -352,7 +364,8 @@ class TableWork:
             values["retention_left_s"] = source.retention_left_s
         elif self._reconcile is not None and self._reconcile.through_at:
             values |= {"caught_up_at": self._reconcile.through_at, "oldest_at": None}
-        tables.note(self._writer(), context.tenure.lease, **values)
+        if self._pace.notes(values) or ended:
+            tables.note(self._writer(), context.tenure.lease, **values)
 
     def _linking_trouble(self) -> Reason:
         linker = self._linker_now()

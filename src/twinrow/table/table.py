@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from twinrow import capture_kind
+from twinrow.bell import Bell
 from twinrow.budget import Budget
 from twinrow.capacity import limits
 from twinrow.clock import Stop
@@ -17,7 +18,10 @@ from twinrow.table_description import TableDescription
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table to be copied. Its budgets let no request through until `describe` has set them."""
+    """A table to be copied. Its budgets let no request through until `describe` has set them.
+
+    Whoever has news for the work on it rings its `bell`.
+    """
 
     settings: Settings
     dynamodb: DynamoDB
@@ -26,6 +30,7 @@ class Table:
     read_budget: Budget = field(default_factory=Budget.unset)
     write_budget: Budget = field(default_factory=Budget.unset)
     ttl: TtlAttribute = field(default_factory=TtlAttribute)
+    bell: Bell = field(default_factory=Bell)
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""The tables of this process side by side: a thread each, and one heartbeat for all their leases. They come and go."""
+"""The tables of this process side by side, a thread each; one heartbeat and one question for all. They come and go."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from twinrow.errors import fault_of
 from twinrow.mysql import MySQL
 from twinrow.table.context import TableContext
 from twinrow.table_description import TableDescription
+from twinrow.workers.asks import ask
 from twinrow.workers.local import heartbeat, holder_name
 from twinrow.workers.run import Outcome, Shared, TableRun
 
@@ -49,18 +50,22 @@ class Fleet:
         self._alive: dict[str, TableRun] = {}
         self._runs: dict[str, TableRun] = {}
         self._over = Stop()
-        self._beat = threading.Thread(target=heartbeat, args=(self._shared, mysql, self._over), name="heartbeat")
+        self._beside = [
+            threading.Thread(target=work, args=(self._shared, mysql, self._over), name=name, daemon=True)
+            for work, name in ((heartbeat, "heartbeat"), (ask, "asks"))
+        ]
 
     def __enter__(self) -> Self:
-        self._beat.daemon = True
-        self._beat.start()
+        for thread in self._beside:
+            thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
-        self._beat.join()
+        for thread in self._beside:
+            thread.join()
 
     @property
     def running(self) -> frozenset[str]:

@@ -14,8 +14,9 @@ from twinrow.link.threads import Linker
 from twinrow.mysql import MySQL
 from twinrow.state import lease, meta, recheck
 from twinrow.sync import start
+from twinrow.sync.pace import IDLE_S
 from twinrow.sync.recheck import recheck_some
-from twinrow.sync.table_work import DUE_LINKS_MAX, IDLE_S
+from twinrow.sync.table_work import DUE_LINKS_MAX
 from twinrow.table.context import TableContext
 from twinrow.workers.local import heartbeat, holder_name
 from twinrow.workers.run import Shared

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from twinrow import clock
+from twinrow.bell import Bell
 from twinrow.dynamodb_error import WITHHELD_CODES as DYNAMODB_WITHHELD
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import (
@@ -25,6 +27,7 @@ from twinrow.mysql_error import BY_HAND_CODES, KNOWN_CODES, REFUSED_START_CODES
 from twinrow.mysql_session import SessionRefused
 from twinrow.retry import BACK_OFF_S_MAX, back_off_s
 from twinrow.state import dead_letter, gap, lease, meta, outbox, recheck, refusal, tables
+from twinrow.state.asked import DUE_KINDS, Awaited, DueKind
 from twinrow.state.settling import Settling
 from twinrow.sync.snapshot import ReadBy
 from twinrow.sync.table_work import TableWork
@@ -33,6 +36,8 @@ from twinrow.table_description import TableDescription
 from twinrow.workers import readers
 
 STAND_BY_S = 0.5
+ASK_YOURSELF_S = 10.0
+"""A table that stands by looks for itself after so long, whatever the shared question says."""
 TURN_S = 5.0
 """Time for which a table's thread gives its work a turn."""
 START_TRIES_MAX = 4
@@ -52,18 +57,43 @@ class Outcome:
 
 
 @dataclass
+class StandingBy:
+    """A table that waits for its lease; `answer` is the last that MySQL said of it."""
+
+    answer: Awaited | None = None
+
+
+@dataclass
 class Shared:
-    """The state that the table threads of a process share: leases for the heartbeat, and their progress.
+    """The state that the table threads of a process share: leases for the heartbeat, and what is asked for all of them.
 
     `began` is when the process began its work, of `clock.boot_time`; each server's clock tells its time of that.
+    `waiting`: the tables that stand by.
     """
 
     holder: str
     once: bool
     began: float
     leases: dict[str, TableContext] = field(default_factory=dict)
+    waiting: dict[str, StandingBy] = field(default_factory=dict)
     on_waiting: Callable[[str, str], None] = lambda table, reason: None
     on_described: Callable[[TableDescription], None] = lambda description: None
+
+    _due: dict[str, set[DueKind]] = field(default_factory=dict)
+    _bells: dict[str, Bell] = field(default_factory=dict)
+
+    def due(self, table: str) -> set[DueKind]:
+        """The kinds of work that may wait in MySQL; the work takes out what it has looked for in vain."""
+        return self._due.setdefault(table, set(DUE_KINDS))
+
+    def rings(self, table: str, bell: Bell) -> None:
+        """News for this table ring this bell."""
+        self._bells[table] = bell
+
+    def ring(self, table: str) -> None:
+        """There is news for a table."""
+        if table in self._bells:
+            self._bells[table].ring()
 
     def holds(self, table: str) -> bool:
         """Whether this process holds the table's lease, as far as its heartbeat knows."""
@@ -81,6 +111,8 @@ class TableRun:
         self.context = context
         self.shared = shared
         self.work = TableWork(context, shared)
+        shared.rings(context.name, context.table.bell)
+        context.table.stop.tells(context.table.bell.ring)
         self._holders: Settling | None = None
         self._trouble_at = 0.0
 
@@ -174,32 +206,63 @@ class TableRun:
 
     def _stand_by(self) -> bool:
         """Win the lease; True when another process holds it and has done (for `--once`) what was asked for."""
-        context = self.context
-        session = context.table.mysql.connect(idle_s=60)
+        table = self.context.table
         try:
-            meta.install(session)
-            lease.enter(session, context.name)
-            while not context.table.stop:
-                at = clock.boot_time()
-                held = lease.acquire(
-                    session, context.name, self.shared.holder, context.table.mysql.lease_s, for_run=True
-                )
-                if held is not None:
-                    fail_point("after-lease")
-                    context.tenure.hold(held, at)
-                    self.shared.leases[context.name] = context
-                    return False
-                # what a holder has committed, a successor must find
-                context.tenure.committed(lease.generation(session, context.name))
-                registered = tables.load(session, context.name)
-                if self.shared.once and self._holder_has_caught_up(registered) and self._holder_is_through(session):
-                    return True
-                reason = f" ({registered.reason})" if registered is not None and registered.reason else ""
-                self.shared.on_waiting(context.name, f"stands by: another process copies this table{reason}")
-                context.table.stop.wait(STAND_BY_S)
+            while not table.stop:
+                with closing(table.mysql.connect(idle_s=60)) as session:
+                    meta.install(session)
+                    lease.enter(session, table.name)
+                    if self._wins(session):
+                        return False
+                    while self.shared.once and not table.stop:
+                        if self._holder_has_done_all(session):
+                            return True
+                        table.stop.wait(STAND_BY_S)
+                        if self._wins(session):
+                            return False
+                self._wait_until_free()
             return False
         finally:
-            session.close()
+            self.shared.waiting.pop(table.name, None)
+
+    def _wins(self, session: Connection) -> bool:
+        context, at = self.context, clock.boot_time()
+        held = lease.acquire(session, context.name, self.shared.holder, context.table.mysql.lease_s, for_run=True)
+        if held is None:
+            return False
+        fail_point("after-lease")
+        context.tenure.hold(held, at)
+        self.shared.leases[context.name] = context
+        return True
+
+    def _holder_has_done_all(self, session: Connection) -> bool:
+        """For `--once`: whether the process that holds the table has copied and settled all from before the start."""
+        context = self.context
+        # what a holder has committed, a successor must find
+        context.tenure.committed(lease.generation(session, context.name))
+        registered = tables.load(session, context.name)
+        if self._holder_has_caught_up(registered) and self._holder_is_through(session):
+            return True
+        self._tell_standing_by(registered.reason if registered is not None else "")
+        return False
+
+    def _wait_until_free(self) -> None:
+        """Wait until nobody alive holds the table, as `workers.asks` hears for all tables; at most ASK_YOURSELF_S."""
+        shared, table = self.shared, self.context.table
+        standing = shared.waiting[table.name] = StandingBy()
+        until = clock.monotonic() + ASK_YOURSELF_S
+        while not table.stop and (left_s := until - clock.monotonic()) > 0:
+            if (answer := standing.answer) is not None:
+                if answer.is_free:
+                    return
+                # what a holder has committed, a successor must find
+                self.context.tenure.committed(answer.generation)
+                self._tell_standing_by(answer.reason)
+            table.bell.wait(min(STAND_BY_S, left_s))
+
+    def _tell_standing_by(self, reason: str) -> None:
+        text = f"stands by: another process copies this table{f' ({reason})' if reason else ''}"
+        self.shared.on_waiting(self.context.name, text)
 
     def _holder_has_caught_up(self, registered: tables.Registered | None) -> bool:
         """Whether the holder has copied what was written before this process began, both by DynamoDB's clock.

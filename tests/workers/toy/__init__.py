@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from twinrow import clock
 from twinrow.mysql import MySQL
+from twinrow.state.asked import DUE_KINDS, DueKind
 from twinrow.sync.snapshot import ReadBy, read_here
 from twinrow.sync.table_work import TableWork
 from twinrow.table.context import TableContext
@@ -37,6 +38,9 @@ class OneCaller:
 
     def holds(self, table: str) -> bool:  # noqa: ARG002 - of the protocol
         return True
+
+    def due(self, table: str) -> set[DueKind]:  # noqa: ARG002 - of the protocol
+        return set(DUE_KINDS)
 
     def readers(self, context: TableContext, description: TableDescription) -> ReadBy:  # noqa: ARG002 - as above
         return read_here

@@ -74,7 +74,7 @@ class FollowHints:
         log = log_of(context, self._streaming)
         self._reader = StreamReader(
             log, shard_positions.load(context), started_at=shard_positions.started_at(context, known),
-            now=context.table.dynamodb.clock.now,
+            now=context.table.dynamodb.clock.now, on_news=context.table.bell.ring,
         )  # fmt: skip
         self._threads = ReaderThreads(self._reader, SHARDS_READ_AT_ONCE_MAX)
         self._threads.__enter__()

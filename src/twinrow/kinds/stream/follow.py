@@ -54,8 +54,9 @@ class Follow:
         context = self._context
         log = DynamoDBStream(context.table.dynamodb, arn)
         self._reader = StreamReader(
-            log, shard_positions.load(context), started_at=started_at, now=context.table.dynamodb.clock.now
-        )
+            log, shard_positions.load(context), started_at=started_at, now=context.table.dynamodb.clock.now,
+            on_news=context.table.bell.ring,
+        )  # fmt: skip
         self._threads = ReaderThreads(self._reader, SHARDS_READ_AT_ONCE_MAX)
         self._threads.__enter__()
 

@@ -1,0 +1,77 @@
+"""Questions that a process asks for all of its tables at once: which have work that is due, which nobody holds.
+
+A question for each table would cost a server as many queries as there are tables, though nearly every answer is no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from twinrow.mysql import Connection
+from twinrow.state import outbox, recheck
+from twinrow.state.lease import IS_ALIVE
+
+DueKind = Literal["recheck", "link", "pass"]
+"""Work that may wait in MySQL: keys to be rechecked, pending links, a gap or an interrupted pass."""
+DUE_KINDS: Final[tuple[DueKind, ...]] = ("recheck", "link", "pass")
+TABLES_A_QUERY_MAX: Final = 500
+_RECHECK = (
+    "SELECT 1 FROM _twinrow_recheck r WHERE r.table_name = l.table_name "
+    "AND (r.due_at <= %s OR (r.due_at > %s AND r.due_at < %s))"
+)
+_LINK = (
+    "SELECT 1 FROM _twinrow_link o WHERE o.table_name = l.table_name "
+    "AND (o.due_at <= %s OR o.due_at > %s) AND o.refused IS NULL"
+)
+_GAP = "SELECT 1 FROM _twinrow_gap g WHERE g.table_name = l.table_name AND g.closed_at IS NULL"
+_PASS = "SELECT 1 FROM _twinrow_checkpoint c WHERE c.table_name = l.table_name AND c.part LIKE 'reconcile:%%'"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """A table that a process waits for: `is_free` when nobody alive holds it; what its holder has noted last."""
+
+    is_free: bool
+    generation: int
+    reason: str
+
+
+UNKNOWN: Final = Awaited(True, 0, "")
+"""A table that is not in MySQL (any more): whoever waits for it begins anew."""
+
+
+def due_work(connection: Connection, tables: Sequence[str]) -> dict[str, set[DueKind]]:
+    """The work that is due in each of these tables (by MySQL's clock), as `recheck.due` and `outbox.due` find it."""
+    found: dict[str, set[DueKind]] = {}
+    now = connection.now()
+    for first in range(0, len(tables), TABLES_A_QUERY_MAX):
+        part = tables[first : first + TABLES_A_QUERY_MAX]
+        rows = connection.query(
+            f"SELECT l.table_name, EXISTS({_RECHECK}), EXISTS({_LINK}), EXISTS({_GAP}) OR EXISTS({_PASS}) "
+            f"FROM _twinrow_lease l WHERE l.table_name IN ({', '.join(['%s'] * len(part))})",
+            (now, now + recheck.PUT_OFF_S_MAX, recheck.NEVER, now, now + outbox.PUT_OFF_S_MAX, *part),
+        )
+        for table, *flags in rows:
+            found[str(table)] = {kind for kind, flag in zip(DUE_KINDS, flags, strict=True) if flag}
+    return found
+
+
+def awaited(connection: Connection, tables: Sequence[str]) -> dict[str, Awaited]:
+    """How tables stand that other processes hold; a table that MySQL does not know is missing."""
+    found = {}
+    for first in range(0, len(tables), TABLES_A_QUERY_MAX):
+        part = tables[first : first + TABLES_A_QUERY_MAX]
+        rows = connection.query(
+            "SELECT l.table_name, l.holder <> '' AND h.fence = l.fence AND "
+            f"{IS_ALIVE}, l.generation, t.reason FROM _twinrow_lease l "
+            "LEFT JOIN _twinrow_heartbeat h USING (table_name) LEFT JOIN _twinrow_table t USING (table_name) "
+            f"WHERE l.table_name IN ({', '.join(['%s'] * len(part))})",
+            tuple(part),
+        )
+        found.update(
+            {str(table): Awaited(not held, int(generation), str(reason or ""))
+             for table, held, generation, reason in rows}
+        )  # fmt: skip
+    return found
