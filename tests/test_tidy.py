@@ -70,8 +70,6 @@ NEVER_READ: Final[frozenset[str]] = frozenset(
         "exports/windows.py:WindowPlan.recheck_since",
         "mysql_guard.py:Driver._read_timeout",
         "mysql_guard.py:Driver._write_timeout",
-        "protect/secret.py:Secret.check_value",
-        "protect/secret.py:Secret.fingerprint_key",
         "state/counted.py:Rates.write_units_per_s",
         "state/gap.py:Gap.closed_at",
         "state/gap.py:Gap.found_at",

@@ -74,10 +74,10 @@ the configuration; none named means all.
 
 SECTIONS = (
     ("File", "top of the file"), ("MySQLTable", "[mysql]"), ("DynamoDBConfig", "[dynamodb]"), ("S3Config", "[s3]"),
-    ("SyncConfig", "[sync]"),
+    ("SyncConfig", "[sync]"), ("ProtectConfig", "[protect]"),
     ("SourceConfig", "[[sources]]"), ("Defaults", "[defaults]"), ("TableConfig", "[[tables]]"),
     ("PendingIndexConfig", "[tables.pending_index]"), ("ExportConfig", "[tables.export]"),
-    ("ColumnConfig", "[tables.columns.ATTRIBUTE]"),
+    ("ColumnConfig", "[tables.columns.ATTRIBUTE]"), ("RuleConfig", "[tables.protect.ATTRIBUTE]"),
 )  # fmt: skip
 
 

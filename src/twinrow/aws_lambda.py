@@ -36,6 +36,7 @@ from twinrow.schema.table import KeyAttribute
 from twinrow.state import checkpoint, gap, meta, recheck, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync.shard_positions import NOT_UNDERSTOOD, RECREATED
+from twinrow.sync.start import keys_of
 from twinrow.table.context import TableContext
 from twinrow.table_description import name_in_dynamodb
 from twinrow.workers.held import work_off_rechecks
@@ -201,7 +202,7 @@ def _enter(hints: tuple[EventHint, ...], dropped: tuple[str, ...]) -> dict[str, 
     entered = {}
     for table, found in by_table.items():
         context = warm.contexts[table]
-        folded = fold(_keys(warm, context), [each.hint for each in found])
+        folded = fold(_keys(warm, context), [each.hint for each in found], context.table.dynamodb.seen_key)
         _count(context, folded)
         with warm.connection().transaction() as tx:
             # in the same order everywhere, so that two invocations seldom wait for each other
@@ -221,7 +222,7 @@ def _keys(warm: _Warm, context: TableContext) -> tuple[KeyAttribute, ...]:
     known = warm.keys.get(context.name)
     if known is None:
         described = context.table.describe()
-        known = tuple(KeyAttribute(name, kind) for name, kind in described.keys)  # type: ignore[arg-type]
+        known = keys_of(described)
         warm.keys[context.name] = known
     return known
 

@@ -7,13 +7,31 @@ numbers as text and binary as base64 text, so that nothing is bent on the way an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 AttributeValue = dict[str, Any]
 Item = dict[str, AttributeValue]
 ChangeKind = Literal["PUT", "DELETE"]
 Origin = str
 """SCAN (a first copy), RECHECK (a consistent read), or the `origin` of the table's capture kind: STREAM, PENDING."""
+
+
+SEALED_KEY: Final = "_twinrow_sealed_key"
+"""The attribute of a protected item that holds its key encrypted, where a key attribute is hashed: see `protect.guard`.
+
+It stands for an attribute of the app only in a table whose key is sealed, and only there is it Twinrow's.
+"""
+
+
+PATH_DOT: Final = "."
+"""Stands between the names of a path into maps, in the settings."""
+LEFT_OUT: Final = "_twinrow_left_out"
+"""The attribute of a protected item that `where` leaves out, where `where` looks at what a rule hides."""
+
+
+def without_seal(item: Item) -> Item:
+    """An item or key as people are shown it: a sealed key tells them nothing."""
+    return {name: value for name, value in item.items() if name != SEALED_KEY}
 
 
 @dataclass(frozen=True, slots=True)

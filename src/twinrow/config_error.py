@@ -23,7 +23,7 @@ def in_file_terms(message: str, model: type, filled: Mapping[str, Any], override
     path = found["path"] if found is not None else ""
     text = message[: found.start()] if found is not None else message
     text = text.replace("Object missing", "the file lacks the").replace("Object ", "the file ", 1)
-    place = path.replace("columns[...]", f"columns.{override}") if override is not None else path
+    place = path.replace("[...]", f".{override}", 1) if override is not None else path
     at = f" - at `{place.removeprefix('.')}`{_table_name(path, filled)}" if place else ""
     return f"{text}{at}{_instead(text, path, model)}"
 

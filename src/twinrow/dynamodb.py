@@ -73,7 +73,10 @@ class DynamoDB:
     """A client for one region or endpoint, shared by threads (botocore clients are thread-safe).
 
     Tables may be called `SOURCE:NAME`; DynamoDB is asked for NAME. `clock` is DynamoDB's, as its answers tell it.
+    `may_be_shared`: another process may open a door of its own that gives the same items.
     """
+
+    may_be_shared = True
 
     def __init__(self, region: str, endpoint_url: str | None, access: Access | None = None) -> None:
         self.region = region
@@ -213,6 +216,18 @@ class DynamoDB:
         """DescribeTable. Raises TwinrowError when there is no such table."""
         answer = self.call("describe_table", where=f"table {table}", TableName=table)
         return replace(described(answer["Table"]), name=table)
+
+    def real_key(self, key: Item) -> Item:
+        """The key as DynamoDB has it; where a table's items are protected, see `protect.door`, as the next two."""
+        return key
+
+    def seen_key(self, key: Item) -> Item:
+        """A key from elsewhere than this door (an event, a Kinesis record) as everything behind the door sees it."""
+        return key
+
+    def seen_page(self, raw: bytes) -> bytes:
+        """Items from elsewhere than this door (an export), a JSON array, as everything behind the door sees them."""
+        return raw
 
     def ttl_attribute(self, table: str) -> str | None:
         """The attribute of DynamoDB's TTL where it is enabled, else None."""

@@ -50,7 +50,8 @@ class Streaming:
 class TableDescription:
     """A table as DescribeTable shows it: keys as (name, S|N|B), item count and bytes (6 hours old).
 
-    `streaming` is None where nobody has asked for it.
+    `streaming` is None where nobody has asked for it. `sealed`: key attributes are hashed, and `keys` are as rows have
+    them.
     """
 
     name: str
@@ -68,6 +69,7 @@ class TableDescription:
     replicas: tuple[str, ...]
     raw: dict[str, Any] = field(default_factory=dict, repr=False)
     streaming: Streaming | None = None
+    sealed: bool = False
 
     def index(self, name: str) -> IndexDescription | None:
         """The index of that name, or None."""

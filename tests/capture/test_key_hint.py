@@ -93,7 +93,7 @@ def test_what_is_not_understood_is_a_doubt_and_no_key(data: bytes, table: str, f
     found = hint(data)
     assert found.doubt
     assert (found.table, found.foreign, found.key, found.sequence) == (table, foreign, {}, "7")
-    folded = fold(KEYS, [found])
+    folded = fold(KEYS, [found], dict)
     assert (bool(folded.foreign), bool(folded.lost), folded.keys) == (foreign, not foreign, {})
 
 
@@ -159,7 +159,7 @@ HINTS = st.lists(
 def test_order_and_repeats_make_no_difference(hints: list[KeyHint], chance: random.Random) -> None:
     again = hints + chance.sample(hints, len(hints) // 2)
     chance.shuffle(again)
-    folded = {key_hash: key.newest_at for key_hash, key in fold(KEYS, again).keys.items()}
+    folded = {key_hash: key.newest_at for key_hash, key in fold(KEYS, again, dict).keys.items()}
     wanted: dict[bytes, float] = {}
     for each in hints:
         key_hash = fingerprint(KEYS, each.key)
@@ -172,7 +172,7 @@ def test_order_and_repeats_make_no_difference(hints: list[KeyHint], chance: rand
             {"k": {"B": "AA=="}, "n": {"N": "1"}, "more": {"S": "b"}}],
 )  # fmt: skip
 def test_a_key_of_another_shape_is_lost_and_said_so(key: Item) -> None:
-    folded = fold(KEYS, [KeyHint("1", "reviews", key)])
+    folded = fold(KEYS, [KeyHint("1", "reviews", key)], dict)
     assert folded.keys == {}
     assert len(folded.lost) == 1
 
@@ -187,7 +187,7 @@ def test_a_key_is_left_out_only_when_a_read_of_it_began_a_minute_after_the_chang
     }  # fmt: skip
     assert reads.uncovered(keys).keys() == {b"b"}
     assert reads.uncovered({b"a": HintedKey(KEY, 940.0)}).keys() == {b"a"}
-    unknown = fold(KEYS, [KeyHint("1", "reviews", KEY, 0.0)]).keys
+    unknown = fold(KEYS, [KeyHint("1", "reviews", KEY, 0.0)], dict).keys
     reads.note(unknown, 1e12)
     assert reads.uncovered(unknown).keys() == unknown.keys(), "a change of unknown time is always read"
 

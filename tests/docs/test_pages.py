@@ -131,7 +131,10 @@ def test_every_configuration_that_is_shown_is_one(page: str) -> None:
             text = '[mysql]\nurl = "mysql://u@h/d"\n' + text
         elif text.startswith("[tables.") or "[mysql]" not in text:
             text = _AROUND + _INDEX + text
-        assert parse(text, page, {"MYSQL_PASSWORD": "x", "SLACK_WEBHOOK": "https://hooks.example.com/x"}).tables
+        variables = {
+            "MYSQL_PASSWORD": "x", "SLACK_WEBHOOK": "https://hooks.example.com/x", "TWINROW_HASH_SECRET": "x" * 32,
+        }  # fmt: skip
+        assert parse(text, page, variables).tables
 
 
 def test_every_name_of_the_library_that_is_told_is_there() -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from twinrow import clock
 from twinrow import config as configuration
+from twinrow.app import protecting
 from twinrow.capacity import Capacity
 from twinrow.clock import Stop
 from twinrow.config import Config, DynamoDBConfig, SourceConfig, TableConfig
@@ -46,7 +47,10 @@ def read_config(path: Path) -> tuple[Config, list[str]]:
     """
     config = configuration.load(path)
     for table in config.tables:
-        settings_of(table, config.path)
+        protecting.settings_with(config, table, settings_of(table, config.path))
+    if config.literal_secret and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        text = f"{path}: others can read the secret in it (chmod 600 {path}, or write ${{TWINROW_HASH_SECRET}} there)"
+        return config, [text]
     if not config.literal_password or not path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         return config, []
     return config, [
@@ -194,7 +198,8 @@ def contexts_of(
     contexts = []
     for table in chosen:
         settings = settings_of(table, config.path, adopt_links=adopt_links)
-        dynamodb = doors[table.source]
+        settings = protecting.settings_with(config, table, settings)
+        dynamodb = protecting.behind(doors[table.source], settings.protection)
         capacity = capacity_of(table, dynamodb.endpoint_url)
         settings = replace(settings, capacity=capacity, workers=config.sync.workers, export=_export_of(table, config))
         if settings.kinesis is not None:

@@ -84,7 +84,7 @@ class ExportPages:
             for lines, count in self._groups(file, through, stop):
                 is_proved = count is None
                 where = after if is_proved else f"{number - 1}:{count}"
-                yield Page(part, items_array(lines, file), where, self._wanted.at)
+                yield Page(part, self._dynamodb.seen_page(items_array(lines, file)), where, self._wanted.at)
             through = 0
 
     def _groups(self, file: DataFile, through: int, stop: Stop) -> Iterator[tuple[list[bytes], int | None]]:
@@ -115,7 +115,7 @@ class ExportPages:
         for lines in read_lines(file, self._s3.pieces(self._bucket, file.key, file.etag, stop)):
             for line in lines[: through - counted]:
                 (item,) = decoded_items(items_array([line], file))
-                yield {name: item[name] for name in names}
+                yield self._dynamodb.seen_key({name: item[name] for name in names})
             counted += len(lines)
             if counted >= through:
                 return

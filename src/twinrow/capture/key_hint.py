@@ -8,7 +8,7 @@ each key is therefore read consistently, under the table's lock.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,8 +64,11 @@ class FoldedHints:
     foreign: tuple[str, ...] = ()
 
 
-def fold(schema_keys: tuple[KeyAttribute, ...], hints: Iterable[KeyHint]) -> FoldedHints:
-    """Fold the hints of a table by key. A key that does not fit the table's keys counts as not understood."""
+def fold(schema_keys: tuple[KeyAttribute, ...], hints: Iterable[KeyHint], seen: Callable[[Item], Item]) -> FoldedHints:
+    """Fold the hints of a table by key. A key that does not fit the table's keys counts as not understood.
+
+    `seen`: the key as everything behind the door to DynamoDB sees it (`DynamoDB.seen_key`).
+    """
     keys: dict[bytes, HintedKey] = {}
     lost, foreign = list[str](), list[str]()
     names = {attribute.name for attribute in schema_keys}
@@ -74,7 +77,8 @@ def fold(schema_keys: tuple[KeyAttribute, ...], hints: Iterable[KeyHint]) -> Fol
             (foreign if hint.foreign else lost).append(hint.doubt)
             continue
         try:
-            key_hash = fingerprint(schema_keys, hint.key)
+            key = seen(hint.key)
+            key_hash = fingerprint(schema_keys, key)
             if hint.key.keys() != names:
                 raise ValueError(f"the record's key has the attributes {sorted(hint.key)}")
         except UNREADABLE as error:
@@ -83,7 +87,7 @@ def fold(schema_keys: tuple[KeyAttribute, ...], hints: Iterable[KeyHint]) -> Fol
         newest_at = hint.at or math.inf
         known = keys.get(key_hash)
         if known is None or known.newest_at < newest_at:
-            keys[key_hash] = HintedKey(hint.key, newest_at)
+            keys[key_hash] = HintedKey(key, newest_at)
     return FoldedHints(keys, tuple(lost), tuple(foreign))
 
 

@@ -68,9 +68,14 @@ class TableScan:
         return str(self._segments)
 
     @property
-    def spec(self) -> SourceSpec:
-        """The same scan for another process, which has DynamoDB's door and a budget of its own."""
+    def spec(self) -> SourceSpec | None:
+        """The same scan for another process, which has DynamoDB's door and a budget of its own.
+
+        None where items are protected: the secret stays in this process.
+        """
         here, segments = self._dynamodb, self._segments
+        if not here.may_be_shared:
+            return None
         text = _ScanText(here.region, here.endpoint_url, self._table, segments, self._consistent, here.access)
         return SourceSpec(__name__, msgspec.json.encode(text).decode())
 

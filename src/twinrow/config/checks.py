@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from twinrow.change import PATH_DOT
+from twinrow.config.protecting import fault_in
 from twinrow.config.settings import ColumnConfig, DynamoDBConfig, SourceConfig, TableConfig, duration_s
 from twinrow.errors import ConfigError
 
@@ -49,6 +51,7 @@ def check_table(table: TableConfig, where: str, known: Known) -> None:
     _check_first_copy(table, where)
     for attribute, column in table.columns.items():
         _check_column(table, attribute, column, where)
+    _check_protection(table, where)
     known.add(table)
 
 
@@ -126,3 +129,19 @@ def _check_column(table: TableConfig, attribute: str, column: ColumnConfig, wher
         raise ConfigError(f"`columns.{attribute}`: ignored and described at once", where=where)
     if column.column is not None and not 0 < len(column.column) <= 64:
         raise ConfigError(f"`columns.{attribute}.column` has more than 64 characters or none", where=where)
+
+
+def _check_protection(table: TableConfig, where: str) -> None:
+    fault = fault_in(table.protect)
+    if fault is not None:
+        raise ConfigError(f"`protect.{fault[0]}` is no rule", where=where, remedy=fault[1])
+    for name in table.attributes or ():
+        if PATH_DOT in name:
+            raise ConfigError(
+                f"`attributes` has the path {name!r}: it takes whole attributes", where=where,
+                remedy="name the attribute, and leave parts of it out by [tables.protect]",
+            )  # fmt: skip
+    for name in sorted(table.protect.keys() & table.own):
+        raise ConfigError(
+            f"`protect.{name}`: that attribute is Twinrow's own and is never copied", where=where, remedy="remove it"
+        )

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from twinrow import config_error
+from twinrow.config.protecting import HidingRule
 from twinrow.config.settings import ColumnConfig
 from twinrow.config.shapes import IncludedFile, OverlayFile, WholeFile
 from twinrow.config.variables import fill
@@ -24,7 +25,8 @@ from twinrow.errors import ConfigError
 FILES_MAX: Final = 1_000
 """An `include` that takes more is a mistake in its pattern."""
 _APART: Final = ("tables", "defaults", "include", "overlay")
-_SOME_COLUMN: Final = re.compile(r"\$\.(?:tables\[(\d+)\]|defaults)\.columns\[\.\.\.\]")
+_SOME_COLUMN: Final = re.compile(r"\$\.(?:tables\[(\d+)\]|defaults)\.(columns|protect)\[\.\.\.\]")
+_SHAPES: Final[dict[str, Any]] = {"columns": ColumnConfig, "protect": HidingRule}
 
 RawSettings = dict[str, Any]
 
@@ -113,14 +115,14 @@ def _document(text: str, place: str, variables: Mapping[str, str], shape: type[m
 
 
 def _override_meant(message: str, filled: RawSettings) -> str | None:
-    """The attribute of the override that msgspec means: it says `columns[...]` whichever it is."""
+    """The attribute of the override or rule that msgspec means: it says `columns[...]` whichever it is."""
     found = _SOME_COLUMN.search(message)
     if found is None:
         return None
     part = filled["tables"][int(found[1])] if found[1] is not None else filled["defaults"]
-    for attribute, column in part["columns"].items():
+    for attribute, told in part[found[2]].items():
         try:
-            msgspec.convert(column, ColumnConfig)
+            msgspec.convert(told, _SHAPES[found[2]])
         except msgspec.ValidationError:
             return str(attribute)
     return None

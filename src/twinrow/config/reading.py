@@ -49,6 +49,8 @@ def parse(
         notify=notify_places(file.notify, place),
         kinesis=file.kinesis,
         s3=file.s3,
+        secret=file.protect.secret if file.protect is not None else "",
+        literal_secret=_secret_is_literal(text, file),
     )  # fmt: skip
 
 
@@ -59,3 +61,8 @@ def _file(documents: Documents, place: str) -> File:
     except msgspec.ValidationError as error:
         text = config_error.in_file_terms(str(error), File, documents.sections, None)
         raise ConfigError(text, where=place, remedy="see docs/config.md") from error
+
+
+def _secret_is_literal(text: str, file: File) -> bool:
+    """Whether the secret stands in the text of the file, where whoever reads the file has it."""
+    return file.protect is not None and file.protect.secret in text

@@ -12,6 +12,7 @@ from twinrow.capture_kind import Traits, traits_of
 from twinrow.config.mysql_url import MySQLConfig
 from twinrow.config.notify import NotifyConfig, NotifyPlaces
 from twinrow.config.patterns import Pattern
+from twinrow.config.protecting import HidingRule, ProtectConfig
 from twinrow.errors import ConfigError
 from twinrow.table_description import name_in_dynamodb
 from twinrow.wanted import Where
@@ -231,6 +232,17 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kinesis: KinesisTableConfig | None = None
     export: ExportConfig | None = None
     columns: Annotated[dict[str, ColumnConfig], _told("Overrides, by attribute.")] = msgspec.field(default_factory=dict)
+    protect: Annotated[
+        dict[str, HidingRule],
+        _told(
+            'Attributes that MySQL must not see as they are: `email = "hash"`, `phone = { mask = 4 }`, `ssn = "drop"`, '
+            '`"address.street" = "drop"`, `PK = { hash_part = "USER#{email}" }`; see protection.md.'
+        ),
+    ] = msgspec.field(default_factory=dict)
+    attributes: Annotated[
+        list[str] | None,
+        _told("Only these attributes are copied, and the key; all others are left out, also those to come."),
+    ] = None
 
     @property
     def traits(self) -> Traits:
@@ -317,6 +329,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notify: NotifyConfig | None = None
     sources: list[SourceConfig] = msgspec.field(default_factory=list)
     kinesis: KinesisConfig = KinesisConfig()
+    protect: ProtectConfig | None = None
 
 
 _KNOWN: Final = (msgspec.json.Decoder(File), msgspec.json.Decoder(ColumnConfig))
@@ -345,6 +358,10 @@ class Config:
     notify: NotifyPlaces | None = None
     kinesis: KinesisConfig = field(default_factory=KinesisConfig)
     s3: S3Config = _NO_S3
+    secret: str = field(default="", repr=False)
+    """That of [protect]; empty where there is none."""
+    literal_secret: bool = False
+    """Whether it stands in the file itself."""
 
     def chosen(self, names: list[str] | tuple[str, ...]) -> tuple[TableConfig, ...]:
         """The tables of those names, all when there are none. Raises ConfigError for a name that is not configured."""

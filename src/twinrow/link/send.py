@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.dynamodb_wire import StatementAnswer
 from twinrow.errors import NotSent, Throttled, Transient
 from twinrow.link.settle import NO_ANSWER, NO_RIGHTS, NOT_SENT, PARTIQL_INVALID, is_too_large
-from twinrow.link.update import LinkRules, partiql, update_item
+from twinrow.link.update import ItemUpdate, LinkRules, partiql, update_item
 from twinrow.state.outbox import PendingLink
 
 
@@ -29,7 +30,7 @@ class LinkWriter:
         """An answer for each link, and the units consumed. Raises Transient: no answer at all."""
         if self.uses_partiql and links and self._rules.unquotable(links[0].key) is None:
             try:
-                statements = [partiql(self._table, self._rules.update_of(link)) for link in links]
+                statements = [partiql(self._table, self._update_of(link)) for link in links]
                 answers, units = self._dynamodb.execute_statements(self._table, statements, self._may_call)
                 answers, units = self._denied_by_item(links, answers, units)
                 return self._invalid_by_item(links, answers, units)
@@ -42,6 +43,11 @@ class LinkWriter:
                     raise
                 self.uses_partiql = error.code == "ValidationException"
         return self._by_item(links)
+
+    def _update_of(self, link: PendingLink) -> ItemUpdate:
+        """The update with the key as DynamoDB has it."""
+        update = self._rules.update_of(link)
+        return replace(update, key=self._dynamodb.real_key(update.key))
 
     def _denied_by_item(
         self, links: Sequence[PendingLink], answers: list[StatementAnswer], units: float
@@ -78,9 +84,10 @@ class LinkWriter:
     def _by_item(self, links: Sequence[PendingLink]) -> tuple[list[StatementAnswer], float]:
         answers, units = [], 0.0
         for link in links:
-            asked = update_item(self._rules.update_of(link))
+            update = self._update_of(link)
+            asked = update_item(update)
             try:
-                answer, cost = self._dynamodb.update_item(self._table, link.key, self._may_call, **asked)
+                answer, cost = self._dynamodb.update_item(self._table, update.key, self._may_call, **asked)
             except NotSent as late:
                 answer, cost = StatementAnswer(NOT_SENT, str(late), None), 0.0
             except Throttled as trouble:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any
 
-from twinrow.change import AttributeValue, Item
+from twinrow.change import PATH_DOT, AttributeValue, Item
 from twinrow.decode.kind import LEVELS_MAX
-from twinrow.protect.rules import Drop, Hash, HashParts, Hiding, hide
+from twinrow.protect.rules import Hash, HashParts, Hiding, hide
 from twinrow.protect.secret import Secret
 
 Path = tuple[str, ...]
 """The names from the attribute inwards; lists on the way are passed through, all of their members."""
-
-DOT: Final = "."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Branch:
 class Protection:
     """The rules of a table or entity. `kept`: the allow-list, with the key attributes; None where there is none."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
     branches: Mapping[str, Branch]
     kept: frozenset[str] | None = None
 
@@ -89,19 +87,19 @@ def protection(
 
     A name with dots covers the path into maps and also an attribute of exactly that name, since both exist.
     """
-    if secret is None and any(not isinstance(rule, Drop) for rule in rules.values()):
-        raise ValueError("rules that hash or mask need `[protect] secret`")
+    if secret is None and any(isinstance(rule, Hash | HashParts) for rule in rules.values()):
+        raise ValueError("rules that hash need `[protect] secret`")
     for name in keys:
         if name in rules and not isinstance(rules[name], Hash | HashParts):
             raise ValueError(f"{name!r} is a key attribute: it can be hashed, or parts of it, and nothing else")
-        if any(path.startswith(name + DOT) for path in rules):
+        if any(path.startswith(name + PATH_DOT) for path in rules):
             raise ValueError(f"{name!r} is a key attribute and has nothing inside")
     tree: dict[str, Any] = {}
     for name, rule in rules.items():
-        _plant(tree, tuple(name.split(DOT)), rule, name)
+        _plant(tree, tuple(name.split(PATH_DOT)), rule, name)
     branches = {name: _branch(found) for name, found in tree.items()}
     for name, rule in rules.items():
-        if DOT in name:
+        if PATH_DOT in name:
             branches[name] = Branch(rule, {})
     kept = None if attributes is None else frozenset((*attributes, *keys))
     return Protection(secret.raw if secret is not None else b"", branches, kept)

@@ -17,8 +17,6 @@ from twinrow.entities.template import Match, Template, render_template
 
 HASH_CHARACTERS: Final = 64
 MASK_CHARACTER: Final = "*"
-MASK_SHOWN_MAX: Final = 64
-"""More than this is no mask: most values would stand there whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,17 @@ import hmac
 from base64 import b64decode, b64encode
 from binascii import Error as NoBase64
 from dataclasses import dataclass, field
-from os import urandom
 from typing import Final
 
 SECRET_CHARACTERS_MIN: Final = 32
 """A shorter secret could be found by trying; who has it can test guesses of every hashed value."""
 CHECK_CHARACTERS: Final = 16
 NONCE_BYTES: Final = 12
-"""The limit of AES-GCM (NIST SP 800-38D, section 8.2): random nonces are safe for 2**32 messages of a key."""
+"""The limit of AES-GCM (NIST SP 800-38D, section 8.2): nonces by chance are safe for 2**32 messages of a key.
+
+The nonce is a pseudorandom function of text and `bound_to`: two messages share a nonce only if they are the same, or by
+chance. So the same key is sealed alike each time, and a row that has not changed is written as it stands.
+"""
 _FORM: Final = b"\x01"
 
 
@@ -24,10 +27,10 @@ class WrongSecret(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """The secret's bytes, for hashes, and three keys derived from it. `repr` shows none of them."""
+    """The secret's bytes, for hashes, and keys derived from it. `repr` shows none of them."""
 
     raw: bytes = field(repr=False)
-    fingerprint_key: bytes = field(repr=False)
+    nonce_key: bytes = field(repr=False)
     seal_key: bytes = field(repr=False)
     check_value: str
     """Kept in MySQL: it tells whether the secret is still the same, and tells nothing else about it."""
@@ -40,7 +43,7 @@ def read_secret(text: str) -> Secret:
     raw = text.encode("utf-8", "surrogatepass")
     return Secret(
         raw,
-        _derived(raw, b"twinrow fingerprint"),
+        _derived(raw, b"twinrow nonce"),
         _derived(raw, b"twinrow seal"),
         _derived(raw, b"twinrow check").hex()[:CHECK_CHARACTERS],
     )
@@ -55,8 +58,10 @@ def seal(secret: Secret, text: str, bound_to: bytes) -> str:
     """Return the text encrypted (AES-256-GCM), as base64. It opens only with the same `bound_to` (a key's hash)."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # a table without protected keys needs no cipher
 
-    nonce = urandom(NONCE_BYTES)
-    sealed = AESGCM(secret.seal_key).encrypt(nonce, text.encode("utf-8", "surrogatepass"), bound_to)
+    raw = text.encode("utf-8", "surrogatepass")
+    spoken = len(bound_to).to_bytes(8, "big") + bound_to + raw
+    nonce = hmac.digest(secret.nonce_key, spoken, hashlib.sha256)[:NONCE_BYTES]
+    sealed = AESGCM(secret.seal_key).encrypt(nonce, raw, bound_to)
     return b64encode(_FORM + nonce + sealed).decode()
 
 

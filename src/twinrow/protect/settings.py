@@ -1,37 +1,36 @@
-"""The keys of `twinrow.toml` that protect attributes: their shapes, and the rules they stand for."""
+"""The rules that the settings of a table stand for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
-
-import msgspec
+from dataclasses import dataclass
+from typing import Final
 
 from twinrow.entities.template import Template, matcher, parse_template
-from twinrow.protect.rules import MASK_SHOWN_MAX, Drop, Hash, HashParts, Hiding, Mask
+from twinrow.protect.rules import Drop, Hash, HashParts, Hiding, Mask
 
 _SEPARATOR: Final = "#"
 
 
-class MaskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, slots=True)
+class MaskConfig:
     """All but the last characters become `*`."""
 
-    mask: Annotated[int, msgspec.Meta(ge=0, le=MASK_SHOWN_MAX, description="So many last characters stay readable.")]
+    mask: int
 
 
-class PartConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of a key is hashed; the rest of it stays readable."""
+@dataclass(frozen=True, slots=True)
+class PartConfig:
+    """A part of a text is hashed; the rest of it stays readable.
 
-    hash_part: Annotated[
-        str,
-        msgspec.Meta(
-            description="A part of the entity's template for this attribute; where the table is not split, a template "
-            "of which every part is hashed: `USER#{email}`."
-        ),
-    ]
+    `hash_part` names a part of the entity's template for this attribute; where the table is not split, it is a template
+    of which every part is hashed: `USER#{email}`.
+    """
+
+    hash_part: str
 
 
-RuleConfig = Literal["hash", "drop"] | MaskConfig | PartConfig
+RuleConfig = str | MaskConfig | PartConfig
 
 
 def rules_of(
@@ -48,7 +47,9 @@ def _rule(name: str, config: RuleConfig, template: Template | None, separator: s
         return Drop()
     if isinstance(config, PartConfig):
         return _part_rule(name, config.hash_part, template, separator)
-    return Mask(config.mask)
+    if isinstance(config, MaskConfig):
+        return Mask(config.mask)
+    raise ValueError(f"{name!r}: there is no rule {config!r}")
 
 
 def _part_rule(name: str, part: str, template: Template | None, separator: str) -> HashParts:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
-from twinrow.change import AttributeValue, Item
+from twinrow.change import SEALED_KEY, AttributeValue, Item
 from twinrow.decode.kind import Kind
 from twinrow.decode.number import canonical_number
 from twinrow.decode.plain import settled
@@ -51,11 +51,25 @@ class Row:
 
 
 def key_of(keys: tuple[KeyAttribute, ...], item: Item) -> Item:
-    """Return the key attributes of an item. Raises ValueError when an attribute is missing."""
+    """Return the key attributes of an item, and its sealed key where it has to have one.
+
+    Raises ValueError when an attribute is missing: without its sealed key, DynamoDB cannot be asked for the item.
+    """
     try:
-        return {key.name: item[key.name] for key in keys}
+        key = {key.name: item[key.name] for key in keys}
+        return {**key, SEALED_KEY: item[SEALED_KEY]} if keys[0].sealed else key
     except KeyError as error:
         raise ValueError(f"the item has no key attribute {error.args[0]!r}") from None
+
+
+def bare_key(keys: tuple[KeyAttribute, ...], item: Item) -> Item:
+    """Return `key_of` with nothing but the payloads of the right kinds. Raises KeyError or ValueError."""
+    return {name: {kind: value[kind]} for name, kind, value in _payloads_of(keys, key_of(keys, item))}
+
+
+def _payloads_of(keys: tuple[KeyAttribute, ...], key: Item) -> Iterator[tuple[str, str, AttributeValue]]:
+    kinds = {attribute.name: attribute.kind for attribute in keys}
+    return ((name, kinds.get(name, "S"), value) for name, value in key.items())
 
 
 def fingerprint(keys: tuple[KeyAttribute, ...], item: Item) -> bytes:

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from twinrow.change import SEALED_KEY
 from twinrow.decode.kind import Kind
 from twinrow.schema.column_type import ColumnType
 from twinrow.schema.naming import column_name, fold, is_reserved, valid_name
@@ -21,10 +22,11 @@ RANGE_KEY_BYTES_MAX: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class KeyAttribute:
-    """A key attribute of a DynamoDB table."""
+    """A key attribute of a DynamoDB table. `sealed`: items carry their key as SEALED_KEY (`protect.guard`)."""
 
     name: str
     kind: Literal["S", "N", "B"]
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ def empty_schema(
         name = override.column or column_name(key.name, bare.names_taken | {column.column for column in columns})
         kind_type = _key_type(key, bytes_max)
         columns.append(Column(key.name, name, key.kind, override.type or kind_type, True, override.type is not None))
+    if keys[0].sealed:
+        columns.append(Column(SEALED_KEY, SEALED_KEY, "S", ColumnType("TEXT"), False, True))
     return TableSchema(table, into, 1, keys, tuple(columns), own, overrides, soft_deletes)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from twinrow.change import SEALED_KEY
 from twinrow.flavour import COLLATION, Flavour
 from twinrow.schema.naming import column_name, quote
 from twinrow.schema.table import Column, TableSchema
@@ -212,6 +213,8 @@ def _rows(schema: TableSchema, column: Column, path: str, shape: _Shape, name: s
 def _shown(columns: Iterable[Column], taken: list[str]) -> Iterator[str]:
     """Columns as a view selects them; `taken` grows by the names that they are given."""
     for column in columns:
+        if column.column == SEALED_KEY:
+            continue
         visible = _visible(column.column)
         if visible == column.column:
             yield f"t.{quote(column.column)}"

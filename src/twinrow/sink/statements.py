@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from twinrow.change import SEALED_KEY
 from twinrow.flavour import COLLATION, Flavour
 from twinrow.schema.column_type import render
 from twinrow.schema.naming import quote
@@ -52,7 +53,8 @@ def own_definitions(flavour: Flavour) -> dict[str, str]:
 
 def column_definition(column: Column, flavour: Flavour) -> str:
     """One column as CREATE and ALTER want it; every attribute's column is nullable."""
-    return f"{quote(column.column)} {render(column.type, flavour)} NULL"
+    hidden = " INVISIBLE" if column.column == SEALED_KEY else ""  # no attribute's column has a reserved name
+    return f"{quote(column.column)} {render(column.type, flavour)} NULL{hidden}"
 
 
 def add_columns(schema: TableSchema, columns: list[Column], flavour: Flavour, *, instant: bool) -> str:

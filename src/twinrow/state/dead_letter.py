@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from twinrow.change import Item
+from twinrow.change import Item, without_seal
 from twinrow.mysql import Connection
 
 ROWS_A_STATEMENT_MAX = 500
@@ -145,7 +145,7 @@ def headings(connection: Connection, table: str, after: int, limit: int) -> list
         (REASON_CHARACTERS_MAX, table, after, limit),
     )
     return [
-        Heading(number, json.loads(key), reason, first, last, attempts)
+        Heading(number, without_seal(json.loads(key)), reason, first, last, attempts)
         for number, key, reason, first, last, attempts in found
     ]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from twinrow.change import Item
+from twinrow.change import Item, without_seal
 from twinrow.mysql import Connection
 
 ROWS_A_STATEMENT_MAX = 500
@@ -180,12 +180,12 @@ def owing(connection: Connection, table: str, limit: int) -> set[bytes]:
 
 
 def refusals(connection: Connection, table: str, limit: int) -> list[tuple[Item, str]]:
-    """Keys that cannot be linked, with the reason."""
+    """Keys that cannot be linked, as people are shown them, with the reason."""
     found = connection.query(
         "SELECT item_key, refused FROM _twinrow_link WHERE table_name = %s AND refused IS NOT NULL LIMIT %s",
         (table, limit),
     )
-    return [(json.loads(key), str(reason)) for key, reason in found]
+    return [(without_seal(json.loads(key)), str(reason)) for key, reason in found]
 
 
 def _order(link: PendingLink) -> bytes:

@@ -17,6 +17,7 @@ from twinrow.sink.writer import existing_rows
 from twinrow.state import gap, lease, outbox, tables
 from twinrow.state.tables import Registered
 from twinrow.sync import page_source, reconcile
+from twinrow.sync.changed_protection import change_between
 from twinrow.table import identity
 from twinrow.table.context import TableContext
 from twinrow.table.settings import Settings
@@ -42,6 +43,7 @@ def summary(settings: Settings) -> dict[str, Any]:
         "mark": [pending.index, pending.attribute] if pending else None,
         "marks": [json.dumps(one) for one in pending.marks] if pending else None,
         "where": settings.row_filter.source if settings.row_filter is not None else None,
+        "protection": settings.protection.summary if settings.protection is not None else None,
     }
 
 
@@ -105,11 +107,30 @@ def refuse(context: TableContext, description: TableDescription, registered: Reg
             remedy=f"set it back, or {reset.text}",
             commands=commands,
         )
+    _refuse_protection(context, difference, reset)
     overrides = set(difference.now["overrides"]) ^ set(before["overrides"])
     if overrides:
         _refuse_overrides(context, overrides, reset)
     if settings.linked and difference.names & {"linked", "link_attribute"}:
         _refuse_the_apps_attribute(context, description, reset)
+
+
+def _refuse_protection(context: TableContext, difference: ChangedSettings, reset: Reason) -> None:
+    """Raise StartRefused where the rules of protection are others than those that the rows were made by."""
+    names = [key.name for key in context.live.keys]
+    change = change_between(difference.before.get("protection"), difference.now["protection"], names)
+    where = f"table {context.name}"
+    if change.another_secret:
+        raise StartRefused(
+            "the secret is not the one that its values were hashed with", where=where,
+            remedy=f"set the secret back, or {reset.text}", commands=reset.commands,
+        )  # fmt: skip
+    if change.differs:
+        what = f"the rule for the key attribute {change.keys[0]!r}" if change.keys else "[tables.protect]"
+        raise StartRefused(
+            f"{what} was changed after its values were copied", where=where,
+            remedy=f"set it back, or {reset.text}", commands=reset.commands,
+        )  # fmt: skip
 
 
 def _refuse_overrides(context: TableContext, changes: set[str], reset: Reason) -> None:

@@ -115,7 +115,8 @@ def new_schema(settings: Settings, description: TableDescription) -> TableSchema
 
 
 def keys_of(description: TableDescription) -> tuple[KeyAttribute, ...]:
-    return tuple(KeyAttribute(name, kind) for name, kind in description.keys)  # type: ignore[arg-type]
+    """The key attributes as rows have them."""
+    return tuple(KeyAttribute(name, kind, description.sealed) for name, kind in description.keys)  # type: ignore[arg-type]
 
 
 def _begin(context: TableContext, description: TableDescription) -> tuple[PageSource, list[Page]]:

@@ -16,6 +16,7 @@ from twinrow.link.update import LinkRules
 
 if TYPE_CHECKING:
     from twinrow.entities.row_filter import RowFilter
+    from twinrow.protect.guard import TableProtection
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Settings:
     kinesis: KinesisStream | None = None
     export: ExportSettings | None = None
     row_filter: RowFilter | None = None
+    protection: TableProtection | None = None
     traits: Traits = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from twinrow.change import Item
+from twinrow.change import Item, without_seal
 from twinrow.compare.items import Difference
 
 EXAMPLES_MAX = 100
@@ -56,4 +56,4 @@ class Verdict:
         name = kind.lower()
         setattr(self, name, getattr(self, name) + 1)
         if len(self.examples) < EXAMPLES_MAX:
-            self.examples.append(Example(kind, found.key, found.row_id, found.attributes))
+            self.examples.append(Example(kind, without_seal(found.key), found.row_id, found.attributes))

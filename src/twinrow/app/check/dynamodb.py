@@ -24,7 +24,7 @@ from twinrow.sync import start
 from twinrow.sync.kind import kind_of
 from twinrow.table.context import TableContext
 from twinrow.table.table import Table
-from twinrow.table_description import TableDescription
+from twinrow.table_description import TableDescription, described
 
 SAMPLE_ITEMS = 100
 LINKING = "rights to link"
@@ -75,6 +75,10 @@ def look(
         from twinrow.app.check import exports
 
         yield from exports.look(context, description, export)
+    if context.settings.protection is not None:
+        from twinrow.app.check import protection
+
+        yield from protection.look(context.table, context.settings.protection, registered)
     if context.settings.linked or context.settings.traits.carries_marks:
         yield from _writing(context.table, description)
     if context.settings.linked and not context.settings.allow_global:
@@ -105,11 +109,12 @@ def _captured(table: Table, description: TableDescription) -> Iterator[Finding]:
 
 def _reading(table: Table, description: TableDescription) -> Iterator[Finding]:
     dynamodb, name = table.dynamodb, table.name
+    nowhere = dynamodb.seen_key(_nowhere(description))
     tries: list[tuple[str, Callable[[], object]]] = [
         ("dynamodb:Scan", lambda: dynamodb.scan_page(name, 0, 1, None, limit=1)),
         (
             "dynamodb:BatchGetItem",
-            lambda: dynamodb.get_items(name, [_nowhere(description)], table.read_budget, table.stop),
+            lambda: dynamodb.get_items(name, [nowhere], table.read_budget, table.stop),
         ),
     ]
     tries += [(proof.rights, proof.request) for proof in _tries_of_kind(table, description)]
@@ -223,9 +228,9 @@ def _linked_items(table: Table) -> Iterator[Finding]:
 
 
 def _nowhere(description: TableDescription) -> Item:
-    """A key that no item has."""
+    """A key that no item has, as DynamoDB takes it."""
     text = f"twinrow check {uuid.uuid4().hex}"
     values: dict[str, AttributeValue] = {
         "S": {"S": text}, "N": {"N": f"-{clock.wall():.6f}"}, "B": {"B": b64encode(text.encode()).decode()},
     }  # fmt: skip
-    return {name: values[kind] for name, kind in description.keys}
+    return {name: values[kind] for name, kind in described(description.raw).keys}

@@ -14,6 +14,7 @@ NAME = "settings"
 IN_THE_CONFIGURATION = {
     "capture": "capture", "linked": "link", "link_attribute": "link_attribute", "overrides": "columns",
     "mark": "pending_index", "marks": "pending_index", "deleted": "pending_index",
+    "protection": "protect",
 }  # fmt: skip
 """The names of the entries of `changed_settings.summary` that a start applies."""
 

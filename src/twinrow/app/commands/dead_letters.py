@@ -13,6 +13,7 @@ import typer
 from twinrow.app.observe.troubles import many
 from twinrow.app.options import ConfigOption, JsonOption, load_config, table_names
 from twinrow.app.terminal import complain, out, out_json, say
+from twinrow.change import without_seal
 from twinrow.config import Config
 from twinrow.errors import ConfigError, StartRefused, TwinrowError
 
@@ -54,7 +55,7 @@ def list_letters(named: WorkArgument = None, config: ConfigOption = None, as_jso
     else:
         for letter in letters:
             seen = many(letter.attempts, "time")
-            out(f"{letter.id}  {letter.table}  {json.dumps(letter.key)}  {letter.reason}  (seen {seen})")
+            out(f"{letter.id}  {letter.table}  {json.dumps(without_seal(letter.key))}  {letter.reason}  (seen {seen})")
         say(many(len(letters), "dead letter") if letters else "no dead letters")
     raise typer.Exit(3 if letters else 0)
 
@@ -170,6 +171,6 @@ def _work_off(config: Config, table: str) -> None:
 
 def _document(letter: DeadLetter) -> dict[str, Any]:
     return {
-        "id": letter.id, "table": letter.table, "key": letter.key, "item": letter.item, "reason": letter.reason,
-        "attempts": letter.attempts, "first_at": letter.first_at, "last_at": letter.last_at,
+        "id": letter.id, "table": letter.table, "key": without_seal(letter.key), "item": without_seal(letter.item),
+        "reason": letter.reason, "attempts": letter.attempts, "first_at": letter.first_at, "last_at": letter.last_at,
     }  # fmt: skip

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from twinrow.app.options import ConfigOption, TableArgument, load_config
-from twinrow.app.terminal import out_json
+from twinrow.app.terminal import out_json, say
+from twinrow.change import without_seal
 from twinrow.errors import ConfigError, TwinrowError
 
 if TYPE_CHECKING:
     from twinrow.change import Item
     from twinrow.mysql import Connection
+    from twinrow.protect.guard import TableProtection
     from twinrow.schema.table import TableSchema
 
 ROWS_A_PAGE = 200
@@ -31,7 +33,8 @@ def item(
 ) -> None:
     """Print the item in DynamoDB JSON, rebuilt from its row alone, without Twinrow's own attributes.
 
-    Soft-deleted rows are not items. Exit code 1 when there is no such item.
+    Protected attributes are as their row has them; --key takes the key as DynamoDB has it. Soft-deleted rows are not
+    items. Exit code 1 when there is no such item.
 
     \b
     Example:
@@ -39,6 +42,7 @@ def item(
       twinrow item reviews --key '{"username":{"S":"ann"},"reviewed_at":{"S":"2025-03-01"}}'
       twinrow item reviews --all > reviews.jsonl
     """
+    from twinrow.app.protecting import protection_of
     from twinrow.app.wiring import connect, mysql_of
     from twinrow.verify.reading import schema_of
 
@@ -50,11 +54,17 @@ def item(
     (chosen,) = loaded.chosen([table])
     with closing(connect(mysql_of(loaded))) as session:
         schema = schema_of(session, chosen.name)
+        protection = protection_of(loaded, chosen)
+        if protection is not None:
+            say(f"{table}: attributes are protected, so these items are as MySQL has them, not as DynamoDB has them")
         if every:
             for found in items(session, schema):
                 out_json(found)
             return
-        found = _by_row_id(session, schema, row_id) if row_id is not None else _by_key(session, schema, key or "")
+        if row_id is not None:
+            found = _by_row_id(session, schema, row_id)
+        else:
+            found = _by_key(session, schema, key or "", protection)
     out_json(found)
 
 
@@ -79,7 +89,7 @@ def _by_row_id(connection: Connection, schema: TableSchema, row_id: int) -> Item
     )
 
 
-def _by_key(connection: Connection, schema: TableSchema, text: str) -> Item:
+def _by_key(connection: Connection, schema: TableSchema, text: str, protection: TableProtection | None) -> Item:
     from twinrow.schema.row import fingerprint
     from twinrow.sink import statements
 
@@ -88,7 +98,7 @@ def _by_key(connection: Connection, schema: TableSchema, text: str) -> Item:
         key = json.loads(text)
         if not isinstance(key, dict) or not all(isinstance(value, dict) for value in key.values()):
             raise TypeError('each attribute needs its type, as in {"S": "text"}')
-        key_hash = fingerprint(schema.keys, key)
+        key_hash = fingerprint(schema.keys, key if protection is None else _hidden(protection, schema, key))
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise ConfigError(
             f"--key is not a key of {schema.table}: {error}", remedy=f"DynamoDB JSON of {wanted}"
@@ -96,6 +106,12 @@ def _by_key(connection: Connection, schema: TableSchema, text: str) -> Item:
     return _only(
         connection.query(statements.select_rows(schema, "`_twinrow_key` = %s"), (key_hash,)), schema, f"key {text}"
     )
+
+
+def _hidden(protection: TableProtection, schema: TableSchema, key: Item) -> Item:
+    """The real key as rows have it."""
+    kinds = tuple((attribute.name, next(iter(key.get(attribute.name, {})), "")) for attribute in schema.keys)
+    return protection.guard(kinds).item(key)
 
 
 def _only(rows: list[tuple[Any, ...]], schema: TableSchema, what: str) -> Item:
@@ -110,9 +126,10 @@ def _item(schema: TableSchema, row: tuple[Any, ...]) -> Item:
     from twinrow.schema.row import to_item
 
     try:
-        return to_item(schema, row[5:], row[4])
+        found = to_item(schema, row[5:], row[4])
     except ValueError as error:
         raise TwinrowError(
             f"row {row[0]} was changed by hand: {error}", where=f"table {schema.table}",
             remedy=f"twinrow repair {schema.table} --execute",
         ) from error  # fmt: skip
+    return without_seal(found) if schema.keys[0].sealed else found

@@ -44,6 +44,7 @@ def plan(
     Example:
       twinrow plan reviews --changes-a-day 200000
     """
+    from twinrow.app.protecting import behind, protection_of
     from twinrow.app.setup.plan import Prices
     from twinrow.app.setup.plan import plan as reckon
     from twinrow.app.wiring import capacity_of, dynamodb_of, few_tries
@@ -54,7 +55,7 @@ def plan(
     documents = []
     flavour = _flavour(loaded)
     for table in loaded.chosen(tables or []):
-        dynamodb = dynamodb_of(loaded, table.source)
+        dynamodb = behind(dynamodb_of(loaded, table.source), protection_of(loaded, table))
         description = few_tries(partial(dynamodb.describe, table.name))
         bounds = limits(capacity_of(table, dynamodb.endpoint_url), description)
         made = reckon(table, description, bounds, prices, changes_a_day)

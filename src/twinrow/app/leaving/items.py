@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
 
@@ -191,8 +191,9 @@ class Pass:
             if context.table.stop:
                 raise Transient("stopping")
             try:
+                real = replace(update, key=context.table.dynamodb.real_key(update.key))
                 answer, units = context.table.dynamodb.update_item(
-                    context.name, update.key, context.tenure.may_call, **update_item(update)
+                    context.name, real.key, context.tenure.may_call, **update_item(real)
                 )
             except NotSent as late:
                 raise LeaseLost("another process may hold the table by now", where=f"table {context.name}") from late

@@ -95,7 +95,7 @@ class FollowHints:
     def _apply(self, batch: StreamBatch[KeyHint]) -> Applied | None:
         context, applied = self._context, None
         if batch.records or batch.positions or batch.gaps:
-            folded = fold(context.live.keys, batch.records)
+            folded = fold(context.live.keys, batch.records, context.table.dynamodb.seen_key)
             gaps = [*batch.gaps, *self._doubts(folded)]
             applied = self._write(folded, shard_positions.parts_of(batch.positions), gaps)
         shard_positions.forget(context, batch.forgotten)

@@ -22,7 +22,7 @@ from twinrow.decode.readable import UNREADABLE
 from twinrow.errors import Broken
 from twinrow.schema.evolve import Wanted
 from twinrow.schema.load_text import LineRow, WritableRow, lines
-from twinrow.schema.row import Row, fingerprint, fingerprints_of, to_row
+from twinrow.schema.row import Row, bare_key, fingerprint, fingerprints_of, to_row
 from twinrow.schema.table import KeyAttribute
 from twinrow.sink import bulk
 from twinrow.state.outbox import ANY_IMAGE
@@ -98,7 +98,7 @@ def whole_keys(keys: tuple[KeyAttribute, ...], record: StreamRecord) -> dict[byt
     for image in (record.keys, record.new, record.old):
         try:
             item = stream_record.decode_item(image)
-            found[fingerprint(keys, item)] = {key.name: {key.kind: item[key.name][key.kind]} for key in keys}
+            found[fingerprint(keys, item)] = bare_key(keys, item)
         except UNREADABLE:
             continue
     if found:
@@ -115,7 +115,7 @@ def _is_whole(keys: tuple[KeyAttribute, ...], record: StreamRecord) -> bool:
     try:
         key = stream_record.decode_item(record.keys)
         key_hash = fingerprint(keys, key)
-        if key != {attribute.name: {attribute.kind: key[attribute.name][attribute.kind]} for attribute in keys}:
+        if key != bare_key(keys, key):
             return False
         return record.is_delete or fingerprint(keys, stream_record.decode_item(record.new)) == key_hash
     except UNREADABLE:
@@ -322,7 +322,8 @@ def _misfits(parts: Sequence[Sequence[Folded]], fitting: Sequence[list[PreparedC
 def _fingerprints(keys: tuple[KeyAttribute, ...], items: Sequence[Item]) -> list[bytes] | None:
     """The fingerprints of keys with the key attributes and nothing else, each of its type; None where a key is odd."""
     try:
-        if any(len(key) != len(keys) for key in items):
+        size = len(keys) + keys[0].sealed
+        if any(len(key) != size for key in items):
             return None
         payloads = []
         for attribute in keys:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from twinrow.app.columns.apply import plain_type
+from twinrow.change import without_seal
 from twinrow.mysql import Connection
 from twinrow.schema.table import from_json
 from twinrow.state import dead_letter, gap, meta, outbox, schema_log, tables
@@ -52,4 +53,6 @@ def dead_letters(connection: Connection, table: str, after: int) -> dict[str, An
 def raw_item(connection: Connection, table: str, number: int) -> dict[str, Any] | None:
     """The parked item of a dead letter, in DynamoDB JSON; None when there is none of that id."""
     found = dead_letter.load(connection, [table], [number]) if meta.installed(connection) else []
-    return {"id": number, "key": found[0].key, "item": found[0].item} if found else None
+    if not found:
+        return None
+    return {"id": number, "key": without_seal(found[0].key), "item": without_seal(found[0].item)}
