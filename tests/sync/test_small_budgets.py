@@ -13,7 +13,7 @@ from tests.fixtures.copying import Copying, key, marked, put_all, review
 from tests.fixtures.waiting import wait_until
 
 from twinrow.clock import Stop
-from twinrow.kinds.pending_index.poll import Poll
+from twinrow.kinds.pending_index.rounds import Rounds
 from twinrow.link import queue
 from twinrow.link.threads import Linker
 from twinrow.state.outbox import PendingLink
@@ -177,13 +177,13 @@ class Busy:
 @pytest.fixture
 def no_empty_round(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every round shows something, as on a busy table whose index lags."""
-    end_round = Poll._end_round
+    end = Rounds.end
 
-    def shows_something(self: Poll) -> None:
+    def shows_something(self: Rounds) -> None:
         self._seen = max(self._seen, 1)
-        end_round(self)
+        end(self)
 
-    monkeypatch.setattr(Poll, "_end_round", shows_something)
+    monkeypatch.setattr(Rounds, "end", shows_something)
 
 
 @pytest.mark.either_server

@@ -19,7 +19,9 @@ class Registered:
     """A row of `_twinrow_table`; times are epoch seconds.
 
     `begun_at`: when the run under way began, None once it has read something. `ended_at`: when the last run ended in
-    good order, None while a run is under way, and after a run that was killed or refused.
+    good order, None while a run is under way, and after a run that was killed or refused. `source_arn`: the ARN of the
+    copied DynamoDB table, None where it is not known. `cell_rules`: the version of the rules by which all cells are
+    written or noted, 0 for a Twinrow that kept no notes.
     """
 
     table_name: str
@@ -43,6 +45,8 @@ class Registered:
     begun_at: float | None = None
     ended_at: float | None = None
     reason_commands: str | None = None
+    source_arn: str | None = None
+    cell_rules: int = 0
 
     @property
     def settings(self) -> dict[str, Any]:

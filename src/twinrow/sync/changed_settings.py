@@ -8,7 +8,6 @@ from typing import Any
 
 from twinrow.capture.pages import Page
 from twinrow.errors import Reason, StartRefused
-from twinrow.mysql import Connection
 from twinrow.schema.naming import fold, quote
 from twinrow.schema.row import fingerprint
 from twinrow.schema.table import to_json
@@ -73,11 +72,9 @@ class ChangedSettings:
         return tuple(cause for cause, happened in causes.items() if happened)
 
 
-def changed(
-    connection: Connection, settings: Settings, description: TableDescription, registered: Registered
-) -> ChangedSettings:
+def changed(settings: Settings, description: TableDescription, registered: Registered) -> ChangedSettings:
     """Compare with what the register says."""
-    other = identity.is_another(connection, description, registered)
+    other = identity.is_another(description, registered)
     return ChangedSettings(registered.settings, summary(settings), other)
 
 
@@ -86,11 +83,8 @@ def refuse(context: TableContext, description: TableDescription, registered: Reg
 
     Reads only, in MySQL and DynamoDB.
     """
-    settings, difference = (
-        context.settings,
-        changed(context.tenure.open_writer(), context.settings, description, registered),
-    )
-    identity.refuse(context.tenure.open_writer(), description, registered, context.consent.tables)
+    settings, difference = context.settings, changed(context.settings, description, registered)
+    identity.refuse(description, registered, context.consent.tables)
     before, keys = difference.before, context.live.keys
     where = f"table {context.name}"
     commands = (f"twinrow reset {context.name} --yes", f"twinrow sync{' --adopt-links' if settings.linked else ''}")
@@ -210,12 +204,9 @@ def _other_link(context: TableContext, pages: list[Page]) -> bool:
 
 def adapt(context: TableContext, description: TableDescription, registered: Registered) -> None:
     """Apply what `refuse` lets pass, in one transaction with the gaps that come of it."""
-    settings, difference = (
-        context.settings,
-        changed(context.tenure.open_writer(), context.settings, description, registered),
-    )
+    settings, difference = context.settings, changed(context.settings, description, registered)
     if not difference.names and not difference.other_source:
-        if not identity.arn_of(context.tenure.open_writer(), registered):
+        if not identity.arn_of(registered):
             identity.note(context.tenure.open_writer(), context.name, description)
         context.consent.table_is_known(another=False)
         return

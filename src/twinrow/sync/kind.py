@@ -24,11 +24,25 @@ class Source(Protocol):
     `retention_left_s`: seconds until changes that wait are lost (None: never). `trouble`: why it waits, else "".
     """
 
-    caught_up_at: float
-    oldest_at: float | None
-    backlog: int | None
-    retention_left_s: float | None
-    trouble: str
+    @property
+    def caught_up_at(self) -> float:
+        """See above."""
+
+    @property
+    def oldest_at(self) -> float | None:
+        """See above."""
+
+    @property
+    def backlog(self) -> int | None:
+        """See above."""
+
+    @property
+    def retention_left_s(self) -> float | None:
+        """See above."""
+
+    @property
+    def trouble(self) -> str:
+        """See above."""
 
     def step(self) -> tuple[bool, Applied | None]:
         """Do a piece of work; whether there was any, and what was applied. A step applies at most a single batch."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from twinrow.capture.pages import Page, PageSource
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import StartRefused
+from twinrow.link import due
 from twinrow.mysql import MySQLError
 from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve, part_of
 from twinrow.schema.table import KeyAttribute, TableSchema, check_overrides, empty_schema, from_json, to_json
@@ -24,6 +26,31 @@ from twinrow.write import cells
 from twinrow.write.foreign_ids import items_carry_ids
 
 TABLE_EXISTS = 1050
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A table whose rows may be written from now on. `pages`: read already, of a new table only."""
+
+    description: TableDescription
+    source: PageSource
+    pages: list[Page]
+
+
+def open_table(
+    context: TableContext, *, on_described: Callable[[TableDescription], None] = lambda _: None, mending: bool = False
+) -> Opened:
+    """Open a table under its lease: described, accepted, started, and each link of a former run to be rechecked.
+
+    `on_described` gets the description before anything of the table is read; `mending`: see `start`.
+    Raises StartRefused, Broken, LeaseLost, Transient.
+    """
+    description = context.table.describe()
+    on_described(description)
+    check_source(context.table, description)
+    source, pages = start(context, description, mending=mending)
+    due.recheck_unfinished(context.tenure.open_writer(), context.name)
+    return Opened(description, source, pages)
 
 
 def check_source(table: Table, description: TableDescription) -> None:

@@ -125,12 +125,9 @@ class TableWork:
         tables.note(self._writer(), context.tenure.lease, begun_at=self.begun_at, ended_at=None)
         if context.tenure.lease.taken_over:
             due.recheck_unfinished_late(self._writer(), context.name)
-        description = context.table.describe()
-        self.place.on_described(description)
-        start.check_source(context.table, description)
         registered = tables.load(self._writer(), context.name)
-        source, pages = start.start(context, description)
-        due.recheck_unfinished(self._writer(), context.name)
+        opened = start.open_table(context, on_described=self.place.on_described)
+        description = opened.description
         if not self._tried_again:  # work that begins again after trouble keeps the back-off
             recheck.try_again(self._writer(), context.name)
             self._tried_again = True
@@ -146,8 +143,8 @@ class TableWork:
             SourceNeeds(context, self._linker, description, self.place.once)
         )
         if context.state.first_copy:
-            read_by = page_source.guarded(context, source, self.place.readers(context, description))
-            self._snapshot = Snapshot(context, source, pages, read_by)
+            read_by = page_source.guarded(context, opened.source, self.place.readers(context, description))
+            self._snapshot = Snapshot(context, opened.source, opened.pages, read_by)
         self.phase = "SNAPSHOT" if context.state.first_copy else "LIVE"
         self._reconcile = Reconcile(context, self.place.began if self.place.once else None)
         tables.note(self._writer(), context.tenure.lease, phase=self.phase, items=description.items)

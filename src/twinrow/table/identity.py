@@ -8,41 +8,34 @@ from __future__ import annotations
 
 from twinrow.errors import Broken
 from twinrow.mysql import Connection
-from twinrow.state import checkpoint, tables
-from twinrow.state.checkpoint import Checkpoint
+from twinrow.state import tables
 from twinrow.state.tables import Registered
 from twinrow.table.table import Table
 from twinrow.table_description import TableDescription
 
-PART = "source"
-"""The checkpoint that keeps the ARN of the copied table, as its position."""
 
-
-def arn_of(connection: Connection, registered: Registered) -> str:
+def arn_of(registered: Registered) -> str:
     """The ARN of the table that was copied, "" where it is not known (a copy of an older Twinrow)."""
-    known = checkpoint.load(connection, registered.table_name, PART).get(PART)
-    if known is not None and known.position:
-        return known.position
+    if registered.source_arn:
+        return registered.source_arn
     return registered.source_id if registered.source_id.startswith("arn:") else ""
 
 
-def is_another(connection: Connection, description: TableDescription, registered: Registered) -> bool:
+def is_another(description: TableDescription, registered: Registered) -> bool:
     """Whether the described table differs from the table that was copied."""
     copied_id = "" if registered.source_id.startswith("arn:") else registered.source_id
-    pairs = (copied_id, description.table_id), (arn_of(connection, registered), description.arn)
+    pairs = (copied_id, description.table_id), (arn_of(registered), description.arn)
     return any(all(pair) and pair[0] != pair[1] for pair in pairs)
 
 
 def note(tx: Connection, table: str, description: TableDescription) -> None:
     """The described table is the copied table from now on."""
-    checkpoint.save(tx, table, {PART: Checkpoint(description.arn)})
+    tables.update(tx, table, source_arn=description.arn)
 
 
-def refuse(
-    session: Connection, description: TableDescription, registered: Registered, accepted: frozenset[str]
-) -> None:
+def refuse(description: TableDescription, registered: Registered, accepted: frozenset[str]) -> None:
     """Raise Broken for another table than the copied table, unless its ARN or id is `accepted`."""
-    if not is_another(session, description, registered) or accepted & {
+    if not is_another(description, registered) or accepted & {
         description.arn,
         description.table_id,
     }:
@@ -51,7 +44,7 @@ def refuse(
     accept = f"twinrow sync {registered.table_name} --accept-table-id {description.arn or description.table_id}"
     raise Broken(
         f"DynamoDB has another table of this name than the one that was copied: {_described(description)} now, "
-        f"{arn_of(session, registered) or 'unknown ARN'} (id {registered.source_id}) before{wrong}",
+        f"{arn_of(registered) or 'unknown ARN'} (id {registered.source_id}) before{wrong}",
         where=f"table {registered.table_name}",
         remedy=f"set region, endpoint_url and credentials right; or, to make MySQL equal to this table, {accept}",
         commands=(accept,),
@@ -63,7 +56,7 @@ def look(session: Connection, table: Table, description: TableDescription | None
     found = description or table.dynamodb.describe(table.name)
     registered = tables.load(session, table.name)
     if registered is not None:
-        refuse(session, found, registered, frozenset())
+        refuse(found, registered, frozenset())
 
 
 def _described(description: TableDescription) -> str:

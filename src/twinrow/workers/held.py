@@ -62,10 +62,7 @@ def held(context: TableContext, mysql: MySQL) -> Iterator[TableContext]:
 def work_off_rechecks(context: TableContext, mysql: MySQL, stop: Stop) -> None:
     """Bring waiting rechecks of a copied table to their end, links included. Raises StartRefused, Transient, Broken."""
     with held(context, mysql):
-        description = context.table.describe()
-        start.check_source(context.table, description)
-        start.start(context, description, mending=True)
-        due.recheck_unfinished(context.tenure.open_writer(), context.name)
+        start.open_table(context, mending=True)
         linker = Linker(context.table, context.tenure, context.counters, context.ids.foreign)
         try:
             while not stop and recheck.count(context.tenure.open_writer(), context.name):

@@ -23,8 +23,7 @@ from twinrow.schema.row import key_of, rebuilt_cells, to_item
 from twinrow.schema.table import TableSchema
 from twinrow.sink import inspect, statements
 from twinrow.sink.alone import undo
-from twinrow.state import checkpoint, deferred, lease, recheck
-from twinrow.state.checkpoint import Checkpoint
+from twinrow.state import deferred, lease, recheck, tables
 from twinrow.state.deferred import Deferred
 from twinrow.table import live_schema
 from twinrow.table.context import TableContext
@@ -40,13 +39,14 @@ EXTRA_BYTES_A_STEP_MAX = 4_000_000
 """Extra of one row may be as long as its item, 400 KB."""
 LOCK_RETRY_S = 1.0
 SAVEPOINT = "twinrow_cells"
-RULES = "cells"
-"""The checkpoint that names the rules by which cells were made."""
+CELL_RULES = 1
+"""The version of the rules by which cells are written today."""
 
 
 def note_rows_of_before(context: TableContext) -> None:
     """Rows of a Twinrow that kept no such notes are looked through once; whether some were left behind nobody knows."""
-    if checkpoint.load(context.tenure.open_writer(), context.name, RULES):
+    registered = tables.load(context.tenure.open_writer(), context.name)
+    if registered is not None and registered.cell_rules == CELL_RULES:
         return
     with context.tenure.transaction() as tx:
         every: Wanted = {deferred.EVERY: ("N", BIGINT)}
@@ -56,7 +56,7 @@ def note_rows_of_before(context: TableContext) -> None:
 
 def note_rules(tx: Connection, table: str) -> None:
     """All rows are written by today's rules, or noted."""
-    checkpoint.save(tx, table, {RULES: Checkpoint("1")})
+    tables.update(tx, table, cell_rules=CELL_RULES)
 
 
 class PutOff:

@@ -32,21 +32,12 @@ def look(context: TableContext, description: TableDescription, registered: Regis
         few_tries(lambda: _refuse(context, description, registered))
     except TwinrowError as error:
         return Finding(table, NAME, "error", error.what, error.remedy)
-    difference = few_tries(lambda: _changed(context, description, registered))
+    difference = changed_settings.changed(context.settings, description, registered)
     names = sorted({word for name, word in IN_THE_CONFIGURATION.items() if name in difference.names})
     mended = "; a reconcile follows" if difference.gaps else ""
     if not names:
         return Finding(table, NAME, "ok", "as at the last start")
     return Finding(table, NAME, "ok", f"changed, applied at the next start: {', '.join(names)}{mended}")
-
-
-def _changed(
-    context: TableContext, description: TableDescription, registered: Registered
-) -> changed_settings.ChangedSettings:
-    try:
-        return changed_settings.changed(context.tenure.open_writer(), context.settings, description, registered)
-    finally:
-        context.tenure.close()
 
 
 def _refuse(context: TableContext, description: TableDescription, registered: Registered) -> None:
