@@ -28,6 +28,8 @@ NAMES = (
     "before-snapshot-done",
     "before-reconcile-done",
     "after-leaving-page",
+    "after-protected-rows",
+    "after-protected-columns",
 )
 
 _wanted = os.environ.get("TWINROW_FAIL_POINT", "")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.fixtures.items import attribute_values
 from tests.protect.values import EMAIL, PERSON, SECRET, TABLE_SECRET
 
+from twinrow.capture.key_hint import KeyHint, fold
 from twinrow.change import SEALED_KEY, AttributeValue, Item
 from twinrow.errors import Broken, StartRefused
 from twinrow.protect.guard import Guard, TableProtection
@@ -121,3 +122,19 @@ def test_items_with_equal_values_are_equal_behind_the_guard_and_others_are_not(v
     assert made.item({**PERSON, "email": value}) == made.item({**PERSON, "email": value})
     if "NULL" not in value:
         assert made.item({**PERSON, "email": value}) != made.item(PERSON) or value == PERSON["email"]
+
+
+def test_the_key_of_an_event_or_of_a_kinesis_record_is_protected_before_it_is_kept() -> None:
+    keys = tuple(KeyAttribute(name, "S", True) for name, _ in KEYS)
+    raw = {"PK": PERSON["PK"], "SK": PERSON["SK"]}
+    ((found, hinted),) = fold(keys, [KeyHint("1", "people", raw)], guard().item).keys.items()
+    assert found == fingerprint(keys, guard().item(PERSON))
+    assert EMAIL not in repr(hinted)
+    assert guard().real_key(hinted.key) == raw
+
+
+def test_neither_secret_nor_rules_with_a_secret_show_it() -> None:
+    protection = TableProtection("people", SECRET, RULES, {})
+    for shown in (protection, guard(), guard().protection, protection.summary, SECRET):
+        assert TABLE_SECRET not in repr(shown)
+        assert SECRET.raw.hex() not in repr(shown)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import Any
 
-from tests.conftest import MakeTable
-from tests.fixtures.copying import Copying, Wire, put_all
+import pytest
+from tests.conftest import MakeCopying, MakeTable
+from tests.fixtures.copying import Copying, Wire, key, marked, put_all, review
 from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 from tests.protect.values import SECRET, TABLE_SECRET
 
+from twinrow.clock import Stop
 from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.protect.rules import hash_text
+from twinrow.state import tables
 
 PEOPLE = 12
 WAIT_S = 60.0
@@ -133,3 +137,61 @@ def test_a_key_is_hashed_and_sealed_and_its_item_is_found_all_the_same(
     told = everything_in(copying)
     for value in (value for number in range(PEOPLE) for value in raw_values(number)):
         assert value not in told
+
+
+@pytest.mark.parametrize("capture", ["pending-index", "scan"])
+@pytest.mark.either_server
+def test_links_marks_and_adopted_ids_find_their_items_behind_a_hashed_key(
+    make_copying: MakeCopying, capture: str
+) -> None:
+    copying = make_copying(capture=capture, link=True, protect={"username": "hash", "text": "drop"})
+    copying.secret = TABLE_SECRET
+    make = marked if capture == "pending-index" else review
+    put_all(copying.client, copying.table, [make(n) for n in range(PEOPLE)])
+    copying.once_well()
+    put_all(copying.client, copying.table, [make(n, rating={"N": "50"}) for n in range(3)])
+    copying.client.delete_item(TableName=copying.table, Key=key(review(5)))
+    copying.change(reconcile_every="1s")
+    copying.once_well()
+    copying.once_well()
+    ids = dict(copying.rows("reviewed_at, row_id"))
+    assert len(ids) == PEOPLE - 1
+    for item in copying.items():
+        assert item["mysql_id"] == {"N": str(ids[item["reviewed_at"]["S"]])}
+        assert "migrated" not in item
+    verdict = copying.verify()
+    assert (verdict.in_step, verdict.items) == (True, PEOPLE - 1), verdict
+    assert "user1'" not in everything_in(copying)
+    with closing(copying.copies(Stop())[1].connect()) as session, session.transaction() as tx:
+        tables.forget(tx, copying.table)
+    copying.database.query(f"DROP TABLE `{copying.table}`")
+    if capture == "scan":  # else an item without a mark waits for the next pass
+        copying.once_well(adopt_links=True)
+        assert dict(copying.rows("reviewed_at, row_id")) == ids
+
+
+@pytest.mark.either_server
+def test_a_number_that_is_a_key_is_hashed_too_and_where_is_asked_of_the_raw_item(
+    database: Database, dynamodb: DynamoDBLocal, dynamodb_client: Any, make_table: MakeTable, tmp_path: Any
+) -> None:
+    table = make_table(hash="id:N", range=None, stream="NEW_AND_OLD_IMAGES")
+    items: list[Wire] = [
+        {"id": {"N": str(770000000000 + n)}, "email": {"S": email(n % 3)}, "total": {"N": str(n)}}
+        for n in range(PEOPLE)
+    ]
+    put_all(dynamodb_client, table, items)
+    copying = copying_of(
+        database, dynamodb, dynamodb_client, table, tmp_path, capture="stream", where={"email": email(1)},
+        protect={"id": "hash", "email": "hash"}, attributes=["email"],
+    )  # fmt: skip
+    copying.once_well()
+    assert {row[0] for row in copying.rows("email")} == {hash_text(SECRET.raw, email(1))}
+    assert len(copying.rows("id")) == PEOPLE // 3
+    put_all(dynamodb_client, table, [{**items[1], "email": {"S": email(2)}}, {**items[0], "email": {"S": email(1)}}])
+    copying.once_well()
+    verdict = copying.verify()
+    assert (verdict.in_step, verdict.rows) == (True, PEOPLE // 3), verdict
+    told = everything_in(copying)
+    assert email(1) not in told
+    assert "77000000000" not in told
+    assert "total" not in told

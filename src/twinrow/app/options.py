@@ -128,6 +128,15 @@ AcceptDeletesOption = Annotated[
 ]
 
 
+RekeyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rekey", metavar="TABLE", show_default=False,
+        help="Hash the values of this table anew with the secret of today: a reconcile reads its items once.",
+    ),
+]  # fmt: skip
+
+
 def accepted_deletes(given: list[str] | None, config: Config) -> dict[str, int]:
     """The deletes that `--accept-deletes TABLE=N` allows, by table. Raises ConfigError."""
     found: dict[str, int] = {}

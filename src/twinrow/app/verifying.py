@@ -11,6 +11,8 @@ from twinrow.config import Config, TableConfig
 
 if TYPE_CHECKING:
     from twinrow.clock import Stop
+    from twinrow.mysql import Connection
+    from twinrow.protect.guard import TableProtection
     from twinrow.table.context import TableContext
     from twinrow.verify.reading import Reader
     from twinrow.verify.verdict import Verdict
@@ -35,6 +37,8 @@ def look_at(
     own = context is None
     context = context or contexts_of(config, [table], stop)[0]
     with closing(connect(context.table.mysql)) as session:
+        if context.settings.protection is not None:
+            _refuse_other_rules(session, context.name, context.settings.protection)
         if own:  # else the sync has set the budget
             few_tries(context.table.describe)
         reader = Reader(
@@ -59,6 +63,20 @@ def document(verdict: Verdict) -> dict[str, Any]:
         for example in verdict.examples
     ]
     return {"table": verdict.table, **counts, "in_step": verdict.in_step, "examples": examples}
+
+
+def _refuse_other_rules(session: Connection, table: str, protection: TableProtection) -> None:
+    """Raise StartRefused where the rows were made by other rules, or hashed with another secret: all would differ."""
+    from twinrow.errors import StartRefused
+    from twinrow.state import tables
+
+    registered = tables.load(session, table)
+    made_by = registered.settings.get("protection") if registered is not None else None
+    if registered is not None and made_by != protection.summary:
+        raise StartRefused(
+            "its rows were made by other rules of protection, or with another secret", where=f"table {table}",
+            remedy="set them back, or let a sync apply them first", commands=(f"twinrow sync --once {table}",),
+        )  # fmt: skip
 
 
 def _remember(reader: Reader, verdict: Verdict) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -183,6 +183,7 @@ def contexts_of(
     adopt_links: bool = False,
     accept_tables: frozenset[str] = frozenset(),
     accept_deletes: Mapping[str, int] | None = None,
+    rekey: Collection[str] = (),
     mysql: MySQL | None = None,
 ) -> list[TableContext]:
     """The parts of each table, all tables of a source on the same client; `Table.describe` sets its budgets.
@@ -204,7 +205,7 @@ def contexts_of(
         settings = replace(settings, capacity=capacity, workers=config.sync.workers, export=_export_of(table, config))
         if settings.kinesis is not None:
             settings = replace(settings, kinesis=replace(settings.kinesis, endpoint_url=config.kinesis.endpoint_url))
-        consent = Consent(accept_tables, (accept_deletes or {}).get(table.name))
+        consent = Consent(accept_tables, (accept_deletes or {}).get(table.name), rekey=table.name in rekey)
         contexts.append(context_of(Table(settings, dynamodb, sink, Stop(within=stop)), consent))
     return contexts
 

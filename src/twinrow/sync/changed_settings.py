@@ -15,8 +15,8 @@ from twinrow.sink import inspect
 from twinrow.sink.writer import existing_rows
 from twinrow.state import gap, lease, outbox, tables
 from twinrow.state.tables import Registered
-from twinrow.sync import page_source, reconcile
-from twinrow.sync.changed_protection import change_between
+from twinrow.sync import page_source, protecting, reconcile
+from twinrow.sync.changed_protection import ProtectionChange, change_between
 from twinrow.table import identity
 from twinrow.table.context import TableContext
 from twinrow.table.settings import Settings
@@ -60,6 +60,11 @@ class ChangedSettings:
         return {name for name in self.now if self.now[name] != self.before.get(name)}
 
     @property
+    def protection(self) -> ProtectionChange:
+        """The part of the rules that hide attributes."""
+        return change_between(self.before.get("protection"), self.now["protection"])
+
+    @property
     def gaps(self) -> tuple[str, ...]:
         """Causes for a reconcile: changes may have been missed, or links were not written."""
         names = self.names
@@ -67,7 +72,8 @@ class ChangedSettings:
         causes = {
             SOURCE_CHANGED: self.other_source,
             CAPTURE_CHANGED: "capture" in names,
-            CONFIG_CHANGED: bool(names & {"linked", "link_attribute", "own", "deleted", "mark", "where"} or given_up),
+            CONFIG_CHANGED: self.protection.reread
+            or bool(names & {"linked", "link_attribute", "own", "deleted", "mark", "where"} or given_up),
         }
         return tuple(cause for cause, happened in causes.items() if happened)
 
@@ -111,19 +117,31 @@ def refuse(context: TableContext, description: TableDescription, registered: Reg
 
 def _refuse_protection(context: TableContext, difference: ChangedSettings, reset: Reason) -> None:
     """Raise StartRefused where the rules of protection are others than those that the rows were made by."""
-    names = [key.name for key in context.live.keys]
-    change = change_between(difference.before.get("protection"), difference.now["protection"], names)
+    before, now = difference.before.get("protection"), difference.now["protection"]
+    change = change_between(before, now, [key.name for key in context.live.keys])
     where = f"table {context.name}"
-    if change.another_secret:
+    if change.keys:
         raise StartRefused(
-            "the secret is not the one that its values were hashed with", where=where,
+            f"the rule for the key attribute {change.keys[0]!r} was changed after the copy was made", where=where,
+            remedy=f"set it back, or {reset.text}", commands=reset.commands,
+        )  # fmt: skip
+    if change.has_pass and len(context.live.catalogue.entities) > 1:
+        raise StartRefused(
+            "[tables.protect] of a table that is split was changed after its rows were copied", where=where,
+            remedy=f"set it back, or {reset.text}", commands=reset.commands,
+        )  # fmt: skip
+    if not change.another_secret:
+        return
+    if context.live.keys[0].sealed:
+        raise StartRefused(
+            "the secret is not the one that its keys were hashed with", where=where,
             remedy=f"set the secret back, or {reset.text}", commands=reset.commands,
         )  # fmt: skip
-    if change.differs:
-        what = f"the rule for the key attribute {change.keys[0]!r}" if change.keys else "[tables.protect]"
+    if not context.consent.rekey:
+        command = f"twinrow sync {context.name} --rekey {context.name}"
         raise StartRefused(
-            f"{what} was changed after its values were copied", where=where,
-            remedy=f"set it back, or {reset.text}", commands=reset.commands,
+            "the secret is not the one that its values were hashed with", where=where,
+            remedy=f"set the secret back, or `{command}` hashes all values anew", commands=(command,),
         )  # fmt: skip
 
 
@@ -210,6 +228,8 @@ def adapt(context: TableContext, description: TableDescription, registered: Regi
             identity.note(context.tenure.open_writer(), context.name, description)
         context.consent.table_is_known(another=False)
         return
+    if "protection" in difference.names:
+        protecting.apply(context, registered)
     # a column of an attribute that is Twinrow's from now on stays as it is, and nobody writes it any more
     columns = tuple(column for column in context.live.rest.columns if column.attribute not in settings.own)
     schema = replace(
@@ -226,6 +246,8 @@ def adapt(context: TableContext, description: TableDescription, registered: Regi
             identity.note(tx, context.name, description)
             reconcile.forget_pass(tx, context.name)  # it has read the former table
         lease.raise_schema_version(tx, context.tenure.lease, schema.version)
+        if "protection" in difference.names:
+            protecting.forget(tx, context.name)
         if difference.names & {"linked", "link_attribute"}:
             outbox.drop_refused(tx, context.name)
         for cause in difference.gaps:

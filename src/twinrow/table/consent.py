@@ -4,12 +4,16 @@ from __future__ import annotations
 
 
 class Consent:
-    """`--accept-table-id` (another DynamoDB table than the copied table) and `--accept-deletes` (a mass delete).
+    """`--accept-table-id` (another table than the copied one), `--accept-deletes` (a mass delete), `--rekey`.
 
-    `tables`: ARNs and ids of tables; `deletes`: how many rows the next pass may delete.
+    `tables`: ARNs and ids of tables; `deletes`: how many rows the next pass may delete; `rekey`: values may be hashed
+    anew with another secret.
     """
 
-    def __init__(self, tables: frozenset[str] = frozenset(), deletes: int | None = None) -> None:
+    def __init__(
+        self, tables: frozenset[str] = frozenset(), deletes: int | None = None, *, rekey: bool = False
+    ) -> None:
+        self.rekey = rekey
         self._tables = tables
         self._deletes = deletes
         self._took_table = False

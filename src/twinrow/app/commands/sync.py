@@ -18,6 +18,7 @@ from twinrow.app.options import (
     AcceptDeletesOption,
     ConfigOption,
     MetricsOption,
+    RekeyOption,
     ServeCertOption,
     ServeKeyOption,
     ServeOption,
@@ -67,6 +68,7 @@ def sync(
         ),
     ] = None,
     accept_deletes: AcceptDeletesOption = None,
+    rekey: RekeyOption = None,
     serve: ServeOption = None,
     serve_token_file: ServeTokenFileOption = None,
     serve_cert: ServeCertOption = None,
@@ -100,6 +102,7 @@ def sync(
     how = How(
         once=once, adopt_links=adopt_links, serve=Addresses(serve, metrics, serve_token_file, tls),
         accept_tables=frozenset(accept_table_id or ()), accept_deletes=accepted_deletes(accept_deletes, loaded),
+        rekey=frozenset(table.name for table in loaded.chosen(rekey)) if rekey else frozenset(),
     )  # fmt: skip
     raise typer.Exit(run(loaded, chosen, stop, log, how))
 
@@ -113,6 +116,7 @@ class How:
     serve: Addresses
     accept_tables: frozenset[str] = frozenset()
     accept_deletes: Mapping[str, int] = field(default_factory=dict)
+    rekey: frozenset[str] = frozenset()
 
 
 def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how: How) -> int:
@@ -131,7 +135,7 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
         log.event("warning", "unproved", "", f"{why} (add ?ssl_ca=FILE to `mysql.url`)")
     contexts = contexts_of(
         config, chosen, stop, adopt_links=how.adopt_links, accept_tables=how.accept_tables,
-        accept_deletes=how.accept_deletes, mysql=mysql,
+        accept_deletes=how.accept_deletes, rekey=how.rekey, mysql=mysql,
     )  # fmt: skip
     bars = Bars("items", drawn=not log.as_json, line=partial(log.event, "info", "progress"))
     view = SyncView(log, bars, once=once)
