@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,11 @@ from tests.fixtures.databases import Database
 from tests.fixtures.kinesis import Bridge
 
 from twinrow import aws_lambda
+from twinrow.app.observe.status import TableStatus, collect
+from twinrow.aws_watch import Mapping
 from twinrow.capture.lambda_event import dropped_from
+from twinrow.clock import Stop
+from twinrow.config import parse
 from twinrow.dynamodb import DynamoDB
 from twinrow.errors import ConfigError
 from twinrow.local_servers.servers import DynamoDBLocal
@@ -276,12 +281,72 @@ def test_silence_of_a_table_that_is_written_is_a_gap_once_a_day(
 
     in_a_process(look)
     assert asked == []
-    copying.database.query("UPDATE _twinrow_checkpoint SET read_at = read_at - 90000 WHERE part = 'events'")
+    copying.database.query("UPDATE _twinrow_event SET event_at = event_at - 90000")
     in_a_process(look)
     in_a_process(look)
     assert asked == [copying.table] * (1 if written else 2)
     causes = [str(cause) for (cause,) in copying.database.query("SELECT cause FROM _twinrow_gap")]
     assert causes == (["EVENTS_SILENT"] if written else [])
+
+
+def status_of(copying: Copying) -> TableStatus:
+    """The status as any machine that reaches MySQL shows it."""
+    with closing(copying.copies(Stop())[1].connect()) as session:
+        (table,) = collect(session, parse(copying.text()).tables).tables
+    return table
+
+
+@pytest.mark.either_server
+def test_status_says_when_the_last_event_and_the_last_scheduled_run_came(make_events: MakeEvents) -> None:
+    copying, bridge = make_events()
+    write(copying, random.Random(1), 3)
+    before = copying.database.query("SELECT UNIX_TIMESTAMP(NOW(6))")[0][0]
+    for event in events_of(bridge, random.Random(1)):
+        invoke(event)
+    in_a_process(partial(aws_lambda.scheduled, {}, Remaining(60)))
+    table = status_of(copying)
+    assert table.running is None
+    assert table.last_event_at is not None
+    assert table.last_scheduled_at is not None
+    assert float(before) <= table.last_event_at <= table.last_scheduled_at
+    assert table.in_step
+    assert [trouble.text for trouble in table.troubles if trouble.bad] == []
+    copying.database.query("UPDATE _twinrow_event SET scheduled_at = scheduled_at - 3600")
+    table = status_of(copying)
+    assert any("the last scheduled run 60 min ago" in trouble.text for trouble in table.troubles if trouble.bad)
+
+
+@pytest.mark.either_server
+def test_a_mapping_that_is_off_is_no_health_and_one_made_anew_is_a_gap(
+    make_events: MakeEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copying, bridge = make_events()
+    write(copying, random.Random(1), 3)
+    arn = str(bridge.door.describe(bridge.table).stream_arn)
+    found = [Mapping("first", "Enabled", arn), Mapping("of-another-table", "Disabled", "arn:of:another")]
+
+    def mappings(_door: DynamoDB, function: str) -> list[Mapping]:
+        assert function == "twinrow-changes"
+        return found
+
+    monkeypatch.setattr(aws_lambda, "mappings", mappings)
+    monkeypatch.setenv(aws_lambda.HANDLER_VARIABLE, "twinrow-changes")
+
+    def run() -> TableStatus:
+        in_a_process(partial(aws_lambda.scheduled, {}, Remaining(60)))
+        return status_of(copying)
+
+    assert run().in_step
+    found[0] = Mapping("first", "Disabled", arn)
+    table = run()
+    assert table.in_step is None
+    assert any("the event source mapping is Disabled" in trouble.text for trouble in table.troubles if trouble.bad)
+    found[0] = Mapping("first", "Enabled", arn)
+    assert run().in_step
+    found[0] = Mapping("second", "Enabled", arn)
+    run()
+    causes = [str(cause) for (cause,) in copying.database.query("SELECT cause FROM _twinrow_gap")]
+    assert causes == ["EVENTS_MAPPING_REPLACED"]
 
 
 @pytest.mark.parametrize(

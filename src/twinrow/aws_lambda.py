@@ -24,17 +24,17 @@ import msgspec
 from twinrow import clock
 from twinrow.app import wiring
 from twinrow.app.library import SyncFailed, Twinrow
+from twinrow.aws_watch import mappings, units_written
 from twinrow.capture.key_hint import FoldedHints, fold
 from twinrow.capture.lambda_event import EventHint, dropped_from, hints_of
+from twinrow.capture.lambda_mapping import judge, mapping_of
 from twinrow.clock import Stop
-from twinrow.cloudwatch import units_written
 from twinrow.config import Config, parse
 from twinrow.errors import ConfigError, ConnectionLost, StartRefused, TransactionRetry, TwinrowError
 from twinrow.mysql import Connection, MySQL
 from twinrow.retry import back_off_s
 from twinrow.schema.table import KeyAttribute
-from twinrow.state import checkpoint, gap, meta, recheck, tables
-from twinrow.state.checkpoint import Checkpoint
+from twinrow.state import events, gap, meta, recheck, tables
 from twinrow.sync.shard_positions import NOT_UNDERSTOOD, RECREATED
 from twinrow.sync.start import keys_of
 from twinrow.table.context import TableContext
@@ -42,10 +42,10 @@ from twinrow.table_description import name_in_dynamodb
 from twinrow.workers.held import work_off_rechecks
 
 CONFIG_VARIABLE: Final = "TWINROW_CONFIG"
+HANDLER_VARIABLE: Final = "TWINROW_HANDLER"
+"""The name or ARN of the function with `handler`, for the scheduled run: it then looks at the mappings' states."""
 CAPTURE: Final = "events"
 CAUSE: Final = "event"
-PART: Final = "events"
-"""The checkpoint of a table: the ARN that its last event came from, and when that came."""
 LATE: Final = "EVENTS_LATE"
 DROPPED: Final = "EVENTS_DROPPED"
 SILENT: Final = "EVENTS_SILENT"
@@ -118,6 +118,7 @@ def scheduled(event: Any, lambda_context: LambdaContext | None = None) -> dict[s
     chosen = [table.name for table in config.tables if table.capture == CAPTURE]
     if not chosen:
         raise ConfigError(f"no table has `capture = {CAPTURE}`", where=CONFIG_VARIABLE)
+    _look_at_mappings(_warm(), chosen)
     _look_for_silence(_warm())
     try:
         Twinrow(config).sync_once(*chosen, timeout_s=left_s)
@@ -237,10 +238,10 @@ def _note(tx: Connection, context: TableContext, found: list[EventHint], folded:
     """When the last event came and from where; gaps: another stream, an old record, a record without its key."""
     now = tx.now()
     arn = found[-1].arn
-    known = checkpoint.load(tx, context.name, PART).get(PART)
-    if known is not None and known.position and arn and known.position != arn:
-        gap.record(tx, context.name, RECREATED, at=now, from_at=known.read_at, to_at=now)
-    checkpoint.save(tx, context.name, {PART: Checkpoint(arn or (known.position if known else None), read_at=now)})
+    known = events.of(tx, context.name)
+    if known.source_arn and arn and known.source_arn != arn:
+        gap.record(tx, context.name, RECREATED, at=now, from_at=known.event_at, to_at=now)
+    events.note(tx, context.name, source_arn=arn or known.source_arn, event_at=now)
     oldest_at = min((each.hint.at for each in found if each.hint.at), default=None)
     if oldest_at is not None and oldest_at < context.table.dynamodb.clock.now() - LATE_S:
         gap.record(tx, context.name, LATE, at=now, to_at=now)
@@ -279,14 +280,37 @@ def _work_off(table: str, key_hashes: set[bytes], stop: Stop) -> None:
             return
 
 
+def _look_at_mappings(warm: _Warm, chosen: list[str]) -> None:
+    """Note that the scheduled run came, and how the mapping of each table stands, with the gap that follows from it."""
+    session, function = warm.connection(), os.environ.get(HANDLER_VARIABLE, "")
+    for context in warm.contexts.values():
+        if context.name not in chosen:
+            continue
+        events.note(session, context.name, scheduled_at=session.now())
+        if not function:
+            continue
+        try:
+            found = mappings(context.table.dynamodb, function)
+        except TwinrowError as error:
+            _log.warning("table %s: %s", context.name, error)
+            continue
+        with session.transaction() as tx:
+            known, now = events.of(tx, context.name), tx.now()
+            mapping = mapping_of(name_in_dynamodb(context.name), known.source_arn, found)
+            judged = judge(known.mapping_id, known.mapping_state, known.mapping_at, mapping, now)
+            events.note(tx, context.name, mapping_id=judged.id, mapping_state=judged.state, mapping_at=judged.at)
+            if judged.gap:
+                gap.record(tx, context.name, judged.gap, at=now, from_at=known.event_at, to_at=now)
+
+
 def _look_for_silence(warm: _Warm) -> None:
     """A table that is written, and of which no event came for a day: its mapping is off, or was."""
     session = warm.connection()
     for context in warm.contexts.values():
-        last = checkpoint.load(session, context.name, PART).get(PART)
+        last_at = events.of(session, context.name).event_at
         now = session.now()
         found_at = gap.last_found(session, context.name, SILENT) or 0.0
-        if last is None or now - max(last.read_at, found_at) < LATE_S:
+        if last_at is None or now - max(last_at, found_at) < LATE_S:
             continue
         try:
             written = units_written(context.table.dynamodb, context.name, now - LATE_S, now - SILENT_MARGIN_S)
@@ -294,7 +318,7 @@ def _look_for_silence(warm: _Warm) -> None:
             _log.warning("table %s: CloudWatch does not say whether it is written: %s", context.name, error)
             continue
         if written > 0:
-            gap.record(session, context.name, SILENT, at=now, from_at=last.read_at, to_at=now)
+            gap.record(session, context.name, SILENT, at=now, from_at=last_at, to_at=now)
 
 
 def _time_left_s(lambda_context: LambdaContext | None) -> float:

@@ -39,6 +39,7 @@ class Traits:
     `waits_for_adoption`: while a first copy adopts ids, the source waits: new items must not take ids that the scan
     still brings.
     `consistent_scan`: changes older than a scan are left out or are gone, so the scan must read consistently.
+    `runs_by_invocations`: nothing runs between two invocations, so `status` does not say whether something runs.
     `passes_only`: whole-table passes are the source; there is no other.
     `retention_s`: changes that were not read for this long are lost; None where they wait without end.
     `links_by_default`, `reconcile_every`: defaults of these settings. `part`: the part of the configuration that it
@@ -55,6 +56,7 @@ class Traits:
     carries_marks: bool = False
     waits_for_adoption: bool = False
     consistent_scan: bool = False
+    runs_by_invocations: bool = False
     passes_only: bool = False
     retention_s: float | None = None
     links_by_default: bool = False

@@ -88,11 +88,11 @@ def test_a_status_is_of_one_moment(make_copying: MakeCopying, monkeypatch: pytes
     copying.database.query("UPDATE _twinrow_table SET ended_at = NULL")
     counts = overview.counts
 
-    def a_run_begins(*given: Any) -> dict[str, Counts]:
+    def a_run_begins(*given: Any, **named: Any) -> dict[str, Counts]:
         session = MySQL(parse(copying.text()).mysql).connect()
         assert lease.acquire(session, copying.table, "successor", WAIT_S, for_run=True) is not None
         session.close()
-        return counts(*given)
+        return counts(*given, **named)
 
     monkeypatch.setattr(overview, "counts", a_run_begins)
     one = now(copying)

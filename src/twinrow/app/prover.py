@@ -30,7 +30,7 @@ TRY_AGAIN_S = 900.0
 
 def due(table: TableStatus, every_s: float, at: float) -> bool:
     """Whether a table wants its proof at the moment `at` (MySQL's clock): it is LIVE, and its last is too old."""
-    if not table.running or table.phase != "LIVE" or not table.known:
+    if table.running is False or table.phase != "LIVE" or not table.known:
         return False
     last = table.verified["at"] if table.verified else None
     return last is None or at - last >= every_s or last > at

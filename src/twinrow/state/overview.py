@@ -7,8 +7,9 @@ from typing import Any
 
 from twinrow.errors import Reason
 from twinrow.mysql import Connection
-from twinrow.state import deferred, lease, mixed, recheck, refusal
+from twinrow.state import deferred, events, lease, mixed, recheck, refusal
 from twinrow.state.deferred import Deferred
+from twinrow.state.events import EventNotes
 from twinrow.state.mixed import Mixed
 
 
@@ -17,6 +18,7 @@ class Counts:
     """The counts of one table: `refused` are part of `unlinked`; no `holder` means that no sync runs.
 
     `refusal` is why its first start was refused; `put_off` are the columns that values in extra wait for,
+    `events`: what AWS Lambda has handed over, where that was asked for.
     `mixed` those of which too many values are NULL for their type. `not_taken` rows
     MySQL did not take, for a reason that is not their content. `waits` is what a sync waits for that has given its
     lease back and tries again.
@@ -38,6 +40,7 @@ class Counts:
     waits: str = ""
     not_taken: int = 0
     not_taken_for: str = ""
+    events: EventNotes | None = None
 
 
 _QUERIES: dict[tuple[str, ...], str] = {
@@ -59,8 +62,8 @@ _QUERIES: dict[tuple[str, ...], str] = {
 }  # fmt: skip
 
 
-def counts(connection: Connection) -> dict[str, Counts]:
-    """The counts of every table that has state here."""
+def counts(connection: Connection, *, with_events: bool = False) -> dict[str, Counts]:
+    """The counts of every table that has state here; `with_events`: also what AWS Lambda has handed over."""
     found: dict[str, dict[str, Any]] = {}
     for names, sql in _QUERIES.items():
         for table, *values in connection.query(sql):
@@ -72,4 +75,7 @@ def counts(connection: Connection) -> dict[str, Counts]:
         found.setdefault(table, {})["put_off"] = tuple(put_off)
     for table, reason in refusal.of_all(connection).items():
         found.setdefault(table, {})["refusal"] = reason
+    if with_events:
+        for table, known_events in events.of_all(connection).items():
+            found.setdefault(table, {})["events"] = known_events
     return {table: Counts(**values) for table, values in found.items()}

@@ -15,7 +15,7 @@ import msgspec
 
 from twinrow.app.columns.mixed import MixedColumn, mixed_columns
 from twinrow.app.observe.standing import Standing, lag_s, standing_of
-from twinrow.app.observe.troubles import Trouble, retention_left_s, span, troubles_of
+from twinrow.app.observe.troubles import Trouble, handed_over_no_more, retention_left_s, span, troubles_of
 from twinrow.config import TableConfig
 from twinrow.mysql import Connection
 from twinrow.schema.table import from_json
@@ -60,6 +60,8 @@ class TableStatus:
     `troubles` is what is wrong or worth knowing, each with the commands that mend it; `notes` are their texts without
     the `reason`, `remedies` all their commands.
 
+    Under `capture = "events"`, `running` is None; `last_event_at` and `last_scheduled_at` are when the last event and
+    the last scheduled run of AWS Lambda came.
     `retention_s`: how long changes that were not read are kept, None where they wait without end.
     `not_taken` rows MySQL does not take for a reason that is not their content: they are tried again.
 
@@ -81,7 +83,7 @@ class TableStatus:
     gaps: int
     rechecks: int
     reason: str
-    running: bool
+    running: bool | None
     items: int | None
     snapshot_share: float | None
     reconcile_share: float | None
@@ -120,6 +122,8 @@ class TableStatus:
     mixed: tuple[MixedColumn, ...] = ()
     waits: str = ""
     retention_s: float | None = None
+    last_event_at: float | None = None
+    last_scheduled_at: float | None = None
 
     @property
     def changes(self) -> int:
@@ -186,7 +190,7 @@ def collect(connection: Connection, chosen: Sequence[TableConfig], waiting: Mapp
         )
     with connection.snapshot() as moment:  # else a new lease could stand beside the notes of the run before
         registered = {entry.table_name: entry for entry in tables.load_all(moment)}
-        counts = overview.counts(moment)
+        counts = overview.counts(moment, with_events=any(table.traits.runs_by_invocations for table in chosen))
     for table, why in waiting.items():
         here = counts.get(table, Counts())
         counts[table] = replace(here, waits=here.waits or why)
@@ -227,7 +231,7 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         gaps=counts.gaps,
         rechecks=counts.rechecks,
         reason=reason,
-        running=standing.running,
+        running=None if table.traits.runs_by_invocations else standing.running,
         items=known.items if known else None,
         snapshot_share=_snapshot_share(known, counts),
         reconcile_share=_reconcile_share(progress, counts),
@@ -241,7 +245,7 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         remedies=tuple(dict.fromkeys(command for trouble in troubles for command in trouble.commands)),
         troubles=troubles,
         as_of=standing.as_of,
-        known=standing.known,
+        known=standing.known and not handed_over_no_more(counts),
         not_taken=counts.not_taken,
         schema_version=counts.schema_version,
         counted_since=since,
@@ -259,6 +263,8 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         mysql_skew_s=progress.mysql_skew_s,
         mixed=mixed,
         waits=counts.waits if standing.waits else "",
+        last_event_at=counts.events.event_at if counts.events else None,
+        last_scheduled_at=counts.events.scheduled_at if counts.events else None,
         retention_s=table.traits.retention_s,
         put_off=tuple(
             DeferredColumn(entry.attribute, round(entry.age_s, 3), entry.why, entry.rows) for entry in counts.put_off

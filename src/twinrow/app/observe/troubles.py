@@ -10,6 +10,7 @@ from twinrow.app.check.clock_skew import skewed
 from twinrow.app.columns.mixed import MixedColumn, sentence
 from twinrow.app.observe.standing import TOLD_S_MAX, is_silent, standing_of
 from twinrow.app.typed import as_typed
+from twinrow.capture.lambda_mapping import is_on
 from twinrow.config import TableConfig
 from twinrow.state.counted import from_json
 from twinrow.state.deferred import EVERY, Deferred
@@ -17,6 +18,8 @@ from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
 
 WAITS = "a sync waits and tries again"
+SCHEDULED_S_MAX = 900.0
+"""The scheduled run comes each minute, and takes a minute at most: after this, its schedule is off or it fails."""
 RETENTION_LEFT_S_MIN = 6 * 3600.0
 """DynamoDB keeps changes for 24 hours: with less than this left, somebody should look before they are trimmed."""
 
@@ -65,6 +68,8 @@ def _of_the_run(table: TableConfig, known: Registered | None, counts: Counts, at
         yield Trouble(True, f"{WAITS}{why}", () if reason else (check,))
     elif known is None or (known.phase == "NEW" and not standing.stopped):
         yield Trouble(False, "not copied yet", () if counts.holder else (sync,))
+    elif not counts.holder and table.traits.runs_by_invocations and not standing.stopped:
+        yield from _of_invocations(counts, at)
     elif not counts.holder:
         last = f", last read {span(at - known.read_at)} ago" if known.read_at else ""
         if standing.stopped and not reason:
@@ -82,6 +87,27 @@ def _of_the_run(table: TableConfig, known: Registered | None, counts: Counts, at
     if left is not None and left < RETENTION_LEFT_S_MIN:
         what = f"changes not read yet are trimmed in {span(left)}" if left > 0 else "changes not read yet were trimmed"
         yield Trouble(True, what, (check if counts.holder or standing.waits else sync,))
+
+
+def handed_over_no_more(counts: Counts) -> bool:
+    """Whether Lambda has said that no change arrives: the mapping is off or gone."""
+    return counts.events is not None and not is_on(counts.events.mapping_state)
+
+
+def _of_invocations(counts: Counts, at: float) -> Iterator[Trouble]:
+    """A table that AWS Lambda serves: nothing runs between two invocations."""
+    known = counts.events
+    if known is None:
+        yield Trouble(False, "no event and no scheduled run of AWS Lambda has come yet")
+        return
+    event = f"{span(at - known.event_at)} ago" if known.event_at else "never"
+    run = f"{span(at - known.scheduled_at)} ago" if known.scheduled_at else "never"
+    late = known.scheduled_at is None or at - known.scheduled_at > SCHEDULED_S_MAX
+    yield Trouble(late, f"the last event came {event}, the last scheduled run {run}")
+    if handed_over_no_more(counts):
+        since = f" since {span(at - known.mapping_at)}" if known.mapping_at else ""
+        text = f"no change arrives: the event source mapping is {known.mapping_state}{since}; enable it in AWS Lambda"
+        yield Trouble(True, text)
 
 
 def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, at: float) -> Iterator[Trouble]:

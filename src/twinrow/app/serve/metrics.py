@@ -88,6 +88,14 @@ GAUGES = (
         lambda table: table.verified["at"] if table.verified else None,
     ),
     Gauge(
+        "last_event_timestamp_seconds", "When the last event came from AWS Lambda (capture events).",
+        lambda table: table.last_event_at,
+    ),
+    Gauge(
+        "last_scheduled_timestamp_seconds", "When the last scheduled run of AWS Lambda came (capture events).",
+        lambda table: table.last_scheduled_at,
+    ),
+    Gauge(
         "verified_differences", "What the last verify found missing, extra, different, unlinked or unsettled.",
         lambda table: sum(table.verified.get(kind, 0) for kind in DIFFERENCES) if table.verified else None,
     ),

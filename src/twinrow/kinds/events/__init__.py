@@ -23,6 +23,7 @@ class Events:
 
     traits: Final = Traits(
         label="events", origin="EVENTS", tells_deletes=True, in_order=False, consistent_scan=True, changes_table=False,
+        runs_by_invocations=True,
         unpriced="the invocations of AWS Lambda are not in it",
     )  # fmt: skip
 

@@ -224,14 +224,14 @@ function fillRow(row, index) {
 function stateOf(table) {
   if (table.phase === "BROKEN" || table.phase === "STOPPED") return "bad";
   if (table.waits) return "busy";
-  if (!table.running) return "off";
+  if (table.running === false) return "off";
   return table.phase === "LIVE" && table.in_step !== null ? "good" : "busy";
 }
 
 function phaseText(table) {
   if (table.phase === "SNAPSHOT" && table.snapshot_share !== null) return `first copy, ${Math.floor(table.snapshot_share * 100)} %`;
   if (table.waits) return "waits and tries again";
-  if (!table.running && table.phase !== "NEW") return "no sync is running";
+  if (table.running === false && table.phase !== "NEW") return "no sync is running";
   if (table.reconcile_share !== null) return `reconcile, ${Math.floor(table.reconcile_share * 100)} %`;
   if (table.phase === "LIVE" && table.in_step === null) return "live, how far is not known";
   return { NEW: "not copied yet", SNAPSHOT: "first copy", CATCH_UP: "catching up", LIVE: "live" }[table.phase] ?? table.phase;
