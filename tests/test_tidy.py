@@ -61,7 +61,6 @@ NEVER_READ: Final[frozenset[str]] = frozenset(
         "entities/changed.py:Changed.reasons",
         "entities/changed.py:Changed.renamed",
         "entities/changed.py:Changed.rows_move",
-        "entities/filter_expression.py:FilterExpression.expression",
         "entities/holes.py:Field.shape",
         "entities/route.py:Target.fate",
         "exports/job.py:AskedExport.manifest_key",

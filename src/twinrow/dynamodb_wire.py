@@ -26,11 +26,16 @@ class _PageAnswer(msgspec.Struct, rename="pascal"):
     items: msgspec.Raw = msgspec.Raw(b"[]")
     last_evaluated_key: dict[str, Any] | None = None
     consumed_capacity: dict[str, Any] | None = None
+    count: int = 0
+    scanned_count: int = 0
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> _PageAnswer:
         items = msgspec.Raw(wire_json.encoded(answer.get("Items", [])))
-        return cls(items, answer.get("LastEvaluatedKey"), answer.get("ConsumedCapacity"))
+        return cls(
+            items, answer.get("LastEvaluatedKey"), answer.get("ConsumedCapacity"), answer.get("Count", 0),
+            answer.get("ScannedCount", 0),
+        )  # fmt: skip
 
 
 class _RecordsAnswer(msgspec.Struct, rename="pascal"):
@@ -64,7 +69,7 @@ class _WireParser:
             page = wire_json.decoded(_decode_page, body, _PageAnswer.of)
             parsed |= {
                 "Items": bytes(page.items), "LastEvaluatedKey": page.last_evaluated_key,
-                "ConsumedCapacity": page.consumed_capacity,
+                "ConsumedCapacity": page.consumed_capacity, "Count": page.count, "ScannedCount": page.scanned_count,
             }  # fmt: skip
         elif shape.name == RECORDS_SHAPE:
             answer = wire_json.decoded(_decode_records, body, _RecordsAnswer.of)
@@ -126,15 +131,17 @@ def decoded_items(raw: bytes) -> list[Item]:
 class ItemsPage:
     """An answer of a Scan or Query: items, the position after it (None at the end), units consumed.
 
-    `raw` is the JSON array of the items. The decoded items are five times as large, so they are not kept.
+    `left_out` is how many more items DynamoDB read, which a filter did not take. `raw` is the JSON array of the items.
+    The decoded items are five times as large, so they are not kept.
     """
 
-    __slots__ = ("next_key", "raw", "units")
+    __slots__ = ("left_out", "next_key", "raw", "units")
 
-    def __init__(self, items: list[Item] | bytes, next_key: Item | None, units: float) -> None:
+    def __init__(self, items: list[Item] | bytes, next_key: Item | None, units: float, left_out: int = 0) -> None:
         self.raw = items if isinstance(items, bytes) else wire_json.encoded(items)
         self.next_key = next_key
         self.units = units
+        self.left_out = left_out
 
     @property
     def items(self) -> list[Item]:
@@ -179,7 +186,8 @@ class StatementAnswer:
 def page_of(answer: dict[str, Any]) -> ItemsPage:
     """The answer of a Scan or Query."""
     units = float((answer.get("ConsumedCapacity") or {}).get("CapacityUnits", 0.0))
-    return ItemsPage(answer.get("Items", []), answer.get("LastEvaluatedKey") or None, units)
+    left_out = int(answer.get("ScannedCount", 0)) - int(answer.get("Count", 0))
+    return ItemsPage(answer.get("Items", []), answer.get("LastEvaluatedKey") or None, units, left_out)
 
 
 def statement_answer_of(answer: dict[str, Any]) -> StatementAnswer:

@@ -27,6 +27,8 @@ NAMES = (
     "after-lease",
     "before-snapshot-done",
     "before-reconcile-done",
+    "after-where",
+    "before-where-done",
     "after-leaving-page",
     "after-protected-rows",
     "after-protected-columns",

@@ -14,7 +14,9 @@ from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 
 from twinrow.config import parse
+from twinrow.entities.row_filter import row_filter
 from twinrow.local_servers.servers import DynamoDBLocal
+from twinrow.sync import changed_where
 
 WHERE: dict[str, Any] = {"tenant": "acme", "status": {"not": "DRAFT"}}
 WAIT_S = 60.0
@@ -174,6 +176,74 @@ def test_a_stream_brings_what_begins_to_match_and_takes_what_stops(make_followin
             wait_until(lambda: copying.state("_twinrow_link") == 0, WAIT_S, what="links are settled")
     copying.assert_equal(items=160)
     assert copying.state("_twinrow_gap") == 0
+
+
+@pytest.mark.either_server
+@pytest.mark.parametrize("deletes", ["hard", "soft"])
+def test_a_tighter_where_takes_rows_away_inside_mysql_and_a_looser_brings_items(
+    make_copying: MakeCopying, deletes: str
+) -> None:
+    copying = make_copying(where={"tenant": ["acme", "other"]}, deletes=deletes)
+    items = [marked(n, **_texts(("acme", "other", "third")[n % 3])) for n in range(1500)]
+    put_all(copying.client, copying.table, items)
+    copying.once_well()
+    ids = _ids(copying)
+    assert len(ids) == 1000
+    copying.change(where={"tenant": "acme"})
+    ran = copying.once_well()
+    assert "scan" not in ran.requests
+    assert "batch_get_item" not in ran.requests
+    assert copying.state("_twinrow_gap") == 0
+    copying.assert_equal(items=500)
+    assert len(copying.rows()) == (1000 if deletes == "soft" else 500)
+    copying.change(where={"tenant": ["acme", "third"]})
+    copying.once_well()
+    assert copying.state("_twinrow_gap") == 1
+    copying.assert_equal(items=1000)
+    del copying.tables[copying.table]["where"]
+    copying.once_well()
+    copying.assert_equal(items=1500)
+    back = _ids(copying)
+    assert {at: row_id for at, row_id in back.items() if at in ids} == ids, "ids come back with their items"
+
+
+@pytest.mark.either_server
+@pytest.mark.parametrize("point", ["after-where:2", "before-where-done:1"])
+def test_a_pass_that_is_killed_goes_on_where_it_was(make_copying: MakeCopying, point: str) -> None:
+    copying = make_copying(capture="scan")
+    put_all(copying.client, copying.table, [_item(n, ("acme", "other")[n % 2]) for n in range(1200)])
+    copying.once_well()
+    copying.change(where=WHERE, reconcile_every="1h")
+    code, said = copying.process_once(environment={"TWINROW_FAIL_POINT": point})
+    assert code == -9, said
+    assert copying.state("_twinrow_gap") == 0
+    copying.once_well()
+    copying.assert_equal(items=600)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "rows_go", "reads"),
+    [
+        (None, {"a": 1}, True, False),
+        ({"a": 1}, None, False, True),
+        ({"a": 1}, {"a": 1, "b": 2}, True, False),
+        ({"a": 1, "b": 2}, {"a": 1}, False, True),
+        ({"a": [1, 2]}, {"a": 1}, True, False),
+        ({"a": 1}, {"a": 2}, True, True),
+        ({"a": 1}, [{"a": 1}], False, False),
+        ({"a": "{x*}"}, {"a": "b#{x}"}, True, False),
+        (None, {"mark": 1}, False, True),
+        ("hash of one that is protected", {"a": 1}, True, True),
+        ("hash of one that is protected", None, False, True),
+    ],
+)
+def test_a_changed_where_asks_for_a_pass_in_mysql_or_for_a_reconcile(
+    before: Any, now: Any, rows_go: bool, reads: bool
+) -> None:
+    source = before if before is None or isinstance(before, str) else row_filter(before, "#").source
+    made = row_filter(now, "#") if now is not None else None
+    assert changed_where.rows_may_go(source, made, ["mark"]) is rows_go
+    assert changed_where.needs_dynamodb(source, made, ["mark"]) is reads
 
 
 def _live(copying: Copying) -> bool:

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from tests.fixtures.decisions import AT, KEYS, case_of, change_of, settings_of, written_as
 
 from twinrow.capture.shard_tree import RECORD_TIME_GRAIN_S
+from twinrow.entities.row_filter import row_filter
 from twinrow.sink.writer import Existing
 from twinrow.table.id_memory import IdMemory, IdsLearned, RowGone
 from twinrow.write.batch import Batch
-from twinrow.write.foreign_ids import ForeignIds, LossView, not_ours
+from twinrow.write.foreign_ids import ForeignIds, LossView, carriers, not_ours, of_other_rows
 from twinrow.write.prepare import PreparedChange
+from twinrow.write.row_ids import IdsInUse
 from twinrow.write.rules import WriteRules
 
 FIRST, SECOND = KEYS[:2]
@@ -110,3 +112,26 @@ def test_where_ids_are_adopted_or_nothing_is_linked_no_id_is_foreign(linked: boo
 def test_only_changes_that_have_a_row_are_looked_at() -> None:
     changes = [change_of(FIRST, "delete", link=FOREIGN), change_of(SECOND, "unfit", link=FOREIGN)]
     assert not_ours(changes, ROW, IdMemory()) == ()
+
+
+FILTERED = WriteRules(settings_of("stream", row_filter=row_filter({"tenant": "acme"}, "#")))
+
+
+def test_with_where_an_item_that_comes_back_with_its_id_tells_of_no_loss() -> None:
+    changes = [change_of(FIRST, link=FOREIGN)]
+    assert told_by(changes, rules=FILTERED) == ForeignIds()
+    assert told_by(changes).went_back, "without `where` nothing else explains it"
+
+
+def test_with_where_the_id_of_another_row_still_tells_of_a_loss() -> None:
+    existing = {SECOND: Existing(99, deleted=False)}
+    assert told_by([change_of(FIRST, link=FOREIGN)], rules=FILTERED, existing=existing).went_back
+
+
+def test_an_item_without_a_row_is_astray_only_where_it_carries_the_id_of_another_row() -> None:
+    gone = [change_of(key, "delete", link=link) for key, link in ((FIRST, FOREIGN), (SECOND, {"N": "5"}))]
+    found = carriers([*gone, change_of(KEYS[2], link=FOREIGN), change_of(KEYS[3], "delete")], FILTERED.settings)
+    assert found == tuple(gone)
+    assert of_other_rows(found, IdsInUse({99: KEYS[4], 5: SECOND})) == (gone[0],)
+    assert of_other_rows(found, IdsInUse()) == ()
+    assert carriers(gone, STREAM.settings) == ()

@@ -20,13 +20,15 @@ class Page:
 
     `raw` is the JSON array of the items in wire form. `position` is where the part goes on after this page: text that
     its source alone understands; None: this was the part's last page. No image in it is older than `image_at` (epoch
-    seconds, DynamoDB's clock) but for what the source's reads may lag behind.
+    seconds, DynamoDB's clock) but for what the source's reads may lag behind. `left_out`: how many more items there
+    are that `where` leaves out.
     """
 
     part: str
     raw: bytes
     position: str | None
     image_at: float
+    left_out: int = 0
 
     @property
     def items(self) -> list[Item]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +17,9 @@ from twinrow.change import Item
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB, budgeted
 from twinrow.dynamodb_access import Access
+
+if TYPE_CHECKING:
+    from twinrow.entities.row_filter import RowFilter
 
 FIRST_AT_ONCE_MAX = 4
 SEGMENT_BYTES = 4_000_000
@@ -34,6 +38,7 @@ class _ScanText(msgspec.Struct):
     segments: int
     consistent: bool
     access: Access
+    where: str | None
 
 
 def segments_for(table_bytes: int, wanted: int | None = None) -> int:
@@ -46,16 +51,26 @@ class TableScan:
 
     A part is `SEGMENT/SEGMENTS`, a position the LastEvaluatedKey as JSON in ASCII (msgpack has no form for a lone
     surrogate). `consistent`: what was written before a page was asked for is in it.
+    `row_filter`: DynamoDB leaves out what has no row, where it has an expression that says the same; else it stays in.
     """
 
     def __init__(
-        self, dynamodb: DynamoDB, table: str, segments: int, budget: Spending, *, consistent: bool = False
+        self,
+        dynamodb: DynamoDB,
+        table: str,
+        segments: int,
+        budget: Spending,
+        *,
+        consistent: bool = False,
+        row_filter: RowFilter | None = None,
     ) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._segments = segments
         self._budget = budget
         self._consistent = consistent
+        self._filter = row_filter
+        self._where = row_filter.expression if row_filter is not None else None
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
@@ -73,10 +88,12 @@ class TableScan:
 
         None where items are protected: the secret stays in this process.
         """
-        here, segments = self._dynamodb, self._segments
+        here, where = self._dynamodb, self._filter.source if self._filter is not None else None
         if not here.may_be_shared:
             return None
-        text = _ScanText(here.region, here.endpoint_url, self._table, segments, self._consistent, here.access)
+        text = _ScanText(
+            here.region, here.endpoint_url, self._table, self._segments, self._consistent, here.access, where
+        )  # fmt: skip
         return SourceSpec(__name__, msgspec.json.encode(text).decode())
 
     def pages(self, part: str, position: str | None, stop: Stop) -> Iterator[Page]:
@@ -100,17 +117,22 @@ class TableScan:
         dynamodb, segment, asked = self._dynamodb, int(part.partition("/")[0]), clock.boot_time()
         answer = budgeted(
             lambda: dynamodb.scan_page(
-                self._table, segment, self._segments, key, limit=limit, consistent=self._consistent
+                self._table, segment, self._segments, key, limit=limit, consistent=self._consistent, where=self._where
             ),
             self._budget,
             stop,
         )
         position = None if answer.next_key is None else json.dumps(answer.next_key)
-        return Page(part, answer.raw, position, dynamodb.clock.now(asked))
+        return Page(part, answer.raw, position, dynamodb.clock.now(asked), answer.left_out)
 
 
 def opened(text: str, budget: Spending) -> TableScan:
     """The scan of a `SourceSpec`."""
     scan = msgspec.json.decode(text, type=_ScanText)
     dynamodb = DynamoDB(scan.region, scan.endpoint_url, scan.access)
-    return TableScan(dynamodb, scan.table, scan.segments, budget, consistent=scan.consistent)
+    row_filter = None
+    if scan.where is not None:
+        from twinrow.entities import row_filter as filters
+
+        row_filter = filters.opened(scan.where)
+    return TableScan(dynamodb, scan.table, scan.segments, budget, consistent=scan.consistent, row_filter=row_filter)

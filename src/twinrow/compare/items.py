@@ -135,6 +135,11 @@ class Comparer:
             for row in self.connection.query(statements.select_rows(self.schema, where)):
                 yield _stored(row)
 
+    def rows_between(self, after: int, until: int) -> list[StoredRow]:
+        """The first rows with ids above `after` and up to `until`, soft-deleted rows among them; fewer: the last."""
+        where = f"`row_id` > {after} AND `row_id` <= {until} ORDER BY `row_id` LIMIT {KEYS_A_QUERY_MAX}"
+        return [_stored(row) for row in self.connection.query(statements.select_rows(self.schema, where))]
+
     def page(self, items: Sequence[Item], on_row: Callable[[StoredRow], None] | None = None) -> list[Difference]:
         """Compare whole items with their rows; `on_row` is called with each row that an item has."""
         keyed = {fingerprint(self.schema.keys, item): item for item in items}

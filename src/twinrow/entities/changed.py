@@ -77,7 +77,7 @@ def _reasons(before: Split, after: Split, lacking: Collection[str]) -> Iterator[
     if _rules(before) != _rules(after):
         for attribute in sorted(attributes_of(after) & {*lacking}):
             yield f"attribute {attribute!r} decides, and the rows do not hold it"
-    if before.where and not (same_separator and after.where and _tighter(after.where, before.where, after.separator)):
+    if before.where and not (same_separator and after.where and tighter(after.where, before.where, after.separator)):
         yield "`where` of the table may take items that it left out"
     for entity in before.entities:
         if entity.into is None and not (same_separator and _still_ignored(entity, before, after)):
@@ -88,7 +88,7 @@ def _reasons(before: Split, after: Split, lacking: Collection[str]) -> Iterator[
         yield "items that matched no entity may be wanted"
 
 
-def _tighter(after: Condition, before: Condition, separator: str) -> bool:
+def tighter(after: Condition, before: Condition, separator: str) -> bool:
     """Whether all that matches `after` surely matched `before`."""
     return all(any(implies(strong, other, separator) for other in before) for strong in after)
 
@@ -98,7 +98,7 @@ def _still_ignored(entity: Entity, before: Split, after: Split) -> bool:
     able = [
         candidate
         for candidate in after.entities
-        if candidate.into is None and _tighter(entity.when, candidate.when, after.separator)
+        if candidate.into is None and tighter(entity.when, candidate.when, after.separator)
     ]
     return any(_no_new_rival(entity, candidate, before, after) for candidate in able)
 
@@ -108,7 +108,7 @@ def _still_filtered(entity: Entity, before: Split, after: Split) -> bool:
     now = after.entity(entity.name)
     if now is None or now.into is None or now.when != entity.when or not now.where:
         return False
-    return _tighter(now.where, entity.where, after.separator) and _no_new_rival(entity, now, before, after)
+    return tighter(now.where, entity.where, after.separator) and _no_new_rival(entity, now, before, after)
 
 
 def _no_new_rival(was: Entity, now: Entity, before: Split, after: Split) -> bool:

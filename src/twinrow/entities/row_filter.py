@@ -32,7 +32,7 @@ Members = list[msgspec.Raw]
 
 
 class _Source(msgspec.Struct, frozen=True):
-    """What a filter is made of; kept beside the copy, and sent to processes that read for it."""
+    """The parts of a filter; kept beside the copy, and sent to processes that read for it."""
 
     where: Where
     separator: str
@@ -146,8 +146,11 @@ def row_filter(where: Where, separator: str) -> RowFilter:
 
 
 def opened(source: str) -> RowFilter:
-    """The filter that a `source` describes."""
-    made = _KNOWN.decode(source)
+    """The filter that a `source` describes. Raises ValueError for what is none."""
+    try:
+        made = _KNOWN.decode(source)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"no filter: {error}") from error
     return row_filter(made.where, made.separator)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twinrow.budget import Budget
 from twinrow.change import PATH_DOT, Item
@@ -18,6 +18,9 @@ from twinrow.dynamodb_wire import ItemsPage, RecordsPage, Statement, StatementAn
 from twinrow.protect.elsewhere import also_in
 from twinrow.protect.guard import Guard, TableProtection
 from twinrow.table_description import TableDescription
+
+if TYPE_CHECKING:
+    from twinrow.entities.filter_expression import FilterExpression
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,15 @@ class GuardedDynamoDB(DynamoDB):
         *,
         limit: int | None = None,
         consistent: bool = False,
+        where: FilterExpression | None = None,
     ) -> ItemsPage:
         start = self.guard().real_position(start_key)
-        return self._page(super().scan_page(table, segment, segments, start, limit=limit, consistent=consistent))
+        page = super().scan_page(
+            table, segment, segments, start, limit=limit, consistent=consistent,
+            # a `where` on protected attributes is asked here, of the raw items
+            where=where if self._protection.where is None else None,
+        )  # fmt: skip
+        return self._page(page)
 
     def query_page(
         self, table: str, index: str, attribute: str, value: dict[str, Any], start_key: Item | None, limit: int | None
@@ -82,7 +91,7 @@ class GuardedDynamoDB(DynamoDB):
 
     def _page(self, page: ItemsPage) -> ItemsPage:
         guard = self.guard()
-        return ItemsPage(guard.page(page.raw), guard.position(page.next_key), page.units)
+        return ItemsPage(guard.page(page.raw), guard.position(page.next_key), page.units, page.left_out)
 
     def records(self, iterator: str, where: str = "") -> RecordsPage:
         page = super().records(iterator, where)

@@ -15,7 +15,7 @@ from twinrow.sink import inspect
 from twinrow.sink.writer import existing_rows
 from twinrow.state import gap, lease, outbox, tables
 from twinrow.state.tables import Registered
-from twinrow.sync import page_source, protecting, reconcile
+from twinrow.sync import changed_where, filter_pass, page_source, protecting, reconcile
 from twinrow.sync.changed_protection import ProtectionChange, change_between
 from twinrow.table import identity
 from twinrow.table.context import TableContext
@@ -53,6 +53,8 @@ class ChangedSettings:
     before: dict[str, Any]
     now: dict[str, Any]
     other_source: bool
+    where_needs_dynamodb: bool = False
+    rows_may_go: bool = False
 
     @property
     def names(self) -> set[str]:
@@ -73,7 +75,8 @@ class ChangedSettings:
             SOURCE_CHANGED: self.other_source,
             CAPTURE_CHANGED: "capture" in names,
             CONFIG_CHANGED: self.protection.reread
-            or bool(names & {"linked", "link_attribute", "own", "deleted", "mark", "where"} or given_up),
+            or self.where_needs_dynamodb
+            or bool(names & {"linked", "link_attribute", "own", "deleted", "mark"} or given_up),
         }
         return tuple(cause for cause, happened in causes.items() if happened)
 
@@ -81,7 +84,15 @@ class ChangedSettings:
 def changed(settings: Settings, description: TableDescription, registered: Registered) -> ChangedSettings:
     """Compare with what the register says."""
     other = identity.is_another(description, registered)
-    return ChangedSettings(registered.settings, summary(settings), other)
+    before, now, row_filter = registered.settings, summary(settings), settings.row_filter
+    lacking = {*(before.get("own") or []), *settings.own}
+    if row_filter is not None and now["protection"] != before.get("protection"):
+        lacking |= row_filter.attributes  # the rows may hold hashes still
+    return ChangedSettings(
+        before, now, other,
+        where_needs_dynamodb=changed_where.needs_dynamodb(before.get("where"), row_filter, lacking),
+        rows_may_go=changed_where.rows_may_go(before.get("where"), row_filter, lacking),
+    )  # fmt: skip
 
 
 def refuse(context: TableContext, description: TableDescription, registered: Registered) -> None:
@@ -250,6 +261,14 @@ def adapt(context: TableContext, description: TableDescription, registered: Regi
             protecting.forget(tx, context.name)
         if difference.names & {"linked", "link_attribute"}:
             outbox.drop_refused(tx, context.name)
+        if "where" in difference.names:
+            # a pass that an earlier change began, and that is not through, has left rows that it had to take away
+            if settings.row_filter is not None and (
+                difference.rows_may_go or filter_pass.is_under_way(tx, context.name)
+            ):
+                filter_pass.begin(tx, context.name, settings.into)
+            else:
+                filter_pass.forget(tx, context.name)
         for cause in difference.gaps:
             gap.record(tx, context.name, cause, at=tx.now())
     context.consent.table_is_known(another=difference.other_source)

@@ -47,8 +47,7 @@ class OlderThanCapture:
 
     def apply(self, page: Page, positions: Mapping[str, Checkpoint]) -> Applied:
         """Insert rows that are absent, learn what the items teach, and owe their links."""
-        wanted, _ = self._context.settings.wanted_of(page)
-        keys, items = self._context.live.keys, wanted.items
+        keys, items = self._context.live.keys, self._context.settings.wanted_of(page).items
         changes = [Change("PUT", SCANNED, key_of(keys, item), item, at=page.image_at) for item in items]
         applied = apply(self._context, Batch(changes, positions, if_absent=True))
         self._loader.taught(items)

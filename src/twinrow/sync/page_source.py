@@ -69,7 +69,10 @@ def look(context: TableContext, description: TableDescription) -> list[Page]:
 
 
 def _scan(context: TableContext, segments: int, *, consistent: bool) -> TableScan:
-    return TableScan(context.table.dynamodb, context.name, segments, context.table.read_budget, consistent=consistent)
+    return TableScan(
+        context.table.dynamodb, context.name, segments, context.table.read_budget, consistent=consistent,
+        row_filter=context.settings.row_filter,
+    )  # fmt: skip
 
 
 def note(tx: Connection, table: str, source: PageSource) -> None:

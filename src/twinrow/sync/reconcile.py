@@ -191,7 +191,7 @@ class Reconcile:
 
     def _page(self, page: Page) -> None:
         context = self._context
-        page, _ = context.settings.wanted_of(page)  # the rows of the others are met by nobody, so they are looked at
+        page = context.settings.wanted_of(page)  # the rows of the others are met by nobody, so they are looked at
         compared = self._current_pages().fitting_page(page, self._seen.add)
         if compared is None:  # it may have something to teach, which comes before it is compared
             context.live.learn(page.items)

@@ -160,7 +160,7 @@ def _begin(context: TableContext, description: TableDescription) -> tuple[PageSo
         )
     kind_of(settings).begin(context, description)
     source = page_source.new(context, description)
-    pages = [settings.wanted_of(page)[0] for page in source.first(context.table.stop)]
+    pages = [settings.wanted_of(page) for page in source.first(context.table.stop)]
     _refuse_linked_items(settings, pages)
     bare = replace(new_schema(settings, description), page_bytes=context.tenure.open_writer().page_bytes)
     schema = evolve(bare, (item for page in pages for item in page.items)).schema

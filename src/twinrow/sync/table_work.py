@@ -23,6 +23,7 @@ from twinrow.sink import by_hand
 from twinrow.state import counted, gap, lease, outbox, recheck, refusal, tables
 from twinrow.state.asked import DueKind
 from twinrow.sync import page_source, start
+from twinrow.sync.filter_pass import FilterPass
 from twinrow.sync.kind import Source, SourceNeeds, kind_of
 from twinrow.sync.pace import IDLE_S, Pace
 from twinrow.sync.progress import Teller
@@ -98,6 +99,7 @@ class TableWork:
         self._teller: Teller | None = None
         self._cells = PutOff(context)
         self._mixed = MixedTypes(context)
+        self._filter: FilterPass | None = None
         self._source: Source | None = None
         self._snapshot: Snapshot | None = None
         self._reconcile: Reconcile | None = None
@@ -134,7 +136,7 @@ class TableWork:
         there = lease.generation(self._writer(), context.name)
         loss.record_if_gone_back(self._writer(), context.name, there, context.tenure.generation)
         context.tenure.began_at(there)
-        self._cells, self._mixed = PutOff(context), MixedTypes(context)
+        self._cells, self._mixed, self._filter = PutOff(context), MixedTypes(context), FilterPass(context)
         self._pace.worked()
         is_broken = registered is not None and registered.phase == "BROKEN"
         loss.forget_foreign_ids(self._writer(), context.name, broken=is_broken)
@@ -198,6 +200,7 @@ class TableWork:
         worked |= self._send_due_links()
         self._look_at_source()
         worked |= self._cells.step()
+        worked |= self._filter is not None and self._filter.step()
         if not (self.place.once and worked):  # --once counts what it leaves, not what it finds
             worked |= self._mixed.step()
         self.context.live.build_key_index()
@@ -321,6 +324,8 @@ class TableWork:
             return False
         if not self._cells.settled:
             self._tell_waiting(context.live.waits_for_rebuild.text)
+            return False
+        if self._filter is not None and not self._filter.through:
             return False
         if not self._mixed.settled or reconcile.running or gap.open_gaps(self._writer(), context.name):
             return False

@@ -127,12 +127,12 @@ class Settings:
         """The items that `where` does not leave out: columns are learned from these alone."""
         return items if self.row_filter is None else [item for item in items if self.row_filter.takes(item)]
 
-    def wanted_of(self, page: Page) -> tuple[Page, int]:
-        """A page without the items that `where` leaves out, and how many these are. Raises ValueError: no items."""
+    def wanted_of(self, page: Page) -> Page:
+        """A page without the items that `where` leaves out; it says how many these are. Raises ValueError: no items."""
         if self.row_filter is None:
-            return page, 0
+            return page
         raw, left_out = self.row_filter.of_page(page.raw)
-        return (replace(page, raw=raw) if left_out else page), left_out
+        return replace(page, raw=raw, left_out=page.left_out + left_out) if left_out else page
 
     def link_of(self, item: Item) -> AttributeValue | None:
         """The link attribute as the item carries it."""

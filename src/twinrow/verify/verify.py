@@ -35,7 +35,7 @@ def verify_table(
     description = patiently(reader, lambda: reader.dynamodb.describe(settings.table))
     verdict, seen, suspects = Verdict(settings.table), SeenRows(), Suspects(reader, on_difference)
     segments = segments_for(description.bytes, settings.segments)
-    source = TableScan(reader.dynamodb, settings.table, segments, reader.budget)
+    source = TableScan(reader.dynamodb, settings.table, segments, reader.budget, row_filter=settings.row_filter)
     scan: ReadAhead[Page] = ReadAhead(source, dict.fromkeys(source.parts), reader.stop, lambda page: page)
     read_at = clock.monotonic()
     try:
@@ -46,8 +46,8 @@ def verify_table(
                     raise Transient(scan.trouble, where=f"table {settings.table}")
                 continue
             read_at = clock.monotonic()
-            page, left_out = settings.wanted_of(page)
-            verdict.filtered += left_out
+            page = settings.wanted_of(page)
+            verdict.filtered += page.left_out
             compared = suspects.page_comparer().page(page, seen.add)
             verdict.items += compared.items
             suspects.add(compared.found, verdict, item_was_seen=True)

@@ -15,6 +15,7 @@ IN_THE_CONFIGURATION = {
     "capture": "capture", "linked": "link", "link_attribute": "link_attribute", "overrides": "columns",
     "mark": "pending_index", "marks": "pending_index", "deleted": "pending_index",
     "protection": "protect",
+    "where": "where",
 }  # fmt: skip
 """The names of the entries of `changed_settings.summary` that a start applies."""
 
@@ -34,7 +35,8 @@ def look(context: TableContext, description: TableDescription, registered: Regis
         return Finding(table, NAME, "error", error.what, error.remedy)
     difference = changed_settings.changed(context.settings, description, registered)
     names = sorted({word for name, word in IN_THE_CONFIGURATION.items() if name in difference.names})
-    mended = "; a reconcile follows" if difference.gaps else ""
+    mended = "; rows that `where` leaves out go, without a read" if difference.rows_may_go else ""
+    mended += "; a reconcile follows" if difference.gaps else ""
     if not names:
         return Finding(table, NAME, "ok", "as at the last start")
     return Finding(table, NAME, "ok", f"changed, applied at the next start: {', '.join(names)}{mended}")

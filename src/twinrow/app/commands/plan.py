@@ -91,11 +91,12 @@ def _ddl(
     from twinrow.sync.start import new_schema
 
     page = few_tries(lambda: dynamodb.scan_page(table.name, 0, 1, None, limit=SAMPLE_ITEMS))
+    settings = settings_of(table, config.path)
     try:
-        empty = new_schema(settings_of(table, config.path), description)
+        empty = new_schema(settings, description)
     except ValueError as error:
         raise ConfigError(str(error), where=f"table {table.name}", remedy="mend the configuration") from error
-    schema = evolve(empty, page.items).schema
+    schema = evolve(empty, settings.wanted(page.items)).schema
     return statements.create_table(schema, flavour)
 
 
@@ -111,6 +112,11 @@ def _show(made: TablePlan, ddl: str, prices_said: str) -> None:
     if made.export_gb is not None and made.export_dollars is not None:
         way = "the first copy is made from it" if made.by_export else 'first_copy = "export" takes it'
         out(f"  an export       {made.export_gb:,.3f} GB, ${made.export_dollars:,.2f}, no read units: {way}")
+    if made.where_sent is not None:
+        how = (
+            "sent with each scan: it saves bytes, not read units" if made.where_sent else "asked here, not in DynamoDB"
+        )
+        out(f"  where           {how}; every item is read and paid for")
     out(f"  a day           {_work(made.a_day)}, at {made.changes_a_day:,} changes{unknown}")
     if made.indexes_written:
         out(f"  links are written into these indexes, too: {', '.join(made.indexes_written)}")

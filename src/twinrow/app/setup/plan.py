@@ -35,7 +35,8 @@ class TablePlan:
     """One table's plan: `first` copies what is there, `a_day` keeps it in step at `changes_a_day`.
 
     `export_gb` and `export_dollars` are those of a full export, None where no bucket is named for it; `by_export`
-    says that the first copy is made from it, and then `first` has its price and no read unit.
+    says that the first copy is made from it, and then `first` has its price and no read unit. `where_sent`: whether
+    DynamoDB itself leaves out what `where` leaves out, which saves bytes and no unit; None without `where`.
     """
 
     table: str
@@ -51,6 +52,7 @@ class TablePlan:
     by_export: bool = False
     export_gb: float | None = None
     export_dollars: float | None = None
+    where_sent: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,13 @@ def plan(
         by_export,
         round(description.bytes / price.GB, 3) if table.export is not None else None,
         dollars if table.export is not None else None,
+        _where_sent(table),
     )
+
+
+def _where_sent(table: TableConfig) -> bool | None:
+    row_filter = dynamodb_settings_of(table, f"table {table.name}").row_filter
+    return row_filter.expression is not None if row_filter is not None else None
 
 
 def _holds_link(index: IndexDescription, table: TableConfig) -> bool:
