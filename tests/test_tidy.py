@@ -65,8 +65,6 @@ NEVER_READ: Final[frozenset[str]] = frozenset(
         "entities/route.py:Target.fate",
         "exports/job.py:AskedExport.manifest_key",
         "exports/job.py:Wait.until",
-        "exports/manifest.py:Summary.has_old_images",
-        "exports/windows.py:WindowPlan.recheck_since",
         "mysql_guard.py:Driver._read_timeout",
         "mysql_guard.py:Driver._write_timeout",
         "state/counted.py:Rates.write_units_per_s",

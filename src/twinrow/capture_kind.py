@@ -67,6 +67,11 @@ class Traits:
     unseen: str = ""
     unpriced: str = ""
 
+    @property
+    def is_whole_log(self) -> bool:
+        """Whether every write and delete of an item arrives, in its order: whatever else is copied may be older."""
+        return self.tells_every_change and self.tells_deletes and self.in_order
+
     def is_record(self, origin: str) -> bool:
         """Whether changes of this origin are records: each tells a single write, and may be older than the row."""
         return self.tells_every_change and origin == self.origin

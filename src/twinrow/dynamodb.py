@@ -225,7 +225,7 @@ class DynamoDB:
         return key
 
     def seen_key(self, key: Item) -> Item:
-        """A key from elsewhere than this door (an event, a Kinesis record) as everything behind the door sees it."""
+        """A key from elsewhere than this door (an event, a record, an image) as everything behind the door sees it."""
         return key
 
     def seen_page(self, raw: bytes) -> bytes:

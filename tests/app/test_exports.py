@@ -34,7 +34,8 @@ def _config(
     [
         ('capture = "stream"\nfirst_copy = "export"\n', "", r"there is no \[tables.export\]"),
         ('capture = "scan"\nfirst_copy = "export"\n', BUCKET, "`capture` is scan"),
-        ('capture = "stream"\nfirst_copy = "export"\nlink = true\n', BUCKET, "`link` is true"),
+        ('capture = "stream"\ngap_fill = "export"\n', "", r"`gap_fill` is set, but there is no \[tables.export\]"),
+        ('capture = "scan"\ngap_fill = "export"\n', BUCKET, "only gaps of a stream"),
         ('capture = "stream"\nfirst_copy = "export"\n', BUCKET + 'bucket_owner = "me"\n', "bucket_owner"),
         ('capture = "stream"\nfirst_copy = "ion"\n', BUCKET, "first_copy"),
     ],
@@ -89,9 +90,10 @@ def test_the_rights_are_those_of_the_folder_and_the_probe_alone() -> None:
     }  # fmt: skip
 
 
-def test_a_table_that_is_scanned_needs_none_of_them() -> None:
+def test_a_table_that_is_scanned_and_mended_by_passes_needs_none_of_them() -> None:
     scanned = 'capture = "stream"\n'
-    assert _rights(_config(scanned)) == _rights(_config(scanned, ""))
+    assert _rights(_config(scanned + 'gap_fill = "reconcile"\n')) == _rights(_config(scanned, ""))
+    assert _rights(_config(scanned)) > _rights(_config(scanned, ""))
 
 
 def test_the_plan_shows_both_ways() -> None:

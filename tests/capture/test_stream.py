@@ -6,8 +6,9 @@ import pytest
 from tests.fixtures.stream_model import EMPTY_PAGES_MAX, ITERATOR_S, Faults
 from tests.fixtures.stream_reading import Reading, numbers
 
+from twinrow.capture.shard_log import GapFound
 from twinrow.capture.shard_reader import IDLE_S_MAX
-from twinrow.capture.stream import EMPTY_S, NEWER_S, READ_AT_EVERY_S
+from twinrow.capture.stream import EMPTY_S, NEWER_S, READ_AT_EVERY_S, _Entry
 from twinrow.dynamodb_error import DynamoDBError
 
 HOUR_S = 3600.0
@@ -71,6 +72,33 @@ def test_an_expired_iterator_goes_on_after_the_last_record_read() -> None:
     assert iterators(reading)[1:] == [("AFTER_SEQUENCE_NUMBER", sequence)]
 
 
+def test_a_batch_that_brings_a_gap_holds_nothing_from_before_it() -> None:
+    """Its keys count as written since the gap was noticed."""
+    reading = Reading()
+    reading.model.put("a")
+    reading.run(1.0)
+    reading.take()
+    reading.model.put("b")
+    reading.run(1.0)
+    shard = reading.model.open_shards()[0].id
+    position = reading.reader._read[shard]
+    found = GapFound(shard, "TRIMMED", None, reading.time)
+    with reading.reader.lock:
+        reading.reader._append(_Entry(shard, position, gap=found))
+    first, second = reading.take(), reading.take()
+    assert (numbers(first.changes), first.gaps) == ([2], [])
+    assert (numbers(second.changes), second.gaps) == ([], [found])
+
+
+def test_an_idle_shard_is_read_through_a_moment_ago() -> None:
+    reading = Reading()
+    reading.model.put("a")
+    reading.read(READ_AT_EVERY_S + 10)
+    reading.read(READ_AT_EVERY_S + 10)
+    (position,) = reading.positions.values()
+    assert position.through_at == pytest.approx(reading.time, abs=READ_AT_EVERY_S + 15)
+
+
 def test_an_empty_page_is_not_the_end() -> None:
     reading = Reading(Faults(empty=1.0))
     reading.model.put("a")
@@ -94,6 +122,9 @@ def test_trimmed_records_are_a_gap_in_front_of_what_is_left() -> None:
     shard = reading.model.open_shards()[0].id
     assert [(gap.shard, gap.cause) for gap in batch.gaps] == [(shard, "TRIMMED")]
     assert numbers(batch.changes) == [3]
+    # the shard was read behind its end: what is lost begins at the last record, not at the last reading
+    assert batch.gaps[0].lost_from == pytest.approx(reading.started_at, abs=2.0)
+    assert batch.gaps[0].from_at == pytest.approx(reading.started_at + 2 * HOUR_S, abs=10.0)
     reading.restart()
     assert not reading.read().gaps, "a gap that is durable is not found again"
 

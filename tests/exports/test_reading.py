@@ -145,7 +145,7 @@ OLD = '"OldImage":{"pk":{"S":"2"},"sk":{"N":"1"}}'
 )
 def test_every_kind_of_change_is_understood(written: str, rest: str, has: tuple[bool, bool]) -> None:
     line = f'{{"Metadata":{{"WriteTimestampMicros":{written},"More":1}},{rest}}}'
-    change = change_of(line.encode(), ("pk", "sk"), FILE)
+    change = change_of(line.encode(), ("pk", "sk"), FILE.key)
     assert change.key == {"pk": {"S": "2"}, "sk": {"N": "1"}}
     assert (change.old is not None, change.new is not None) == has
     assert change.at == 1768386096.366933
@@ -165,7 +165,7 @@ def test_every_kind_of_change_is_understood(written: str, rest: str, has: tuple[
 )
 def test_a_line_that_is_no_change_is_damage_and_no_delete(line: bytes) -> None:
     with pytest.raises(DamagedExport, match="a line that is none"):
-        change_of(line, ("pk", "sk"), FILE)
+        change_of(line, ("pk", "sk"), FILE.key)
 
 
 def test_items_keep_their_bytes() -> None:

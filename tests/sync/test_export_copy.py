@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fixtures import tables
-from tests.fixtures.copying import Copying, review
+from tests.fixtures import export_server, tables
+from tests.fixtures.copying import PENDING_INDEX, Copying, marked, review
 from tests.fixtures.databases import Database
 from tests.fixtures.export_server import ExportServer, serving
 from tests.fixtures.s3 import BUCKET, LocalS3
 from tests.fixtures.waiting import wait_until
 
+from twinrow.app.check import exports
 from twinrow.capture import export_pages
+from twinrow.clock import Stop
 from twinrow.errors import Broken, StartRefused
+from twinrow.exports import job, windows
 from twinrow.local_servers.servers import DynamoDBLocal
+from twinrow.sync import filling
 
 KEYS = ("username", "reviewed_at")
 MakeExporting = Callable[..., tuple[Copying, ExportServer]]
@@ -107,6 +111,22 @@ def test_without_recovery_it_is_refused_with_the_command(make: MakeExporting) ->
     copying.assert_equal(items=60)
 
 
+def test_check_turns_recovery_on_after_it_has_shown_the_price(make: MakeExporting) -> None:
+    copying, server = make(recovery_s=None)
+    context = copying.copies(Stop())[0][0]
+    export = context.settings.export
+    assert export is not None
+    found = list(exports.look(context.table, context.table.describe(), export))
+    (recovery,) = [finding for finding in found if finding.name == exports.RECOVERY]
+    assert recovery.level == "error"
+    assert recovery.fix is not None
+    assert "a month" in recovery.fix.cost
+    recovery.fix.act(Stop())
+    assert copying.table in server.model.recovery_since
+    assert copying.database.query("SELECT table_name, what FROM _twinrow_made") == [(copying.table, "pitr")]
+    assert [finding.level for finding in exports.look(context.table, context.table.describe(), export)] == ["ok", "ok"]
+
+
 def test_a_bucket_that_is_not_there_is_named_and_mended(make: MakeExporting) -> None:
     copying, _ = make(export={"bucket": "no-such-bucket"})
     error = next(iter(copying.once().outcomes.values())).error
@@ -136,6 +156,69 @@ def test_later_passes_scan_as_ever(make: MakeExporting) -> None:
     ran = copying.once_well()
     assert ran.requests.get("scan")
     assert server.model.asked == 1
+
+
+def test_with_links_it_ends_linked(make: MakeExporting) -> None:
+    copying, server = make(link=True)
+    copying.once_well()
+    copying.assert_equal(items=60)
+    assert server.model.asked == 1
+
+
+def test_ids_that_items_carry_are_seen_before_links_are_written(make: MakeExporting) -> None:
+    copying, server = make(link=True)
+    server.put(copying.table, review(900, mysql_id={"N": "7"}))
+    error = copying.once().outcome.error
+    assert error is not None
+    assert "items already carry `mysql_id`" in str(error)
+    assert not server.model.exports
+
+
+def test_beside_a_pending_index_deletes_come_by_a_window_behind_it(
+    database: Database,
+    fresh_dynamodb: DynamoDBLocal,
+    local_s3: LocalS3,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An index shows no hard delete: items deleted while the export was made and loaded would stay."""
+    monkeypatch.setattr(export_pages, "DESCRIBE_EVERY_S", 0.1)
+    monkeypatch.setattr(windows, "CLOCK_MARGIN_S", 2)
+    monkeypatch.setattr(windows, "WINDOW_S_MIN", 1)
+    monkeypatch.setattr(export_server, "WINDOW_S", (1, 86_400))
+    monkeypatch.setattr(job, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(filling, "LOOK_EVERY_S", 0.1)
+    client = tables.client(fresh_dynamodb.endpoint_url)
+    with serving(fresh_dynamodb.endpoint_url, client, local_s3) as server:
+        name = tables.create_table(client, None, index=("migrated-index", "migrated:S", "ALL"))
+        server.follow(name, KEYS)
+        server.model.forward_s = -600.0
+        for number in range(40):
+            server.put(name, review(number))
+        server.model.forward_s, server.model.takes_s = 0.0, None
+        wanted = {
+            "capture": "pending-index", "pending_index": PENDING_INDEX, "first_copy": "export",
+            "export": {"bucket": BUCKET, "prefix": f"t-{uuid.uuid4().hex[:8]}"},
+        }  # fmt: skip
+        copying = Copying(database, client, server.endpoint_url, tmp_path, {name: wanted})
+        copying.s3_endpoint_url = local_s3.endpoint_url
+        with copying.running():
+            wait_until(lambda: bool(server.model.exports), 60, what="the export is asked for")
+            for number in range(10):
+                server.delete(name, {part: review(number)[part] for part in KEYS})
+            for number in range(10, 15):
+                server.put(name, marked(number, note={"S": "new"}))
+            server.model.takes_s = 0.0
+            (export,) = server.model.exports.values()
+            export.ready_at = 0.0
+            wait_until(lambda: _closed(copying) == [("EXPORTED", 1, "export")], 120, what="the hole is closed")
+        copying.once_well()
+        copying.assert_equal(items=30)
+    client.close()
+
+
+def _closed(copying: Copying) -> list[tuple[object, ...]]:
+    return copying.database.query("SELECT cause, closed_at IS NOT NULL, mended_by FROM _twinrow_gap")
 
 
 def _phase(copying: Copying) -> str:

@@ -20,11 +20,7 @@ TAKE_TOO_MUCH = frozenset(
         "aws_lambda.py:_note",
         "kinds/kinesis/follow_hints.py:stream_of",
         "sync/export_copy.py:_has_failed",
-        "sync/export_copy.py:_settings",
-        "sync/export_copy.py:earliest_of",
-        "sync/export_copy.py:s3_of",
         "sync/page_source.py:_scan",
-        "sync/page_source.py:by_export",
         "sync/table_work.py:readers",
     }
 )

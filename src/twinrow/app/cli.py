@@ -13,6 +13,7 @@ from twinrow.app.commands import (
     check,
     dead_letters,
     demo,
+    import_export,
     init,
     item,
     notify,
@@ -79,6 +80,7 @@ app.command()(add.add)
 app.command()(check.check)
 app.command()(plan.plan)
 app.command()(sync.sync)
+app.command("import")(import_export.import_export)
 app.command()(status.status)
 app.command()(verify.verify)
 app.command()(verify.repair)

@@ -217,7 +217,7 @@ def _export_of(table: TableConfig, config: Config) -> ExportSettings | None:
         return None
     return ExportSettings(
         export.bucket, export.prefix, export.kms_key, export.bucket_owner, config.s3.region, config.s3.endpoint_url,
-        first_copy=table.first_copy == "export",
+        first_copy=table.first_copy == "export", gap_fill=table.gap_fill or "auto",
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from twinrow.dynamodb_wire import decoded_items
 from twinrow.errors import Broken, Transient
 from twinrow.exports import manifest
 from twinrow.exports.damaged import UnfitExport
-from twinrow.exports.lines import items_array
+from twinrow.exports.lines import change_of, items_array
 from twinrow.exports.manifest import CHECKSUM_ENDINGS, DataFile, Summary
 from twinrow.exports.reading import read_lines
 from twinrow.s3 import S3
@@ -35,20 +35,25 @@ DESCRIBE_EVERY_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class WantedExport:
-    """A full export of a table, as of `at` (epoch seconds), written into `bucket`."""
+    """An export of a table, written into `bucket`: full, as of `at` (epoch seconds), or the changes since `from_at`."""
 
     arn: str
     table_arn: str
     table_id: str
     bucket: str
     at: float
+    from_at: float | None = None
+    manifest: str = ""
 
 
 class ExportPages:
-    """The pages of an export; see `capture.pages.PageSource`."""
+    """The pages of an export; see `capture.pages.PageSource`. Those of a window hold lines in place of items."""
 
-    def __init__(self, dynamodb: DynamoDB, s3: S3, wanted: WantedExport, plan: str) -> None:
+    def __init__(
+        self, dynamodb: DynamoDB, s3: S3, wanted: WantedExport, plan: str, page_bytes: int = PAGE_BYTES
+    ) -> None:
         self.plan = plan
+        self._page_bytes = page_bytes
         self._dynamodb = dynamodb
         self._s3 = s3
         self._wanted = wanted
@@ -84,8 +89,14 @@ class ExportPages:
             for lines, count in self._groups(file, through, stop):
                 is_proved = count is None
                 where = after if is_proved else f"{number - 1}:{count}"
-                yield Page(part, self._dynamodb.seen_page(items_array(lines, file)), where, self._wanted.at)
+                yield Page(part, self._array(lines, file), where, self._wanted.at)
             through = 0
+
+    def _array(self, lines: list[bytes], file: DataFile) -> bytes:
+        """Items as rows have them, or the lines of a window as they are: `filling` makes their keys and images so."""
+        if self._wanted.from_at is None:
+            return self._dynamodb.seen_page(items_array(lines, file))
+        return b"[%b]" % b",".join(lines)
 
     def _groups(self, file: DataFile, through: int, stop: Stop) -> Iterator[tuple[list[bytes], int | None]]:
         """Lines behind the first `through`, and how many are read by then.
@@ -97,7 +108,7 @@ class ExportPages:
             if stop:
                 raise Transient("stopped", where=f"export file {file.key}")
             new = lines[max(0, through - counted) :]
-            if size >= PAGE_BYTES and new:
+            if size >= self._page_bytes and new:
                 yield group, counted
                 group, size = [], 0
             counted += len(lines)
@@ -114,7 +125,10 @@ class ExportPages:
         file, counted = files[number], 0
         for lines in read_lines(file, self._s3.pieces(self._bucket, file.key, file.etag, stop)):
             for line in lines[: through - counted]:
-                (item,) = decoded_items(items_array([line], file))
+                if self._wanted.from_at is None:
+                    (item,) = decoded_items(items_array([line], file))
+                else:
+                    item = change_of(line, names, file.key).key
                 yield self._dynamodb.seen_key({name: item[name] for name in names})
             counted += len(lines)
             if counted >= through:
@@ -133,6 +147,21 @@ class ExportPages:
         if self._looked_at is not None and now - self._looked_at < DESCRIBE_EVERY_S:
             raise waiting
         self._looked_at = now
+        summary = self._described(where, waiting)
+        manifest.check_table(summary, self._wanted.table_arn, self._wanted.table_id)
+        if summary.from_at != self._wanted.from_at:
+            raise UnfitExport(
+                f"is a {summary.type} from {summary.from_at}, not from {self._wanted.from_at}", where=where,
+                remedy="name a full export" if self._wanted.from_at is None else "let Twinrow ask for the window",
+            )  # fmt: skip
+        if self._wanted.from_at is not None and not (summary.has_old_images and summary.to_at == self._wanted.at):
+            raise UnfitExport("has no old images, or another end", where=where, remedy="let Twinrow ask for the window")
+        return read_files(self._s3, summary)
+
+    def _described(self, where: str, waiting: Transient) -> Summary:
+        """The summary of the export, once DescribeExport says that it is complete; `manifest` was looked at before."""
+        if self._wanted.manifest:
+            return read_summary(self._s3, self._bucket, self._wanted.manifest)
         described = self._dynamodb.call("describe_export", where=where, ExportArn=self._wanted.arn)["ExportDescription"]
         if described["ExportStatus"] == "IN_PROGRESS":
             raise waiting
@@ -144,11 +173,7 @@ class ExportPages:
             )  # fmt: skip
         manifest.check_description(described, where)
         self._bucket = str(described.get("S3Bucket", self._bucket))  # the setting may name another by now
-        summary = read_summary(self._s3, self._bucket, str(described["ExportManifest"]))
-        manifest.check_table(summary, self._wanted.table_arn, self._wanted.table_id)
-        if summary.type != "FULL_EXPORT":
-            raise UnfitExport("holds the changes of a window, not a table", where=where, remedy="name a full export")
-        return read_files(self._s3, summary)
+        return read_summary(self._s3, self._bucket, str(described["ExportManifest"]))
 
 
 def read_summary(s3: S3, bucket: str, key: str) -> Summary:

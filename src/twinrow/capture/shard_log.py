@@ -66,7 +66,9 @@ class ShardPosition:
 
     `position` is the sequence number of the last record taken, None before the first. `read_at`: every record that came
     before this time was read (before the first reading: when the shard was met). `horizon_at`: records older than this
-    are not wanted from it, so that TRIM_HORIZON may do; None: it must be complete from `starts` on.
+    are not wanted from it, so that TRIM_HORIZON may do; None: it must be complete from `starts` on. `through_at`: every
+    change before it (DynamoDB's clock, within the margin of clocks) was read; None where that is not known. It differs
+    from `read_at` while a shard is read behind its end.
     """
 
     position: str | None
@@ -75,6 +77,7 @@ class ShardPosition:
     parents: tuple[str, ...]
     starts: str
     horizon_at: float | None = None
+    through_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,16 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class GapFound:
-    """Changes may have been missed between two epoch seconds; `shard` is "" when it concerns the whole stream."""
+    """Changes may have been missed between two epoch seconds; `shard` is "" when it concerns the whole stream.
+
+    `lost_from`: every change before it was applied (DynamoDB's clock); None where that is not known.
+    """
 
     shard: str
     cause: GapCause
     from_at: float | None
     to_at: float | None
+    lost_from: float | None = None
 
 
 class LogRecord(Protocol):

@@ -25,6 +25,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from twinrow.capture import read_through
 from twinrow.capture.shard_log import DYNAMODB_STREAM, GapFound, LogFacts, Shard, ShardPosition, Start
 from twinrow.clock import is_ahead
 
@@ -221,7 +222,10 @@ def _meet(
     for shard, listed in seen.shards.items():
         if shard in known:
             continue
-        met = ShardPosition(None, False, _met_at(listed, known, at, facts), listed.parents, listed.starts, horizon_at)
+        through_at = read_through.of_child(listed.parents, known, horizon_at)
+        met = ShardPosition(
+            None, False, _met_at(listed, known, at, facts), listed.parents, listed.starts, horizon_at, through_at
+        )
         if _is_unwanted(children.get(shard, ()), started_at):
             register[shard] = replace(met, finished=True)
         elif facts.ordered and _read_below(shard, known, children):
@@ -331,9 +335,12 @@ def _not_read(seen: Seen, known: Mapping[str, ShardPosition], at: float, facts: 
             for shard, position in known.items()
             if shard == last or (not position.finished and _may_have_lost(position, facts))
         }
-        return [(GapFound("", "NOT_READ", known[last].read_at, at), positions)]
+        return [(GapFound("", "NOT_READ", known[last].read_at, at, read_through.of_stream(known)), positions)]
     return [
-        (GapFound(shard, "NOT_READ", position.read_at, at), {shard: _begun_anew(position, at, facts)})
+        (
+            GapFound(shard, "NOT_READ", position.read_at, at, position.through_at),
+            {shard: _begun_anew(position, at, facts)},
+        )
         for shard, position in known.items()
         if not position.finished
         and _looked_after_at(position) < limit
@@ -371,7 +378,10 @@ def _lost(
     comes first.
     """
     return [
-        (GapFound(shard, "SHARD_LOST", position.read_at, at), {shard: replace(position, finished=True, horizon_at=at)})
+        (
+            GapFound(shard, "SHARD_LOST", position.read_at, at, position.through_at),
+            {shard: replace(position, finished=True, horizon_at=at)},
+        )
         for shard, position in known.items()
         if not position.finished
         and shard in unreadable

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, overload
 
 from twinrow import clock
-from twinrow.capture import shard_tree
+from twinrow.capture import read_through, shard_tree
 from twinrow.capture.shard_listing import Listed, ListingPace, ListJob, list_shards
 from twinrow.capture.shard_log import GapFound, Record, ShardLog, ShardPosition
 from twinrow.capture.shard_reader import (
@@ -301,12 +301,7 @@ class StreamReader(Generic[Record]):
             at = self._now()
             unreadable = {shard for shard, reader in self._readers.items() if reader.refused}
             plan = shard_tree.plan(
-                self._seen,
-                self._read,
-                started_at=self._started_at,
-                at=at,
-                unreadable=unreadable,
-                facts=self._facts,
+                self._seen, self._read, started_at=self._started_at, at=at, unreadable=unreadable, facts=self._facts
             )
             for shard, position in plan.register.items():
                 self._append(_Entry(shard, position))
@@ -355,6 +350,7 @@ class StreamReader(Generic[Record]):
         after = replace(
             before, position=fetched.position or before.position, finished=fetched.ended,
             read_at=job.asked_at - fetched.behind_s,
+            through_at=read_through.after_records(before.through_at, fetched.records, job.asked_at),
         )  # fmt: skip
         # a record without a time may be of any age
         oldest = self._started_at - shard_tree.START_MARGIN_S
@@ -385,6 +381,8 @@ class StreamReader(Generic[Record]):
         if reader.empties == 1:
             reader.empty_since = asked_at
         reader.empty_asked_at.append(asked_at)
+        known = self._read[reader.shard]
+        self._read[reader.shard] = read_through.idle(known, reader.empty_asked_at, reader.empty_since, EMPTY_S)
         if self._monotonic() >= self._refresh_at:
             self._tell()
 
@@ -412,12 +410,14 @@ class StreamReader(Generic[Record]):
         horizon_at = max(self._started_at, before.horizon_at or 0.0)
         gap = None
         if shard_tree.trim_loses(before, self._started_at, at, self._facts):
-            gap, horizon_at = GapFound(job.shard, "TRIMMED", before.read_at, at), at
+            gap, horizon_at = GapFound(job.shard, "TRIMMED", before.read_at, at, before.through_at), at
         self._append(_Entry(job.shard, replace(before, position=None, horizon_at=horizon_at), gap=gap))
 
     def _take_entry(self, taken: _Taken[Record], records_max: int) -> bool:
         """Move the first entry, or the part of it that fits, into `taken`; whether more may follow."""
         entry = self._queue[0]
+        if entry.gap is not None and taken.records:
+            return False  # what was read before a gap was noticed is durable before it
         room = records_max - len(taken.records)
         left = len(entry.records) - entry.taken
         if left > 0 and (room <= 0 or taken.bytes >= BYTES_TAKEN_MAX):
@@ -435,7 +435,9 @@ class StreamReader(Generic[Record]):
             last_number = next(
                 (record.sequence for record in reversed(part) if record.sequence), self._given[entry.shard].position
             )
-            self._give(taken, entry.shard, replace(entry.after, position=last_number, finished=False))
+            through_at = read_through.after_records(self._given[entry.shard].through_at, part, self._now())
+            position = replace(entry.after, position=last_number, finished=False, through_at=through_at)
+            self._give(taken, entry.shard, position)
             return False
         self._queue.popleft()
         self._entries[entry.shard] -= 1

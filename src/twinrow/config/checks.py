@@ -49,6 +49,7 @@ def check_table(table: TableConfig, where: str, known: Known) -> None:
         raise ConfigError(f"`capture` is {table.capture}, but there is no [tables.{part}]", where=where)
     _check_pending_index(table, where)
     _check_first_copy(table, where)
+    _check_gap_fill(table, where)
     for attribute, column in table.columns.items():
         _check_column(table, attribute, column, where)
     _check_protection(table, where)
@@ -107,18 +108,25 @@ def _check_first_copy(table: TableConfig, where: str) -> None:
         raise ConfigError(
             "`first_copy` is export, but there is no [tables.export]", where=where, remedy="name a bucket there"
         )
-    traits = table.traits
-    if not (traits.tells_every_change and traits.tells_deletes and traits.in_order):
+    if not (table.traits.is_whole_log or table.traits.carries_marks):
         raise ConfigError(
             f"`first_copy` is export, but `capture` is {table.capture}: what is written and deleted while the export "
-            "is made comes from a stream alone",
-            where=where, remedy='set capture = "stream", or first_copy = "scan"',
+            "is made comes from a stream or a pending index alone",
+            where=where, remedy='set capture = "stream" or "pending-index", or first_copy = "scan"',
         )  # fmt: skip
-    if table.linked:
+
+
+def _check_gap_fill(table: TableConfig, where: str) -> None:
+    if table.gap_fill is None:
+        return
+    if table.export is None:
         raise ConfigError(
-            "`first_copy` is export, and `link` is true: ids that items carry already could not be seen before they "
-            "are written over",
-            where=where, remedy='set link = false, or first_copy = "scan"',
+            "`gap_fill` is set, but there is no [tables.export]", where=where, remedy="name a bucket there"
+        )
+    if not table.traits.is_whole_log:
+        raise ConfigError(
+            f"`gap_fill` is set, but `capture` is {table.capture}: only gaps of a stream are filled by exports",
+            where=where, remedy='leave it out, or set capture = "stream"',
         )  # fmt: skip
 
 

@@ -228,6 +228,13 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "`{ not = … }`, `{ from = …, to = … }`, `{ exists = … }`; a list is any of several."
         ),
     ] = None
+    gap_fill: Annotated[
+        Literal["auto", "export", "reconcile"] | None,
+        _told(
+            'With `[tables.export]`: what mends a gap of the stream. `"export"` fills it by exports of the missing '
+            'window, `"reconcile"` reads the whole table, `"auto"` (default) takes what costs less; see exports.md.'
+        ),
+    ] = None
     pending_index: PendingIndexConfig | None = None
     kinesis: KinesisTableConfig | None = None
     export: ExportConfig | None = None
@@ -248,6 +255,11 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def traits(self) -> Traits:
         """The capture's settings for the engine."""
         return traits_of(self.capture)
+
+    @property
+    def fills_gaps(self) -> bool:
+        """Whether exports may fill gaps of the table's stream."""
+        return self.export is not None and self.gap_fill != "reconcile" and self.traits.is_whole_log
 
     @property
     def dynamodb_name(self) -> str:

@@ -36,7 +36,7 @@ class _ChangeLine(msgspec.Struct):
 
 
 _decode_full: Final = msgspec.json.Decoder(_FullLine).decode
-_decode_change: Final = msgspec.json.Decoder(_ChangeLine).decode
+_decode_changes: Final = msgspec.json.Decoder(list[_ChangeLine]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +58,39 @@ def items_array(lines: Sequence[bytes], file: DataFile) -> bytes:
     try:
         return b"[%b]" % b",".join([bytes(_full_line(line).item) for line in lines])
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:
-        raise _no_line(file, error) from error
+        raise _no_line(file.key, error) from error
 
 
 def _full_line(line: bytes) -> _FullLine:
     return wire_json.decoded(_decode_full, line, lambda plain: _FullLine(msgspec.Raw(wire_json.encoded(plain["Item"]))))
 
 
-def change_of(line: bytes, keys: Sequence[str], file: DataFile) -> ExportedChange:
+def change_of(line: bytes, keys: Sequence[str], file: str) -> ExportedChange:
     """The change of an incremental export's line; `keys` are the table's key attributes. Raises DamagedExport."""
+    changes = changes_of(b"[%b]" % line, keys, file)
+    if len(changes) != 1:
+        raise _no_line(file, ValueError("it is empty"))
+    return changes[0]
+
+
+def changes_of(array: bytes, keys: Sequence[str], file: str) -> list[ExportedChange]:
+    """The changes of a JSON array of such lines; `file` names where they are from. Raises DamagedExport."""
     try:
-        found = wire_json.decoded(_decode_change, line, lambda plain: msgspec.convert(plain, _ChangeLine))
-        written = found.metadata.written
-        micros = int(written if isinstance(written, str) else written["N"])
-        key = {name: (found.keys or found.new or {})[name] for name in keys}
+        found = wire_json.decoded(_decode_changes, array, lambda plain: msgspec.convert(plain, list[_ChangeLine]))
+        return [_change(line, keys) for line in found]
     except (msgspec.MsgspecError, ValueError, KeyError) as error:
         raise _no_line(file, error) from error
-    return ExportedChange(key, found.old, found.new, micros / MICROSECONDS)
 
 
-def _no_line(file: DataFile, error: Exception) -> DamagedExport:
+def _change(line: _ChangeLine, keys: Sequence[str]) -> ExportedChange:
+    written = line.metadata.written
+    micros = int(written if isinstance(written, str) else written["N"])
+    key = {name: (line.keys or line.new or {})[name] for name in keys}
+    return ExportedChange(key, line.old, line.new, micros / MICROSECONDS)
+
+
+def _no_line(file: str, error: Exception) -> DamagedExport:
     return DamagedExport(
-        f"holds a line that is none of an export of its kind ({error})", where=f"export file {file.key}",
+        f"holds a line that is none of an export of its kind ({error})", where=f"export file {file}",
         remedy=ASK_AGAIN,
     )  # fmt: skip

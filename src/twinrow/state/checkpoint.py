@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from twinrow.mysql import Connection
 
 RECONCILE_BEGUN = "reconcile:pass"
 """The pass under way: when it began, and as `info` the number of the newest gap that it mends."""
+
+FILL: Final = "export:gap"
+"""Checkpoints of exports that fill gaps: the plan, and how far the files of a window are read."""
+FILL_JOB: Final = f"{FILL}:job"
+FILL_FILES: Final = f"{FILL}:files:"
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,10 @@ DEFINITIONS = {
         UNIQUE KEY one_per_key (table_name, key_hash)""",
     "_twinrow_gap": f"""id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, {_NAME}, shard VARCHAR(190) NOT NULL,
         cause VARCHAR(64) NOT NULL, from_at DOUBLE NULL, to_at DOUBLE NULL, found_at DOUBLE NOT NULL,
-        closed_at DOUBLE NULL, KEY open_gaps (table_name, closed_at)""",
+        closed_at DOUBLE NULL, lost_from DOUBLE NULL, mended_by VARCHAR(16) NULL, why TEXT NULL,
+        KEY open_gaps (table_name, closed_at)""",
+    "_twinrow_since_gap": f"{_NAME}, {_HASH}, PRIMARY KEY (table_name, key_hash)",
+    "_twinrow_reborn": f"{_NAME}, {_HASH}, at DOUBLE NOT NULL, PRIMARY KEY (table_name, key_hash)",
     "_twinrow_schema_log": f"""id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, {_NAME}, version BIGINT NOT NULL,
         attribute LONGTEXT NOT NULL, column_name VARCHAR(64) NOT NULL, column_type VARCHAR(190) NOT NULL,
         before_type VARCHAR(190) NOT NULL, why TEXT NOT NULL, at DOUBLE NOT NULL, KEY of_table (table_name, id)""",
@@ -99,6 +102,9 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE `_twinrow_heartbeat` ADD COLUMN waits_until DATETIME(6) NULL",
         "ALTER TABLE `_twinrow_heartbeat` ADD COLUMN waits_for TEXT NULL",
         f"ALTER TABLE `_twinrow_heartbeat` ADD COLUMN {KEEPS_OUT} TINYINT NOT NULL",
+        "ALTER TABLE `_twinrow_gap` ADD COLUMN lost_from DOUBLE NULL",
+        "ALTER TABLE `_twinrow_gap` ADD COLUMN mended_by VARCHAR(16) NULL",
+        "ALTER TABLE `_twinrow_gap` ADD COLUMN why TEXT NULL",
     ),
 }
 """Statements that bring the state from the version before to this version.

@@ -8,6 +8,7 @@ from typing import Any
 from twinrow.errors import Reason
 from twinrow.mysql import Connection
 from twinrow.state import deferred, events, lease, mixed, recheck, refusal
+from twinrow.state.checkpoint import FILL_JOB
 from twinrow.state.deferred import Deferred
 from twinrow.state.events import EventNotes
 from twinrow.state.mixed import Mixed
@@ -20,8 +21,9 @@ class Counts:
     `refusal` is why its first start was refused; `put_off` are the columns that values in extra wait for,
     `events`: what AWS Lambda has handed over, where that was asked for.
     `mixed` those of which too many values are NULL for their type. `not_taken` rows
-    MySQL did not take, for a reason that is not their content. `waits` is what a sync waits for that has given its
-    lease back and tries again.
+    MySQL did not take, for a reason that is not their content. `fill` is the plan of exports that fill the gaps, as
+    `exports.fill` keeps it, `gaps_why` the reason for a reconcile where exports are set. `waits` is what a sync waits
+    for that has given its lease back and tries again.
     """
 
     rows: int = 0
@@ -32,6 +34,8 @@ class Counts:
     rechecks: int = 0
     dead_letters: int = 0
     gaps: int = 0
+    gaps_why: str = ""
+    fill: str = ""
     segments_done: int = 0
     segments: int = 0
     refusal: Reason = field(default_factory=Reason)
@@ -55,7 +59,10 @@ _QUERIES: dict[tuple[str, ...], str] = {
     ("not_taken", "not_taken_for"): "SELECT table_name, COUNT(*), COALESCE(MIN(message), '') "
     f"FROM _twinrow_recheck WHERE cause = '{recheck.NOT_TAKEN}' GROUP BY table_name",
     ("dead_letters",): "SELECT table_name, COUNT(*) FROM _twinrow_dead_letter GROUP BY table_name",
-    ("gaps",): "SELECT table_name, COUNT(*) FROM _twinrow_gap WHERE closed_at IS NULL GROUP BY table_name",
+    ("gaps", "gaps_why", "fill"): "SELECT g.table_name, COUNT(*), COALESCE(MIN(g.why), ''), "
+    "COALESCE((SELECT c.position FROM _twinrow_checkpoint c WHERE c.table_name = g.table_name "
+    f"AND c.part = '{FILL_JOB}'), '') "
+    "FROM _twinrow_gap g WHERE g.closed_at IS NULL GROUP BY g.table_name",
     ("segments_done",): "SELECT table_name, SUM(done) FROM _twinrow_checkpoint WHERE part LIKE 'segment:%' "
     "GROUP BY table_name",
     ("segments",): "SELECT table_name, CAST(position AS UNSIGNED) FROM _twinrow_checkpoint WHERE part = 'segments'",

@@ -126,7 +126,7 @@ STATE_OF_A_TABLE = (
     "_twinrow_checkpoint", "_twinrow_link", "_twinrow_recheck", "_twinrow_foreign_link", "_twinrow_tombstone",
     "_twinrow_dead_letter", "_twinrow_gap", "_twinrow_schema_log", "_twinrow_seen", "_twinrow_heartbeat",
     "_twinrow_deferred", "_twinrow_mixed", "_twinrow_event", "_twinrow_set_apart", "_twinrow_refusal",
-    "_twinrow_notice", "_twinrow_table",
+    "_twinrow_notice", "_twinrow_since_gap", "_twinrow_reborn", "_twinrow_table",
 )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ def summary(settings: Settings) -> dict[str, Any]:
         "marks": [json.dumps(one) for one in pending.marks] if pending else None,
         "where": settings.row_filter.source if settings.row_filter is not None else None,
         "protection": settings.protection.summary if settings.protection is not None else None,
+        "windows": settings.asks_for_windows or None,
     }
 
 
@@ -269,6 +270,8 @@ def adapt(context: TableContext, description: TableDescription, registered: Regi
                 filter_pass.begin(tx, context.name, settings.into)
             else:
                 filter_pass.forget(tx, context.name)
+        if "windows" in difference.names:  # what was written since a gap was noted by one of both settings only
+            gap.forget_losses(tx, context.name)
         for cause in difference.gaps:
             gap.record(tx, context.name, cause, at=tx.now())
     context.consent.table_is_known(another=difference.other_source)

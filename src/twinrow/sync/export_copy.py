@@ -7,33 +7,31 @@ is later than what the stream is followed from, so every change is in the export
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from twinrow.capture.export_pages import ExportPages, WantedExport
 from twinrow.capture.pages import Page, Pages, PageSource
 from twinrow.clock import Stop
-from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import StartRefused, Transient
 from twinrow.exports import job as jobs
 from twinrow.exports.damaged import DamagedExport
 from twinrow.exports.job import AskFor, ExportJob, GiveUp
 from twinrow.failpoint import fail_point
-from twinrow.s3 import S3
-from twinrow.schema.row import fingerprint
-from twinrow.state import checkpoint, recheck
+from twinrow.mysql import Connection
+from twinrow.state import checkpoint, gap, since_gap
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.sync import page_source
+from twinrow.sync import adopted_export, doubtful_files, export_asking
 from twinrow.sync.snapshot import PART, ReadBy
 from twinrow.table.context import TableContext
-from twinrow.table.settings import ExportSettings
+from twinrow.table.table import Table
 from twinrow.table_description import TableDescription
 from twinrow.write.load import Loader, ReadPage
 
 JOB: Final = "export:first-copy"
 """The checkpoint that keeps the job; its `info` is the number of segments of later passes."""
-KEYS_A_STATEMENT: Final = 500
+EXPORTED: Final = "EXPORTED"
+"""The cause of the gap between an export and the end of its loading, where the capture tells no deletes."""
 
 
 class PlannedExport:
@@ -58,7 +56,14 @@ def new(context: TableContext, plan: str) -> PageSource:
 
     `plan` is what later passes over the table go by. Raises StartRefused where point-in-time recovery is off.
     """
-    _begin_job(context, plan)
+    adopted = adopted_export.known(context.tenure.open_writer(), context.name)
+    if adopted is not None:
+        adopted_export.begin(context, adopted)
+    else:
+        if context.settings.fills_behind_copy:
+            with context.tenure.transaction() as tx:
+                since_gap.clear(tx, context.name)
+        _begin_job(context, plan)
     return PlannedExport(plan)
 
 
@@ -67,7 +72,12 @@ def of_copy(context: TableContext, description: TableDescription, plan: str) -> 
 
     Raises Transient where DynamoDB does not take the request now, StartRefused where it never will.
     """
-    export = _settings(context)
+    adopted = adopted_export.known(context.tenure.open_writer(), context.name)
+    if adopted is not None:
+        return adopted_export.pages(context, description, adopted, plan)
+    if context.settings.fills_behind_copy:
+        context.state.note_hole()
+    export = export_asking.settings_of(context.table)
     known = checkpoint.load(context.tenure.open_writer(), context.name, JOB).get(JOB)
     job = jobs.from_json(known.position) if known is not None and known.position else _begin_job(context, plan)
     if job.exports[0].arn and _has_failed(context, job.exports[0].arn):
@@ -79,12 +89,25 @@ def of_copy(context: TableContext, description: TableDescription, plan: str) -> 
             raise StartRefused(step.why, where=f"table {context.name}", remedy="mend what it names, then start again")
         if not isinstance(step, AskFor):
             raise Transient(asked.trouble or "the export is not due yet", where=f"table {context.name}")
-        job = _ask(context, description, job)
+        job = export_asking.ask(context.table, description, job, 0)
         _save(context, job, plan)
     wanted = WantedExport(
         job.exports[0].arn, description.arn, description.table_id, export.bucket, float(job.exports[0].to_at)
     )
-    return ExportPages(context.table.dynamodb, s3_of(context, export), wanted, plan)
+    return ExportPages(context.table.dynamodb, export_asking.s3_of(context.table, export), wanted, plan)
+
+
+def note_hole(tx: Connection, table: Table) -> None:
+    """The copy is through: what was deleted since the export's moment is still there, and a window of changes tells it.
+
+    Keys that the capture has written since the copy began are noted; their truth is read.
+    """
+    kept = checkpoint.load(tx, table.name, JOB).get(JOB)
+    if kept is None or not kept.position:
+        return
+    at = jobs.from_json(kept.position).exports[0].to_at
+    now = table.dynamodb.clock.now()
+    gap.record(tx, table.name, EXPORTED, at=tx.now(), from_at=at, to_at=now, lost_from=at)
 
 
 def guarded(context: TableContext, source: PageSource, read_by: ReadBy) -> ReadBy:
@@ -131,85 +154,26 @@ class _CheckedPages:
 
 
 def _note_damage(context: TableContext, source: ExportPages, damage: DamagedExport) -> None:
-    """Rows made of files that are not proved are read again consistently, and another export is asked for.
-
-    The damaged file is not known by its lane here, so the files that other lanes are in are doubted with it.
-    """
-    writer, keys = context.tenure.open_writer(), context.live.keys
-    known = checkpoint.load(writer, context.name, PART)
-    names = [key.name for key in keys]
-    for part, position in page_source.positions(known, PART, source.parts).items():
-        found = []
-        try:
-            for key in source.keys_read(part, position, names, context.table.stop):
-                found.append((fingerprint(keys, key), key))
-                if len(found) >= KEYS_A_STATEMENT:
-                    recheck.add(writer, context.name, found, recheck.NOT_UNDERSTOOD)
-                    found = []
-        except DamagedExport:
-            context.counters.doubt(1, "a file of an export that is damaged before the last line that was copied")
-        recheck.add(writer, context.name, found, recheck.NOT_UNDERSTOOD)
-    kept = checkpoint.load(writer, context.name, JOB)[JOB]
+    """Rows made of files that are not proved are read again consistently, and another export is asked for."""
+    doubtful_files.recheck_written(context, source, PART)
+    kept = checkpoint.load(context.tenure.open_writer(), context.name, JOB).get(JOB)
+    if kept is None:
+        return  # an export that was imported: nobody asks for another
     job = jobs.failed(jobs.from_json(kept.position or ""), 0, str(damage), context.table.dynamodb.clock.now())
     with context.tenure.transaction() as tx:
         checkpoint.save(tx, context.name, {JOB: Checkpoint(jobs.to_json(job), info=kept.info)})
         checkpoint.forget(tx, context.name, f"{PART}export/")
 
 
-def earliest_of(context: TableContext) -> float:
-    """How far point-in-time recovery reaches back (epoch seconds). Raises StartRefused where it is off."""
-    answer = context.table.dynamodb.call(
-        "describe_continuous_backups", where=f"table {context.name}", TableName=context.name
-    )
-    recovery = answer["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
-    if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
-        name = context.settings.table.rpartition(":")[2]
-        command = (
-            f"aws dynamodb update-continuous-backups --table-name {name} "
-            "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
-        )
-        raise StartRefused(
-            "its point-in-time recovery is off, which an export needs", where=f"table {context.name}",
-            remedy=f"{command}, or set first_copy = \"scan\"", commands=(command,),
-        )  # fmt: skip
-    return float(recovery.get("EarliestRestorableDateTime", 0.0))
-
-
-def s3_of(context: TableContext, export: ExportSettings) -> S3:
-    """The door to the bucket, with the table's own credentials."""
-    dynamodb = context.table.dynamodb
-    return S3(export.s3_region or dynamodb.region, export.s3_endpoint_url, dynamodb.access, owner=export.owner)
-
-
 def _begin_job(context: TableContext, plan: str) -> ExportJob:
     """A new job, durable. The positions of the capture are durable already, so its moment is later than they are."""
-    earliest = math.ceil(earliest_of(context))
-    job = jobs.full_job(_token(), max(jobs.full_export_at(context.table.dynamodb.clock.now()), earliest))
+    earliest = math.ceil(export_asking.earliest_of(context.table))
+    job = jobs.full_job(
+        export_asking.new_token(), max(jobs.full_export_at(context.table.dynamodb.clock.now()), earliest)
+    )
     _save(context, job, plan)
     fail_point("before-export-asked")
     return job
-
-
-def _ask(context: TableContext, description: TableDescription, job: ExportJob) -> ExportJob:
-    """Send the request. Raises Transient where it is unknown whether it came through: it is sent again as it was."""
-    export = _settings(context)
-    more: dict[str, Any] = {}
-    if export.prefix is not None:
-        more["S3Prefix"] = export.prefix
-    if export.owner is not None:
-        more["S3BucketOwner"] = export.owner
-    if export.kms_key is not None:
-        more |= {"S3SseAlgorithm": "KMS", "S3SseKmsKeyId": export.kms_key}
-    dynamodb = context.table.dynamodb
-    try:
-        answer = dynamodb.call(
-            "export_table_to_point_in_time", where=f"table {context.name}", TableArn=description.arn,
-            S3Bucket=export.bucket, **more, **jobs.parameters(job, 0),
-        )  # fmt: skip
-    except DynamoDBError as error:
-        return jobs.refused(job, 0, error.code, error.what, dynamodb.clock.now())
-    fail_point("after-export-asked")
-    return jobs.begun(job, 0, str(answer["ExportDescription"]["ExportArn"]), dynamodb.clock.now())
 
 
 def _has_failed(context: TableContext, arn: str) -> bool:
@@ -221,14 +185,3 @@ def _has_failed(context: TableContext, arn: str) -> bool:
 def _save(context: TableContext, job: ExportJob, plan: str) -> None:
     with context.tenure.transaction() as tx:
         checkpoint.save(tx, context.name, {JOB: Checkpoint(jobs.to_json(job), info=plan)})
-
-
-def _token() -> str:
-    return f"twinrow-{uuid.uuid4().hex}"
-
-
-def _settings(context: TableContext) -> ExportSettings:
-    export = context.settings.export
-    if export is None:
-        raise StartRefused("there is no [tables.export]", where=f"table {context.name}", remedy="name a bucket there")
-    return export

@@ -11,6 +11,7 @@ from twinrow.mysql import Connection
 from twinrow.state import checkpoint
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.table.context import TableContext
+from twinrow.table.table import Table
 from twinrow.table_description import TableDescription
 
 if TYPE_CHECKING:
@@ -34,8 +35,13 @@ def new(context: TableContext, description: TableDescription) -> PageSource:
 
 
 def by_export(context: TableContext) -> bool:
-    """Whether a first copy of the table is made from an export."""
-    return context.settings.export is not None and context.settings.export.first_copy
+    """Whether a first copy of the table is made from an export: asked for, or there already (`twinrow import`)."""
+    export = context.settings.export
+    if export is None or export.first_copy:
+        return export is not None
+    from twinrow.sync import adopted_export
+
+    return adopted_export.known(context.tenure.open_writer(), context.name) is not None
 
 
 def of_copy(context: TableContext, description: TableDescription) -> PageSource:
@@ -60,6 +66,14 @@ def guarded(context: TableContext, source: PageSource, read_by: ReadBy) -> ReadB
     from twinrow.sync import export_copy
 
     return export_copy.guarded(context, source, read_by)
+
+
+def note_hole(tx: Connection, table: Table) -> None:
+    """Record what a first copy by export leaves to a window of changes, in the transaction that ends the copy."""
+    if table.settings.fills_behind_copy:
+        from twinrow.sync import export_copy
+
+        export_copy.note_hole(tx, table)
 
 
 def look(context: TableContext, description: TableDescription) -> list[Page]:

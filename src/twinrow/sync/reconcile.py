@@ -127,7 +127,8 @@ class Reconcile:
 
     def _waits_in_mysql(self) -> bool:
         session, table = self._context.tenure.open_writer(), self._context.name
-        return bool(gap.open_gaps(session, table) or checkpoint.load(session, table, PART))
+        waits = gap.any_for_reconcile if self._context.settings.asks_for_windows else gap.open_gaps
+        return bool(waits(session, table) or checkpoint.load(session, table, PART))
 
     def _wanted_at(self) -> float:
         return 0.0 if self._once_at is None else self._context.table.dynamodb.clock.now(self._once_at)

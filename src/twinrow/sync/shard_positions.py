@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from twinrow import clock
+from twinrow.capture import read_through
 from twinrow.capture.shard_listing import ListJob
 from twinrow.capture.shard_log import GapFound, Record, ShardLog, ShardPosition
 from twinrow.capture.shard_tree import RECORD_TIME_GRAIN_S
@@ -19,6 +20,7 @@ from twinrow.errors import Transient
 from twinrow.state import checkpoint, gap
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.table.context import TableContext
+from twinrow.write import note_gaps
 
 SHARD = "shard:"
 STREAM = "stream"
@@ -104,11 +106,18 @@ def forget(context: TableContext, shards: Collection[str]) -> None:
 
 
 def enter(
-    context: TableContext, log: ShardLog[Record], name: str, *, cause: str = "", gap_from_at: float | None = None
+    context: TableContext,
+    log: ShardLog[Record],
+    name: str,
+    *,
+    cause: str = "",
+    gap_from_at: float | None = None,
+    lost_from: float | None = None,
 ) -> Checkpoint:
     """Make a log durable under a name, with every shard of its first complete listing; with a `cause` also a gap.
 
-    Positions of another log are forgotten. Raises Transient when the shards cannot be listed.
+    `lost_from`: every change before it was applied. Positions of another log are forgotten. Raises Transient when the
+    shards cannot be listed.
     """
     entered = Checkpoint(name, read_at=context.table.dynamodb.clock.now())
     reader = StreamReader(log, {}, started_at=entered.read_at, now=context.table.dynamodb.clock.now)
@@ -128,18 +137,39 @@ def enter(
         raise Transient(waits or "the stream's shards cannot be listed", where=f"table {context.name}")
     with context.tenure.transaction() as tx:
         if cause:
-            gap.record(tx, context.name, cause, at=tx.now(), from_at=gap_from_at, to_at=entered.read_at)
+            gap.record(
+                tx, context.name, cause, at=tx.now(), from_at=gap_from_at, to_at=entered.read_at, lost_from=lost_from
+            )
+            if context.settings.fills_gaps:
+                note_gaps.notice(tx, context.name, entered.read_at)
         for found in gaps:
             gap.record(
                 tx, context.name, found.cause, at=tx.now(), shard=found.shard, from_at=found.from_at, to_at=found.to_at
             )
         checkpoint.forget(tx, context.name, SHARD)
         checkpoint.save(tx, context.name, parts)
+    if cause:
+        context.state.note_gap(is_open=True)
     return entered
 
 
+def lost_from(context: TableContext, caught_up_at: float) -> float | None:
+    """The moment before which every change of a log is applied that can be read no further; None: not known.
+
+    `caught_up_at`: what this process has proved, 0 for nothing. Not known during a first copy, which inserts older
+    images still, and where no export fills gaps.
+    """
+    if context.state.first_copy or not context.settings.fills_gaps:
+        return None
+    through_at = read_through.of_stream(load(context))
+    return through_at if through_at is None else max(through_at, caught_up_at)
+
+
 def _checkpoint(position: ShardPosition) -> Checkpoint:
-    info = {"parents": position.parents, "starts": position.starts, "horizon_at": position.horizon_at}
+    info = {
+        "parents": position.parents, "starts": position.starts, "horizon_at": position.horizon_at,
+        "through_at": position.through_at,
+    }  # fmt: skip
     return Checkpoint(position.position, position.finished, position.read_at, json.dumps(info))
 
 
@@ -147,4 +177,7 @@ def _position(known: Checkpoint) -> ShardPosition:
     info = json.loads(known.info or "{}")
     # "parent": as versions before the merges of Kinesis have written it
     parents = info["parents"] if "parents" in info else [info["parent"]] if info["parent"] else []
-    return ShardPosition(known.position, known.done, known.read_at, tuple(parents), info["starts"], info["horizon_at"])
+    return ShardPosition(
+        known.position, known.done, known.read_at, tuple(parents), info["starts"], info["horizon_at"],
+        info.get("through_at"),
+    )  # fmt: skip

@@ -125,6 +125,7 @@ def finish(context: TableContext) -> None:
     fail_point("before-snapshot-done")
     with context.tenure.transaction() as tx:
         tombstone.clear(tx, context.name)
+        page_source.note_hole(tx, context.table)
         recheck.make_due(tx, context.name, recheck.NO_ID_YET)
         tables.update(tx, context.name, snapshot_done_at=tx.now(), phase="LIVE", **tables.because(Reason()))
     context.state.first_copy_is_through()

@@ -161,7 +161,10 @@ def _begin(context: TableContext, description: TableDescription) -> tuple[PageSo
     kind_of(settings).begin(context, description)
     source = page_source.new(context, description)
     pages = [settings.wanted_of(page) for page in source.first(context.table.stop)]
-    _refuse_linked_items(settings, pages)
+    by_export = page_source.by_export(context)
+    # an export is read later; ids that items carry must be seen before links are written over them
+    looked = page_source.look(context, description) if by_export and settings.linked else pages
+    _refuse_linked_items(settings, [settings.wanted_of(page) for page in looked])
     bare = replace(new_schema(settings, description), page_bytes=context.tenure.open_writer().page_bytes)
     schema = evolve(bare, (item for page in pages for item in page.items)).schema
     _register(context, description, schema)
@@ -173,7 +176,7 @@ def _begin(context: TableContext, description: TableDescription) -> tuple[PageSo
                 raise
     _enter_first(context, schema, source)
     context.state.begin(first_copy=True)
-    return (page_source.of_copy(context, description) if page_source.by_export(context) else source), pages
+    return (page_source.of_copy(context, description) if by_export else source), pages
 
 
 def _enter_first(context: TableContext, schema: TableSchema, source: PageSource) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from twinrow import clock
 from twinrow.errors import Broken, LeaseLost, Reason, Throttled, Transient, TwinrowError
@@ -36,6 +36,9 @@ from twinrow.table_description import TableDescription
 from twinrow.write import loss
 from twinrow.write.cells import PutOff
 from twinrow.write.mixed import MixedTypes
+
+if TYPE_CHECKING:
+    from twinrow.sync.filling import Filling
 
 SOURCE_LOOK_EVERY_S = 60.0
 """DescribeTable costs nothing, but AWS takes only so many of them a second from an account."""
@@ -103,6 +106,7 @@ class TableWork:
         self._source: Source | None = None
         self._snapshot: Snapshot | None = None
         self._reconcile: Reconcile | None = None
+        self._filling: Filling | None = None
         self._linker: Linker | None = None
         self._pace = Pace(place.due(context.name))
         self._due_at = 0.0
@@ -149,6 +153,10 @@ class TableWork:
             self._snapshot = Snapshot(context, opened.source, opened.pages, read_by)
         self.phase = "SNAPSHOT" if context.state.first_copy else "LIVE"
         self._reconcile = Reconcile(context, self.place.began if self.place.once else None)
+        if context.settings.asks_for_windows:
+            from twinrow.sync.filling import Filling
+
+            self._filling = Filling(context, description)
         tables.note(self._writer(), context.tenure.lease, phase=self.phase, items=description.items)
         if registered is None:
             refusal.forget(self._writer(), context.name)
@@ -193,6 +201,7 @@ class TableWork:
             worked |= self._source_step(self._source)
         worked |= self._snapshot_step(wait_s=0.0 if worked else IDLE_S)
         if self._snapshot is None:
+            worked |= self._filling_step()
             reconcile = self._parts_now()
             worked |= reconcile.step(looks=self._pace.looks_for("pass"))
             self._pace.looked_for("pass", found=reconcile.running)
@@ -300,6 +309,17 @@ class TableWork:
             tables.note(self._writer(), self.context.tenure.lease, phase=self.phase)
         return applied is not None
 
+    def _filling_step(self) -> bool:
+        """A gap is filled by exports, before a reconcile looks for what it has to mend."""
+        filling = self._filling
+        if filling is None:
+            return False
+        worked, applied = filling.step(looks=self._pace.looks_for("pass"))
+        if applied is not None:
+            self._linker_now().submit(applied.debts)
+        self._tell_waiting(filling.trouble)
+        return worked
+
     def _source_is_past(self, moment: float) -> bool:
         """Tombstones are needed until the source of deletes has passed the snapshot's end."""
         return (
@@ -402,10 +422,10 @@ class TableWork:
         """Close what works on the table; whether every answer to a link call is noted."""
         linker = self._linker
         with ExitStack() as stack:  # one that cannot be closed does not keep the others open
-            for part in (self._linker, self._reconcile, self._source, self._snapshot):
+            for part in (self._linker, self._reconcile, self._filling, self._source, self._snapshot):
                 if part is not None:
                     stack.callback(part.close)
-        self._snapshot = self._source = self._reconcile = self._linker = None
+        self._snapshot = self._source = self._reconcile = self._filling = self._linker = None
         return linker is None or not linker.failed
 
     def _writer(self) -> Connection:

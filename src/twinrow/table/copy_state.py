@@ -15,6 +15,8 @@ class CopyState:
         self._owes_cells = True
         self._has_mixed = True
         self._sets_apart: bool | None = None
+        self._may_have_gap = True
+        self._leaves_hole = False
 
     def begin(self, *, first_copy: bool, rows_unproved: bool = False) -> None:
         """A run begins: another process may have changed everything that was known."""
@@ -22,6 +24,8 @@ class CopyState:
         self._rows_unproved = rows_unproved
         self._owes_cells = self._has_mixed = True
         self._sets_apart = None
+        self._may_have_gap = True
+        self._leaves_hole = False
 
     @property
     def first_copy(self) -> bool:
@@ -54,6 +58,24 @@ class CopyState:
     def note_mixed(self, *, found: bool) -> None:
         """Such values were written now, or a look has found none."""
         self._has_mixed = found
+
+    @property
+    def may_have_gap(self) -> bool:
+        """Whether a gap may be open, so that exports that fill it must know which keys were written since."""
+        return self._may_have_gap
+
+    def note_gap(self, *, is_open: bool) -> None:
+        """A gap is noticed now, or a look has found none."""
+        self._may_have_gap = is_open
+
+    @property
+    def leaves_hole(self) -> bool:
+        """Whether the first copy is made from an export behind which a hole is filled by windows of changes."""
+        return self._leaves_hole
+
+    def note_hole(self) -> None:
+        """The first copy is made from such an export."""
+        self._leaves_hole = True
 
     @property
     def sets_apart(self) -> bool | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from twinrow.capacity import Capacity
 from twinrow.capture.pages import Page
@@ -43,9 +43,15 @@ class KinesisStream:
         return self.arn.split(":")[3]
 
 
+GapFill = Literal["auto", "export", "reconcile"]
+
+
 @dataclass(frozen=True, slots=True)
 class ExportSettings:
-    """Where exports of the table are written and read. `first_copy`: whether a new copy begins with an export."""
+    """Where exports of the table are written and read.
+
+    `first_copy`: whether a new copy begins with an export. `gap_fill`: what mends a gap of its stream.
+    """
 
     bucket: str
     prefix: str | None = None
@@ -54,6 +60,7 @@ class ExportSettings:
     s3_region: str | None = None
     s3_endpoint_url: str | None = None
     first_copy: bool = False
+    gap_fill: GapFill = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,21 @@ class Settings:
             return None
         value = item.get(self.pending.attribute)
         return value if value is not None and any(same_mark(value, mark) for mark in self.pending.marks) else None
+
+    @property
+    def fills_gaps(self) -> bool:
+        """Whether exports may fill gaps of the stream: all other changes must come by it, in their order."""
+        return self.export is not None and self.export.gap_fill != "reconcile" and self.traits.is_whole_log
+
+    @property
+    def fills_behind_copy(self) -> bool:
+        """Whether a first copy from an export leaves a hole: the capture does not show what was deleted since."""
+        return self.export is not None and self.export.first_copy and not self.traits.is_whole_log
+
+    @property
+    def asks_for_windows(self) -> bool:
+        """Whether exports of windows may be asked for."""
+        return self.fills_gaps or self.fills_behind_copy
 
     @property
     def link_rules(self) -> LinkRules:

@@ -20,7 +20,7 @@ from twinrow.sink import by_hand, row_keys, staging
 from twinrow.sink.staging import Staged
 from twinrow.state import lease, tables
 from twinrow.table.context import TableContext
-from twinrow.write import loss
+from twinrow.write import loss, note_gaps
 from twinrow.write.batch import Applied, Batch, without_disorder
 from twinrow.write.commit_rest import commit_rest
 from twinrow.write.decide_rest import Learned, Rest, decide_rest
@@ -107,6 +107,7 @@ def _once(
             rest = decide_rest(rules, context.ids, batch, prepared, view, decision, done, locked.generation)
             fail_point("after-rows")
             commit_rest(tx, rules, batch, rest, prepared.put_off, context.live.waits_for_rebuild)
+            note_gaps.keep(tx, context.state, rules, batch, prepared.hashes)
             lease.leave(tx, context.tenure.lease, locked, rows_delta=rest.rows_delta)
     except ConnectionLost:
         if rest is not None:

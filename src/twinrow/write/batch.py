@@ -24,7 +24,8 @@ class Batch:
     `if_absent`: a scanned image never beats a row or tombstone. `rechecked`: the recheck entries this batch works off;
     `suspects`: keys that only a consistent read can tell the truth of. `truth`: the images were read consistently
     under the lock, so a pending link that they do not show is none any more. `rows_gone`: rows that were deleted
-    while the batch was read.
+    while the batch was read. `gaps`: noticed before any of the changes was read. `of_export`: the changes come from an
+    export that fills a gap. `reborn`: keys that were deleted and put again among the changes.
     """
 
     changes: Sequence[Change] = ()
@@ -35,6 +36,8 @@ class Batch:
     truth: bool = False
     rows_gone: int = 0
     gaps: Sequence[GapFound] = ()
+    of_export: bool = False
+    reborn: Sequence[bytes] = ()
 
     @property
     def items(self) -> list[Item]:

@@ -20,7 +20,7 @@ from twinrow.state import (
     set_apart,
     tombstone,
 )
-from twinrow.write import foreign_ids
+from twinrow.write import foreign_ids, note_gaps
 from twinrow.write.batch import Batch
 from twinrow.write.decide_rest import Rest
 from twinrow.write.prepare import PreparedChange
@@ -50,8 +50,7 @@ def commit_rest(tx: Connection, rules: WriteRules, batch: Batch, rest: Rest, wan
     outbox.owe(tx, table, rest.owed)
     recheck.done(tx, table, batch.rechecked)
     recheck.add(tx, table, batch.suspects, "no image")
-    for found in batch.gaps:
-        gap.record(tx, table, found.cause, at=tx.now(), shard=found.shard, from_at=found.from_at, to_at=found.to_at)
+    note_gaps.record(tx, rules, batch)
 
 
 def _to_recheck(tx: Connection, rules: WriteRules, rest: Rest) -> None:

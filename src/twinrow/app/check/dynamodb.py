@@ -71,10 +71,13 @@ def look(
     yield from _reading(context.table, description)
     export = context.settings.export
     is_through = registered is not None and registered.snapshot_done_at is not None
-    if export is not None and export.first_copy and not is_through:
+    copies = export is not None and export.first_copy and not is_through
+    if export is not None and (copies or context.settings.fills_gaps):
         from twinrow.app.check import exports
 
-        yield from exports.look(context, description, export)
+        found = exports.look(context.table, description, export)
+        # without exports a reconcile mends a gap
+        yield from (replace(each, level="warning") if not copies and each.level == "error" else each for each in found)
     if context.settings.protection is not None:
         from twinrow.app.check import protection
 

@@ -43,13 +43,13 @@ def fix_of(
             answer = dynamodb.call(change.operation, where=where, TableName=description.name, **change.update)
             if change.makes is not None and mysql is not None:
                 now = replace(described(answer["TableDescription"]), name=description.name)
-                _note(mysql, now, change.makes, change.name)
+                note(mysql, now, change.makes, change.name)
         _wait(look, description.name, change.waits_for, change.is_there, stop)
 
     return Fix(change.what, change.cost, act)
 
 
-def _note(mysql: MySQL, description: TableDescription, what: made.MadeKind, name: str) -> None:
+def note(mysql: MySQL, description: TableDescription, what: made.MadeKind, name: str) -> None:
     """Note what was made, once DynamoDB has taken it: a note from before could be taken for somebody else's change."""
     try:
         with closing(connect(mysql)) as session:

@@ -30,7 +30,8 @@ def check(
     tables: TablesArgument = None,
     config: ConfigOption = None,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Add the missing index, turn the stream on; asks before each change.")
+        bool,
+        typer.Option("--fix", help="Add an index, turn stream or recovery on; asks before each change."),
     ] = False,
     yes: YesOption = False,
     as_json: JsonOption = False,

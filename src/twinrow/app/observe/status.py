@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -23,6 +23,9 @@ from twinrow.state import counted, meta, overview, tables
 from twinrow.state.counted import AppliedCount, Counted, Rates
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
+
+if TYPE_CHECKING:
+    from twinrow.exports.fill import FillProgress
 
 __all__ = ["Status", "TableStatus", "collect", "span"]
 NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
@@ -64,6 +67,7 @@ class TableStatus:
     the last scheduled run of AWS Lambda came.
     `retention_s`: how long changes that were not read are kept, None where they wait without end.
     `not_taken` rows MySQL does not take for a reason that is not their content: they are tried again.
+    `gap_fill`: the exports that fill the open gaps, None where a reconcile mends them or none is open.
 
     The counts of the process that copies start at 0 with each process, at `counted_since`: changes `applied` by kind
     and origin, links paid, capacity units consumed. `*_units_max` are the budget's units per second, None without a
@@ -124,6 +128,7 @@ class TableStatus:
     retention_s: float | None = None
     last_event_at: float | None = None
     last_scheduled_at: float | None = None
+    gap_fill: FillProgress | None = None
 
     @property
     def changes(self) -> int:
@@ -266,11 +271,20 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         last_event_at=counts.events.event_at if counts.events else None,
         last_scheduled_at=counts.events.scheduled_at if counts.events else None,
         retention_s=table.traits.retention_s,
+        gap_fill=_gap_fill(counts),
         put_off=tuple(
             DeferredColumn(entry.attribute, round(entry.age_s, 3), entry.why, entry.rows) for entry in counts.put_off
         ),
         **_rates(progress, standing),
     )
+
+
+def _gap_fill(counts: Counts) -> FillProgress | None:
+    if not counts.fill:
+        return None
+    from twinrow.app.observe import filling
+
+    return filling.progress_in(counts.fill)
 
 
 def _rates(progress: Counted, standing: Standing) -> dict[str, float | None]:

@@ -119,8 +119,7 @@ def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, a
         text = f"{many(counts.not_taken, 'row')} not taken by MySQL, tried again by itself: {counts.not_taken_for}"
         yield Trouble(True, text)
     if counts.gaps:
-        text = f"{many(counts.gaps, 'gap')} in what was read; a running sync mends that by reconciling"
-        yield Trouble(True, text, () if counts.holder or counts.waits else (f"twinrow sync {name}",))
+        yield Trouble(True, _gaps(counts, at), () if counts.holder or counts.waits else (f"twinrow sync {name}",))
     if counts.refused:
         text = f"{many(counts.refused, 'item')} cannot be linked: DynamoDB refuses the write"
         yield Trouble(True, text, (f"twinrow verify {name}",))
@@ -138,6 +137,17 @@ def _of_the_copy(table: TableConfig, known: Registered | None, counts: Counts, a
     if table.traits.unseen and table.reconcile_s is None:
         text = f"{table.traits.unseen} are not seen: reconcile_every is off"
         yield Trouble(False, text, (f"twinrow repair {name} --execute",) if known else ())
+
+
+def _gaps(counts: Counts, at: float) -> str:
+    if counts.fill:
+        from twinrow.app.observe import filling
+
+        progress = filling.progress_in(counts.fill)
+        if progress is not None:
+            return filling.sentence(counts.gaps, progress, at)
+    text = f"{many(counts.gaps, 'gap')} in what was read; a running sync mends that by reconciling"
+    return f"{text}, not by exports: {counts.gaps_why}" if counts.gaps_why else text
 
 
 def _put_off(entry: Deferred) -> Trouble:

@@ -59,6 +59,14 @@ GAUGES = (
     Gauge("mixed", "Columns of which many values are NULL for being of another type.", lambda table: len(table.mixed)),
     Gauge("gaps_open", "Spans in which changes may have been missed, not mended yet.", lambda table: table.gaps),
     Gauge(
+        "gap_fill_windows", "Exports that fill the open gaps and are not read yet; no sample: exports fill none.",
+        lambda table: table.gap_fill.windows - table.gap_fill.windows_read if table.gap_fill else None,
+    ),
+    Gauge(
+        "gap_fill_dollars", "About what these exports cost; no sample: exports fill no gap.",
+        lambda table: table.gap_fill.dollars if table.gap_fill else None,
+    ),
+    Gauge(
         "retention_left_seconds", "Time before changes that were not read yet are trimmed.",
         lambda table: table.retention_left_s,
     ),

@@ -8,6 +8,7 @@ from twinrow.capture_kind import Right
 from twinrow.config import ExportConfig
 
 EXPORT = ("dynamodb:ExportTableToPointInTime", "dynamodb:DescribeContinuousBackups")
+FIX = "dynamodb:UpdateContinuousBackups"
 FILES = ("s3:PutObject", "s3:PutObjectAcl", "s3:AbortMultipartUpload", "s3:GetObject")
 """DynamoDB writes with the rights of whoever asks for the export; Twinrow reads (DynamoDB Developer Guide)."""
 PROBE = ("s3:PutObject", "s3:DeleteObject")
@@ -20,11 +21,14 @@ def probe_key(prefix: str | None) -> str:
     return f"{prefix}/{PROBE_NAME}" if prefix else PROBE_NAME
 
 
-def rights(export: ExportConfig, arn: str, partition: str) -> Iterator[Right]:
-    """On the table (`arn`), its exports, the folder of the files, the probe, and the key where an ARN names it."""
+def rights(export: ExportConfig, arn: str, partition: str, *, fix: bool) -> Iterator[Right]:
+    """On the table (`arn`), its exports, the folder of the files, the probe, and the key where an ARN names it.
+
+    `fix`: also to turn point-in-time recovery on.
+    """
     bucket = f"arn:{partition}:s3:::{export.bucket}"
     folder = f"{bucket}/{export.prefix}/AWSDynamoDB/*" if export.prefix else f"{bucket}/AWSDynamoDB/*"
-    yield Right(EXPORT, arn)
+    yield Right((*EXPORT, FIX) if fix else EXPORT, arn)
     yield Right(("dynamodb:DescribeExport",), f"{arn}/export/*")
     yield Right(FILES, folder)
     yield Right(PROBE, f"{bucket}/{probe_key(export.prefix)}")

@@ -80,10 +80,10 @@ def _rights(
     if table.linked and not table.allow_global_table_writes:
         yield Right(("dynamodb:DescribeGlobalTable",), f"{service}::{account}:global-table/{table.dynamodb_name}")
     yield from kind_of(settings).rights(settings, arn)
-    if table.export is not None and table.first_copy == "export":
+    if table.export is not None and (table.first_copy == "export" or table.fills_gaps):
         from twinrow.app.setup import exports
 
-        yield from exports.rights(table.export, arn, partition_of(region))
+        yield from exports.rights(table.export, arn, partition_of(region), fix=fix)
 
 
 def _beside(config: Config, account: str) -> Iterator[Right]:

@@ -14,7 +14,7 @@ from twinrow.table_description import IndexDescription, TableDescription
 SCAN_BYTES_A_UNIT = 8192
 """An eventually consistent read takes half a unit for 4 KB."""
 WRITE_BYTES_A_UNIT = 1024
-READ_PRICE = 0.125
+READ_PRICE = price.DOLLARS_A_MILLION_READS
 WRITE_PRICE = 0.625
 """Dollars per million on-demand units in us-east-1; other Regions and provisioned tables pay other prices."""
 SECONDS_A_DAY = 86_400

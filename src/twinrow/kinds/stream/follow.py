@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from twinrow.capture.dynamodb_stream import DynamoDBStream
 from twinrow.capture.reader_threads import ReaderThreads
 from twinrow.capture.stream import StreamBatch, StreamReader
 from twinrow.capture.stream_record import StreamRecord
 from twinrow.errors import Broken
-from twinrow.kinds.stream.prepare_records import RecordPreparer
+from twinrow.kinds.stream.prepare_records import RecordPreparer, whole_keys
 from twinrow.state import checkpoint, gap
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.sync import shard_positions
@@ -77,12 +80,28 @@ class Follow:
         if batch.records or batch.positions or batch.gaps:
             prepared = self._preparer.prepare(batch.records)
             parts = shard_positions.parts_of(batch.positions)
-            whole = Batch(prepared.changes, parts, suspects=prepared.suspects, gaps=batch.gaps)
+            fills, now = context.settings.fills_gaps, context.table.dynamodb.clock.now()
+            # what was applied until now may be newer than the gap, which was found before it was taken
+            gaps = [replace(found, to_at=now) for found in batch.gaps] if fills else batch.gaps
+            reborn = self._reborn(batch) if fills else ()
+            whole = Batch(prepared.changes, parts, suspects=prepared.suspects, gaps=gaps, reborn=reborn)
             applied = apply(context, whole, prepared.prepared)
             if prepared.doubts:
                 context.counters.doubt(len(prepared.doubts), f"a stream record: {prepared.doubts[-1]}")
         shard_positions.forget(context, batch.forgotten)
         return applied
+
+    def _reborn(self, batch: StreamBatch[StreamRecord]) -> Sequence[bytes]:
+        """Keys deleted and put again within the batch: their row may be written without a change, and look old."""
+        deleted, reborn = set[bytes](), dict[bytes, StreamRecord]()
+        for record in batch.records:
+            text = bytes(record.keys)
+            if record.is_delete:
+                deleted.add(text)
+            elif text in deleted:
+                reborn[text] = record
+        keys = self._context.live.keys
+        return [key_hash for record in reborn.values() for key_hash in whole_keys(keys, record)]
 
     def _next_stream(self) -> None:
         """All of the old stream is applied: go on with the new stream; a reconcile finds the writes between them."""
@@ -96,7 +115,10 @@ class Follow:
         at = context.table.dynamodb.clock.now()
         if now is None:
             session = context.tenure.open_writer()
-            gap.record(session, context.name, DISABLED, at=session.now(), from_at=self.caught_up_at or None)
+            gap.record(
+                session, context.name, DISABLED, at=session.now(), from_at=self.caught_up_at or None,
+                lost_from=shard_positions.lost_from(context, self.caught_up_at),
+            )  # fmt: skip
             raise Broken(
                 "its stream was turned off",
                 where=f"table {context.name}",
@@ -104,7 +126,10 @@ class Follow:
                 commands=("twinrow check --fix",),
             )
         self.close()
-        entered = enter_stream(context, now, gap_from_at=self.caught_up_at or None, cause=RECREATED)
+        entered = enter_stream(
+            context, now, cause=RECREATED, gap_from_at=self.caught_up_at or None,
+            lost_from=shard_positions.lost_from(context, self.caught_up_at),
+        )  # fmt: skip
         self._is_old, self._mark = False, at
         self._begin(now, entered.read_at)
 
@@ -113,15 +138,23 @@ class Follow:
         self._threads.__exit__(None, None, None)
 
 
-def enter_stream(context: TableContext, arn: str, *, cause: str = "", gap_from_at: float | None = None) -> Checkpoint:
+def enter_stream(
+    context: TableContext,
+    arn: str,
+    *,
+    cause: str = "",
+    gap_from_at: float | None = None,
+    lost_from: float | None = None,
+) -> Checkpoint:
     """Make the stream durable, with every shard of its first complete listing; with a `cause` also a gap before it.
 
     A new copy does so before the first page is scanned: whatever is written from then on is in what is followed.
     Raises Transient when the shards cannot be listed.
     """
     return shard_positions.enter(
-        context, DynamoDBStream(context.table.dynamodb, arn), arn, cause=cause, gap_from_at=gap_from_at
-    )
+        context, DynamoDBStream(context.table.dynamodb, arn), arn, cause=cause, gap_from_at=gap_from_at,
+        lost_from=lost_from,
+    )  # fmt: skip
 
 
 def _arn(table: Table, description: TableDescription) -> str:

@@ -203,7 +203,8 @@ export class TableView {
         make("p", {
           className: "aside",
           text: `from ${dayAndTime(gap.from_at)} to ${dayAndTime(gap.to_at)}, found ${dayAndTime(gap.found_at)}`
-            + (gap.closed_at === null ? "" : `, mended ${dayAndTime(gap.closed_at)}`),
+            + (gap.closed_at === null ? "" : `, mended ${dayAndTime(gap.closed_at)}`)
+            + (gap.mended_by === "export" ? ", by exports" : gap.why ? `, by a pass: ${gap.why}` : ""),
         })));
   }
 
