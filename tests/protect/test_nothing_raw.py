@@ -38,8 +38,10 @@ def known_values() -> list[str]:
 
 
 def forms(value: str) -> list[bytes]:
-    """The value as it may stand somewhere: as text, in JSON, in base64 and in UTF-16."""
+    """The value as it may stand somewhere: as text, in JSON, in base64, in UTF-16, and a number as InnoDB stores it."""
+    number = [int(value).to_bytes(8, "big")[1:]] if value.isdigit() else []
     return [
+        *number,
         value.encode(), json.dumps(value).strip('"').encode(), base64.b64encode(value.encode())[:-4],
         value.encode("utf-16-le"), value.encode().hex().encode(),
     ]  # fmt: skip

@@ -66,6 +66,8 @@ def apply(context: TableContext, registered: Registered) -> None:
         _begin(context, registered, plan, {**kept, UNDER_WAY: now})
     walked_to = _walked_to(context, plan)
     while walked_to is not None and not context.table.stop:
+        reason = Reason(f"rows are protected before anything else is copied: those up to id {walked_to:,} are through")
+        tables.note(context.tenure.open_writer(), context.tenure.lease, **tables.because(reason))
         walked_to = _step(context, plan, walked_to)
     if walked_to is not None:
         raise Transient("stopped while rows are protected; the next start goes on", where=f"table {context.name}")
