@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import botocore.exceptions
+import msgspec
 from botocore.config import Config as BotoConfig
 
 from twinrow.clock import Stop
@@ -59,6 +60,20 @@ class S3Error(TwinrowError):
         self.code = code
 
 
+class S3Spec(msgspec.Struct, frozen=True):
+    """All that another process needs for the same door."""
+
+    region: str
+    endpoint_url: str | None
+    access: Access
+    owner: str | None
+
+
+def door_of(spec: S3Spec) -> S3:
+    """The door of a spec."""
+    return S3(spec.region, spec.endpoint_url, spec.access, owner=spec.owner)
+
+
 class S3:
     """A client for a Region or endpoint, shared by threads.
 
@@ -68,6 +83,7 @@ class S3:
     def __init__(
         self, region: str, endpoint_url: str | None, access: Access | None = None, *, owner: str | None = None
     ) -> None:
+        self.spec = S3Spec(region, endpoint_url, access or Access(), owner)
         self._region = region
         self._endpoint_url = endpoint_url
         self._access = access or Access()

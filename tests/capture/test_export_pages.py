@@ -55,6 +55,12 @@ class FakeDynamoDB:
         self.looks += 1
         return {"ExportDescription": self.described}
 
+    def seen_page(self, raw: bytes) -> bytes:
+        return raw
+
+    def seen_key(self, key: Item) -> Item:
+        return key
+
 
 def _made(*oddities: str, files: int = 11, window: bool = False, **described: Any) -> tuple[ExportPages, FakeDynamoDB]:
     shape = Shape(

@@ -20,8 +20,10 @@ from twinrow.capture import export_pages
 from twinrow.clock import Stop
 from twinrow.errors import Broken, StartRefused
 from twinrow.exports import job, windows
+from twinrow.exports.damaged import DamagedExport
 from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.sync import filling
+from twinrow.workers import readers
 
 KEYS = ("username", "reviewed_at")
 MakeExporting = Callable[..., tuple[Copying, ExportServer]]
@@ -96,6 +98,25 @@ def test_a_damaged_file_stops_it_and_another_export_mends_it(make: MakeExporting
     server.model.oddities = frozenset()
     copying.once_well()
     assert server.model.asked == 2
+    copying.assert_equal(items=60)
+
+
+@pytest.mark.parametrize("oddity", ["", "wrong md5"])
+def test_its_files_are_read_by_processes(make: MakeExporting, monkeypatch: pytest.MonkeyPatch, oddity: str) -> None:
+    def read_here(*_: object) -> None:
+        raise AssertionError("the files were read in this process")
+
+    monkeypatch.setattr(readers, "read_here", read_here)
+    copying, server = make()
+    copying.workers = 2
+    server.model.oddities = frozenset({oddity} - {""})
+    error = copying.once().outcome.error
+    if oddity:
+        assert isinstance(error, DamagedExport)
+        assert "export file" in error.where
+        server.model.oddities = frozenset()
+        error = copying.once().outcome.error
+    assert error is None
     copying.assert_equal(items=60)
 
 

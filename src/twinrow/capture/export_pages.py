@@ -11,11 +11,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from twinrow import clock
+from twinrow.budget import Spending
 from twinrow.capture.pages import Page, SourceSpec
 from twinrow.change import Item
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
+from twinrow.dynamodb_access import Access
 from twinrow.dynamodb_wire import decoded_items
 from twinrow.errors import Broken, Transient
 from twinrow.exports import manifest
@@ -23,7 +27,7 @@ from twinrow.exports.damaged import UnfitExport
 from twinrow.exports.lines import change_of, items_array
 from twinrow.exports.manifest import CHECKSUM_ENDINGS, DataFile, Summary
 from twinrow.exports.reading import read_lines
-from twinrow.s3 import S3
+from twinrow.s3 import S3, S3Spec, door_of
 
 LANES = 8
 """Files that can be read side by side; as many as a first copy of a small table has threads for, twice."""
@@ -46,14 +50,25 @@ class WantedExport:
     manifest: str = ""
 
 
+class _ExportText(msgspec.Struct):
+    """An export as another process is told of it."""
+
+    region: str
+    endpoint_url: str | None
+    access: Access
+    s3: S3Spec
+    wanted: WantedExport
+    plan: str
+
+
 class ExportPages:
     """The pages of an export; see `capture.pages.PageSource`. Those of a window hold lines in place of items."""
 
     def __init__(
-        self, dynamodb: DynamoDB, s3: S3, wanted: WantedExport, plan: str, page_bytes: int = PAGE_BYTES
+        self, dynamodb: DynamoDB, s3: S3, wanted: WantedExport, plan: str, page_bytes: int | None = None
     ) -> None:
         self.plan = plan
-        self._page_bytes = page_bytes
+        self._page_bytes = page_bytes or PAGE_BYTES
         self._dynamodb = dynamodb
         self._s3 = s3
         self._wanted = wanted
@@ -70,8 +85,15 @@ class ExportPages:
 
     @property
     def spec(self) -> SourceSpec | None:
-        """Only this process reads it."""
-        return None
+        """The same files for another process, which has doors of its own.
+
+        None for a window, whose lines are no items, and where items are protected: the secret stays in this process.
+        """
+        here = self._dynamodb
+        if self._wanted.from_at is not None or not here.may_be_shared:
+            return None
+        text = _ExportText(here.region, here.endpoint_url, here.access, self._s3.spec, self._wanted, self.plan)
+        return SourceSpec(__name__, msgspec.json.encode(text).decode())
 
     def first(self, stop: Stop) -> list[Page]:  # noqa: ARG002 - of the protocol
         """Nothing: the export may take hours, and the stream is followed meanwhile. Columns come with the pages."""
@@ -150,9 +172,10 @@ class ExportPages:
         summary = self._described(where, waiting)
         manifest.check_table(summary, self._wanted.table_arn, self._wanted.table_id)
         if summary.from_at != self._wanted.from_at:
+            is_full = self._wanted.from_at is None
             raise UnfitExport(
-                f"is a {summary.type} from {summary.from_at}, not from {self._wanted.from_at}", where=where,
-                remedy="name a full export" if self._wanted.from_at is None else "let Twinrow ask for the window",
+                "holds the changes of a window, not a table" if is_full else "is not of the window that was asked for",
+                where=where, remedy="name a full export" if is_full else "let Twinrow ask for the window",
             )  # fmt: skip
         if self._wanted.from_at is not None and not (summary.has_old_images and summary.to_at == self._wanted.at):
             raise UnfitExport("has no old images, or another end", where=where, remedy="let Twinrow ask for the window")
@@ -174,6 +197,13 @@ class ExportPages:
         manifest.check_description(described, where)
         self._bucket = str(described.get("S3Bucket", self._bucket))  # the setting may name another by now
         return read_summary(self._s3, self._bucket, str(described["ExportManifest"]))
+
+
+def opened(text: str, budget: Spending) -> ExportPages:  # noqa: ARG001 - of the protocol: files take no units
+    """The export of a `SourceSpec`."""
+    spec = msgspec.json.decode(text, type=_ExportText)
+    dynamodb = DynamoDB(spec.region, spec.endpoint_url, spec.access)
+    return ExportPages(dynamodb, door_of(spec.s3), spec.wanted, spec.plan)
 
 
 def read_summary(s3: S3, bucket: str, key: str) -> Summary:

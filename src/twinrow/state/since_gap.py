@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from twinrow.mysql import Connection
 from twinrow.state.tombstone import KEYS_A_STATEMENT_MAX
 
+CLEARED_AT_ONCE_MAX = 20_000
+"""A transaction holds the table's lock for as long as it takes: some hundred milliseconds."""
 REBORN_S_MAX = 48 * 3600.0
 """Without an open gap, keys that old are forgotten: what is filled begins at most the retention of a stream ago."""
 
@@ -41,6 +43,11 @@ def among(connection: Connection, table: str, hashes: Sequence[bytes]) -> set[by
 def clear(tx: Connection, table: str) -> None:
     """A gap is noticed now, or none is open any more."""
     tx.execute("DELETE FROM _twinrow_since_gap WHERE table_name = %s", (table,))
+
+
+def clear_some(tx: Connection, table: str) -> bool:
+    """Clear some of them, where there may be millions; whether there may be more."""
+    return tx.execute("DELETE FROM _twinrow_since_gap WHERE table_name = %s LIMIT %s", (table, CLEARED_AT_ONCE_MAX)) > 0
 
 
 def note_reborn(tx: Connection, table: str, hashes: Sequence[bytes], at: float, *, may_forget: bool) -> None:

@@ -108,13 +108,22 @@ class Filling:
         self.trouble, self._fill = "", None
         if self._context.state.may_have_gap:
             with self._context.tenure.transaction() as tx:
-                since_gap.clear(tx, self._context.name)
                 checkpoint.forget(tx, self._context.name, FILL)
+            self._nothing_to_note()
+
+    def _nothing_to_note(self) -> None:
+        """No gap waits for exports: keys that are written need not be noted until the next gap is noticed."""
+        if self._context.state.may_have_gap:
+            left = True
+            while left:
+                with self._context.tenure.transaction() as tx:
+                    left = since_gap.clear_some(tx, self._context.name)
             self._context.state.note_gap(is_open=False)
 
     def _is_for_exports(self, found: Sequence[Gap]) -> bool:
         """Whether exports fill all of these. A reconcile that is needed for any of them mends all."""
         if all(each.mended_by == gap.RECONCILE for each in found):
+            self._nothing_to_note()
             return False
         why = next((each.why or "" for each in found if each.mended_by == gap.RECONCILE), None)
         if any(each.cause in BEHIND_A_COPY for each in found):
@@ -136,6 +145,7 @@ class Filling:
         with self._context.tenure.transaction() as tx:
             gap.decide(tx, self._context.name, found, gap.RECONCILE, why)
             checkpoint.forget(tx, self._context.name, FILL)
+        self._nothing_to_note()
         self.trouble, self._fill = "", None
 
     def _advance(self, found: Sequence[Gap]) -> bool:

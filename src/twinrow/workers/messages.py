@@ -7,6 +7,9 @@ from typing import IO, Final
 import msgspec
 
 from twinrow.capture.pages import Page, SourceSpec
+from twinrow.dynamodb_error import DynamoDBError
+from twinrow.errors import TwinrowError
+from twinrow.exports.damaged import DamagedExport, UnfitExport
 from twinrow.flavour import Flavour
 from twinrow.schema.load_text import LoadText
 from twinrow.schema.table import from_json, to_json
@@ -67,13 +70,32 @@ class PageRead(msgspec.Struct, tag=True, frozen=True):
 
 
 class Failed(msgspec.Struct, tag=True, frozen=True):
-    """The reader cannot go on; `code` is DynamoDB's, where it refuses."""
+    """The reader cannot go on; `code` is DynamoDB's, where it refuses, and the name of what is wrong with an export."""
 
     what: str
     where: str
     remedy: str
     code: str = ""
     commands: tuple[str, ...] = ()
+
+
+_OF_EXPORTS: Final[dict[str, type[TwinrowError]]] = {"DamagedExport": DamagedExport, "UnfitExport": UnfitExport}
+"""Errors of which the process that holds the copy has to know what they are."""
+
+
+def failure_of(error: TwinrowError) -> Failed:
+    """The message of an error."""
+    code = error.code if isinstance(error, DynamoDBError) else type(error).__name__
+    is_known = isinstance(error, DynamoDBError) or code in _OF_EXPORTS
+    return Failed(error.what, error.where, error.remedy, code if is_known else "", error.commands)
+
+
+def error_of(failed: Failed) -> TwinrowError:
+    """The error of a message."""
+    if not failed.code or failed.code in _OF_EXPORTS:
+        kind = _OF_EXPORTS.get(failed.code, TwinrowError)
+        return kind(failed.what, where=failed.where, remedy=failed.remedy, commands=failed.commands)
+    return DynamoDBError(failed.code, failed.what, where=failed.where, remedy=failed.remedy, commands=failed.commands)
 
 
 ToReader = Job | RowPlanMessage | Go

@@ -15,7 +15,6 @@ from typing import IO
 from twinrow.capture.pages import Page, PageSource
 from twinrow.capture.read_ahead import ReadAhead
 from twinrow.clock import Stop
-from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import TwinrowError
 from twinrow.garbage import collect_seldom
 from twinrow.workers import messages
@@ -133,8 +132,7 @@ def main() -> None:
         threading.Thread(target=listen, args=(source, reading), name="listen", daemon=True).start()
         reading.run()
     except TwinrowError as error:
-        code = error.code if isinstance(error, DynamoDBError) else ""
-        line.say(Failed(error.what, error.where, error.remedy, code, error.commands))
+        line.say(messages.failure_of(error))
     except Exception as error:  # noqa: BLE001 - sent to the process that holds the copy, which raises it
         line.say(Failed(f"fault in a reading process: {error!r}", f"table {job.table}", "please report it"))
     os._exit(0)  # a thread may still hold stdin's lock, over which the interpreter would stumble

@@ -17,7 +17,6 @@ from typing import IO, Final
 from twinrow.capture.pages import Pages, PageSource, SourceSpec
 from twinrow.capture.read_ahead import PAGES_QUEUED_MAX, PUT_WAIT_S
 from twinrow.clock import Stop
-from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import Broken, Transient, TwinrowError, fault_of
 from twinrow.sync.snapshot import ReadBy, read_here
 from twinrow.table.context import TableContext
@@ -205,10 +204,9 @@ class Readers:
                 context.table.read_budget.throttled()
             case Waits(trouble):
                 reader.trouble = trouble
-            case Failed(what, where, remedy, code, commands):
+            case Failed():
                 reader.left.clear()
-                refused = DynamoDBError(code, what, where=where, remedy=remedy, commands=commands)
-                self._put(refused if code else TwinrowError(what, where=where, remedy=remedy, commands=commands))
+                self._put(messages.error_of(message))
             case PageRead(page, text):
                 if page.position is None:
                     reader.left.discard(page.part)
