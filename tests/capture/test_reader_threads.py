@@ -20,7 +20,8 @@ from tests.fixtures.waiting import wait_until
 from twinrow import clock
 from twinrow.capture.dynamodb_stream import DynamoDBStream
 from twinrow.capture.reader_threads import ReaderThreads
-from twinrow.capture.stream import StreamBatch, StreamReader
+from twinrow.capture.stream import StreamReader
+from twinrow.capture.stream_batch import StreamBatch
 from twinrow.capture.stream_record import StreamRecord
 from twinrow.change import Change
 from twinrow.dynamodb import DynamoDB

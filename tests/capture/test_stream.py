@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import pytest
 from tests.fixtures.stream_model import EMPTY_PAGES_MAX, ITERATOR_S, Faults
-from tests.fixtures.stream_reading import Reading, numbers
+from tests.fixtures.stream_reading import EPOCH_S, Reading, numbers
 
-from twinrow.capture.shard_log import GapFound
-from twinrow.capture.shard_reader import IDLE_S_MAX
-from twinrow.capture.stream import EMPTY_S, NEWER_S, READ_AT_EVERY_S, _Entry
+from twinrow.capture.dynamodb_stream import DynamoDBStream, is_local
+from twinrow.capture.shard_log import (
+    DYNAMODB_LOCAL_STREAM,
+    DYNAMODB_STREAM,
+    EMPTY_LOCAL_S,
+    EMPTY_S,
+    GapFound,
+    LogFacts,
+)
+from twinrow.capture.shard_reader import IDLE_READS_PER_S_MAX, IDLE_S_MAX, IDLE_S_MIN, idle_proof_s, pause_to_prove_s
+from twinrow.capture.stream import NEWER_S, READ_AT_EVERY_S, _Entry
+from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_error import DynamoDBError
 
 HOUR_S = 3600.0
+PLACES = [("us-east-1:1", DYNAMODB_STREAM), ("ddblocal:000000000000", DYNAMODB_LOCAL_STREAM)]
 
 
 def iterators(reading: Reading) -> list[tuple[str, str | None]]:
@@ -248,6 +258,71 @@ class TestCaughtUp:
         reading.take(1)
         assert reading.reader.caught_up_since(start_at)
 
+    @pytest.mark.parametrize("idle_s", [60.0, 64.0, 68.0, 72.0])
+    def test_who_waits_for_a_moment_waits_for_no_listing_and_no_pause(self, idle_s: float) -> None:
+        """An idle stream is listed every 15 s; a first copy would be LIVE so much later."""
+        reading = Reading()
+        reading.run(idle_s)
+        reading.take()
+        start_at = reading.time
+        reading.reader.prove(start_at)
+        reading.run(EMPTY_S - 0.2)
+        assert not reading.reader.caught_up_since(start_at)
+        reading.run(0.2 + IDLE_S_MIN)
+        assert reading.reader.caught_up_since(start_at)
+
+    def test_a_listing_that_began_before_the_moment_is_made_again(self) -> None:
+        """DynamoDB's clock becomes known better meanwhile: by up to half a second a listing may seem too early."""
+        reading = Reading()
+        reading.run(60.0)
+        reading.take()
+        start_at = reading.time + 0.5
+        reading.reader.prove(start_at)
+        reading.run(EMPTY_S + 1.0)
+        assert reading.reader.caught_up_since(start_at)
+
+    def test_a_record_that_comes_late_is_taken_before_the_proof(self) -> None:
+        reading = Reading()
+        reading.run(60.0)
+        reading.take()
+        start_at = reading.time
+        reading.model.put("a")
+        reading.reader.prove(start_at)
+        reading.run(EMPTY_S + 1.0)
+        assert not reading.reader.caught_up_since(start_at)
+        assert numbers(reading.take().changes) == [1]
+        reading.run(EMPTY_S + 1.0)
+        assert reading.reader.caught_up_since(start_at)
+
+    def test_dynamodb_local_proves_it_by_a_second_of_empty_answers(self) -> None:
+        reading = Reading(place="ddblocal:000000000000")
+        reading.run(60.0)
+        reading.take()
+        start_at = reading.time
+        reading.reader.prove(start_at)
+        reading.run(EMPTY_LOCAL_S - 0.2)
+        assert not reading.reader.caught_up_since(start_at)
+        reading.run(0.2 + IDLE_S_MIN)
+        assert reading.reader.caught_up_since(start_at)
+
+    @pytest.mark.parametrize(("place", "facts"), PLACES)
+    def test_an_idle_stream_proves_a_moment_that_moves_on(self, place: str, facts: LogFacts) -> None:
+        """`status` shows how far the copy is by it; a moment that is too young would never be proved."""
+        reading = Reading(place=place)
+        reading.run(60.0)
+        reading.take()
+        proved = 0.0
+        for _ in range(80):
+            reading.run(0.37)
+            moment = reading.time - idle_proof_s(facts.empty_s)
+            proved = moment if reading.reader.caught_up_since(moment) else proved
+            if reading.time > EPOCH_S + 60.0 + facts.list_every_s + 1.0:
+                assert proved > reading.time - facts.list_every_s - idle_proof_s(facts.empty_s) - 1.0
+
+    def test_many_idle_shards_are_not_all_asked_at_once_for_a_proof(self) -> None:
+        """Each request has its price, and a stream takes only so many a second."""
+        assert pause_to_prove_s(0.0, EMPTY_S, shards=1000, at=EMPTY_S) == 1000 / IDLE_READS_PER_S_MAX
+
     def test_not_before_the_children_of_an_ended_shard(self) -> None:
         reading = Reading()
         reading.read()
@@ -259,6 +334,25 @@ class TestCaughtUp:
         assert not reading.reader.caught_up_since(start_at)
         reading.take()
         assert reading.reader.caught_up_since(start_at)
+
+
+@pytest.mark.parametrize(
+    ("arn", "local"),
+    [
+        ("arn:aws:dynamodb:ddblocal:000000000000:table/t/stream/2026-11-28T08:06:23.525", True),
+        ("arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/2026-11-28T08:06:23.525", True),
+        ("arn:aws:dynamodb:us-east-1:123456789012:table/ddblocal/stream/2026-11-28T08:06:23.525", False),
+        ("arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/000000000000", False),
+        ("arn:aws-cn:dynamodb:cn-north-1:123456789012:table/t/stream/x", False),
+        ("ddblocal", False),
+        ("", False),
+    ],
+)
+def test_only_dynamodbs_own_answer_makes_a_stream_one_of_dynamodb_local(arn: str, local: bool) -> None:
+    """A shorter wait for what may still come is right where a change is shown at once, and nowhere else."""
+    assert is_local(arn) == local
+    log = DynamoDBStream(DynamoDB("us-east-1", "http://127.0.0.1:1"), arn)
+    assert log.facts.empty_s == (EMPTY_LOCAL_S if local else EMPTY_S)
 
 
 def test_a_disabled_stream_ends_when_all_of_it_was_taken() -> None:

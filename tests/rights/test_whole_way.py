@@ -87,11 +87,7 @@ class Way:
 
 
 @pytest.fixture
-def way(
-    tmp_path: Path, database: Database, fresh_dynamodb: DynamoDBLocal, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Way]:
-    # DynamoDB Local shows a change at once: `--once` need not wait 5 s for what might still come.
-    monkeypatch.setattr("twinrow.capture.stream.EMPTY_S", 0.6)
+def way(tmp_path: Path, database: Database, fresh_dynamodb: DynamoDBLocal) -> Iterator[Way]:
     client = tables.client(fresh_dynamodb.endpoint_url)
     with DynamoDBProxy(fresh_dynamodb.endpoint_url) as proxy:
         for table in ALL:

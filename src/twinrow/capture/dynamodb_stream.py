@@ -5,9 +5,22 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from twinrow.capture import stream_record
-from twinrow.capture.shard_log import DYNAMODB_STREAM, LogFacts, LogPage, Shard, ShardsPage, Start
+from twinrow.capture.shard_log import (
+    DYNAMODB_LOCAL_STREAM,
+    DYNAMODB_STREAM,
+    LogFacts,
+    LogPage,
+    Shard,
+    ShardsPage,
+    Start,
+)
 from twinrow.capture.stream_record import StreamRecord
 from twinrow.dynamodb_wire import RecordsPage, StreamPage
+
+LOCAL_REGION = "ddblocal"
+LOCAL_ACCOUNT = "000000000000"
+ARN_REGION, ARN_ACCOUNT = 3, 4
+"""Their places in an ARN: arn:partition:service:region:account:resource (AWS General Reference)."""
 
 
 class StreamDoor(Protocol):
@@ -23,11 +36,10 @@ class StreamDoor(Protocol):
 class DynamoDBStream:
     """The stream of that ARN."""
 
-    facts: LogFacts = DYNAMODB_STREAM
-
     def __init__(self, door: StreamDoor, arn: str) -> None:
         self._door = door
         self.name = arn
+        self.facts: LogFacts = DYNAMODB_LOCAL_STREAM if is_local(arn) else DYNAMODB_STREAM
 
     def shards(self, after: str | None) -> ShardsPage:
         """A page of DescribeStream."""
@@ -45,6 +57,15 @@ class DynamoDBStream:
         # a record in doubt may have no number: a restart reads from the record before it
         position = next((record.sequence for record in reversed(records) if record.sequence), None)
         return LogPage(records, page.next_iterator, position, empty=not records)
+
+
+def is_local(arn: str) -> bool:
+    """Whether an ARN that DynamoDB gave is DynamoDB Local's: its Region is `ddblocal`, or its account has zeros only.
+
+    The address decides nothing: a proxy on this machine may lead to AWS. (ARNs as DynamoDB Local 3.3 gives them.)
+    """
+    parts = arn.split(":")
+    return len(parts) > ARN_ACCOUNT and (parts[ARN_REGION] == LOCAL_REGION or parts[ARN_ACCOUNT] == LOCAL_ACCOUNT)
 
 
 def _shard(listed: dict[str, Any]) -> Shard:

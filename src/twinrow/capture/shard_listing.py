@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from twinrow.capture.shard_log import LogRecord, Shard, ShardLog
+from twinrow.capture.shard_log import LIST_EVERY_S, LogRecord, Shard, ShardLog
 from twinrow.capture.shard_reader import NOT_FOUND
 from twinrow.capture.shard_tree import PARENT_ABSENT_S, Listing
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import Transient
 
-LIST_EVERY_S = 15.0
 LIST_SOON_S = 0.25
 LIST_SOON_GROWTH = 1.5
 LIST_PAGE_S = 0.2
@@ -76,6 +75,7 @@ class ListingPace:
     seconds), `is_over` that they have said so for long enough.
     """
 
+    every_s: float = LIST_EVERY_S
     busy: bool = False
     due_at: float = 0.0
     listed: bool = False
@@ -103,6 +103,11 @@ class ListingPace:
         """A shard has ended: its children are looked for at once."""
         self._soon, self.due_at = 0, at
 
+    def list_by(self, at: float) -> None:
+        """Somebody waits for a listing: make it at that moment at the latest; one that was refused keeps its pause."""
+        if not self.trouble:
+            self.due_at = min(self.due_at, at)
+
     def hurry(self, at: float) -> None:
         """Something does not fit the last listing: make the next listing soon."""
         self.due_at = min(self.due_at, at + LIST_SOON_S)
@@ -124,7 +129,7 @@ class ListingPace:
             return
         self._tries = 0
         unsure = unsure or not self.listed or (self.is_closed and not self.is_over)
-        pause = min(LIST_EVERY_S, LIST_SOON_S * LIST_SOON_GROWTH ** min(self._soon, 32)) if unsure else LIST_EVERY_S
+        pause = min(self.every_s, LIST_SOON_S * LIST_SOON_GROWTH ** min(self._soon, 32)) if unsure else self.every_s
         self._soon = self._soon + 1 if unsure else 0
         self.due_at = at + max(pause, listed.pages * LIST_PAGE_S if listed.pages > 1 else 0.0)
 

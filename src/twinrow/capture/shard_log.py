@@ -12,6 +12,17 @@ RETENTION_S = 24 * 3600.0
 """Records are kept so long (AWS, "Change data capture for DynamoDB Streams")."""
 RETENTION_MARGIN_S = 3600.0
 """A shard not read for the retention less this is a gap: records that are about to go cannot be read in time."""
+EMPTY_S = 5.0
+"""A shard whose answers are empty over this time, several of them, has given all that it has."""
+LIST_EVERY_S = 15.0
+"""The pause between two listings of the shards while nothing about them is unsure."""
+LIST_LOCAL_EVERY_S = 2.0
+"""The same on DynamoDB Local, where nobody else needs the requests."""
+EMPTY_LOCAL_S = 1.0
+"""The same on DynamoDB Local, which shows a change before it answers the write (800 of 800, four writers beside).
+
+It is more than the half second by which DynamoDB's clock, learned from whole seconds, may still be moved.
+"""
 
 StartKind = Literal["AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "AT_TIMESTAMP", "TRIM_HORIZON"]
 GapCause = Literal[
@@ -32,13 +43,16 @@ class LogFacts:
 
     `retention_s`: records are kept so long. `ordered`: the changes of a key come in their order, each once.
     `tells_trims`: reading from a position whose next record is gone is refused. `read_every_s`: the shortest pause
-    between two readings of a shard.
+    between two readings of a shard. `empty_s`: a shard that answered empty over this time has given all that it has.
+    `list_every_s`: the pause between two listings while nothing is unsure.
     """
 
     retention_s: float
     ordered: bool = True
     tells_trims: bool = True
     read_every_s: float = 0.0
+    empty_s: float = EMPTY_S
+    list_every_s: float = LIST_EVERY_S
 
     @property
     def unread_s_max(self) -> float:
@@ -48,6 +62,8 @@ class LogFacts:
 
 DYNAMODB_STREAM = LogFacts(RETENTION_S)
 """A DynamoDB stream."""
+DYNAMODB_LOCAL_STREAM = LogFacts(RETENTION_S, empty_s=EMPTY_LOCAL_S, list_every_s=LIST_LOCAL_EVERY_S)
+"""A stream of DynamoDB Local."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,3 +109,20 @@ def pause_s(fetched: Fetched[Record], empties: int, *, closed: bool, shards: int
         return CLOSED_S
     longest = min(IDLE_S_MANY_MAX, max(IDLE_S_MAX, shards / IDLE_READS_PER_S_MAX))
     return float(min(longest, IDLE_S_MIN * IDLE_S_GROWTH ** min(empties - 1, 64)))
+
+
+def pause_to_prove_s(since: float, empty_s: float, *, shards: int, at: float) -> float:
+    """Seconds until the reading that may prove that nothing was written before `since`; times in epoch seconds.
+
+    That takes EMPTY_ANSWERS_MIN empty answers from after `since`, the last of them `empty_s` after it.
+    """
+    soonest = max(IDLE_S_MIN, shards / IDLE_READS_PER_S_MAX)
+    return max(soonest, min(since + empty_s - at, empty_s / EMPTY_ANSWERS_MIN))
+
+
+def idle_proof_s(empty_s: float) -> float:
+    """How long ago the moment is that an idle shard proves at any time.
+
+    EMPTY_ANSWERS_MIN answers lie IDLE_S_MAX apart, and the last of them was that long ago.
+    """
+    return max(empty_s, (EMPTY_ANSWERS_MIN - 1) * IDLE_S_MAX) + IDLE_S_MAX

@@ -12,9 +12,9 @@ import heapq
 import itertools
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Generic, overload
+from typing import Generic
 
 from twinrow import clock
 from twinrow.capture import read_through, shard_tree
@@ -30,10 +30,10 @@ from twinrow.capture.shard_reader import (
     ShardReader,
     fetch,
     pause_s,
+    pause_to_prove_s,
 )
 from twinrow.capture.shard_tree import CLOCK_MARGIN_S, Seen
-from twinrow.capture.stream_record import StreamRecord
-from twinrow.change import Change
+from twinrow.capture.stream_batch import StreamBatch
 from twinrow.retry import back_off_s
 
 RECORDS_QUEUED_MAX = 20_000
@@ -43,57 +43,11 @@ BYTES_TAKEN_MAX = 8 * 1024 * 1024
 """A batch ends with the page that brings it here."""
 READ_AT_EVERY_S = 60.0
 """How often the time of the last reading of an idle shard becomes durable."""
-EMPTY_S = 5.0
-"""A shard whose answers are empty over this time, EMPTY_ANSWERS_MIN of them at least, has given all that it has."""
+NEVER = float("-inf")
 NEWER_S = CLOCK_MARGIN_S + 1.0
 """A record is newer than a moment when its time, which is cut, is so much later: clocks of servers differ."""
 
 Job = ListJob | ReadJob
-
-
-class Changes(Sequence[Change]):
-    """The content of records, decoded on request."""
-
-    def __init__(self, records: Sequence[StreamRecord]) -> None:
-        self._records = records
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    @overload
-    def __getitem__(self, place: int) -> Change: ...
-    @overload
-    def __getitem__(self, place: slice) -> Changes: ...
-    def __getitem__(self, place: int | slice) -> Change | Changes:
-        return Changes(self._records[place]) if isinstance(place, slice) else self._records[place].change
-
-
-@dataclass(frozen=True, slots=True)
-class StreamBatch(Generic[Record]):
-    """The records taken: to be made durable together, `gaps` before or with the rest.
-
-    `positions`: shards met, read further, ended, or idle but looked at. `forgotten`: checkpoints nobody needs any more.
-    `listed`: every shard of the first complete listing is among the positions given so far. `read_through`: nothing is
-    left to take and the last answer of every shard was empty. `oldest_at`: time of the oldest record not yet taken.
-    `unread_since`: no unread record is older. `ended`: the stream is disabled or gone, and all of it was taken.
-    `waits`: the trouble that some shard or the listing is in, or "".
-    """
-
-    records: list[Record]
-    positions: dict[str, ShardPosition]
-    gaps: list[GapFound]
-    forgotten: frozenset[str]
-    listed: bool
-    read_through: bool
-    oldest_at: float | None
-    unread_since: float | None
-    ended: bool
-    waits: str
-
-    @property
-    def changes(self: StreamBatch[StreamRecord]) -> Changes:
-        """The content of the records of a DynamoDB stream."""
-        return Changes(self.records)
 
 
 @dataclass(slots=True)
@@ -159,7 +113,8 @@ class StreamReader(Generic[Record]):
         self._queued_records = self._queued_bytes = 0
         self._seen = Seen()
         self._first: frozenset[str] | None = None
-        self._pace = ListingPace()
+        self._wanted_at = NEVER
+        self._pace = ListingPace(log.facts.list_every_s)
         self._refresh_at = monotonic() + READ_AT_EVERY_S
         self._failure: BaseException | None = None
 
@@ -234,10 +189,40 @@ class StreamReader(Generic[Record]):
                 self._oldest_at(), self._unread_since(), self._is_ended(), self._trouble(),
             )  # fmt: skip
 
+    def prove(self, start_at: float) -> None:
+        """Somebody waits for `caught_up_since(start_at)`, a moment that has passed: list and read in time for it."""
+        with self.lock:
+            if start_at <= self._wanted_at:
+                return
+            self._wanted_at = start_at
+            if self._seen.listed_at < start_at:
+                self._pace.list_by(self._monotonic())
+            for reader in self._readers.values():
+                left = reader.due_at - self._monotonic()
+                sooner = max(self._pause_to_prove(reader, left), self._facts.read_every_s)
+                if reader.empties and not reader.busy and not reader.tries and sooner < left:
+                    self._schedule(reader, sooner)
+            self.work.notify()
+
+    def _pause_to_prove(self, reader: ShardReader, pause: float) -> float:
+        """The pause before the next reading of an idle shard: shorter while somebody waits for what it proves."""
+        if self._wanted_at == NEVER or self._is_idle_since(reader, self._wanted_at):
+            return pause
+        since = max(reader.empty_since, self._wanted_at)
+        return min(pause, pause_to_prove_s(since, self._facts.empty_s, shards=len(self._readers), at=self._now()))
+
+    def _is_idle_since(self, reader: ShardReader, start_at: float) -> bool:
+        """Whether the answers since then were empty for so long that nothing from before can follow."""
+        asked = reader.empty_asked_at
+        if len(asked) < EMPTY_ANSWERS_MIN or asked[0] < start_at:
+            return False
+        return asked[-1] - max(reader.empty_since, start_at) >= self._facts.empty_s
+
     def caught_up_since(self, start_at: float) -> bool:
         """Whether all that was written until `start_at` (epoch seconds) has been taken.
 
-        Each shard shows it by its end, by a record newer than that, or by empty answers over EMPTY_S since then.
+        Each shard shows it by its end, by a record newer than that, or by answers that were empty long enough since
+        then (`LogFacts.empty_s`), EMPTY_ANSWERS_MIN of them at least.
         """
         with self.lock:
             if self._seen.listed_at < start_at or not self._has_given_all_shards():
@@ -256,10 +241,7 @@ class StreamReader(Generic[Record]):
         reader = self._readers.get(shard)
         if reader is None or shard in self._entries or not reader.empties or self._is_closed(shard):
             return False
-        asked = reader.empty_asked_at
-        if len(asked) < EMPTY_ANSWERS_MIN or asked[0] < start_at:
-            return False
-        return asked[-1] - max(reader.empty_since, start_at) >= EMPTY_S
+        return self._is_idle_since(reader, start_at)
 
     def _gave_newer(self, shard: str, start_at: float) -> bool:
         return self._newest_given_at.get(shard, 0.0) >= start_at + NEWER_S
@@ -292,7 +274,8 @@ class StreamReader(Generic[Record]):
         unsure |= {shard for shard in self._waiting if not absent.isdisjoint(self._read[shard].parents)}
         self._expecting = set() if self._pace.is_closed else shard_tree.unsettled(self._seen, self._read)
         unsure |= self._expecting
-        self._pace.set_next(listed, unsure=bool(unsure), at=self._monotonic(), back_off=self._back_off)
+        unsaid = self._seen.listed_at < self._wanted_at  # somebody waits for a listing from after that moment
+        self._pace.set_next(listed, unsure=bool(unsure) or unsaid, at=self._monotonic(), back_off=self._back_off)
         self._tell()
 
     def _replan(self) -> None:
@@ -371,6 +354,8 @@ class StreamReader(Generic[Record]):
         pause = pause_s(
             fetched, reader.empties, closed=self._is_closed(job.shard), shards=len(self._readers), at=self._now()
         )
+        if fetched.empty:
+            pause = self._pause_to_prove(reader, pause)
         self._schedule(reader, max(pause, self._facts.read_every_s))
 
     def _count_empty(self, reader: ShardReader, asked_at: float, *, empty: bool) -> None:
@@ -382,7 +367,9 @@ class StreamReader(Generic[Record]):
             reader.empty_since = asked_at
         reader.empty_asked_at.append(asked_at)
         known = self._read[reader.shard]
-        self._read[reader.shard] = read_through.idle(known, reader.empty_asked_at, reader.empty_since, EMPTY_S)
+        self._read[reader.shard] = read_through.idle(
+            known, reader.empty_asked_at, reader.empty_since, self._facts.empty_s
+        )
         if self._monotonic() >= self._refresh_at:
             self._tell()
 

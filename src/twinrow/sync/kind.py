@@ -47,6 +47,9 @@ class Source(Protocol):
     def step(self) -> tuple[bool, Applied | None]:
         """Do a piece of work; whether there was any, and what was applied. A step applies at most a single batch."""
 
+    def prove(self, moment: float) -> None:
+        """Somebody waits until `caught_up_at` has reached a moment that has passed: show it as soon as can be."""
+
     def close(self) -> None:
         """End threads and drop what was read ahead."""
 

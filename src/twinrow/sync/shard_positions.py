@@ -14,8 +14,10 @@ from twinrow import clock
 from twinrow.capture import read_through
 from twinrow.capture.shard_listing import ListJob
 from twinrow.capture.shard_log import GapFound, Record, ShardLog, ShardPosition
+from twinrow.capture.shard_reader import idle_proof_s
 from twinrow.capture.shard_tree import RECORD_TIME_GRAIN_S
-from twinrow.capture.stream import EMPTY_S, NEWER_S, StreamBatch, StreamReader
+from twinrow.capture.stream import NEWER_S, StreamReader
+from twinrow.capture.stream_batch import StreamBatch
 from twinrow.errors import Transient
 from twinrow.state import checkpoint, gap
 from twinrow.state.checkpoint import Checkpoint
@@ -33,8 +35,6 @@ IDLE_WAIT_S = 0.05
 """How long a step waits for records when none are there."""
 BUSY_S = NEWER_S + RECORD_TIME_GRAIN_S + 5.0
 """The newest record of a shard that is written all the time proves what was written so long ago."""
-READING_S_MAX = 1.5
-"""An idle shard was last read at most so long ago."""
 LISTING_WAIT_S = 0.5
 LISTING_TRIES_MAX = 60
 """A new copy waits half a minute for a complete listing; then the run begins again, with a back-off."""
@@ -48,6 +48,7 @@ class Follower(Protocol):
     backlog: int | None
     retention_left_s: float | None
     trouble: str
+    wanted_at: float
 
 
 def note_progress(source: Follower, batch: StreamBatch[Record], now: float, retention_s: float | None) -> None:
@@ -62,9 +63,15 @@ def note_progress(source: Follower, batch: StreamBatch[Record], now: float, rete
 def look_how_far(source: Follower, reader: StreamReader[Record], mark: float, now: float) -> None:
     """Up to the beginning (`mark`), as `--once` asks, and then up to a moment that moves along with the clock.
 
-    A shard that is idle shows it for a moment ago, a shard that is written all the time only for BUSY_S ago.
+    A shard that is idle shows it for a moment ago, a shard that is written all the time only for BUSY_S ago. While
+    somebody waits for a moment (`Source.prove`), that moment is looked at too, and the reader works towards it.
     """
-    moments = [now - EMPTY_S - READING_S_MAX, now - BUSY_S] if source.caught_up_at >= mark else [mark]
+    awaited = max(mark, source.wanted_at)
+    if source.caught_up_at < awaited:
+        reader.prove(awaited)
+    moments = [mark, awaited]
+    if source.caught_up_at >= mark:
+        moments = [awaited, now - idle_proof_s(reader.log.facts.empty_s), now - BUSY_S]
     for moment in moments:
         if moment > source.caught_up_at and reader.caught_up_since(moment):
             source.caught_up_at = moment

@@ -304,6 +304,8 @@ class TableWork:
             self._snapshot = None
             self.phase = "LIVE"
             return True
+        if self._source is not None:
+            self._source.prove(self._snapshot_over_at)
         if self.phase == "SNAPSHOT":
             self.phase = "CATCH_UP"
             tables.note(self._writer(), self.context.tenure.lease, phase=self.phase)
@@ -323,7 +325,9 @@ class TableWork:
     def _source_is_past(self, moment: float) -> bool:
         """Tombstones are needed until the source of deletes has passed the snapshot's end."""
         return (
-            not self.context.settings.traits.tells_deletes or self._source is None or self._source.caught_up_at > moment
+            not self.context.settings.traits.tells_deletes
+            or self._source is None
+            or self._source.caught_up_at >= moment
         )
 
     def _is_through(self) -> bool:

@@ -52,6 +52,9 @@ class Journal:
         self._read += len(found)
         return True, applied
 
+    def prove(self, moment: float) -> None:
+        """Each step that finds nothing proves it."""
+
     def close(self) -> None:
         """Nothing is held."""
 

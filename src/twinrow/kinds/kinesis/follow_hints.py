@@ -14,7 +14,8 @@ from twinrow.capture.key_hint import FoldedHints, KeyHint, KeyReads, fold
 from twinrow.capture.kinesis_log import KinesisLog, SharedReadings
 from twinrow.capture.reader_threads import ReaderThreads
 from twinrow.capture.shard_log import GapFound
-from twinrow.capture.stream import StreamBatch, StreamReader
+from twinrow.capture.stream import StreamReader
+from twinrow.capture.stream_batch import StreamBatch
 from twinrow.change import Item
 from twinrow.dynamodb_access import Access
 from twinrow.errors import Broken, Throttled, Transient
@@ -60,6 +61,7 @@ class FollowHints:
         self.backlog: int | None = None
         self.retention_left_s: float | None = None
         self.trouble = ""
+        self.wanted_at = 0.0
         self._context, self._linker = needs.context, needs.linker
         self._reads = KeyReads()
         stream = stream_of(needs.context)
@@ -91,6 +93,10 @@ class FollowHints:
             raise self._stopped("its Kinesis stream is gone", "set `stream_arn` in [tables.kinesis] right")
         self._look_at_destination()
         return bool(batch.records), applied
+
+    def prove(self, moment: float) -> None:
+        """List and read as the proof of that moment needs it."""
+        self.wanted_at = moment
 
     def _apply(self, batch: StreamBatch[KeyHint]) -> Applied | None:
         context, applied = self._context, None

@@ -184,6 +184,9 @@ class Poll:
         self._asked.clear()
         self._rounds.abandon()
 
+    def prove(self, moment: float) -> None:
+        """Rounds go on without a pause while there is work; nothing waits for this source's deletes."""
+
     def close(self) -> None:
         """Wait for queries under way, each bounded by its time-out; those that wait for the budget are not sent."""
         self._over.set()

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from twinrow.capture.dynamodb_stream import DynamoDBStream
 from twinrow.capture.reader_threads import ReaderThreads
-from twinrow.capture.stream import StreamBatch, StreamReader
+from twinrow.capture.stream import StreamReader
+from twinrow.capture.stream_batch import StreamBatch
 from twinrow.capture.stream_record import StreamRecord
 from twinrow.errors import Broken
 from twinrow.kinds.stream.prepare_records import RecordPreparer, whole_keys
@@ -45,6 +46,7 @@ class Follow:
         self.backlog: int | None = None
         self.retention_left_s: float | None = None
         self.trouble = ""
+        self.wanted_at = 0.0
         self._mark = context.table.dynamodb.clock.now()
         known = checkpoint.load(context.tenure.open_writer(), context.name, STREAM).get(STREAM)
         if known is None or known.position is None:
@@ -74,6 +76,10 @@ class Follow:
         elif not self._is_old:
             shard_positions.look_how_far(self, self._reader, self._mark, now)
         return bool(batch.records) or batch.ended, applied
+
+    def prove(self, moment: float) -> None:
+        """List and read as the proof of that moment needs it."""
+        self.wanted_at = moment
 
     def _apply(self, batch: StreamBatch[StreamRecord]) -> Applied | None:
         context, applied = self._context, None
