@@ -21,13 +21,13 @@ from twinrow.clock import DATE_GRAIN_S, ServerClock, Stop
 from twinrow.decode import wire_json
 from twinrow.dynamodb_access import Access, session_of
 from twinrow.dynamodb_error import REMEDIES, DynamoDBError, of_answer
+from twinrow.dynamodb_parser import WireParserFactory
 from twinrow.dynamodb_wire import (
     ItemsPage,
     RecordsPage,
     Statement,
     StatementAnswer,
     StreamPage,
-    WireParserFactory,
     page_of,
     request_item,
     statement_answer_of,

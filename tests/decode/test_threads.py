@@ -13,12 +13,12 @@ FIRST_USES = {
     "schema": "from_json(SCHEMA)",
     "counts": "counted.from_json(COUNTED)",
     "pages": "PageDecoder(from_json(SCHEMA), 'mysql', frozenset()).rows(b'[]')",
-    "answers": "dynamodb_wire._WireParser(None).parse({'status_code': 200, 'body': b'{}'}, SHAPE)",
+    "answers": "dynamodb_parser._WireParser(None).parse({'status_code': 200, 'body': b'{}'}, SHAPE)",
 }
 PROGRAM = """
 import sys, threading
 from types import SimpleNamespace
-from twinrow import dynamodb_wire
+from twinrow import dynamodb_parser
 from twinrow.config import parse
 from twinrow.decode.compiled import PageDecoder
 from twinrow.schema.evolve import evolve
@@ -26,7 +26,7 @@ from twinrow.schema.table import KeyAttribute, empty_schema, from_json, to_json
 from twinrow.state import counted
 CONFIG = '[mysql]\\nurl = "mysql://u@h/d"\\n[[tables]]\\nname = "abc"\\ncapture = "scan"'
 CONFIG += '\\n[tables.columns.x]\\ntype = "INT"'
-SHAPE = SimpleNamespace(name=next(iter(dynamodb_wire.PAGE_SHAPES)))
+SHAPE = SimpleNamespace(name=next(iter(dynamodb_parser.PAGE_SHAPES)))
 item = {"a": {"S": "x"}, "n": {"N": "1"}, "m": {"M": {}}, "l": {"L": []}, "b": {"BOOL": True}, "s": {"SS": ["x"]}}
 SCHEMA = to_json(evolve(empty_schema("t", "t", (KeyAttribute("a", "S"),), frozenset(), (), False), [item]).schema)
 COUNTED = counted.to_json(counted.Counted(1.0, (counted.AppliedCount("PUT", "SCAN", 1),)))
