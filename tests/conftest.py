@@ -6,6 +6,7 @@ import os
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
@@ -140,13 +141,23 @@ def fresh_mysql_server(request: pytest.FixtureRequest) -> Iterator[MySQLServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def _beside(_mysql_servers: dict[Flavour, MySQLServer]) -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Takes work that no test waits for; the session ends when it is done, and fails where it failed."""
+    with ThreadPoolExecutor(1) as pool:
+        begun: list[Future[None]] = []
+        yield lambda work: begun.append(pool.submit(work))
+        for one in begun:
+            one.result()
+
+
 @pytest.fixture
-def database(mysql_server: MySQLServer) -> Iterator[Database]:
-    """An empty database, once on MySQL and once on MariaDB."""
+def database(mysql_server: MySQLServer, _beside: Callable[[Callable[[], None]], None]) -> Iterator[Database]:
+    """An empty database, once on MySQL and once on MariaDB; it is dropped beside the next test."""
     made = Database(mysql_server, f"test_{uuid.uuid4().hex[:12]}")
     made.create()
     yield made
-    made.drop()
+    _beside(made.drop)
 
 
 @pytest.fixture(scope="session")

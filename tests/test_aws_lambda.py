@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fixtures import tables
+from tests.conftest import MakeTable
 from tests.fixtures.aws_records import kinesis_data, kinesis_event, stream_event
 from tests.fixtures.copying import Copying, put_all, review
 from tests.fixtures.databases import Database
@@ -57,22 +57,25 @@ class Remaining:
 
 @pytest.fixture
 def make_events(
-    database: Database, fresh_dynamodb: DynamoDBLocal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[MakeEvents]:
+    database: Database,
+    dynamodb: DynamoDBLocal,
+    dynamodb_client: Any,
+    make_table: MakeTable,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> MakeEvents:
     """A table whose changes come as events, and what reads them from its stream."""
-    client = tables.client(fresh_dynamodb.endpoint_url)
 
     def make(**options: Any) -> tuple[Copying, Bridge]:
-        name = tables.create_table(client, None, stream="NEW_AND_OLD_IMAGES")
+        name = make_table(stream="NEW_AND_OLD_IMAGES")
         copying = Copying(
-            database, client, fresh_dynamodb.endpoint_url, tmp_path, {name: {"capture": "events", **options}}
+            database, dynamodb_client, dynamodb.endpoint_url, tmp_path, {name: {"capture": "events", **options}}
         )
         monkeypatch.setenv(aws_lambda.CONFIG_VARIABLE, copying.text())
-        door = DynamoDB("us-east-1", fresh_dynamodb.endpoint_url)
+        door = DynamoDB("us-east-1", dynamodb.endpoint_url)
         return copying, Bridge(name, None, door, random.Random(3))  # type: ignore[arg-type]
 
-    yield make
-    client.close()
+    return make
 
 
 def in_a_process(work: Callable[[], Any]) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import MakeTable
 from tests.fixtures import export_server, tables
 from tests.fixtures.copying import PENDING_INDEX, Copying, marked, review
 from tests.fixtures.databases import Database
@@ -32,19 +33,18 @@ MakeExporting = Callable[..., tuple[Copying, ExportServer]]
 @pytest.fixture
 def make(
     database: Database,
-    fresh_dynamodb: DynamoDBLocal,
+    dynamodb: DynamoDBLocal,
+    dynamodb_client: Any,
+    make_table: MakeTable,
     local_s3: LocalS3,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[MakeExporting]:
     monkeypatch.setattr(export_pages, "DESCRIBE_EVERY_S", 0.1)
-    client = tables.client(fresh_dynamodb.endpoint_url)
-    with serving(fresh_dynamodb.endpoint_url, client, local_s3) as server:
+    with serving(dynamodb.endpoint_url, dynamodb_client, local_s3) as server:
 
         def made(items: int = 60, *, recovery_s: float | None = 3600.0, **options: Any) -> tuple[Copying, ExportServer]:
-            name = tables.create_table(
-                client, None, hash="username:S", range="reviewed_at:S", index=None, stream="NEW_AND_OLD_IMAGES"
-            )
+            name = make_table(stream="NEW_AND_OLD_IMAGES")
             server.follow(name, KEYS, recovery_s=recovery_s)
             server.model.forward_s = -600.0  # so that these writes are before the export's moment
             for number in range(items):
@@ -54,12 +54,11 @@ def make(
                 "capture": "stream", "first_copy": "export",
                 "export": {"bucket": BUCKET, "prefix": f"t-{uuid.uuid4().hex[:8]}"}, **options,
             }  # fmt: skip
-            copying = Copying(database, client, server.endpoint_url, tmp_path, {name: wanted})
+            copying = Copying(database, dynamodb_client, server.endpoint_url, tmp_path, {name: wanted})
             copying.s3_endpoint_url = local_s3.endpoint_url
             return copying, server
 
         yield made
-    client.close()
 
 
 def test_it_ends_equal_and_reads_no_capacity(make: MakeExporting) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.conftest import MakeTable
 from tests.fixtures import tables
 from tests.fixtures.copying import Copying, put_all, review
 from tests.fixtures.databases import Database
 from tests.fixtures.proxy import Answer, DynamoDBProxy, Forward, Request
 from tests.fixtures.waiting import wait_until
 
+from twinrow.capture import stream_record
+from twinrow.capture.stream_record import StreamRecord
 from twinrow.clock import Stop
 from twinrow.errors import Throttled
 from twinrow.kinds.stream.follow import Follow
@@ -39,17 +44,16 @@ MakeFollowing = Callable[..., Copying]
 
 
 @pytest.fixture
-def make_following(database: Database, fresh_dynamodb: DynamoDBLocal, tmp_path: Path) -> Iterator[MakeFollowing]:
-    """A table with a stream on a DynamoDB Local of its own: one slows down with every stream it ever had."""
-    client = tables.client(fresh_dynamodb.endpoint_url)
+def make_following(
+    database: Database, dynamodb: DynamoDBLocal, dynamodb_client: Any, make_table: MakeTable, tmp_path: Path
+) -> MakeFollowing:
+    """A table with a stream, and the configuration that copies it."""
 
     def make(view: str = "NEW_AND_OLD_IMAGES", **options: Any) -> Copying:
-        name = tables.create_table(client, None, hash="username:S", range="reviewed_at:S", index=None, stream=view)
         wanted = {"capture": "stream", **options}
-        return Copying(database, client, fresh_dynamodb.endpoint_url, tmp_path, {name: wanted})
+        return Copying(database, dynamodb_client, dynamodb.endpoint_url, tmp_path, {make_table(stream=view): wanted})
 
-    yield make
-    client.close()
+    return make
 
 
 def _write(copying: Copying, chance: random.Random, writes: int) -> None:
@@ -283,12 +287,29 @@ def test_an_item_keeps_its_id_when_a_recheck_is_ahead_of_the_stream(
     assert copying.rows("row_id", "reviewed_at LIKE '%%1'") == [before]
 
 
+def _tell_times_to_the_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records carry the time of their write, which their items hold: DynamoDB Local cuts times to the minute.
+
+    All clocks are those of this machine, so that a second is margin enough.
+    """
+
+    def read(raw: Any) -> tuple[StreamRecord, ...]:
+        records = stream_record.read(raw)
+        for record in records:
+            if record.change.item is not None and "at" in record.change.item:
+                record.dynamodb.approximate_creation_date_time = float(record.change.item["at"]["N"])
+        return records
+
+    monkeypatch.setattr("twinrow.capture.dynamodb_stream.stream_record", SimpleNamespace(read=read))
+    monkeypatch.setattr("twinrow.capture.stream.NEWER_S", 1.0)
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.either_server
 def test_once_ends_while_the_application_goes_on_writing(
     make_following: MakeFollowing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("twinrow.capture.stream.NEWER_S", 1.0)  # all clocks are those of this machine
+    _tell_times_to_the_moment(monkeypatch)
     copying = make_following(link=True)
     put_all(copying.client, copying.table, [review(n) for n in range(20)])
     copying.once_well()
@@ -298,7 +319,8 @@ def test_once_ends_while_the_application_goes_on_writing(
         turn = 0
         while not over.wait(WRITE_EVERY_S):
             turn += 1
-            put_all(copying.client, copying.table, [review(turn % 40, turn={"N": str(turn)})])
+            item = review(turn % 40, turn={"N": str(turn)}, at={"N": str(time.time())})
+            put_all(copying.client, copying.table, [item])
             written.set()
 
     writer = threading.Thread(target=write, daemon=True)
