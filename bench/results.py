@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 PATH: Final = Path(__file__).parent / "results.md"
+QUICK_PATH: Final = Path(__file__).parent / "results-quick.md"
+"""Of this machine only, and not kept in git: small tables say how a change counts, not how fast Twinrow is."""
 _HEAD: Final = ("measure", "figure", "Twinrow", "beside", "ratio", "target", "met")
 
 

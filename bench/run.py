@@ -1,4 +1,4 @@
-"""All measures: `python -m bench [--quick] [MEASURE…]` runs them and writes bench/results.md and docs/images/bench.svg.
+"""All measures: `python -m bench [--quick] [MEASURE…]` runs them, names what became slower, and writes the results.
 
 Each measure starts fresh servers, takes its figures and its yardsticks on them, and ends with `twinrow verify`.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench import copying, following, idle, lag, plot, results, seed_table
+from bench import compare, copying, following, idle, lag, plot, results, seed_table
 from bench.results import Figure
 from bench.scale import QUICK, WHOLE, Scale
 
@@ -86,7 +86,22 @@ def main() -> int:
         print("\n".join(found.seed))
     for note in found.notes:
         print(f"# left out: {note}", file=sys.stderr)
+    path = results.QUICK_PATH if scale is QUICK else results.PATH
+    _tell_slower(found.figures, path)
     if not chosen.measures:
-        results.write(found.figures, found.seed, found.notes, quick=scale is QUICK, load=load, path=results.PATH)
-        plot.draw(results.PATH, IMAGE)
+        results.write(found.figures, found.seed, found.notes, quick=scale is QUICK, load=load, path=path)
+        if scale is WHOLE:
+            plot.draw(results.PATH, IMAGE)
     return 1 if failed else 0
+
+
+def _tell_slower(figures: list[Figure], path: Path) -> None:
+    """Which figures became worse since the results that `path` holds."""
+    if not path.exists():
+        print(f"# no results before these to compare with ({path.name})", file=sys.stderr)
+        return
+    lines = compare.slower(results.read(path), figures)
+    for line in lines:
+        print(f"slower: {line}")
+    if not lines:
+        print(f"nothing became slower by more than {compare.SLOWER_SHARE:.0%} since {path.name}")

@@ -20,6 +20,9 @@ from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.state.lease import Lease
 from twinrow.table.tenure import Tenure
 
+pytestmark = pytest.mark.either_server
+"""Whether a request is sent is decided before MySQL hears of its answer."""
+
 LEASE_S = 60.0
 
 

@@ -18,6 +18,9 @@ from twinrow.errors import TwinrowError
 from twinrow.kinds.pending_index.index import wait_for_index
 from twinrow.local_servers.servers import DynamoDBLocal
 
+pytestmark = pytest.mark.either_server
+"""Fixes change tables of DynamoDB."""
+
 
 class _Clock:
     """Every look at DynamoDB takes so long."""

@@ -17,6 +17,9 @@ from tests.fixtures.databases import Database
 from tests.fixtures.pseudo_terminal import PseudoTerminal
 from tests.fixtures.waiting import is_paused, wait_until
 
+pytestmark = pytest.mark.either_server
+"""Signals are between the system and the process."""
+
 WAIT_S = 90.0
 LEASE_S = 6.0
 ALL_IGNORED = 'trap "" INT HUP; exec "$@"'

@@ -26,6 +26,9 @@ from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.sync import filling
 from twinrow.workers import readers
 
+pytestmark = pytest.mark.either_server
+"""Exports and streams are DynamoDB's and S3's: MySQL gets the rows that any first copy writes."""
+
 KEYS = ("username", "reviewed_at")
 MakeExporting = Callable[..., tuple[Copying, ExportServer]]
 

@@ -24,6 +24,9 @@ from twinrow.local_servers.servers import DynamoDBLocal
 from twinrow.state import recheck
 from twinrow.state.outbox import PendingLink
 
+pytestmark = pytest.mark.either_server
+"""Links are refused by DynamoDB."""
+
 REFUSED = "NeverHeardOf"
 CALLS = 8
 CALLS_S_MIN = 4.0

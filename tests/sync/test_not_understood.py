@@ -17,6 +17,9 @@ from tests.fixtures.waiting import wait_until
 
 from twinrow.local_servers.servers import DynamoDBLocal
 
+pytestmark = pytest.mark.either_server
+"""What is odd comes from DynamoDB; what follows from it is a recheck, as elsewhere."""
+
 CATCH_UP_S = 60.0
 EMPTY_MAPS: Wire = {"bag": {"M": {}}, "deep": {"M": {"in": {"L": [{"M": {}}, {"L": []}]}}}}
 

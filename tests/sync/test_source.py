@@ -21,6 +21,9 @@ from twinrow.sync import table_work
 from twinrow.table.consent import Consent
 from twinrow.table.context import TableContext
 
+pytestmark = pytest.mark.either_server
+"""Which table it is, DynamoDB tells."""
+
 ITEMS = 12
 WAIT_S = 60.0
 ARN = "arn:aws:dynamodb:{}:000000000000:table/reviews"
