@@ -123,7 +123,7 @@ class Alarms:
         self._lag = LagWatch()
 
     def look(self, tables: Iterable[SeenTable]) -> tuple[list[Alarm], list[Alarm]]:
-        """The alarms that begin, and those that are over. What is not known changes nothing."""
+        """The alarms that begin, and those that are over. A fact that is not known changes nothing."""
         begun, over = [], []
         for seen in tables:
             states = {kind: alarm.state(seen) for kind, alarm in KINDS.items()} | {"lag": self._lag.look(seen)}
