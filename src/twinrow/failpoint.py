@@ -32,6 +32,12 @@ NAMES = (
     "after-leaving-page",
     "after-protected-rows",
     "after-protected-columns",
+    "after-reshape-columns",
+    "after-reshape-rows",
+    "after-reshape-swap",
+    "after-reshape-given-up",
+    "after-rename",
+    "after-index",
 )
 
 _wanted = os.environ.get("TWINROW_FAIL_POINT", "")

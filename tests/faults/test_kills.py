@@ -14,9 +14,10 @@ from twinrow.clock import Stop
 from twinrow.failpoint import NAMES
 
 LEASE_S = 6.0
+RESHAPE = tuple(name for name in NAMES if name.startswith("after-reshape-"))
 FIRST_COPY = ("before-link-call", "before-snapshot-done")
-# A small table on a pending index does without these; see test_reconcile. The last is that of `twinrow uninstall`.
-ELSEWHERE = ("before-reconcile-done", "after-scan-page", "after-leaving-page")
+# A small table on a pending index does without these; see test_reconcile, `twinrow uninstall`, test_changed_columns.
+ELSEWHERE = ("before-reconcile-done", "after-scan-page", "after-leaving-page", "after-rename", "after-index", *RESHAPE)
 ANY_TIME = tuple(name for name in NAMES if name not in ("before-snapshot-done", *ELSEWHERE))
 KILLS_A_SERVER = 110
 KILLS_A_PROOF = 11

@@ -42,7 +42,9 @@ def _load(database: Database, schema: TableSchema, items: list[Item]) -> None:
 def _made(database: Database, items: list[Item], sampled: list[Item] | None = None, **arguments: Any) -> list[str]:
     schema = _learned(items, **arguments)
     _load(database, schema, items)
-    made = views(schema, _samples(schema, items if sampled is None else sampled), database.flavour)
+    made = [
+        view.sql for view in views(schema, _samples(schema, items if sampled is None else sampled), database.flavour)
+    ]
     for statement in made:
         database.query(statement)
     return made
@@ -137,7 +139,7 @@ def test_any_key_that_a_path_can_name_has_its_column(database: Database, name: s
     item = _item(1, m={"M": {name: {"S": "here"}, "other": {"S": "there"}}})
     schema = _learned([item])
     _load(database, schema, [item])
-    (flat,) = views(schema, _samples(schema, [item]), database.flavour)
+    (flat,) = (view.sql for view in views(schema, _samples(schema, [item]), database.flavour))
     database.query(flat)
     (row,) = database.query("SELECT * FROM reviews_flat")
     assert sorted(row[-2:]) == ["here", "there"]
@@ -223,5 +225,6 @@ def test_an_empty_sample_still_gives_views(database: Database) -> None:
 def test_views_of_a_name_taken_by_a_table_are_renamed(database: Database) -> None:
     item = _item(1, tags={"SS": ["a"]})
     schema = _learned([item])
-    made = views(schema, _samples(schema, [item]), database.flavour, taken=["reviews_flat", "REVIEWS_TAGS"])
+    taken = ["reviews_flat", "REVIEWS_TAGS"]
+    made = [view.sql for view in views(schema, _samples(schema, [item]), database.flavour, taken=taken)]
     assert not any("`reviews_flat`" in one or "`reviews_tags`" in one for one in made)

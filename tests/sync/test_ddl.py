@@ -51,7 +51,7 @@ def test_a_column_added_beside_a_widening_that_must_wait_keeps_its_name(
     copying = make_copying()
     put_all(copying.client, copying.table, [marked(n, visits={"N": "1"}) for n in range(5)])
     copying.once_well()
-    run = ddl._run
+    run = ddl.run
 
     def run_adds(connection: Connection, sql: str) -> None:
         if "MODIFY" in sql:
@@ -59,7 +59,7 @@ def test_a_column_added_beside_a_widening_that_must_wait_keeps_its_name(
         run(connection, sql)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ddl, "_run", run_adds)
+        patch.setattr(ddl, "run", run_adds)
         put_all(copying.client, copying.table, [marked(1, visits={"N": "0.5"}, seen={"S": "first"})])
         copying.once_well()
     assert copying.rows("seen", "seen IS NOT NULL") == [("first",)]

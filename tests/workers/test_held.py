@@ -34,7 +34,7 @@ def test_who_takes_over_remembers_that_calls_may_still_arrive(make_copying: Make
         with held(context, mysql):
             pass
     else:
-        copying.change(into="elsewhere")
+        copying.change(columns={"rating": {"column": "price"}})
         assert isinstance(copying.once().outcome.error, StartRefused)
     looks = session.query("SELECT late, due_at > UNIX_TIMESTAMP() + 600 FROM _twinrow_recheck")
     assert list(looks) == [(1, 1)]

@@ -23,6 +23,7 @@ from twinrow.retry import back_off_s
 from twinrow.schema.column_type import parse_type
 from twinrow.schema.naming import NAME_CHARACTERS_MAX, valid_name
 from twinrow.schema.table import Override, check_overrides
+from twinrow.schema.widening import may_grow
 from twinrow.table.settings import ExportSettings, KinesisStream, PendingIndex, Settings
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ def dynamodb_settings_of(table: TableConfig, place: str, *, adopt_links: bool = 
         overrides=_overrides(table, place),
         kinesis=KinesisStream(table.kinesis.stream_arn) if table.kinesis is not None else None,
         row_filter=_row_filter(table, place),
+        views=table.views,
+        index=tuple((names,) if isinstance(names, str) else tuple(names) for names in table.index),
     )
 
 
@@ -125,7 +128,14 @@ def _overrides(table: TableConfig, place: str) -> tuple[Override, ...]:
                 "`from` is given without a `type`", where=f"{place}: tables ({table.name}) columns.{attribute}",
                 remedy='write type = "DATETIME(3)" beside it',
             )  # fmt: skip
-        overrides.append(Override(attribute, column.column, kind, column.ignore))
+        if column.widen and (kind is None or not may_grow(kind)):
+            raise ConfigError(
+                "`widen` is given, but no value makes that column wider",
+                where=f"{place}: tables ({table.name}) columns.{attribute}",
+                remedy="take `widen` out; or write it beside a `type` for numbers or texts, or for a DATETIME with "
+                '`from = "epoch_s"` or "epoch_ms"',
+            )  # fmt: skip
+        overrides.append(Override(attribute, column.column, kind, column.ignore, column.widen))
     try:
         check_overrides((), table.own, tuple(overrides))  # against the key: at the start, when it is known
     except ValueError as error:

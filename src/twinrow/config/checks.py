@@ -13,6 +13,10 @@ from twinrow.config.protecting import fault_in
 from twinrow.config.settings import ColumnConfig, DynamoDBConfig, SourceConfig, TableConfig, duration_s
 from twinrow.errors import ConfigError
 
+INDEXES_MAX: Final = 32
+"""MySQL takes 64 indexes of a table, some of which are a person's own."""
+INDEX_ATTRIBUTES_MAX: Final = 8
+"""Each has its share of the 3,072 bytes of an index key."""
 _ENDPOINT: Final = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 
 
@@ -50,6 +54,7 @@ def check_table(table: TableConfig, where: str, known: Known) -> None:
     _check_pending_index(table, where)
     _check_first_copy(table, where)
     _check_gap_fill(table, where)
+    _check_index(table, where)
     for attribute, column in table.columns.items():
         _check_column(table, attribute, column, where)
     _check_protection(table, where)
@@ -99,6 +104,25 @@ def _check_pending_index(table: TableConfig, where: str) -> None:
         raise ConfigError("`link_attribute` and `pending_index.attribute` are the same", where=where)
     if index.deleted is not None and index.deleted in (index.attribute, table.link_name):
         raise ConfigError("`pending_index.deleted` is the mark or the `link_attribute`", where=where)
+
+
+def _check_index(table: TableConfig, where: str) -> None:
+    wanted = [(names,) if isinstance(names, str) else tuple(names) for names in table.index]
+    if len(wanted) > INDEXES_MAX:
+        raise ConfigError(f"`index` asks for {len(wanted)} indexes", where=where, remedy=f"at most {INDEXES_MAX}")
+    for names in wanted:
+        if not names or "" in names:
+            raise ConfigError("`index` has an entry without an attribute", where=where, remedy="name attributes")
+        if len(names) > INDEX_ATTRIBUTES_MAX or len(set(names)) < len(names):
+            raise ConfigError(
+                f"`index`: {', '.join(names)}", where=where,
+                remedy=f"name at most {INDEX_ATTRIBUTES_MAX} attributes of an index, each once",
+            )  # fmt: skip
+        for name in names:
+            if name in table.own or (name in table.columns and table.columns[name].ignore):
+                raise ConfigError(f"`index` names {name!r}, which has no column", where=where, remedy="take it out")
+    if len(set(wanted)) < len(wanted):
+        raise ConfigError("`index` has the same entry twice", where=where)
 
 
 def _check_first_copy(table: TableConfig, where: str) -> None:

@@ -155,6 +155,13 @@ class ColumnConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _told("How a DATE or DATETIME is read; else text as ISO-8601, numbers as epoch seconds."),
     ] = msgspec.field(default=None, name="from")
     ignore: Annotated[bool, _told("Leave the attribute out of rows, extra and comparison.")] = False
+    widen: Annotated[
+        bool,
+        _told(
+            "A value that `type` does not hold makes the column wider, as a learned column; for numbers, texts, and "
+            "times that are read from numbers."
+        ),
+    ] = False
 
 
 class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -235,6 +242,17 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             'window, `"reconcile"` reads the whole table, `"auto"` (default) takes what costs less; see exports.md.'
         ),
     ] = None
+    index: Annotated[
+        list[str | list[str]],
+        _told(
+            'Indexes of the copy, by attribute: `["ordered_on", ["product", "rating"]]`; built after the first copy, '
+            "dropped when they are taken out."
+        ),
+    ] = msgspec.field(default_factory=list)
+    views: Annotated[
+        bool,
+        _told("A sync makes the views of `schema --views`, with its own rights, and keeps them up to date."),
+    ] = False
     pending_index: PendingIndexConfig | None = None
     kinesis: KinesisTableConfig | None = None
     export: ExportConfig | None = None

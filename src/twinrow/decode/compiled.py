@@ -19,10 +19,9 @@ from twinrow.change import AttributeValue, Item
 from twinrow.decode.kind import Kind
 from twinrow.flavour import Flavour
 from twinrow.schema.cell import PayloadEncoder, payload_encoder
-from twinrow.schema.column_type import join, least
-from twinrow.schema.evolve import grows
 from twinrow.schema.row import Row, extra_text, fingerprint_of
 from twinrow.schema.table import Column, TableSchema
+from twinrow.schema.widening import grows, widened
 
 _PAYLOADS: Final[dict[Kind, Any]] = {
     "S": str, "N": str, "B": str, "BOOL": bool, "M": dict[str, dict[str, Any]], "L": list[dict[str, Any]],
@@ -204,21 +203,20 @@ def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _strict(column: Column, encode_payload: PayloadEncoder) -> PayloadEncoder:
-    """The encoder of a column. For a column that may grow it refuses the numbers that would make it grow."""
+    """The encoder of a column. For a column that may grow it refuses the values that would make it grow."""
     if not grows(column):
         return encode_payload
+    kind = column.kind
 
     def encode_known(payload: Any) -> tuple[Any, bool]:
         sql, exact = encode_payload(payload)
-        if not exact or (len(payload) > NUMBER_CHARACTERS_SHORT and _widens(column, {"N": payload})):
+        if not exact or (
+            kind == "N" and len(payload) > NUMBER_CHARACTERS_SHORT and widened(column, {"N": payload}) != column.type
+        ):
             raise DoesNotFit
         return sql, exact
 
     return encode_known
-
-
-def _widens(column: Column, value: AttributeValue) -> bool:
-    return join(column.type, least("N", value)) != column.type
 
 
 def null_only(schema: TableSchema, items: Sequence[Item]) -> frozenset[str]:

@@ -88,7 +88,7 @@ def kind_of_column(ct: ColumnType, kind: Kind, value: AttributeValue) -> Kind | 
     """
     if not holds(ct, kind):
         return None
-    if kind in _made_for(ct):
+    if kind in made_for(ct):
         return kind
     try:
         return None if encode(ct, kind, value, "mysql").sql is None else kind
@@ -96,8 +96,8 @@ def kind_of_column(ct: ColumnType, kind: Kind, value: AttributeValue) -> Kind | 
         return None
 
 
-def _made_for(ct: ColumnType) -> tuple[Kind, ...]:
-    """The kinds whose values decide at once whose a column is."""
+def made_for(ct: ColumnType) -> tuple[Kind, ...]:
+    """The kinds whose values decide at once whose a column of this type is."""
     if ct.name in ("DATE", "DATETIME"):
         return {"iso8601": ("S",), None: ()}.get(ct.source, ("N",))
     if ct.name in INTEGER_RANGES or ct.name in ("DECIMAL", "DOUBLE"):

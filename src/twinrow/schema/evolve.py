@@ -14,9 +14,11 @@ from twinrow.change import AttributeValue, Item
 from twinrow.decode.kind import Kind, kind_of
 from twinrow.decode.readable import UNREADABLE
 from twinrow.schema.cell import holds, kind_of_column
-from twinrow.schema.column_type import NUMBER_TOP, ColumnType, join, least, record_bytes, render, row_bytes, settled
+from twinrow.schema.column_type import ColumnType, join, least, record_bytes, row_bytes, settled
 from twinrow.schema.naming import column_name, fold
+from twinrow.schema.sql_type import plain
 from twinrow.schema.table import Column, Override, TableSchema
+from twinrow.schema.widening import both, grows, top, widened
 
 COLUMNS_MAX: Final = 1_000
 """Attributes' columns; InnoDB takes 1,017 in all, generated ones and ours included (MySQL manual, "InnoDB Limits")."""
@@ -97,7 +99,10 @@ def evolve_to(schema: TableSchema, wanted: Wanted, taken: Collection[str] = ()) 
         if column is None:
             found[name] = kind, override or ct
         elif column.kind == kind:
-            found[name] = kind, join(column.type, ct)
+            try:
+                found[name] = kind, both(column.type, ct)
+            except ValueError:
+                continue  # the setting of its type was changed since
     return _evolved(schema, found, taken)
 
 
@@ -128,11 +133,6 @@ def _known(schema: TableSchema) -> frozenset[str]:
     return schema.left_out | settled
 
 
-def grows(column: Column) -> bool:
-    """Whether a value may still widen the column."""
-    return column.kind == "N" and not column.overridden and column.type != NUMBER_TOP
-
-
 _Tally = dict[Kind, tuple[int, ColumnType]]
 """How many values of each kind an attribute has, and the least type that holds all of that kind."""
 
@@ -161,14 +161,14 @@ def _commonest(tally: _Tally) -> tuple[Kind, ColumnType]:
 
 
 def _widen(column: Column, found: dict[str, tuple[Kind, ColumnType]], value: AttributeValue) -> None:
-    """Note a number for which its column is too narrow."""
+    """Note a value for which its column is too narrow."""
     text = value.get("N")
-    if text is None or (len(text) <= _NUMBER_PAYLOAD_CHARACTERS_SHORT and text.isdigit()):
+    if text is not None and len(text) <= _NUMBER_PAYLOAD_CHARACTERS_SHORT and text.isdigit() and not column.overridden:
         return
-    known_type = found.get(column.attribute, ("N", column.type))[1]
-    wider = join(known_type, least("N", value))
+    known_type = found.get(column.attribute, (column.kind, column.type))[1]
+    wider = widened(column, value, known_type)
     if wider != known_type:
-        found[column.attribute] = "N", wider
+        found[column.attribute] = column.kind, wider
 
 
 def _wanted_type(schema: TableSchema, name: str) -> ColumnType | None:
@@ -182,7 +182,8 @@ def _widened(schema: TableSchema, found: Wanted) -> list[WidenColumn]:
     for name, (_, wider) in sorted(found.items()):
         before = schema.by_attribute.get(name)
         if before is not None and before.type != wider:
-            why = f"a number needs {render(wider, 'mysql')}, more than {render(before.type, 'mysql')}"
+            what = "a number" if before.kind == "N" and wider.name != "DATETIME" else "a value"
+            why = f"{what} needs {plain(wider)}, more than {plain(before.type)}"
             steps.append(WidenColumn(before, replace(before, type=wider), why))
     return steps
 
@@ -204,7 +205,9 @@ def _added(
         except UnicodeEncodeError:
             # No row holds an attribute of that name, so it needs no column: `to_row` says so.
             continue
-        column = Column(name, "", kind, override.type or learned, False, override.type is not None)
+        column = Column(
+            name, "", kind, override.type or learned, False, override.type is not None, override.widen
+        )  # fmt: skip
         if not room.take(column):
             continue
         wished = override.column if override.column and fold(override.column) not in theirs else None
@@ -214,6 +217,12 @@ def _added(
     return steps
 
 
+def has_room(schema: TableSchema, columns: Sequence[Column]) -> bool:
+    """Whether a row has room for these columns beside those of the schema."""
+    room = _Room(schema)
+    return all(room.take(column) for column in columns)
+
+
 class _Room:
     """The room left in a row, where every number's column counts as wide as it may become."""
 
@@ -221,13 +230,14 @@ class _Room:
         self._row_bytes = ROW_BYTES_MAX[schema.page_bytes] - ROW_BYTES_OWN
         self._record_bytes = RECORD_BYTES_MAX - RECORD_BYTES_OWN
         self._bits = COLUMNS_MAX
-        for column in schema.columns:
+        coming = schema.reshape.shadows if schema.reshape is not None else ()
+        for column in (*schema.columns, *(shadow.column for shadow in coming)):
             self._subtract(column)
 
     def _subtract(self, column: Column) -> None:
-        widest = NUMBER_TOP if column.kind == "N" and not column.overridden else column.type
-        self._row_bytes -= row_bytes(widest)
-        self._record_bytes -= record_bytes(widest)
+        types = (column.type, top(column))  # a VARCHAR counts more of a record than the text that it may become
+        self._row_bytes -= max(map(row_bytes, types))
+        self._record_bytes -= max(map(record_bytes, types))
         self._bits -= 1
 
     def take(self, column: Column) -> bool:

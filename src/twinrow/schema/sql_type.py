@@ -145,6 +145,11 @@ def render(ct: ColumnType, flavour: Flavour) -> str:
     return text
 
 
+def plain(ct: ColumnType) -> str:
+    """The type as a person writes it, without character set and collation."""
+    return render(ct, "mysql").partition(" CHARACTER SET")[0]
+
+
 IN_ROW_TEXT_BYTES: Final = 41
 """InnoDB (DYNAMIC) keeps up to 40 bytes of a long column in the row, and a byte of length."""
 LONG_COLUMN_BYTES_MIN: Final = 256

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Literal
 
@@ -31,12 +31,17 @@ class KeyAttribute:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """The settings of one attribute: another column name, a type, or that it is left out."""
+    """The settings of one attribute: another column name, a type, or that it is left out.
+
+    `widen`: whether a value that the type does not hold makes the column wider, as a learned column.
+    """
 
     attribute: str
     column: str | None = None
     type: ColumnType | None = None
     ignore: bool = False
+    # not printed: the copies of earlier versions are compared by what an override prints (`sync.changed_settings`)
+    widen: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,27 @@ class Column:
     type: ColumnType
     key: bool
     overridden: bool
+    widen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A column that is filled beside the column of its attribute, under another name, until every row has it."""
+
+    column: Column
+    under: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape:
+    """A change of columns that is under way: the overrides after it, the columns that it brings, those it takes away.
+
+    Rows are written under the schema as it stands, and into the new columns too. `left_out` are attributes.
+    """
+
+    overrides: tuple[Override, ...]
+    shadows: tuple[Shadow, ...]
+    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -56,7 +82,7 @@ class TableSchema:
     """How the items of one DynamoDB table become rows.
 
     `own` are Twinrow's attributes (mark and link): never columns, never in extra, never a difference. `page_bytes` is
-    the size of the server's pages, which bounds what a row may hold.
+    the size of the server's pages, which bounds what a row may hold. `reshape` is a change that is not through.
     """
 
     table: str
@@ -68,6 +94,7 @@ class TableSchema:
     overrides: tuple[Override, ...]
     soft_deletes: bool
     page_bytes: int = PAGE_BYTES
+    reshape: Reshape | None = None
 
     def __hash__(self) -> int:
         return self._hash
@@ -94,9 +121,13 @@ class TableSchema:
     @cached_property
     def names_taken(self) -> frozenset[str]:
         """Column names that no new attribute may have: those in use and those the overrides give to others."""
-        return frozenset(column.column for column in self.columns) | {
-            override.column for override in self.overrides if override.column is not None
-        }
+        overrides = self.overrides + (self.reshape.overrides if self.reshape is not None else ())
+        coming = self.reshape.shadows if self.reshape is not None else ()
+        return (
+            frozenset(column.column for column in self.columns)
+            | {override.column for override in overrides if override.column is not None}
+            | {shadow.column.column for shadow in coming}
+        )
 
 
 def empty_schema(
@@ -121,7 +152,9 @@ def empty_schema(
         override = bare.override_of.get(key.name, Override(key.name))
         name = override.column or column_name(key.name, bare.names_taken | {column.column for column in columns})
         kind_type = _key_type(key, bytes_max)
-        columns.append(Column(key.name, name, key.kind, override.type or kind_type, True, override.type is not None))
+        overridden = override.type is not None
+        ct = override.type or kind_type
+        columns.append(Column(key.name, name, key.kind, ct, True, overridden, override.widen))
     if keys[0].sealed:
         columns.append(Column(SEALED_KEY, SEALED_KEY, "S", ColumnType("TEXT"), False, True))
     return TableSchema(table, into, 1, keys, tuple(columns), own, overrides, soft_deletes)

@@ -96,31 +96,42 @@ class _Place:
     type: str
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view: its name, and the CREATE OR REPLACE statement that makes it, without a semicolon."""
+
+    name: str
+    sql: str
+
+
 def views(
     schema: TableSchema,
     samples: Mapping[str, Iterable[object]],
     flavour: Flavour,
     taken: Collection[str] = (),
-) -> list[str]:
-    """CREATE OR REPLACE VIEW statements: a view of the whole table, and a view for each list or set (also inside maps).
+    *,
+    definer: bool = False,
+) -> list[View]:
+    """A view of the whole table, and a view for each list or set (also inside maps).
 
     `samples`: by attribute, JSON cells as `json.loads` gives them, as many as the caller wants looked at. `taken` are
-    names of other tables and views that no view may have. Statements end without a semicolon. Soft-deleted rows are in
-    no view.
+    names of other tables and views that no view may have. Soft-deleted rows are in no view. `definer`: readers need no
+    right on the table itself, since the view has the rights of whoever made it.
     """
     shapes = {column.attribute: _shape_of(column, samples) for column in schema.columns if _is_json(column)}
     names = [schema.into, *taken]
     flat_name = column_name(schema.into + FLAT_SUFFIX, names)
     names.append(flat_name)
-    statements = [_flat(schema, shapes, flat_name, flavour)]
+    found = [(flat_name, _flat(schema, shapes, flat_name, flavour))]
     for column in schema.columns:
         if column.attribute not in shapes:
             continue
         for words, path, shape in _lists(shapes[column.attribute], [column.attribute], "$"):
             name = column_name("_".join([schema.into, *words]), names)
             names.append(name)
-            statements.append(_rows(schema, column, path, shape, name, flavour))
-    return statements
+            found.append((name, _rows(schema, column, path, shape, name, flavour)))
+    rights = "DEFINER" if definer else "INVOKER"
+    return [View(name, f"CREATE OR REPLACE SQL SECURITY {rights} {text}") for name, text in found]
 
 
 def _is_json(column: Column) -> bool:
@@ -275,7 +286,7 @@ def _selected(alias: str, place: _Place, flavour: Flavour) -> str:
 
 
 def _view(name: str, selected: list[str], source: list[str]) -> str:
-    lines = [f"CREATE OR REPLACE SQL SECURITY INVOKER VIEW {quote(name)} AS SELECT"]
+    lines = [f"VIEW {quote(name)} AS SELECT"]
     lines.append("  " + ",\n  ".join(selected))
     lines += source
     lines.append("WHERE t.`_twinrow_deleted_at` IS NULL")

@@ -52,7 +52,7 @@ def apply(
                 remedy=f"twinrow schema {schema.table} --apply",
                 commands=(f"twinrow schema {schema.table} --apply",),
             )
-        _run(connection, statements.widen_columns(schema, widen, connection.flavour))
+        run(connection, statements.widen_columns(schema, widen, connection.flavour))
     fail_point("after-ddl")
 
 
@@ -98,7 +98,7 @@ def _only_if_all_are_there(connection: Connection, schema: TableSchema, adds: li
 
 def _add_anyhow(connection: Connection, schema: TableSchema, adds: list[Column], *, may_rebuild: bool) -> None:
     try:
-        _run(connection, statements.add_columns(schema, adds, connection.flavour, instant=True))
+        run(connection, statements.add_columns(schema, adds, connection.flavour, instant=True))
     except MySQLError as error:
         if error.code not in NO_INSTANT_CODES:
             raise
@@ -108,10 +108,11 @@ def _add_anyhow(connection: Connection, schema: TableSchema, adds: list[Column],
                 remedy=f"twinrow schema {schema.table} --apply",
                 commands=(f"twinrow schema {schema.table} --apply",),
             ) from error
-        _run(connection, statements.add_columns(schema, adds, connection.flavour, instant=False))
+        run(connection, statements.add_columns(schema, adds, connection.flavour, instant=False))
 
 
-def _run(connection: Connection, sql: str, tries_max: int = LOCK_TRIES_MAX) -> None:
+def run(connection: Connection, sql: str, tries_max: int = LOCK_TRIES_MAX) -> None:
+    """Run an ALTER; raises Transient when the table's lock cannot be had in so many short waits, else MySQLError."""
     for tried in range(tries_max):
         try:
             connection.execute(sql)
@@ -132,7 +133,7 @@ def add_key_index(connection: Connection, schema: TableSchema) -> None:
     sql = statements.key_index(schema)
     if sql:
         try:
-            _run(connection, sql, tries_max=1)
+            run(connection, sql, tries_max=1)
         except MySQLError as error:
             if error.code != DUPLICATE_INDEX:
                 raise

@@ -16,7 +16,8 @@ import msgspec
 from twinrow.decode.kind import Kind
 from twinrow.errors import Reason
 from twinrow.mysql import Connection
-from twinrow.schema.column_type import ColumnType, join, on_ladder
+from twinrow.schema.column_type import ColumnType
+from twinrow.schema.widening import both
 from twinrow.state.tables import commands_of
 
 WHY_CHARACTERS_MAX: Final = 2_000
@@ -107,9 +108,12 @@ def note(
 
 
 def _both(earlier: Deferred, kind: Kind, column_type: ColumnType) -> ColumnType:
-    if kind == earlier.kind and on_ladder(earlier.type) and on_ladder(column_type):
-        return join(earlier.type, column_type)
-    return earlier.type if kind != earlier.kind else column_type
+    if kind != earlier.kind:
+        return earlier.type
+    try:
+        return both(earlier.type, column_type)
+    except ValueError:
+        return column_type
 
 
 def walked(tx: Connection, table: str, deferred: Deferred, up_to: int) -> None:

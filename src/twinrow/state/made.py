@@ -1,4 +1,7 @@
-"""`_twinrow_made`: what Twinrow has turned on in DynamoDB, so that `twinrow uninstall` may turn it off again."""
+"""`_twinrow_made`: what Twinrow has turned on in DynamoDB, and the indexes and views that it has made in MySQL.
+
+`twinrow uninstall` may turn off again what stands here, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,15 @@ from twinrow.mysql import Connection
 from twinrow.state import meta
 
 TABLE: Final = "_twinrow_made"
-MadeKind = Literal["index", "stream", "pitr"]
+MadeKind = Literal["index", "stream", "pitr", "mysql-index", "mysql-view"]
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
     """`what` under `name` (the index's name, the stream's ARN, ""), turned on at `at`.
 
-    `source_id` is the id of the DynamoDB table: another table under the same name has nothing of Twinrow's.
+    `source_id` is the id of the DynamoDB table: another table under the same name has nothing of Twinrow's. It is empty
+    for what is in MySQL.
     """
 
     what: MadeKind
@@ -52,3 +56,8 @@ def forget(connection: Connection, table: str, what: MadeKind | None = None) -> 
         connection.execute(
             f"DELETE FROM {TABLE} WHERE table_name = %s{only}", (table, what) if what is not None else (table,)
         )
+
+
+def forget_thing(connection: Connection, table: str, what: MadeKind, name: str) -> None:
+    """Drop a single note of a table."""
+    connection.execute(f"DELETE FROM {TABLE} WHERE table_name = %s AND what = %s AND name = %s", (table, what, name))

@@ -6,7 +6,7 @@ The transaction that writes such a row notes it. The figures in `status` are cou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
@@ -96,3 +96,12 @@ def counted(tx: Connection, table: str, entry: Mixed, values: int, kinds: Mappin
         "DELETE FROM _twinrow_mixed WHERE table_name = %s AND attribute_hash = %s AND nulls = 0 AND noted = 0",
         (table, _hash(entry.attribute)),
     )
+
+
+def count_anew(tx: Connection, table: str, attributes: Collection[str]) -> None:
+    """The columns of these attributes are others now: what was counted before says nothing of them."""
+    for attribute in attributes:
+        tx.execute(
+            "UPDATE _twinrow_mixed SET counted_at = NULL WHERE table_name = %s AND attribute_hash = %s",
+            (table, _hash(attribute)),
+        )

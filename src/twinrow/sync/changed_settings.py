@@ -8,14 +8,24 @@ from typing import Any
 
 from twinrow.capture.pages import Page
 from twinrow.errors import Reason, StartRefused
-from twinrow.schema.naming import fold, quote
+from twinrow.mysql import Connection
+from twinrow.schema.naming import quote
 from twinrow.schema.row import fingerprint
-from twinrow.schema.table import to_json
-from twinrow.sink import inspect
+from twinrow.schema.table import TableSchema, to_json
 from twinrow.sink.writer import existing_rows
 from twinrow.state import gap, lease, outbox, tables
 from twinrow.state.tables import Registered
-from twinrow.sync import changed_where, filter_pass, page_source, protecting, reconcile
+from twinrow.sync import (
+    changed_columns,
+    changed_into,
+    changed_where,
+    filter_pass,
+    indexes,
+    page_source,
+    protecting,
+    reconcile,
+)
+from twinrow.sync import reshaping as passes
 from twinrow.sync.changed_protection import ProtectionChange, change_between
 from twinrow.table import identity
 from twinrow.table.context import TableContext
@@ -40,6 +50,7 @@ def summary(settings: Settings) -> dict[str, Any]:
         "overrides": [repr(one) for one in settings.overrides],
         "deleted": pending.deleted if pending else None,
         "mark": [pending.index, pending.attribute] if pending else None,
+        "index": [list(names) for names in settings.index] or None,
         "marks": [json.dumps(one) for one in pending.marks] if pending else None,
         "where": settings.row_filter.source if settings.row_filter is not None else None,
         "protection": settings.protection.summary if settings.protection is not None else None,
@@ -103,7 +114,7 @@ def refuse(context: TableContext, description: TableDescription, registered: Reg
     """
     settings, difference = context.settings, changed(context.settings, description, registered)
     identity.refuse(description, registered, context.consent.tables)
-    before, keys = difference.before, context.live.keys
+    keys = context.live.keys
     where = f"table {context.name}"
     commands = (f"twinrow reset {context.name} --yes", f"twinrow sync{' --adopt-links' if settings.linked else ''}")
     reset = Reason(", then ".join(commands), commands)
@@ -112,17 +123,11 @@ def refuse(context: TableContext, description: TableDescription, registered: Reg
         raise StartRefused(
             f"its key was {was} when the copy was made", where=where, remedy=reset.text, commands=commands
         )
-    if "into" in difference.names:
-        raise StartRefused(
-            f"`into` was {before['into']!r} when the copy was made",
-            where=where,
-            remedy=f"set it back, or {reset.text}",
-            commands=commands,
-        )
+    changed_into.refuse(context)
     _refuse_protection(context, difference, reset)
-    overrides = set(difference.now["overrides"]) ^ set(before["overrides"])
-    if overrides:
-        _refuse_overrides(context, overrides, reset)
+    changed_columns.refuse(context, registered, reset)
+    if "index" in difference.names:
+        indexes.refuse(settings, context.live.rest)
     if settings.linked and difference.names & {"linked", "link_attribute"}:
         _refuse_the_apps_attribute(context, description, reset)
 
@@ -155,28 +160,6 @@ def _refuse_protection(context: TableContext, difference: ChangedSettings, reset
             "the secret is not the one that its values were hashed with", where=where,
             remedy=f"set the secret back, or `{command}` hashes all values anew", commands=(command,),
         )  # fmt: skip
-
-
-def _refuse_overrides(context: TableContext, changes: set[str], reset: Reason) -> None:
-    """Raise StartRefused where copied values would have to move, or a named column is there already."""
-    settings, schema = context.settings, context.live.rest
-    where = f"table {context.name}"
-    touched = [one for one in (*settings.overrides, *schema.overrides) if repr(one) in changes]
-    names = {one.attribute for one in touched}
-    if names & {one.attribute for one in schema.columns} or any(one.ignore for one in touched):
-        raise StartRefused(
-            f"the override of {min(names)!r} was changed after its values were copied", where=where,
-            remedy=f"set it back, or {reset.text}", commands=reset.commands,
-        )  # fmt: skip
-    of = {column.attribute: column.column for column in schema.columns}
-    there = {fold(name): name for name in inspect.columns(context.tenure.open_writer(), settings.into)}
-    for override in settings.overrides:
-        name = override.column
-        if name is not None and of.get(override.attribute) != name and fold(name) in there:
-            raise StartRefused(
-                f"the override of {override.attribute!r} names the column {there[fold(name)]!r}, which is there",
-                where=where, remedy="name another column",
-            )  # fmt: skip
 
 
 def _refuse_the_apps_attribute(context: TableContext, description: TableDescription, reset: Reason) -> None:
@@ -235,29 +218,36 @@ def _other_link(context: TableContext, pages: list[Page]) -> bool:
 def adapt(context: TableContext, description: TableDescription, registered: Registered) -> None:
     """Apply what `refuse` lets pass, in one transaction with the gaps that come of it."""
     settings, difference = context.settings, changed(context.settings, description, registered)
-    if not difference.names and not difference.other_source:
+    change, moves = changed_columns.wanted(context), changed_into.is_wanted(context)
+    if not difference.names and not difference.other_source and change is None and not moves:
         if not identity.arn_of(registered):
             identity.note(context.tenure.open_writer(), context.name, description)
         context.consent.table_is_known(another=False)
         return
+    if moves:
+        changed_into.apply(context)
+        with context.tenure.transaction() as tx:
+            moved = _note(tx, context, changed_into.settle(tx, context.table, context.live.rest))
+        context.live.take(moved)
     if "protection" in difference.names:
+        passes.give_up(context)  # its working columns hold values that are raw
         protecting.apply(context, registered)
+    change = changed_columns.wanted(context)  # of the table as it is by now
+    if "index" in difference.names:
+        indexes.drop_given_up(context)
+    schema = context.live.rest if change is None else changed_columns.apply(context, change)
     # a column of an attribute that is Twinrow's from now on stays as it is, and nobody writes it any more
-    columns = tuple(column for column in context.live.rest.columns if column.attribute not in settings.own)
-    schema = replace(
-        context.live.rest,
-        own=settings.own,
-        overrides=settings.overrides,
-        columns=columns,
-        version=context.live.version + 1,
-    )
+    columns = tuple(column for column in schema.columns if column.attribute not in settings.own)
+    schema = replace(schema, own=settings.own, columns=columns)
     with context.tenure.transaction() as tx:
-        tables.update(tx, context.name, config=json.dumps(difference.now), table_schema=to_json(schema))
+        tables.update(tx, context.name, config=json.dumps(difference.now))
+        taken = _note(tx, context, schema)
+        if change is not None:
+            changed_columns.settle(tx, context.name, change)
         if difference.other_source:
             tables.update(tx, context.name, source_id=description.table_id or description.arn)
             identity.note(tx, context.name, description)
             reconcile.forget_pass(tx, context.name)  # it has read the former table
-        lease.raise_schema_version(tx, context.tenure.lease, schema.version)
         if "protection" in difference.names:
             protecting.forget(tx, context.name)
         if difference.names & {"linked", "link_attribute"}:
@@ -272,7 +262,15 @@ def adapt(context: TableContext, description: TableDescription, registered: Regi
                 filter_pass.forget(tx, context.name)
         if "windows" in difference.names:  # what was written since a gap was noted by one of both settings only
             gap.forget_losses(tx, context.name)
-        for cause in difference.gaps:
+        for cause in dict.fromkeys((*difference.gaps, *((CONFIG_CHANGED,) if change and change.fetched else ()))):
             gap.record(tx, context.name, cause, at=tx.now())
     context.consent.table_is_known(another=difference.other_source)
-    context.live.take(schema)
+    context.live.take(taken)
+
+
+def _note(tx: Connection, context: TableContext, schema: TableSchema) -> TableSchema:
+    """Write a schema under the next version; it counts when the transaction has committed."""
+    new = replace(schema, version=context.live.version + 1)
+    tables.update(tx, context.name, table_schema=to_json(new))
+    lease.raise_schema_version(tx, context.tenure.lease, new.version)
+    return new

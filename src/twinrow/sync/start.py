@@ -15,7 +15,7 @@ from twinrow.schema.evolve import AddColumn, Evolution, WidenColumn, evolve, par
 from twinrow.schema.table import KeyAttribute, TableSchema, check_overrides, empty_schema, from_json, to_json
 from twinrow.sink import by_hand, ddl, inspect, row_keys, statements
 from twinrow.state import checkpoint, lease, tables
-from twinrow.sync import changed_settings, page_source
+from twinrow.sync import changed_settings, indexes, named_attributes, page_source, reshaping
 from twinrow.sync.kind import kind_of
 from twinrow.table import identity
 from twinrow.table.context import TableContext
@@ -118,6 +118,7 @@ def start(
         # killed between CREATE TABLE and the transaction that says so
         _enter_first(context, from_json(registered.table_schema), page_source.of_copy(context, description))
     resume_ddl(context)
+    reshaping.resume(context)
     cells.note_rows_of_before(context)
     changed_settings.refuse(context, description, registered)
     changed_settings.adapt(context, description, registered)
@@ -167,6 +168,8 @@ def _begin(context: TableContext, description: TableDescription) -> tuple[PageSo
     _refuse_linked_items(settings, [settings.wanted_of(page) for page in looked])
     bare = replace(new_schema(settings, description), page_bytes=context.tenure.open_writer().page_bytes)
     schema = evolve(bare, (item for page in pages for item in page.items)).schema
+    indexes.refuse(settings, schema)
+    named_attributes.refuse_paths(settings, schema, (item for page in pages for item in page.items))
     _register(context, description, schema)
     with context.live.ddl_session() as session:
         try:

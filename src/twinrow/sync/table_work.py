@@ -24,12 +24,15 @@ from twinrow.state import counted, gap, lease, outbox, recheck, refusal, tables
 from twinrow.state.asked import DueKind
 from twinrow.sync import page_source, start
 from twinrow.sync.filter_pass import FilterPass
+from twinrow.sync.indexes import Indexes
 from twinrow.sync.kind import Source, SourceNeeds, kind_of
 from twinrow.sync.pace import IDLE_S, Pace
 from twinrow.sync.progress import Teller
 from twinrow.sync.recheck import recheck_some
 from twinrow.sync.reconcile import Reconcile
+from twinrow.sync.reshaping import Reshaping
 from twinrow.sync.snapshot import ReadBy, Snapshot, finish
+from twinrow.sync.views import ViewsKept
 from twinrow.table import identity
 from twinrow.table.context import TableContext
 from twinrow.table_description import TableDescription
@@ -101,6 +104,8 @@ class TableWork:
         self.trouble = Reason()  # the last one, until this work has read how the copy stands
         self._teller: Teller | None = None
         self._cells = PutOff(context)
+        self._reshaping, self._indexes = Reshaping(context), Indexes(context)
+        self._views = ViewsKept(context)
         self._mixed = MixedTypes(context)
         self._filter: FilterPass | None = None
         self._source: Source | None = None
@@ -142,6 +147,7 @@ class TableWork:
         context.tenure.began_at(there)
         self._cells, self._mixed, self._filter = PutOff(context), MixedTypes(context), FilterPass(context)
         self._pace.worked()
+        self._reshaping, self._indexes = Reshaping(context), Indexes(context)
         is_broken = registered is not None and registered.phase == "BROKEN"
         loss.forget_foreign_ids(self._writer(), context.name, broken=is_broken)
         self._linker = Linker(context.table, context.tenure, context.counters, context.ids.foreign)
@@ -208,11 +214,13 @@ class TableWork:
             self._tell_waiting(reconcile.trouble)
         worked |= self._send_due_links()
         self._look_at_source()
+        worked |= self._reshaping.step()
         worked |= self._cells.step()
         worked |= self._filter is not None and self._filter.step()
         if not (self.place.once and worked):  # --once counts what it leaves, not what it finds
             worked |= self._mixed.step()
         self.context.live.build_key_index()
+        worked |= self._indexes.step() or self._views.step()
         self._looped = True
         self.note()
         return worked
@@ -346,6 +354,9 @@ class TableWork:
         context, reconcile = self.context, self._parts_now()
         if not self._is_through() or self._linker_now().calls():
             return False
+        if not self._reshaping.settled:
+            self._tell_waiting(self._reshaping.trouble.text)
+            return False
         if not self._cells.settled:
             self._tell_waiting(context.live.waits_for_rebuild.text)
             return False
@@ -367,7 +378,7 @@ class TableWork:
         reading = scanning or following or passing
         reason = (
             self._linking_trouble() or Reason(reading or self._recheck_trouble) or context.live.waits_for_rebuild
-            or context.live.index_trouble
+            or context.live.index_trouble or self._reshaping.trouble or self._indexes.trouble or self._views.trouble
         )  # fmt: skip
         if self._has_read():
             self.trouble = Reason()

@@ -155,7 +155,7 @@ class LiveSchema:
             return Asked(evolution, Evolution(self.rest, ()), wanted_by(evolution.steps))
         # rare enough to ask which columns users have added: their names are theirs
         known = {column.column for column in self.rest.columns}
-        theirs = inspect.columns(self._tenure.open_writer(), self._table.settings.into).keys() - known
+        theirs = inspect.columns(self._tenure.open_writer(), self.rest.into).keys() - known
         evolution = evolve_with(theirs)
         if any(isinstance(step, WidenColumn) for step in evolution.steps) and not self.may_rebuild():
             command = f"twinrow schema {self._table.name} --apply"
@@ -265,7 +265,9 @@ class LiveSchema:
         """
         session = self._table.mysql.connect(idle_s=self._table.mysql.lease_s, read_timeout_s=DDL_S_MAX)
         try:
-            wanted = (self._table.settings.into, DDL_LOCK_WAIT_S)
+            # by the name that the table has, which a setting may be about to change
+            into = self._catalogue.rest.into if self._catalogue is not None else self._table.settings.into
+            wanted = (into, DDL_LOCK_WAIT_S)
             if not session.query(f"SELECT GET_LOCK({DDL_LOCK_NAME}, %s)", wanted)[0][0]:
                 raise SchemaBusy("another session changes the schema", where=f"table {self._table.name}")
             yield session

@@ -88,6 +88,8 @@ class Settings:
     export: ExportSettings | None = None
     row_filter: RowFilter | None = None
     protection: TableProtection | None = None
+    index: tuple[tuple[str, ...], ...] = ()
+    views: bool = False
     traits: Traits = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

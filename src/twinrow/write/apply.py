@@ -20,7 +20,7 @@ from twinrow.sink import by_hand, row_keys, staging
 from twinrow.sink.staging import Staged
 from twinrow.state import lease, tables
 from twinrow.table.context import TableContext
-from twinrow.write import loss, note_gaps
+from twinrow.write import loss, note_gaps, reshape_rows
 from twinrow.write.batch import Applied, Batch, without_disorder
 from twinrow.write.commit_rest import commit_rest
 from twinrow.write.decide_rest import Learned, Rest, decide_rest
@@ -104,6 +104,8 @@ def _once(
             view = look(tx, context, rules, batch, prepared, staged, read_at)
             decision = decide_rows(rules, view, truth=batch.truth)
             done = write_rows(tx, context.live.rest, rules, view, decision, staged, truth=batch.truth)
+            if context.live.rest.reshape is not None:
+                reshape_rows.fill_keys(tx, context, [row.key for row in decision.rows])
             rest = decide_rest(rules, context.ids, batch, prepared, view, decision, done, locked.generation)
             fail_point("after-rows")
             commit_rest(tx, rules, batch, rest, prepared.put_off, context.live.waits_for_rebuild)

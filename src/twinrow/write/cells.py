@@ -15,12 +15,13 @@ from twinrow.errors import Reason, SchemaBusy, SchemaMoved, TransactionRetry
 from twinrow.failpoint import fail_point
 from twinrow.flavour import SqlValue
 from twinrow.mysql import Connection, MySQLError
-from twinrow.schema.column_type import BIGINT, NUMBERS, ColumnType, join
+from twinrow.schema.column_type import BIGINT, NUMBERS, ColumnType, on_ladder
 from twinrow.schema.evolve import Evolution, Wanted, WidenColumn, evolve_to, wanted_by
 from twinrow.schema.json_cell import compact
 from twinrow.schema.naming import quote
 from twinrow.schema.row import key_of, rebuilt_cells, to_item
 from twinrow.schema.table import TableSchema
+from twinrow.schema.widening import both
 from twinrow.sink import inspect, statements
 from twinrow.sink.alone import undo
 from twinrow.state import deferred, lease, recheck, tables
@@ -78,6 +79,8 @@ class PutOff:
         context = self._context
         if not context.state.owes_cells or clock.monotonic() < self._try_at:
             return False
+        if context.live.rest.reshape is not None:  # its rows are being rebuilt for other columns; they come first
+            return False
         entries = deferred.of_table(context.tenure.open_writer(), context.name)
         context.state.note_cells(owed=bool(entries))
         self._wants_person = False
@@ -115,15 +118,15 @@ class PutOff:
     def _widened_by_hand(self, asked: Asked) -> Wanted:
         """Columns that are of a type by now that holds what is asked for."""
         context = self._context
-        found = inspect.columns(context.tenure.open_writer(), context.settings.into)
+        found = inspect.columns(context.tenure.open_writer(), context.live.rest.into)
         widened: dict[str, tuple[Kind, ColumnType]] = {}
         for step in asked.wished.steps:
             there = found.get(step.after.column) if isinstance(step, WidenColumn) else None
             if there is None or not isinstance(step, WidenColumn):
                 continue
-            for number in NUMBERS:
-                if there.is_of(number, context.tenure.flavour()) and join(number, step.after.type) == number:
-                    widened[step.after.attribute] = step.after.kind, number
+            for wide in (*(NUMBERS if on_ladder(step.after.type) else ()), step.after.type):
+                if there.is_of(wide, context.tenure.flavour()) and both(wide, step.after.type) == wide:
+                    widened[step.after.attribute] = step.after.kind, wide
         return widened
 
     def _enter(self, evolution: Evolution) -> None:
@@ -138,7 +141,7 @@ class PutOff:
 
     def _walk(self, entry: Deferred) -> bool:
         context, session = self._context, self._context.tenure.open_writer()
-        table = quote(context.settings.into)
+        table = quote(context.live.rest.into)
         ids = f"SELECT row_id FROM {table} WHERE row_id > %s ORDER BY row_id LIMIT {ROWS_LOOKED_AT_MAX}"
         last = session.query(f"SELECT MAX(row_id) FROM ({ids}) AS slice", (entry.walked_to,))[0][0]
         found = [] if last is None else session.query(

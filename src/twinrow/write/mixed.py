@@ -75,7 +75,7 @@ class MixedTypes:
 
     def _count_rows(self, count: _Count) -> None:
         context, session = self._context, self._context.tenure.open_writer()
-        table = quote(context.settings.into)
+        table = quote(context.live.rest.into)
         ids = f"SELECT row_id FROM {table} WHERE row_id > %s ORDER BY row_id LIMIT {ROWS_LOOKED_AT_MAX}"
         last = session.query(f"SELECT MAX(row_id) FROM ({ids}) AS slice", (count.after,))[0][0]
         if last is None or not count.entries:
@@ -104,7 +104,7 @@ class MixedTypes:
             return
         names = ", ".join(quote(column.column) for _, column in count.entries)
         rows = self._context.tenure.open_writer().query(
-            f"SELECT `_twinrow_extra`, {names} FROM {quote(self._context.settings.into)} "
+            f"SELECT `_twinrow_extra`, {names} FROM {quote(self._context.live.rest.into)} "
             f"WHERE row_id IN ({', '.join(map(str, row_ids))}) AND `_twinrow_extra` IS NOT NULL"
         )
         for extra, *cells in rows:

@@ -18,10 +18,12 @@ from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import StartRefused, TwinrowError
 from twinrow.link import update
 from twinrow.link.settle import CONDITION_FAILED, NO_RIGHTS
+from twinrow.schema.table import from_json
 from twinrow.state.outbox import ANY_IMAGE, PendingLink
 from twinrow.state.tables import Registered
 from twinrow.sync import start
 from twinrow.sync.kind import kind_of
+from twinrow.sync.named_attributes import named
 from twinrow.table.context import TableContext
 from twinrow.table.table import Table
 from twinrow.table_description import TableDescription, described
@@ -68,6 +70,8 @@ def look(
     yield source
     yield from _captured(context.table, description)
     yield settings
+    if named(context.settings):
+        yield from _named(context.table, registered)
     yield from _reading(context.table, description)
     export = context.settings.export
     is_through = registered is not None and registered.snapshot_done_at is not None
@@ -88,6 +92,19 @@ def look(
         yield from _old_kind(context.table)
     if context.settings.linked and registered is None and mysql_answers:  # else nobody knows whose ids they are
         yield from _linked_items(context.table)
+
+
+def _named(table: Table, registered: Registered | None) -> Iterator[Finding]:
+    """The attributes that settings name, looked for in a sample and in the columns of the copy."""
+    from twinrow.app.check import attributes
+
+    try:
+        page = few_tries(lambda: table.dynamodb.scan_page(table.name, 0, 1, None, limit=SAMPLE_ITEMS))
+    except TwinrowError:
+        return  # reported under "rights to read"
+    copied = registered is not None and registered.phase != "NEW"
+    schema = from_json(registered.table_schema) if registered is not None and copied else None
+    yield from attributes.look(table.settings, page.items, schema)
 
 
 def _source(table: Table, description: TableDescription) -> Finding:

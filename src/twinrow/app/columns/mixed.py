@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 
+from twinrow.app.setup.overriding import OverrideLine, toml_key
 from twinrow.schema.table import TableSchema
 from twinrow.state.mixed import Mixed
 
@@ -30,6 +30,11 @@ class MixedColumn:
     age_s: float
     override: str
 
+    @property
+    def wanted(self) -> str:
+        """The type of the override."""
+        return str(json.loads(self.override.rpartition(" = ")[2]))
+
 
 def mixed_columns(schema: TableSchema, known: tuple[Mixed, ...]) -> tuple[MixedColumn, ...]:
     """The report on these attributes; attributes without a column are reported elsewhere."""
@@ -42,12 +47,15 @@ def _mixed_column(schema: TableSchema, entry: Mixed) -> MixedColumn:
     wanted = "MEDIUMTEXT" if kinds <= TEXT_SHOWS else "JSON"
     return MixedColumn(
         entry.attribute, column.column, column.kind, entry.values, entry.nulls, dict(sorted(entry.kinds.items())),
-        round(max(0.0, entry.age_s or 0.0), 3), f'columns.{_toml_key(entry.attribute)}.type = "{wanted}"',
+        round(max(0.0, entry.age_s or 0.0), 3), f'columns.{toml_key(entry.attribute)}.type = "{wanted}"',
     )  # fmt: skip
 
 
-def _toml_key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
+def override_line(column: MixedColumn) -> OverrideLine:
+    """The override as `schema --suggest` prints and writes it."""
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in column.kinds.items())
+    why = f"{column.nulls:,} of {column.values:,} values are NULL in SQL, being of another type: {kinds}"
+    return OverrideLine(column.attribute, (("type", column.wanted),), why)
 
 
 def sentence(column: MixedColumn) -> str:
@@ -55,6 +63,5 @@ def sentence(column: MixedColumn) -> str:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in column.kinds.items())
     return (
         f"`{column.attribute}` is NULL for {column.nulls:,} of {column.values:,} values: their type ({kinds}) is not "
-        f"that of the column ({column.type}); extra has them exactly. After `twinrow reset` and a new copy, which a "
-        f"column that is there wants, an override shows them: {column.override}"
+        f"that of the column ({column.type}); extra has them exactly. An override shows them: {column.override}"
     )

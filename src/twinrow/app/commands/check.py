@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from twinrow.app.check.finding import Finding, Fix, Level
     from twinrow.clock import Stop
     from twinrow.config import Config, TableConfig
+    from twinrow.mysql import Connection
+    from twinrow.state.tables import Registered
+    from twinrow.table.settings import Settings
 
 SIGNS = {"ok": "ok", "warning": "!!", "error": "NO"}
 LEVELS = tuple(SIGNS)
@@ -98,6 +101,10 @@ def _look(config: Config, chosen: tuple[TableConfig, ...], stop: Stop) -> Iterat
             for context in contexts:
                 registered[context.name] = check_mysql.registered(session, context.name)
                 yield check_mysql.look_at_table(session, context.settings, registered[context.name])
+                if context.settings.index:
+                    yield from _indexes(session, context.settings, registered[context.name])
+                if context.settings.views:
+                    yield from _views(session, context.settings)
     except TwinrowError as error:
         yield Finding("", "MySQL", "error", str(error.what), error.remedy)
         answers = False
@@ -108,6 +115,18 @@ def _look(config: Config, chosen: tuple[TableConfig, ...], stop: Stop) -> Iterat
     for clock in {door.region: door.clock for door in doors}.values():
         if clock.is_known:  # else the first finding of each table says what is wrong
             yield clock_skew.finding("", "DynamoDB", clock)
+
+
+def _indexes(session: Connection, settings: Settings, registered: Registered | None) -> Iterator[Finding]:
+    from twinrow.app.check import indexes
+
+    return indexes.look(session, settings, registered)
+
+
+def _views(session: Connection, settings: Settings) -> Iterator[Finding]:
+    from twinrow.app.check import views
+
+    return views.look(session, settings)
 
 
 def _mend(finding: Finding, change: Fix, stop: Stop, *, yes: bool) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from twinrow.errors import ConfigError, StartRefused
 
 if TYPE_CHECKING:
     from twinrow.app.setup.choices import Choice
+    from twinrow.dynamodb import DynamoDB
     from twinrow.table_description import TableDescription
 
 URL_QUESTION = "MySQL, as mysql://user:password@host:port/database (${NAME} takes an environment variable)"
@@ -85,6 +87,7 @@ def init(
     else:
         for description in found:
             say(f"  {writing.line(description)}")
+    choices = _with_times(dynamodb, choices)
     text = writing.render(where, endpoint_url, given_url, choices)
     variables = {**os.environ, writing.PASSWORD_VARIABLE: password} if password else os.environ
     parse(text, str(path), variables)  # what no command could read is not written
@@ -112,6 +115,17 @@ def _proposed(found: list[TableDescription], capture: str | None) -> list[Choice
     from twinrow.app.setup.choices import Choice, suggested, with_intos
 
     return with_intos([Choice(description, capture or suggested(description)) for description in found])
+
+
+def _with_times(dynamodb: DynamoDB, choices: list[Choice]) -> list[Choice]:
+    from twinrow.app.setup.sampled import with_times
+    from twinrow.app.wiring import few_tries
+
+    looked_at = [few_tries(partial(with_times, dynamodb, choice)) for choice in choices]
+    for _, why in looked_at:
+        if why:
+            say(why)
+    return [choice for choice, _ in looked_at]
 
 
 def _answered(choices: list[Choice]) -> list[Choice]:

@@ -91,16 +91,37 @@ def grants(
             "--reader", help="And a user (NAME or NAME@HOST) who only reads the copies, which are there by then."
         ),
     ] = None,
+    views_only: Annotated[
+        bool,
+        typer.Option("--views-only", help="With --reader: the views that Twinrow has made, and not the copies."),
+    ] = False,
 ) -> None:
-    """Print the GRANT statements for the user of `mysql.url`. Does not connect to MySQL.
+    """Print the GRANT statements for the user of `mysql.url`. Connects to MySQL with --views-only alone.
 
     \b
     Example:
       twinrow grants | mysql --user=root --password
       twinrow grants --reader analyst
       twinrow grants --reader 'analyst@10.%'
+      twinrow grants --reader analyst --views-only
     """
     from twinrow.app.setup import permissions
 
-    for statement in permissions.grants(load_config(config, new_tables=True), reader):
+    if views_only and reader is None:
+        raise ConfigError("--views-only is for --reader", remedy="twinrow grants --reader NAME --views-only")
+    loaded = load_config(config, new_tables=True)
+    names = _made_views(loaded) if views_only else None
+    for statement in permissions.grants(loaded, reader, names):
         out(statement)
+    if names == []:
+        say("no view is made yet: set `views = true`, or run `twinrow schema --views --apply`")
+
+
+def _made_views(config: Config) -> list[str]:
+    from contextlib import closing
+
+    from twinrow.app.wiring import connect, mysql_of
+    from twinrow.sync.views import noted
+
+    with closing(connect(mysql_of(config))) as session:
+        return sorted(name for table in config.tables for name in noted(session, table.name))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from twinrow.app.observe.troubles import many
 from twinrow.app.options import ConfigOption, JsonOption, TablesArgument, load_config
 from twinrow.app.terminal import complain, out, out_json, say
 from twinrow.app.typed import as_typed
@@ -31,27 +33,50 @@ def schema(
         bool, typer.Option("--views", help="The SQL of views instead: nested maps as columns, lists and sets as rows.")
     ] = False,
     apply: Annotated[
-        bool, typer.Option("--apply", help="Run the DDL that waits for a person (a rebuild of a large table).")
+        bool,
+        typer.Option(
+            "--apply",
+            help="Run the DDL that waits for a person (a rebuild of a large table); with --views: make the views.",
+        ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --apply: print that DDL, run nothing.")] = False,
+    suggest: Annotated[
+        bool,
+        typer.Option("--suggest", help="Print overrides by which more shows in SQL: times, short texts, mixed types."),
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="With --suggest: put them into the configuration's file.")
+    ] = False,
 ) -> None:
     """Show the column of each attribute, and the DDL of the table.
+
+    --suggest looks at the copy: attributes with values of mixed types, times that are epoch numbers or ISO-8601 texts,
+    numbers of small scale, and texts of at most 191 characters.
 
     \b
     Example:
       twinrow schema reviews
       twinrow schema reviews --json | jq '.tables[0].columns[].column'
       twinrow schema reviews --views | mysql analytics
+      twinrow schema reviews --views --apply
       twinrow schema reviews --apply --dry-run
+      twinrow schema reviews --suggest --write
     """
     from twinrow.app.wiring import connect, mysql_of
 
     loaded = load_config(config)
     chosen = loaded.chosen(tables or [])
-    if apply and views:
-        raise ConfigError("--apply and --views are asked for at once", remedy="run the commands after each other")
     if apply and as_json:
         raise ConfigError("--apply has no JSON form", remedy="run it, then `twinrow schema --json`")
+    if suggest and (apply or views):
+        raise ConfigError(
+            "--suggest is asked for beside --apply or --views", remedy="run the commands after each other"
+        )
+    if write and not suggest:
+        raise ConfigError("--write is for --suggest", remedy="twinrow schema --suggest --write")
+    if apply and views:
+        _apply_views(loaded, chosen, dry_run=dry_run)
+        return
     if apply:
         raise typer.Exit(max([_apply(loaded, table, dry_run=dry_run) for table in chosen]))
     documents = []
@@ -61,7 +86,9 @@ def schema(
             documents.append(_document(table, known, session))
             if views:
                 documents[-1]["views"] = _views(table, known, session)
-            if views and not as_json:
+            if suggest:
+                documents[-1]["suggestions"] = _suggest(loaded, table, known, session, write=write, as_json=as_json)
+            elif views and not as_json:
                 _show_views(documents[-1]["views"])
             elif not as_json:
                 _show(table, known, documents[-1], session)
@@ -103,12 +130,50 @@ def _document(table: TableConfig, known: TableSchema | None, session: Connection
 
 
 def _views(table: TableConfig, known: TableSchema | None, session: Connection) -> list[str]:
-    from twinrow.app.columns import views as schema_views
+    from twinrow.sync.views import wanted
 
     if known is None:
         say(f"{table.name}: not copied yet ({as_typed(f'twinrow sync {table.name} --once')})")
         return []
-    return schema_views.statements(session, known)
+    return [view.sql for view in wanted(session, known, definer=False)]
+
+
+def _suggest(
+    config: Config, table: TableConfig, known: TableSchema | None, session: Connection, *, write: bool, as_json: bool
+) -> list[dict[str, Any]]:
+    from twinrow.app.columns import suggested
+
+    if known is None:
+        say(f"{table.name}: not copied yet ({as_typed(f'twinrow sync {table.name} --once')})")
+        return []
+    found = suggested.suggested(config, table, known, session)
+    if found.unknown:
+        say(f"{table.name}: {found.unknown}")
+    say(f"{table.name}: {many(len(found.lines), 'suggestion')}, from {many(found.rows, 'row')}")
+    for line in () if as_json else found.lines:
+        out(line.text)
+    if write and found.lines:
+        place, new = suggested.write(config, table, found.lines)
+        say(f"{place}: {many(len(new), 'line')} put in; the next start of a sync applies them, inside MySQL")
+    return [
+        {"attribute": line.attribute, "settings": dict(line.settings), "why": line.comment, "line": line.text}
+        for line in found.lines
+    ]
+
+
+def _apply_views(config: Config, chosen: Sequence[TableConfig], *, dry_run: bool) -> None:
+    from twinrow.app.wiring import connect, mysql_of
+    from twinrow.sync.views import apply, wanted
+
+    with closing(connect(mysql_of(config))) as session:
+        for table in chosen:
+            known = _load(session, table)
+            if known is None:
+                say(f"{table.name}: not copied yet ({as_typed(f'twinrow sync {table.name} --once')})")
+            elif dry_run:
+                _show_views([view.sql for view in wanted(session, known, definer=True)])
+            else:
+                out(f"{table.name}: {', '.join(apply(session, known, takes_over=True))}")
 
 
 def _show_views(statements: list[str]) -> None:
@@ -135,9 +200,9 @@ def _show(table: TableConfig, known: TableSchema | None, document: dict[str, Any
     for column in document["mixed"]:
         out(f"  {sentence(MixedColumn(**column))}")
     if document["mixed"]:
-        out("  To use such a line, put it below the table's `name` in twinrow.toml, and copy the table anew:")
-        for command in (f"twinrow reset {table.name} --yes", "twinrow sync --adopt-links"):
-            out(f"    {as_typed(command)}")
+        out(
+            "  To use such a line, put it below the table's `name` in twinrow.toml; the next start of a sync applies it"
+        )
     for change in schema_log.history(session, table.name):
         before = f", before {change.before_type}" if change.before_type else ""
         out(f"  version {change.version}: {change.column_name} {change.column_type}{before}: {change.why}")
@@ -170,6 +235,12 @@ def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
             raise TwinrowError(
                 "was never copied", where=f"table {table.name}", remedy=f"twinrow sync {table.name} --once"
             )
+        if known.reshape is not None:
+            raise TwinrowError(
+                "columns are being changed, because a setting was", where=f"table {table.name}",
+                remedy=f"let a sync end it: twinrow sync {table.name} --once",
+                commands=(f"twinrow sync {table.name} --once",),
+            )  # fmt: skip
         lost = schema_apply.missing(session, known)
         evolution = schema_apply.pending(session, known, lost)
         steps = schema_apply.described(evolution, lost, session)

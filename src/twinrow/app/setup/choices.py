@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Final
 
+from twinrow.app.setup.overriding import OverrideLine
 from twinrow.capture_kind import KINDS, load, traits_of
 from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_error import NO_SUCH_TABLE, WITHHELD_CODES, DynamoDBError
@@ -22,7 +23,10 @@ YES_OR_NO: Final = {"yes": True, "no": False}
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A table to be copied, and how. None: as it is by default; `why` says why `into` is needed."""
+    """A table to be copied, and how. None: as it is by default; `why` says why `into` is needed.
+
+    `times` are proposals for columns of times, written as comments.
+    """
 
     description: TableDescription
     capture: str
@@ -30,6 +34,7 @@ class Choice:
     into: str | None = None
     source: str | None = None
     why: str = ""
+    times: tuple[OverrideLine, ...] = ()
 
     @property
     def linked(self) -> bool:

@@ -81,10 +81,16 @@ def entry(choice: Choice, both: SharedSettings | None = None) -> list[str]:
     if both is None or both.link is None:
         lines += _link(choice.link)
     if both is None:
-        return [*lines, *template.lines, *HINTS, *template.part]
+        return [*lines, *template.lines, *HINTS, *_times(choice), *template.part]
+    lines += _times(choice)
     if template.lines != both.lines:
         lines += [line for line in template.lines if not line.startswith("#")]
     return [*lines, *(template.part if both.capture != choice.capture or template.part != both.part else ())]
+
+
+def _times(choice: Choice) -> list[str]:
+    """The proposals for columns of times, which a person takes by taking the sign away."""
+    return [f"# {line.text}" for line in choice.times]
 
 
 def _link(link: bool | None) -> list[str]:

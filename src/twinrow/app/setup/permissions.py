@@ -144,12 +144,14 @@ def compact(policy: Mapping[str, Any]) -> str:
     return json.dumps(policy, separators=(",", ":"))
 
 
-def grants(config: Config, reader: str | None) -> list[str]:
-    """The GRANT statements for the user of `mysql.url`, and for a `reader` of the copies only."""
+def grants(config: Config, reader: str | None, views: Sequence[str] | None = None) -> list[str]:
+    """The GRANT statements for the user of `mysql.url`, and for a `reader` of the copies only, or of these `views`."""
     database = quote(config.mysql.database)
-    statements = [f"GRANT {', '.join(MYSQL_RIGHTS)} ON {_alone(database)}.* TO {_user(config.mysql.user)};"]
+    rights = (*MYSQL_RIGHTS, *(("CREATE VIEW", "SHOW VIEW") if any(table.views for table in config.tables) else ()))
+    statements = [f"GRANT {', '.join(rights)} ON {_alone(database)}.* TO {_user(config.mysql.user)};"]
     if reader is not None:
-        copies = [f"{database}.{quote(table.into_name)}" for table in config.tables]
+        names = [table.into_name for table in config.tables] if views is None else views
+        copies = [f"{database}.{quote(name)}" for name in names]
         statements += [f"GRANT SELECT, SHOW VIEW ON {copy} TO {_user(*_name_and_host(reader))};" for copy in copies]
     return statements
 
