@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from traceback import format_exception
 
 import pytest
 from tests.conftest import Tell
 from tests.fixtures.killing import seeded
-from tests.fixtures.simulation import Wrong, replay
+from tests.fixtures.seeds import replayed
+from tests.fixtures.simulation import replay
 
 SEEDS = 120
 SEEDS_OF_FAULTS = int(os.environ.get("TWINROW_SEEDS", "3000"))
@@ -27,7 +26,7 @@ def test_seeds_that_once_failed(seed: int) -> None:
 
 
 def test_the_copy_ends_equal_or_a_gap_was_told() -> None:
-    happened = _replay(range(10_000, 10_000 + SEEDS))
+    happened = replayed(range(10_000, 10_000 + SEEDS), replay)
     for what in ("kill", "crash", "stop", "freeze", "lag", "disable", "calm", "reconcile"):
         assert happened[what], f"{what} never happened: the seeds prove little"
     for cause in ("TRIMMED", "SHARD_LOST", "NOT_READ", "STREAM_RECREATED"):
@@ -39,7 +38,7 @@ def test_the_copy_ends_equal_or_a_gap_was_told() -> None:
 @pytest.mark.parametrize("first", range(0, SEEDS_OF_FAULTS, SEEDS_A_TEST))
 def test_thousands_of_seeds(first: int, tell: Tell) -> None:
     begin = seeded("simulation").begun_with + first
-    happened = _replay(range(begin, begin + SEEDS_A_TEST))
+    happened = replayed(range(begin, begin + SEEDS_A_TEST), replay)
     tell(
         f"simulation, seeds {begin} to {begin + SEEDS_A_TEST - 1}: "
         + ", ".join(f"{happened[what]:,} {what}" for what in ("kill", "crash", "stop", "freeze", "lag"))
@@ -49,17 +48,3 @@ def test_thousands_of_seeds(first: int, tell: Tell) -> None:
 
 def test_a_seed_is_the_same_each_time() -> None:
     assert replay(7) == replay(7)
-
-
-def _replay(seeds: range) -> Counter[str]:
-    happened: Counter[str] = Counter()
-    failed = []
-    for seed in seeds:
-        try:
-            happened += replay(seed)
-        except Wrong as wrong:
-            failed.append(str(wrong))
-        except Exception as error:  # noqa: BLE001 - any error of the reader is a failure of its seed, which must be named
-            failed.append(f"seed {seed}: {type(error).__name__}: {error}\n{''.join(format_exception(error))}")
-    assert not failed, "\n".join(failed)
-    return happened

@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Tell
 from tests.fixtures.export_simulation import RULES, STORIES, Simulation, Wrong, replay
 from tests.fixtures.killing import seeded
+from tests.fixtures.seeds import replayed
 
 SEEDS = 40
 SEEDS_OF_FAULTS = int(os.environ.get("TWINROW_SEEDS", "2000"))
@@ -66,13 +67,6 @@ def test_a_seed_is_the_same_each_time() -> None:
 
 
 def _replay(seeds: range) -> Counter[str]:
-    happened: Counter[str] = Counter()
-    failed = []
-    for seed in seeds:
-        try:
-            happened += replay(seed)
-        except Wrong as wrong:
-            failed.append(str(wrong))
-    assert not failed, failed
+    happened = replayed(seeds, replay)
     assert happened["equal"] > 0.9 * len(STORIES) * len(seeds), "too many jobs are given up"
     return happened

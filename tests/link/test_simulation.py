@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 
 import pytest
 from tests.conftest import Tell
 from tests.fixtures.killing import seeded
-from tests.fixtures.link_simulation import Wrong, replay
+from tests.fixtures.link_simulation import replay
+from tests.fixtures.seeds import replayed
 
 SEEDS = 150
 SEEDS_OF_FAULTS = int(os.environ.get("TWINROW_SEEDS", "3000"))
@@ -32,7 +32,7 @@ def test_seeds_that_fail_without_a_rule(seed: int) -> None:
 
 
 def test_every_item_ends_with_its_row_and_its_id() -> None:
-    happened = _replay(range(10_000, 10_000 + SEEDS))
+    happened = replayed(range(10_000, 10_000 + SEEDS), replay)
     for what in FAULTS:
         assert happened[what], f"{what} never happened: the seeds prove little"
 
@@ -42,7 +42,7 @@ def test_every_item_ends_with_its_row_and_its_id() -> None:
 @pytest.mark.parametrize("first", range(0, SEEDS_OF_FAULTS, SEEDS_A_TEST))
 def test_thousands_of_seeds(first: int, tell: Tell) -> None:
     begin = seeded("link simulation").begun_with + first
-    happened = _replay(range(begin, begin + SEEDS_A_TEST))
+    happened = replayed(range(begin, begin + SEEDS_A_TEST), replay)
     tell(
         f"link simulation, seeds {begin} to {begin + SEEDS_A_TEST - 1}: "
         + ", ".join(f"{happened[what]:,} {what}" for what in FAULTS)
@@ -51,15 +51,3 @@ def test_thousands_of_seeds(first: int, tell: Tell) -> None:
 
 def test_a_seed_is_the_same_each_time() -> None:
     assert replay(7) == replay(7)
-
-
-def _replay(seeds: range) -> Counter[str]:
-    happened: Counter[str] = Counter()
-    failed = []
-    for seed in seeds:
-        try:
-            happened += replay(seed)
-        except Wrong as wrong:
-            failed.append(str(wrong))
-    assert not failed, "\n".join(failed)
-    return happened

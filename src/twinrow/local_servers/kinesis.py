@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Final, Self
 
 from twinrow.local_servers.files import kinesis_folder
-from twinrow.local_servers.process import LOOPBACK, PROBE_TIMEOUT_S, ReservedPort, ServerProcess
+from twinrow.local_servers.process import LOOPBACK, ReservedPort, ServerProcess, answers_http
 
 
 class KinesisLocal:
@@ -59,11 +58,4 @@ class KinesisLocal:
         self.stop()
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=PROBE_TIMEOUT_S)
-        try:
-            connection.request("GET", "/")
-            return connection.getresponse().status > 0
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return answers_http(self.port)

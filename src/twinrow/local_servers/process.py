@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import random
@@ -36,6 +37,18 @@ _PORT_ATTEMPTS_MAX: Final = 200
 
 class ServerError(TwinrowError):
     """A server of demo and tests is missing or does not start; the remedy says what to do about it."""
+
+
+def answers_http(port: int) -> bool:
+    """Whether a server on this machine answers a request, with whatever status."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status > 0
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 class ReservedPort:

@@ -9,7 +9,6 @@ process that started it, however that ends (see `watchdog`). Nothing of the syst
 
 from __future__ import annotations
 
-import http.client
 import socket
 import tempfile
 from collections.abc import Sequence
@@ -19,7 +18,14 @@ from urllib.parse import quote
 
 from twinrow.flavour import Flavour
 from twinrow.local_servers.files import dynamodb_command, fresh_data_folder, program
-from twinrow.local_servers.process import LOOPBACK, PROBE_TIMEOUT_S, ReservedPort, ServerError, ServerProcess
+from twinrow.local_servers.process import (
+    LOOPBACK,
+    PROBE_TIMEOUT_S,
+    ReservedPort,
+    ServerError,
+    ServerProcess,
+    answers_http,
+)
 
 __all__ = ["DynamoDBLocal", "MySQLServer", "ServerError"]
 
@@ -92,15 +98,7 @@ class DynamoDBLocal:
         self.stop()
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=PROBE_TIMEOUT_S)
-        try:
-            connection.request("GET", "/")
-            # Without a signature the answer is 400, which is an answer.
-            return connection.getresponse().status > 0
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return answers_http(self.port)
 
 
 class MySQLServer:
