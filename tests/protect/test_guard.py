@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -138,3 +139,21 @@ def test_neither_secret_nor_rules_with_a_secret_show_it() -> None:
     for shown in (protection, guard(), guard().protection, protection.summary, SECRET):
         assert TABLE_SECRET not in repr(shown)
         assert SECRET.raw.hex() not in repr(shown)
+
+
+KEY_TEXTS = st.one_of(st.text(max_size=12), st.builds("USER#{}".format, st.text(max_size=12)))
+
+
+@given(KEY_TEXTS, KEY_TEXTS)
+def test_each_key_has_a_fingerprint_of_its_own_and_is_found_again(one: str, other: str) -> None:
+    keys = tuple(KeyAttribute(name, "S", True) for name, _ in KEYS)
+    hidden = [guard().item({"PK": {"S": text}, "SK": {"S": "x"}}) for text in (one, other)]
+    assert (fingerprint(keys, hidden[0]) == fingerprint(keys, hidden[1])) == (one == other)
+    assert [guard().real_key(key)["PK"]["S"] for key in hidden] == [one, other]
+
+
+@given(st.integers(-(10**20), 10**20), st.binary(min_size=1, max_size=20))
+def test_numbers_and_binary_as_keys_are_found_again(number: int, raw: bytes) -> None:
+    made = TableProtection("people", SECRET, {"n": Hash(), "b": Hash()}, {}).guard((("n", "N"), ("b", "B")))
+    key: Item = {"n": {"N": str(number)}, "b": {"B": b64encode(raw).decode()}}
+    assert made.real_key(made.item(key)) == key

@@ -11,6 +11,8 @@ from twinrow.change import PATH_DOT
 NONE: Final[Mapping[str, Any]] = {"rules": {}, "attributes": None, "secret": None}
 UNDER_WAY: Final = "under_way"
 """In a summary that is kept in MySQL: the summary that a pass over the rows is making true."""
+WALK: Final = "protecting"
+"""The checkpoint of that pass: the highest id of the rows that are through."""
 DROP: Final = "drop"
 
 

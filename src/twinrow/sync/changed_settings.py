@@ -13,7 +13,7 @@ from twinrow.schema.naming import quote
 from twinrow.schema.row import fingerprint
 from twinrow.schema.table import TableSchema, to_json
 from twinrow.sink.writer import existing_rows
-from twinrow.state import gap, lease, outbox, tables
+from twinrow.state import checkpoint, gap, lease, outbox, tables
 from twinrow.state.tables import Registered
 from twinrow.sync import (
     changed_columns,
@@ -22,11 +22,10 @@ from twinrow.sync import (
     filter_pass,
     indexes,
     page_source,
-    protecting,
     reconcile,
 )
 from twinrow.sync import reshaping as passes
-from twinrow.sync.changed_protection import ProtectionChange, change_between
+from twinrow.sync.changed_protection import WALK, ProtectionChange, change_between
 from twinrow.table import identity
 from twinrow.table.context import TableContext
 from twinrow.table.settings import Settings
@@ -230,6 +229,8 @@ def adapt(context: TableContext, description: TableDescription, registered: Regi
             moved = _note(tx, context, changed_into.settle(tx, context.table, context.live.rest))
         context.live.take(moved)
     if "protection" in difference.names:
+        from twinrow.sync import protecting
+
         passes.give_up(context)  # its working columns hold values that are raw
         protecting.apply(context, registered)
     change = changed_columns.wanted(context)  # of the table as it is by now
@@ -249,7 +250,7 @@ def adapt(context: TableContext, description: TableDescription, registered: Regi
             identity.note(tx, context.name, description)
             reconcile.forget_pass(tx, context.name)  # it has read the former table
         if "protection" in difference.names:
-            protecting.forget(tx, context.name)
+            checkpoint.forget(tx, context.name, WALK)
         if difference.names & {"linked", "link_attribute"}:
             outbox.drop_refused(tx, context.name)
         if "where" in difference.names:

@@ -30,11 +30,9 @@ from twinrow.sink import inspect, statements
 from twinrow.state import checkpoint, dead_letter, deferred, gap, lease, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.tables import Registered
-from twinrow.sync.changed_protection import NONE, UNDER_WAY, ProtectionChange, change_between
+from twinrow.sync.changed_protection import NONE, UNDER_WAY, WALK, ProtectionChange, change_between
 from twinrow.table.context import TableContext
 
-PART: Final = "protecting"
-"""The checkpoint that keeps the highest id of the rows that are through."""
 ROWS_A_STEP: Final = 500
 """Rows rewritten under one lock: some 0.3 s on a near server, in which no other row of the table is written."""
 CHANGED_BY_HAND: Final = "PROTECTED_ANEW"
@@ -80,7 +78,7 @@ def _walked_to(context: TableContext, plan: _Plan) -> int | None:
     there = inspect.columns(session, plan.before.into)
     if any(column.column not in there for column in plan.gone):
         return None
-    known = checkpoint.load(session, context.name, PART).get(PART)
+    known = checkpoint.load(session, context.name, WALK).get(WALK)
     return int(known.position or 0) if known is not None else 0
 
 
@@ -125,7 +123,7 @@ def _begin(context: TableContext, registered: Registered, plan: _Plan, kept: dic
         for entry in deferred.of_table(tx, context.name):
             if entry.attribute in names:  # what the raw values waited for does not concern the protected ones
                 deferred.done(tx, context.name, entry)
-        checkpoint.save(tx, context.name, {PART: Checkpoint("0")})
+        checkpoint.save(tx, context.name, {WALK: Checkpoint("0")})
         tables.update(tx, context.name, config=json.dumps(registered.settings | {"protection": kept}))
 
 
@@ -146,7 +144,7 @@ def _step(context: TableContext, plan: _Plan, walked_to: int) -> int | None:
                     waiting[column.attribute] += 1
         _note(tx, context, wanted, waiting)
         if found:
-            checkpoint.save(tx, context.name, {PART: Checkpoint(str(found[-1][0]))})
+            checkpoint.save(tx, context.name, {WALK: Checkpoint(str(found[-1][0]))})
         fail_point("after-protected-rows")
         lease.leave(tx, context.tenure.lease, locked, rows_delta=0)
     context.tenure.committed(locked.generation)
@@ -210,8 +208,3 @@ def _drop(context: TableContext, plan: _Plan) -> None:
         tables.update(tx, context.name, table_schema=to_json(schema))
         lease.raise_schema_version(tx, context.tenure.lease, schema.version)
     context.live.take(schema)
-
-
-def forget(tx: Connection, table: str) -> None:
-    """The register has the rules of today: no pass is under way."""
-    checkpoint.forget(tx, table, PART)
