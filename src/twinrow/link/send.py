@@ -47,7 +47,8 @@ class LinkWriter:
     def _update_of(self, link: PendingLink) -> ItemUpdate:
         """The update with the key as DynamoDB has it."""
         update = self._rules.update_of(link)
-        return replace(update, key=self._dynamodb.real_key(update.key))
+        real = self._dynamodb.real_key(update.key)
+        return update if real is update.key else replace(update, key=real)
 
     def _denied_by_item(
         self, links: Sequence[PendingLink], answers: list[StatementAnswer], units: float
