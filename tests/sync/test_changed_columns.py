@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import MakeCopying
-from tests.fixtures.copying import Copying, Ran, marked, put_all
+from tests.fixtures.copying import Copying, Ran, key, marked, put_all
 from tests.fixtures.killing import lease_runs_out
 from tests.fixtures.waiting import wait_until
 
@@ -17,7 +17,8 @@ from twinrow.app.check import mysql as check_mysql
 from twinrow.app.check import settings as check_settings
 from twinrow.app.check.finding import Finding
 from twinrow.clock import Stop
-from twinrow.errors import StartRefused
+from twinrow.errors import StartRefused, Transient
+from twinrow.verify.verify import verify_table
 
 ITEMS = 40
 WAIT_S = 120.0
@@ -235,6 +236,21 @@ def test_beside_a_writer_a_reader_sees_the_old_column_or_the_new_one(
     copying.once_well()
     copying.assert_equal(items=ITEMS)
     assert_nothing_left(copying)
+
+
+@pytest.mark.either_server
+def test_a_proof_that_reads_a_column_which_goes_says_so(make_copying: MakeCopying) -> None:
+    copying = copied(make_copying)
+    copying.client.delete_item(TableName=copying.table, Key=key(item(3)))
+    copying.change(columns={"text": {"ignore": True}})
+    reader = copying.reader()
+
+    def while_it_reads(_items: int, _of: int) -> None:
+        copying.once_well()
+
+    with closing(reader.connection), pytest.raises(Transient, match="a changed setting was applied"):
+        verify_table(reader, while_it_reads)
+    assert copying.verify().missing == 0
 
 
 @pytest.mark.parametrize(

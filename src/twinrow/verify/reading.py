@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,7 +11,8 @@ from twinrow.budget import Budget
 from twinrow.clock import Stop
 from twinrow.dynamodb import DynamoDB
 from twinrow.errors import Transient, TwinrowError
-from twinrow.mysql import Connection, MySQL
+from twinrow.mysql import Connection, MySQL, MySQLError
+from twinrow.mysql_error import BY_HAND_CODES
 from twinrow.retry import back_off_s
 from twinrow.schema.table import TableSchema, from_json
 from twinrow.state import meta, tables
@@ -42,6 +44,22 @@ def schema_of(connection: Connection, table: str) -> TableSchema:
     if registered is None or registered.phase == "NEW":
         raise TwinrowError("was never copied", where=f"table {table}", remedy=f"twinrow sync --once {table}")
     return from_json(registered.table_schema)
+
+
+@contextmanager
+def columns_stay(reader: Reader) -> Iterator[None]:
+    """Raise Transient where a column, or the table's name, has gone because a changed setting was applied meanwhile."""
+    table = reader.settings.table
+    version = schema_of(reader.connection, table).version
+    try:
+        yield
+    except MySQLError as error:
+        if error.code not in BY_HAND_CODES or schema_of(reader.connection, table).version == version:
+            raise
+        raise Transient(
+            "a changed setting was applied to its columns while its rows were read", where=f"table {table}",
+            remedy="run the command again",
+        ) from error  # fmt: skip
 
 
 def patiently(reader: Reader, work: Callable[[], Result]) -> Result:

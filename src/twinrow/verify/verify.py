@@ -13,7 +13,7 @@ from twinrow.compare.items import Difference
 from twinrow.compare.seen import SeenRows
 from twinrow.errors import Transient
 from twinrow.state import dead_letter
-from twinrow.verify.reading import Reader, patiently
+from twinrow.verify.reading import Reader, columns_stay, patiently
 from twinrow.verify.suspects import Suspects
 from twinrow.verify.verdict import Verdict
 
@@ -30,6 +30,13 @@ def verify_table(
 
     Memory: one page, one bit a row, at most suspects.SUSPECTS_A_ROUND_MAX suspects. Raises TwinrowError, Transient.
     """
+    with columns_stay(reader):
+        return _verified(reader, progress, on_difference)
+
+
+def _verified(
+    reader: Reader, progress: Callable[[int, int], None], on_difference: Callable[[Difference], None]
+) -> Verdict:
     began = clock.monotonic()
     settings = reader.settings
     description = patiently(reader, lambda: reader.dynamodb.describe(settings.table))
