@@ -48,12 +48,19 @@ def test_empty_answers_prove_the_end_only_over_some_seconds(
     asked_at: list[float], since: float, expected: float | None
 ) -> None:
     position = _position(None)
-    found = read_through.idle(position, deque(asked_at, maxlen=3), since, 5.0)
+    found = read_through.idle(position, deque(asked_at, maxlen=3), since, 5.0, NOW)
     assert found == replace(position, through_at=expected)
 
 
+def test_answers_after_the_last_listing_prove_nothing() -> None:
+    """The stream may have been turned off since: it is silent about what is written then."""
+    empty = deque([NOW - 9, NOW - 8, NOW], maxlen=3)
+    assert read_through.idle(_position(None), empty, NOW - 9, 5.0, NOW - 60).through_at == NOW - 60
+    assert read_through.idle(_position(None), empty, NOW - 9, 5.0, float("-inf")).through_at is None
+
+
 def test_it_never_goes_back_while_a_shard_is_idle() -> None:
-    assert read_through.idle(_position(NOW), [NOW - 20, NOW - 15, NOW - 10], NOW - 30, 5.0).through_at == NOW
+    assert read_through.idle(_position(NOW), [NOW - 20, NOW - 15, NOW - 10], NOW - 30, 5.0, NOW).through_at == NOW
 
 
 def test_a_child_was_read_as_far_as_its_parents() -> None:

@@ -22,15 +22,19 @@ def after_records(before: float | None, records: Sequence[Record], now: float) -
     return next((record.at for record in reversed(records) if record.at and not is_ahead(record.at, now)), before)
 
 
-def idle(position: ShardPosition, asked_at: Sequence[float], empty_since: float, empty_s: float) -> ShardPosition:
+def idle(
+    position: ShardPosition, asked_at: Sequence[float], empty_since: float, empty_s: float, listed_at: float
+) -> ShardPosition:
     """The position after answers without records: a single empty answer is not the end of a shard.
 
     `asked_at`: the last EMPTY_ANSWERS_MIN of them; `empty_since`: when the first in a row was asked for; `empty_s`:
-    over so long a time they prove the end.
+    over so long a time they prove the end. `listed_at`: when the stream was last listed, and was on: it may have been
+    turned off since, and then it is silent about what is written.
     """
     if len(asked_at) < EMPTY_ANSWERS_MIN or asked_at[-1] - empty_since < empty_s:
         return position
-    return replace(position, through_at=max(position.through_at or 0.0, min(asked_at[0], asked_at[-1] - empty_s)))
+    moment = min(asked_at[0], asked_at[-1] - empty_s, listed_at)
+    return position if moment <= (position.through_at or 0.0) else replace(position, through_at=moment)
 
 
 def of_child(parents: Sequence[str], known: Mapping[str, ShardPosition], horizon_at: float | None) -> float | None:

@@ -366,10 +366,10 @@ class StreamReader(Generic[Record]):
         if reader.empties == 1:
             reader.empty_since = asked_at
         reader.empty_asked_at.append(asked_at)
-        known = self._read[reader.shard]
-        self._read[reader.shard] = read_through.idle(
-            known, reader.empty_asked_at, reader.empty_since, self._facts.empty_s
-        )
+        if not self._pace.is_closed:  # a stream that is off brings nothing, whatever is written
+            asked, since, known = reader.empty_asked_at, reader.empty_since, self._read[reader.shard]
+            listed_at = self._seen.listed_at
+            self._read[reader.shard] = read_through.idle(known, asked, since, self._facts.empty_s, listed_at)
         if self._monotonic() >= self._refresh_at:
             self._tell()
 

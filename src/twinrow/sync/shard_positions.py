@@ -160,16 +160,15 @@ def enter(
     return entered
 
 
-def lost_from(context: TableContext, caught_up_at: float) -> float | None:
+def lost_from(context: TableContext) -> float | None:
     """The moment before which every change of a log is applied that can be read no further; None: not known.
 
-    `caught_up_at`: what this process has proved, 0 for nothing. Not known during a first copy, which inserts older
-    images still, and where no export fills gaps.
+    The time up to which a source has caught up is no such moment: a stream that is off is empty, whatever is written.
+    Not known during a first copy, which inserts older images still, and where no export fills gaps.
     """
     if context.state.first_copy or not context.settings.fills_gaps:
         return None
-    through_at = read_through.of_stream(load(context))
-    return through_at if through_at is None else max(through_at, caught_up_at)
+    return read_through.of_stream(load(context))
 
 
 def _checkpoint(position: ShardPosition) -> Checkpoint:

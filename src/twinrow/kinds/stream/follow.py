@@ -123,7 +123,7 @@ class Follow:
             session = context.tenure.open_writer()
             gap.record(
                 session, context.name, DISABLED, at=session.now(), from_at=self.caught_up_at or None,
-                lost_from=shard_positions.lost_from(context, self.caught_up_at),
+                lost_from=shard_positions.lost_from(context),
             )  # fmt: skip
             raise Broken(
                 "its stream was turned off",
@@ -134,7 +134,7 @@ class Follow:
         self.close()
         entered = enter_stream(
             context, now, cause=RECREATED, gap_from_at=self.caught_up_at or None,
-            lost_from=shard_positions.lost_from(context, self.caught_up_at),
+            lost_from=shard_positions.lost_from(context),
         )  # fmt: skip
         self._is_old, self._mark = False, at
         self._begin(now, entered.read_at)
