@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench import compare, copying, following, idle, lag, plot, results, seed_table
+from bench import compare, copying, following, idle, lag, many, plot, results, seed_table
 from bench.results import Figure
 from bench.scale import QUICK, WHOLE, Scale
 
@@ -56,6 +56,7 @@ MEASURES: Final[dict[str, Callable[[Scale, Found], None]]] = {
     "lag": _plain(lag.lags),
     "seed": _seed,
     "idle": _plain(idle.idle),
+    "many": _plain(many.evening),
 }
 
 

@@ -126,7 +126,7 @@ class TableChange:
     update: Mapping[str, Any] | None
     waits_for: str
     is_there: Callable[[TableDescription], bool]
-    makes: Literal["index", "stream", "pitr"] | None = None
+    makes: Literal["index", "stream", "pitr", "destination"] | None = None
     name: str = ""
     operation: str = "update_table"
 

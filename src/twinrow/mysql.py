@@ -291,6 +291,14 @@ class MySQL:
         self.clock = ServerClock(self.place)
         self.logins = logins_of(settings)
 
+    def take_login(self, settings: ServerSettings) -> None:
+        """New sessions log in by these settings, and with their TLS. Raises ValueError for another database."""
+        if (settings.host, settings.port, settings.unix_socket, settings.database) != (
+            self.settings.host, self.settings.port, self.settings.unix_socket, self.settings.database,
+        ):  # fmt: skip
+            raise ValueError(f"not {self.place}")
+        self.settings, self.logins = settings, logins_of(settings)
+
     def connect(self, *, idle_s: float | None = None, read_timeout_s: float | None = None) -> Connection:
         """A new session. `idle_s`: the server ends it, and rolls back, after so long without a statement.
 

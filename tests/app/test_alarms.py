@@ -113,4 +113,4 @@ def test_thirty_tables_with_one_trouble_are_a_line_with_a_command() -> None:
         "Twinrow trouble: 30 tables (table0, table1, table2, …): 1 gaps in what was read -> twinrow status TABLE"
     )
     assert same == alarms
-    assert set(KINDS) == {"broken", "dead_letters", "gap", "verify"}
+    assert set(KINDS) == {"broken", "gone", "dead_letters", "gap", "verify"}

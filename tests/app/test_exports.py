@@ -68,7 +68,7 @@ def _rights(config: Config) -> set[tuple[str, str]]:
     return {
         (action, resource)
         for policy in policies
-        for statement in policy["Statement"]
+        for statement in policy.document["Statement"]
         for action in statement["Action"]
         for resource in statement["Resource"]
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import fields, replace
 from itertools import chain, combinations
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,11 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fixtures.copying import review
 
+from twinrow.app.leaving import carry_out, remembered
 from twinrow.app.leaving.plan import LeavingPlan, LeftTable, Pending, Wanted, plan
 from twinrow.app.leaving.removal import removal_of
 from twinrow.app.wiring import settings_of
 from twinrow.config import parse
+from twinrow.errors import ConfigError
+from twinrow.state import made as made_state
 from twinrow.state.made import Made, MadeKind
+from twinrow.state.tables import Registered
+from twinrow.sync import changed_settings
 from twinrow.table.settings import Settings
 from twinrow.table_description import IndexDescription, TableDescription
 
@@ -158,3 +165,60 @@ def test_only_the_rows_own_id_and_configured_marks_are_taken_off(
         assert found.update.only_if == {name: item[name] for name in wanted}, "a newer write would be undone"
         assert not found.update.sets
     assert found.other_id == (ids and link is not None and "mysql_id" not in wanted)
+
+
+STREAM = "arn:aws:kinesis:us-east-1:1:stream/changes"
+NOTED = Made("destination", STREAM, "table-id", 1.0)
+
+
+def test_a_kinesis_destination_goes_with_the_stream_where_twinrow_has_turned_it_on() -> None:
+    noted = standing(made=(NOTED,), destination=STREAM)
+    assert "destination" in parts(plan(noted, Wanted(stream=True)))
+    assert "--stream turns it off" in text(plan(noted, Wanted()))
+    assert "destination" not in parts(plan(standing(), Wanted(stream=True)))
+    another = standing(made=(replace(NOTED, source_id="another table"),), destination=STREAM)
+    assert "destination" not in parts(plan(another, Wanted(stream=True)))
+
+
+@pytest.mark.parametrize(("state", "turned_off"), [("ACTIVE", True), ("DISABLED", False), (None, False)])
+def test_a_destination_is_turned_off_once(monkeypatch: pytest.MonkeyPatch, state: str | None, turned_off: bool) -> None:
+    """DynamoDB Local has no destinations: its answers are made up."""
+    asked, said = [], list[str]()
+
+    def call(operation: str, **parameters: Any) -> dict[str, Any]:
+        asked.append(operation)
+        assert parameters["TableName"] == "reviews"
+        found = [{"StreamArn": STREAM, "DestinationStatus": state}] if state else []
+        return {"KinesisDataStreamDestinations": found}
+
+    context: Any = SimpleNamespace(
+        name="reviews", table=SimpleNamespace(dynamodb=SimpleNamespace(call=call)),
+        tenure=SimpleNamespace(open_writer=lambda: None),
+    )  # fmt: skip
+    monkeypatch.setattr(made_state, "forget", lambda *arguments: None)
+    carry_out._STEPS["destination"](context, standing(destination=STREAM), EVERYTHING, said.append)
+    assert ("disable_kinesis_streaming_destination" in asked) is turned_off
+    assert said == [f"DynamoDB writes no more changes to {STREAM}"]
+
+
+def test_a_table_that_the_configuration_names_no_more_is_left_as_it_was_copied() -> None:
+    """Link attribute, mark and MySQL table are those that it had; whatever cannot be known refuses it."""
+    head = '[mysql]\nurl = "mysql://u:p@h/d"\n[[sources]]\nname = "eu"\n'
+    part = (
+        '[[tables]]\nname = "reviews"\nsource = "eu"\ninto = "copy"\ncapture = "pending-index"\n'
+        'link_attribute = "id"\n[tables.pending_index]\nindex = "marks"\nattribute = "todo"\npending = [0, 1]\n'
+    )
+    (before,) = parse(head + part, environment={}).tables
+    kept = json.dumps(changed_settings.summary(settings_of(before, "")))
+    empty = dict.fromkeys((field.name for field in fields(Registered)), None)
+    copied = Registered(**{**empty, "table_name": "eu:reviews", "into_table": "copy", "config": kept})  # type: ignore[arg-type]
+    config = parse(head + '[[tables]]\nname = "other"\ncapture = "scan"\n', environment={})
+    now, was = settings_of(remembered.table_of(config, copied), ""), settings_of(before, "")
+    assert (now.into, now.own, now.link_attribute, now.pending) == (was.into, was.own, was.link_attribute, was.pending)
+    assert remembered.table_of(config, copied).source == "eu"
+    never_linked = json.dumps({**json.loads(kept), "linked": False, "link_attribute": "mysql_id", "own": []})
+    assert remembered.table_of(config, replace(copied, config=never_linked)).link_attribute is None
+    protected = replace(copied, config=json.dumps({**json.loads(kept), "protection": {}}))
+    for unknown in (protected, replace(copied, table_name="us:reviews")):
+        with pytest.raises(ConfigError, match="cannot be left without"):
+            remembered.table_of(config, unknown)

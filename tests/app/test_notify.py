@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.app.page.conftest import page_mysql, shown
@@ -18,6 +14,7 @@ from tests.fixtures.command_line import InProcess, config_of
 from tests.fixtures.fake_aws import SECRET_KEY, TOPIC, fake_aws
 from tests.fixtures.shown import Shown
 from tests.fixtures.waiting import wait_until
+from tests.fixtures.webhook import SECRET_PATH, Webhook, listening
 
 from twinrow.app.logs import Log
 from twinrow.app.notify import notifier
@@ -31,56 +28,6 @@ from twinrow.state import notice
 __all__ = ["page_mysql", "shown"]
 TABLE = '[[tables]]\nname = "reviews"\ncapture = "scan"\n'
 WAIT_S = 60.0
-SECRET_PATH = "/services/T000/B000/secret-part"
-
-
-@dataclass
-class Webhook:
-    """An address that takes messages; `answer` is the status that it answers with."""
-
-    url: str = ""
-    answer: int = 200
-    bodies: list[Any] = field(default_factory=list)
-    redirected: list[str] = field(default_factory=list)
-
-    @property
-    def texts(self) -> list[str]:
-        return [str(body["text"]) for body in self.bodies]
-
-
-@contextmanager
-def listening() -> Iterator[Webhook]:
-    made = Webhook()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            assert self.path == SECRET_PATH
-            if made.answer == 200:
-                made.bodies.append(json.loads(body))
-            self.send_response(made.answer)
-            self.send_header("location", f"{made.url}/elsewhere")
-            self.end_headers()
-
-        def do_GET(self) -> None:
-            made.redirected.append(self.path)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    made.url = f"http://127.0.0.1:{server.server_address[1]}{SECRET_PATH}"
-    try:
-        yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture

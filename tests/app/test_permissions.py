@@ -35,6 +35,11 @@ def table(name: str, kind: int) -> str:
     return part
 
 
+def iam_policies(*arguments: Any, fix: bool) -> list[dict[str, Any]]:
+    """The documents of the policies."""
+    return [policy.document for policy in permissions.iam_policies(*arguments, fix=fix)]
+
+
 def documents(text: str) -> list[dict[str, Any]]:
     """The JSON documents that stand one after the other."""
     decoder, found = json.JSONDecoder(), []
@@ -75,7 +80,7 @@ def test_each_policy_fits_and_every_table_has_its_rights(tmp_path: Path, count: 
     for name, part in parts.items():
         loaded = config.parse(HEAD + part, environment={})
         pair = {name: ["username", "reviewed_at"]}
-        alone |= rights(permissions.iam_policies(loaded, loaded.tables, ACCOUNT, pair, fix=fix))
+        alone |= rights(iam_policies(loaded, loaded.tables, ACCOUNT, pair, fix=fix))
     command.write_config(HEAD + "".join(parts.values()))
     policies, told = printed()
     assert all(len("".join(json.dumps(one, indent=2).split())) < AWS_CHARACTERS for one in policies)
@@ -94,9 +99,9 @@ def test_tables_of_any_length_of_name_share_policies(kinds: list[tuple[int, int]
     parts = [table(f"t{n:02}{'x' * length}", kind) for n, (kind, length) in enumerate(kinds)] or [table("abc", 2)]
     loaded = config.parse(HEAD + "".join(parts), environment={})
     keys = {one.name: ["k"] for one in loaded.tables}
-    policies = permissions.iam_policies(loaded, loaded.tables, ACCOUNT, keys, fix=True)
+    policies = iam_policies(loaded, loaded.tables, ACCOUNT, keys, fix=True)
     assert all(len(permissions.compact(one)) < AWS_CHARACTERS for one in policies)
-    each = [permissions.iam_policies(loaded, [one], ACCOUNT, keys, fix=True) for one in loaded.tables]
+    each = [iam_policies(loaded, [one], ACCOUNT, keys, fix=True) for one in loaded.tables]
     assert rights(policies) == set().union(*map(rights, each))
 
 
@@ -104,7 +109,7 @@ def test_rights_that_no_policy_can_hold_are_refused() -> None:
     part = f'[[tables]]\nname = "abc"\ncapture = "scan"\nlink = true\nlink_attribute = "{"x" * 7000}"\n'
     loaded = config.parse(HEAD + part, environment={})
     with pytest.raises(ConfigError, match="link_attribute"):
-        permissions.iam_policies(loaded, loaded.tables, ACCOUNT, {"abc": ["k"]}, fix=False)
+        iam_policies(loaded, loaded.tables, ACCOUNT, {"abc": ["k"]}, fix=False)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +132,7 @@ def test_a_reader_may_have_a_host(reader: str, account: str) -> None:
 def test_resources_are_in_the_partition_of_the_region(region: str, partition: str) -> None:
     text = f'[dynamodb]\nregion = "{region}"\n{HEAD}{table("reviews", 1)}'
     wanted = config.parse(text)
-    policies = permissions.iam_policies(wanted, wanted.tables, ACCOUNT, {"reviews": ("username",)}, fix=True)
+    policies = iam_policies(wanted, wanted.tables, ACCOUNT, {"reviews": ("username",)}, fix=True)
     assert {resource.split(":")[1] for _, resource, _ in rights(policies)} == {partition}
 
 
@@ -152,8 +157,50 @@ def test_an_account_is_twelve_digits_or_any(tmp_path: Path, account: str, code: 
 def test_a_login_by_aws_has_its_right(url: str, right: tuple[str, str]) -> None:
     text = f'[mysql]\nurl = "{url}"\n{table("abc", 2)}'
     loaded = config.parse(text, environment={})
-    given = rights(permissions.iam_policies(loaded, loaded.tables, ACCOUNT, {}, fix=False))
+    given = rights(iam_policies(loaded, loaded.tables, ACCOUNT, {}, fix=False))
     assert (*right, ()) in given
     plain = config.parse(HEAD + table("abc", 2), environment={})
-    alone = rights(permissions.iam_policies(plain, plain.tables, ACCOUNT, {}, fix=False))
+    alone = rights(iam_policies(plain, plain.tables, ACCOUNT, {}, fix=False))
     assert given - alone == {(*right, ())}
+
+
+def test_the_rights_of_a_source_are_those_of_its_role_in_the_roles_account() -> None:
+    """Twinrow's own identity may assume the role, and nothing of that account more; a profile has its own policy."""
+    role = "arn:aws:iam::999999999999:role/reader"
+    text = (
+        f'{HEAD}[[sources]]\nname = "eu"\nregion = "eu-west-1"\nrole_arn = "{role}"\n'
+        '[[sources]]\nname = "dev"\nprofile = "dev"\n[defaults]\ncapture = "scan"\n'
+        '[[tables]]\nname = "films"\n[[tables]]\nname = "films"\nsource = "eu"\ninto = "eu_films"\n'
+        '[[tables]]\nname = "films"\nsource = "dev"\ninto = "dev_films"\n'
+        '[[tables]]\nmatch = "many-*"\nsource = "eu"\n'
+    )
+    loaded = config.parse(text, environment={})
+    given: dict[str, set[tuple[str, str]]] = {}
+    for policy in permissions.iam_policies(loaded, loaded.tables, ACCOUNT, {}, fix=False):
+        pairs = {(action, resource) for action, resource, _ in rights([policy.document])}
+        given.setdefault(str(policy.holder), set()).update(pairs)
+    scan = "dynamodb:Scan"
+    assert set(given) == {"Twinrow's own identity", f"the role {role}", "the credentials of the profile dev"}
+    own = given["Twinrow's own identity"]
+    assert (scan, f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/films") in own
+    assert ("sts:AssumeRole", role) in own
+    assert not [resource for _, resource in own if "999999999999:table" in resource or "eu-west-1" in resource]
+    assert given[f"the role {role}"] >= {
+        (scan, "arn:aws:dynamodb:eu-west-1:999999999999:table/films"), ("dynamodb:ListTables", "*"),
+    }  # fmt: skip
+    assert (scan, "arn:aws:dynamodb:us-east-1:*:table/films") in given["the credentials of the profile dev"]
+
+
+def test_a_role_that_a_profile_assumes_wants_the_right_of_the_profile(tmp_path: Path) -> None:
+    command = InProcess(tmp_path)
+    role = "arn:aws:iam::999999999999:role/reader"
+    command.write_config(
+        f'{HEAD}[[sources]]\nname = "eu"\nrole_arn = "{role}"\nprofile = "hub"\n'
+        '[[tables]]\nname = "films"\nsource = "eu"\ncapture = "scan"\n'
+    )
+    done = command.run("iam-policy", "--account", ACCOUNT)
+    of_role, of_profile = documents(done.out)
+    assert {action for action, _, _ in rights([of_profile])} == {"sts:AssumeRole"}
+    assert ("dynamodb:Scan", "arn:aws:dynamodb:us-east-1:999999999999:table/films", ()) in rights([of_role])
+    assert f"policy 1: for the role {role}" in done.err
+    assert "policy 2: for the credentials of the profile hub" in done.err

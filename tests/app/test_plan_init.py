@@ -118,7 +118,9 @@ def test_rights_are_the_least_that_each_capture_needs() -> None:
     config = parse(CONFIG, "twinrow.toml", {})
     keys = {"reviews": ["username", "reviewed_at"]}
     (policy,) = permissions.iam_policies(config, config.tables, "123456789012", keys, fix=False)
-    allowed = [(resource.partition("table/")[2], one) for one in policy["Statement"] for resource in one["Resource"]]
+    allowed = [
+        (resource.partition("table/")[2], one) for one in policy.document["Statement"] for resource in one["Resource"]
+    ]
     assert {resource for resource, _ in allowed} == {"reviews", "reviews/index/marks", "orders", "orders/stream/*"}
     writing = [(resource, one) for resource, one in allowed if any("Update" in action for action in one["Action"])]
     assert [resource for resource, _ in writing] == ["reviews"]

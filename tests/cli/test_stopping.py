@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -104,7 +103,7 @@ def test_a_signal_at_the_first_moment(make_copying: MakeCopying, database: Datab
 
 
 def test_a_hang_up_at_the_first_moment(make_copying: MakeCopying, database: Database) -> None:
-    """Without a terminal it is nothing, with one it ends the sync, though the sync still imports."""
+    """Without a terminal it is no end, with one it ends the sync, though the sync still imports."""
     copying = copied(make_copying)
     with sync(copying) as process:
         until_it_takes_signals(process)
@@ -160,7 +159,7 @@ def test_one_started_with_signals_ignored(
         ends_well(process)
 
 
-def test_a_closed_terminal_ends_it_and_without_one_a_hang_up_is_nothing(
+def test_a_closed_terminal_ends_it_and_without_one_a_hang_up_reads_the_configuration(
     make_copying: MakeCopying, database: Database
 ) -> None:
     copying = copied(make_copying)
@@ -169,8 +168,13 @@ def test_a_closed_terminal_ends_it_and_without_one_a_hang_up_is_nothing(
         wait_until(lambda: has_read(database), WAIT_S, what="a sync that has read")
         assert terminal.closed() == 0
     with sync(copying) as process:
-        wait_until(lambda: is_held(database), WAIT_S, what="a sync that runs")
+        wait_until(lambda: has_read(database), WAIT_S, what="a sync that has read")
         process.send_signal(signal.SIGHUP)
-        wait_until(lambda: not takes(process, signal.SIGHUP), WAIT_S, what="it is ignored")
-        os.kill(process.pid, signal.SIGTERM)
+        assert process.stderr is not None
+        assert any("the configuration was read again: no table changes" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        ends_well(process)
+    with sync(copying, "--once") as process:
+        until_it_takes_signals(process)
+        process.send_signal(signal.SIGHUP)
         ends_well(process)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinrow.config import Config, load, parse
+from twinrow.config.documents import names_in
 from twinrow.errors import ConfigError
 
 MYSQL = "[mysql]\nurl = 'mysql://u@h/d'\n"
@@ -175,3 +176,16 @@ def test_an_environment_that_is_not_there_is_an_error_not_another_environment(tm
 def test_without_mysql_in_any_file_the_section_is_missed() -> None:
     with pytest.raises(ConfigError, match="lacks the required field `mysql`"):
         parse("[[tables]]\nname = 'abc'\ncapture = 'scan'\n", "twinrow.toml", {})
+
+
+def test_a_shell_completes_the_tables_of_all_files_before_any_variable_is_set(tmp_path: Path) -> None:
+    main = tmp_path / "twinrow.toml"
+    main.write_text(
+        'include = "tables.d/*.toml"\noverlay = "${STAGE}.toml"\n[mysql]\nurl = "${NOT_SET}"\n'
+        '[[tables]]\nname = "films"\n[[tables]]\nmatch = "prod-*"\n'
+    )
+    (tmp_path / "tables.d").mkdir()
+    (tmp_path / "tables.d" / "eu.toml").write_text('[defaults]\nsource = "eu"\n[[tables]]\nname = "orders"\n')
+    assert names_in(main) == ["films", "eu:orders"]
+    main.write_text('include = 3\ndefaults = 4\ntables = "x"\n')
+    assert names_in(main) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -21,12 +20,13 @@ def table_names(context: typer.Context, incomplete: str) -> list[str]:
     """For the shell's completion: the configured tables that begin so; none where no configuration can be read."""
     before = context.parent.params if context.parent is not None else {}
     path = Path(context.params.get("config") or before.get("config") or typed.CONFIG_DEFAULT)
+    from twinrow.config.documents import names_in
+
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("tables")
-    except (OSError, ValueError):
+        names = names_in(path)
+    except (OSError, ValueError, ConfigError):
         return []
-    names = [table.get("name") for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
-    return [name for name in names if isinstance(name, str) and name.startswith(incomplete)]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 ConfigOption = Annotated[

@@ -43,14 +43,17 @@ class Prover:
         self, config: Config, every_s: Mapping[str, float], source: StatusSource,
         runs: Callable[[], Mapping[str, TableRun]], log: Log,
     ) -> None:  # fmt: skip
-        self._config = config
-        self._every_s = every_s
+        self._asked = config, every_s
         self._source = source
         self._runs = runs
         self._log = log
         self._tried: dict[str, float] = {}
         self._over = Stop()
         self._thread = threading.Thread(target=self._run, name="prover", daemon=True)
+
+    def follow(self, config: Config, every_s: Mapping[str, float]) -> None:
+        """From now on these tables want their proof."""
+        self._asked = config, every_s
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -72,14 +75,14 @@ class Prover:
 
     def _due(self, status: Status) -> list[str]:
         """The tables of this process that want their proof, the longest wait first."""
-        runs, now = self._runs(), clock.monotonic()
+        runs, now, every_s = self._runs(), clock.monotonic(), self._asked[1]
         wanted = [
             table
             for table in status.tables
-            if table.table in self._every_s
+            if table.table in every_s
             and table.table in runs
             and runs[table.table].phase == "LIVE"
-            and due(table, self._every_s[table.table], status.at)
+            and due(table, every_s[table.table], status.at)
             and now - self._tried.get(table.table, -TRY_AGAIN_S) >= TRY_AGAIN_S
         ]
         return [table.table for table in sorted(wanted, key=lambda table: (table.verified or {}).get("at", 0.0))]
@@ -87,12 +90,12 @@ class Prover:
     def _prove(self, name: str) -> None:
         """Verify a table; what is found is kept for `status`."""
         self._tried[name] = clock.monotonic()
-        run = self._runs().get(name)
-        if run is None:
+        config, run = self._asked[0], self._runs().get(name)
+        table = next((table for table in config.tables if table.name == name), None)
+        if run is None or table is None:
             return
-        (table,) = self._config.chosen([name])
         try:
-            verdict = look_at(self._config, table, self._over, _verify, run.context)
+            verdict = look_at(config, table, self._over, _verify, run.context)
         except TwinrowError as trouble:
             if not self._over:
                 self._log.event("warning", "verify", name, f"verify was not possible, tried again later: {trouble}")

@@ -56,10 +56,12 @@ def as_usual() -> None:
         signal.raise_signal(_Early.numbers.pop(0))
 
 
-def stop_on_signals(*, at_hang_up: bool = False) -> Stop:
+def stop_on_signals(*, at_hang_up: bool = False, on_hang_up: Callable[[], None] | None = None) -> Stop:
     """A Stop that SIGINT and SIGTERM set, also where they were ignored when the process was started (`&` in a script).
 
-    `at_hang_up`: and SIGHUP, where the process was started at a terminal. Elsewhere it is ignored, as `nohup` asks.
+    `at_hang_up`: and SIGHUP, where the process was started at a terminal, which was closed then. Elsewhere SIGHUP calls
+    `on_hang_up`, in a thread, where that is given; else it is ignored. Where it was ignored at the start it stays so,
+    as `nohup` asks.
 
     The interpreter writes each signal's number into a pipe, in whichever thread the system interrupts, and a thread
     here waits for it. A handler in Python would not do: it runs in the main thread only, which waits for the other
@@ -72,14 +74,16 @@ def stop_on_signals(*, at_hang_up: bool = False) -> Stop:
     def asked(_number: int, _frame: FrameType | None) -> None:
         """The signal is in the pipe by now."""
 
-    threading.Thread(target=_pass_on, args=(numbers, stop, asked), name="signals", daemon=True).start()
+    hang_up = on_hang_up if at_hang_up and not at_terminal() else None
+    threading.Thread(target=_pass_on, args=(numbers, stop, asked, hang_up), name="signals", daemon=True).start()
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     for number in ASKING:
         signal.signal(number, asked)
+    before = _Early.before.get(signal.SIGHUP, signal.getsignal(signal.SIGHUP))
     if not at_hang_up:
-        signal.signal(signal.SIGHUP, _Early.before.get(signal.SIGHUP, signal.getsignal(signal.SIGHUP)))
-    elif signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, asked if at_terminal() else signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, before)
+    elif before != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, asked if hang_up is not None or at_terminal() else signal.SIG_IGN)
     if _Early.numbers:
         stop.set()
     _Early.numbers.clear()
@@ -87,13 +91,16 @@ def stop_on_signals(*, at_hang_up: bool = False) -> Stop:
     return stop
 
 
-def _pass_on(numbers: int, stop: Stop, asked: Handler) -> None:
+def _pass_on(numbers: int, stop: Stop, asked: Handler, hang_up: Callable[[], None] | None) -> None:
     """Set the stop; in a thread, because setting wants a lock that the main thread may hold when it is interrupted."""
     asked_at = 0.0
     while signal_numbers := os.read(numbers, READ_BYTES_MAX):
         for number in signal_numbers:
             if signal.getsignal(number) is not asked:
                 continue  # somebody else takes it now: a question to a person, a test
+            if number == signal.SIGHUP and hang_up is not None:
+                hang_up()
+                continue
             if asked_at and number == signal.SIGINT and clock.monotonic() - asked_at > AGAIN_AFTER_S:
                 os._exit(EXIT_AT_ONCE)
             asked_at = asked_at or clock.monotonic()

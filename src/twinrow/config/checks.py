@@ -44,10 +44,7 @@ def check_table(table: TableConfig, where: str, known: Known) -> None:
         raise ConfigError("`into` may not begin with _twinrow_", where=where)
     for name in ("reconcile_every", "lag_alert", "verify_every"):
         if (text := getattr(table, name)) is not None:
-            try:
-                duration_s(text)
-            except ValueError as error:
-                raise ConfigError(f"`{name}`: {error}", where=where) from error
+            check_duration(name, text, where)
     part = table.traits.part
     if part is not None and getattr(table, part) is None:
         raise ConfigError(f"`capture` is {table.capture}, but there is no [tables.{part}]", where=where)
@@ -59,6 +56,14 @@ def check_table(table: TableConfig, where: str, known: Known) -> None:
         _check_column(table, attribute, column, where)
     _check_protection(table, where)
     known.add(table)
+
+
+def check_duration(key: str, text: str, where: str) -> None:
+    """Raise ConfigError for a text that is no duration."""
+    try:
+        duration_s(text)
+    except ValueError as error:
+        raise ConfigError(f"`{key}`: {error}", where=where) from error
 
 
 def check_sources(dynamodb: DynamoDBConfig, sources: Sequence[SourceConfig], place: str) -> None:

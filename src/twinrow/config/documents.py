@@ -21,6 +21,7 @@ from twinrow.config.settings import ColumnConfig
 from twinrow.config.shapes import IncludedFile, OverlayFile, WholeFile
 from twinrow.config.variables import fill
 from twinrow.errors import ConfigError
+from twinrow.table_description import SOURCE_MARK
 
 FILES_MAX: Final = 1_000
 """An `include` that takes more is a mistake in its pattern."""
@@ -82,6 +83,33 @@ def together(text: str, place: str, variables: Mapping[str, str]) -> Documents:
         entries = _overlaid(entries, list(_entries(part, str(path), layered(defaults, below))))
         sections = _overlaid_sections(sections, part)
     return Documents(sections, tuple(entries), tuple(watched))
+
+
+def names_in(path: Path) -> list[str]:
+    """The tables that a file names, and those that its included files name, for a shell that completes a name.
+
+    Nothing else is checked, and no variable need be set. Raises OSError, ValueError and ConfigError where they
+    cannot be read.
+    """
+    main = tomllib.loads(text_of(path))
+    includes = main.get("include", [])
+    patterns = includes if isinstance(includes, str | list) else []
+    files = [main, *(tomllib.loads(text_of(inner)) for inner in _included(_texts(patterns), str(path)))]
+    found = []
+    for document in files:
+        source_below = _part(document, "defaults").get("source", _part(main, "defaults").get("source"))
+        tables = document.get("tables", [])
+        for table in tables if isinstance(tables, list) else []:
+            name = table.get("name") if isinstance(table, dict) else None
+            if isinstance(name, str):
+                source = table.get("source", source_below)
+                found.append(f"{source}{SOURCE_MARK}{name}" if source else name)
+    return found
+
+
+def _part(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = document.get(key, {})
+    return found if isinstance(found, dict) else {}
 
 
 def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> RawSettings:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from twinrow import config_error
-from twinrow.config.checks import check_endpoint, check_sources
+from twinrow.config.checks import check_duration, check_endpoint, check_sources
 from twinrow.config.documents import Documents, text_of, together
 from twinrow.config.mysql_url import mysql_config
 from twinrow.config.notify import notify_places
@@ -37,6 +37,7 @@ def parse(
     check_sources(file.dynamodb, file.sources, place)
     check_endpoint("kinesis.endpoint_url", file.kinesis.endpoint_url, place)
     check_endpoint("s3.endpoint_url", file.s3.endpoint_url, place)
+    check_duration("sync.discover_every", file.sync.discover_every, place)
     parts = resolved(documents.entries, [source.name for source in file.sources])
     if tables_needed and not parts.tables and not parts.patterns:
         raise ConfigError("names no table", where=place, remedy="add a [[tables]] part")

@@ -93,7 +93,8 @@ def with_found(config: Config, found: Iterable[Found]) -> tuple[Config, dict[str
                 refused[name] = error.what
             else:
                 tables.append(table)
-    return replace(config, tables=tuple(tables)), refused
+    named = {table.name for table in config.tables}
+    return replace(config, tables=tuple(tables), found=frozenset(known.names - named)), refused
 
 
 def _source_of(own: Mapping[str, Any], defaults: Mapping[str, Any], sources: Sequence[str], where: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -345,6 +345,15 @@ class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[int, msgspec.Meta(ge=1, le=WORKERS_MAX)] | None,
         _told("Processes that read a first copy without links; 1 does without; default: by size and cores, at most 4."),
     ] = None
+    discover_every: Annotated[
+        str,
+        _told("How often a running sync looks for tables that `match` or `tags` take since, and for vanished ones."),
+    ] = "5m"
+
+    @property
+    def discover_s(self) -> float:
+        """Seconds between two looks for tables of patterns."""
+        return duration_s(self.discover_every)
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -367,6 +376,7 @@ _KNOWN: Final = (msgspec.json.Decoder(File), msgspec.json.Decoder(ColumnConfig))
 
 
 _NO_S3: Final = S3Config()
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -383,6 +393,8 @@ class Config:
     sources: tuple[SourceConfig, ...] = ()
     patterns: tuple[Pattern, ...] = ()
     """Parts that stand for tables that are still to be found."""
+    found: frozenset[str] = frozenset()
+    """The names of the tables that patterns have brought."""
     watched: tuple[str, ...] = ()
     """The files that it was read from, and the patterns of `include`."""
     notify: NotifyPlaces | None = None
@@ -392,6 +404,10 @@ class Config:
     """That of [protect]; empty where there is none."""
     literal_secret: bool = False
     """Whether it stands in the file itself."""
+
+    def without_found(self) -> Config:
+        """The configuration as its files have it, before patterns brought tables."""
+        return replace(self, tables=tuple(table for table in self.tables if table.name not in self.found), found=_NONE)
 
     def chosen(self, names: list[str] | tuple[str, ...]) -> tuple[TableConfig, ...]:
         """The tables of those names, all when there are none. Raises ConfigError for a name that is not configured."""

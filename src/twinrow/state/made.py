@@ -12,12 +12,12 @@ from twinrow.mysql import Connection
 from twinrow.state import meta
 
 TABLE: Final = "_twinrow_made"
-MadeKind = Literal["index", "stream", "pitr", "mysql-index", "mysql-view"]
+MadeKind = Literal["index", "stream", "pitr", "destination", "mysql-index", "mysql-view"]
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """`what` under `name` (the index's name, the stream's ARN, ""), turned on at `at`.
+    """`what` under `name` (the index's name, the stream's ARN, "", the ARN of the Kinesis stream), turned on at `at`.
 
     `source_id` is the id of the DynamoDB table: another table under the same name has nothing of Twinrow's. It is empty
     for what is in MySQL.

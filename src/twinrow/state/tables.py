@@ -11,7 +11,7 @@ from twinrow.errors import Reason
 from twinrow.mysql import Connection
 from twinrow.state.lease import Lease
 
-Phase = Literal["NEW", "SNAPSHOT", "CATCH_UP", "LIVE", "BROKEN"]
+Phase = Literal["NEW", "SNAPSHOT", "CATCH_UP", "LIVE", "BROKEN", "GONE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,17 @@ def update(connection: Connection, table: str, **values: Any) -> None:
     For transactions that hold the lock of the lease, and for what no run writes; everything else is a `note`.
     """
     connection.execute(f"UPDATE _twinrow_table SET {_sets(values)} WHERE table_name = %s", (*values.values(), table))
+
+
+def note_gone(connection: Connection, table: str, reason: Reason) -> None:
+    """Remember that the DynamoDB table is gone; for a table that no process holds.
+
+    NEW stays: the next start must know that the copy was not made yet.
+    """
+    values = {"phase": "GONE", "ended_at": None, **because(reason)}
+    connection.execute(
+        f"UPDATE _twinrow_table SET {_sets(values)} WHERE table_name = %s AND phase <> 'NEW'", (*values.values(), table)
+    )
 
 
 def note(connection: Connection, lease: Lease, **values: Any) -> None:

@@ -94,9 +94,12 @@ class Fleet:
             run.context.table.stop.set()
 
     def forget(self, names: Collection[str]) -> None:
-        """Tables that have ended are shown no more."""
+        """Tables that have ended are shown no more, and how they ended does not count."""
         with self._change:
-            self._runs = {name: run for name, run in self._runs.items() if name not in names or name in self._alive}
+            over = set(names) - self._alive.keys()
+            self._runs = {name: run for name, run in self._runs.items() if name not in over}
+            for name in over:
+                self.outcomes.pop(name, None)
             shown = dict(self._runs)
         self._listener.on_runs(shown)
 

@@ -1,4 +1,4 @@
-"""What a process is to the leases of its tables: a name, and a heartbeat that keeps them."""
+"""The name of a process as the holder of its leases, and the heartbeat that keeps them."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ def fix_of(
             where = f"table {description.name}"
             answer = dynamodb.call(change.operation, where=where, TableName=description.name, **change.update)
             if change.makes is not None and mysql is not None:
-                now = replace(described(answer["TableDescription"]), name=description.name)
+                table = answer.get("TableDescription")  # only UpdateTable's answer has it
+                now = replace(described(table), name=description.name) if table is not None else description
                 note(mysql, now, change.makes, change.name)
         _wait(look, description.name, change.waits_for, change.is_there, stop)
 

@@ -73,7 +73,7 @@ def add(
         raise typer.Exit(1)
     files.write(path, ("\ufeff" if before.startswith(BOM_UTF8) else "") + edit.text, before)
     names = " ".join(table.called for table in wanted)
-    say(f"{path}: {many(len(wanted), 'table')} added; a sync that runs already takes them when it is started again")
+    say(f"{path}: {many(len(wanted), 'table')} added; a running sync takes them with --watch-config, or at SIGHUP")
     out(f"next: {following(path)} check --fix {names}")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from twinrow.app.options import ConfigOption, TablesArgument, load_config
 from twinrow.app.terminal import out, say
 from twinrow.config import Config, TableConfig
 from twinrow.errors import ConfigError, TwinrowError
+
+if TYPE_CHECKING:
+    from twinrow.app.setup.permissions import Holder
 
 
 def iam_policy(
@@ -31,6 +35,8 @@ def iam_policy(
     ] = None,
 ) -> None:
     """Print the IAM policies with the least rights that the configuration needs.
+
+    The rights to the tables of a source with `role_arn` are for that role, in its account.
 
     Writes are limited to the keys, the link attribute and the mark. The key attributes come from DescribeTable, or
     from --keys. A managed policy of AWS has at most 6,144 characters: the rights for many tables are several policies,
@@ -56,11 +62,32 @@ def iam_policy(
     if number is not None and not 1 <= number <= len(policies):
         raise ConfigError(f"there is no policy {number}", remedy=f"--policy takes 1 to {len(policies)}")
     for policy in policies if number is None else policies[number - 1 : number]:
-        out(json.dumps(policy, indent=2))
-    if len(policies) > 1 and number is None:
-        say(f"{len(policies)} policies, since AWS takes 6,144 characters for each: attach all (--policy N prints one)")
-    if len(policies) > permissions.POLICIES_A_ROLE_MAX:
-        say(f"AWS attaches {permissions.POLICIES_A_ROLE_MAX} managed policies to a role: ask for a higher quota (20)")
+        out(json.dumps(policy.document, indent=2))
+    _say_whose([policy.holder for policy in policies], number)
+
+
+def _say_whose(holders: Sequence[Holder], number: int | None) -> None:
+    """Say which of the policies is for whom, where they are for several."""
+    from twinrow.app.setup import permissions
+
+    several = len(set(holders)) > 1
+    if number is not None:
+        if several:
+            say(f"policy {number}: for {holders[number - 1]}")
+        return
+    for holder in dict.fromkeys(holders):
+        count = holders.count(holder)
+        first = holders.index(holder) + 1
+        which = f"policy {first}" if count == 1 else f"policies {first} to {first + count - 1}"
+        if several:
+            say(f"{which}: for {holder}")
+        if count > permissions.POLICIES_A_ROLE_MAX:
+            most = permissions.POLICIES_A_ROLE_MAX
+            say(f"AWS attaches {most} managed policies to a role: ask for a higher quota (20)")
+    if len(holders) > len(set(holders)):
+        say(f"{len(holders)} policies, since AWS takes 6,144 characters for each: attach all (--policy N prints one)")
+    elif several:
+        say("attach each where it belongs (--policy N prints the Nth)")
 
 
 def _key_option(text: str) -> tuple[str, list[str]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -25,23 +24,28 @@ from twinrow.app.options import (
     ServeTokenFileOption,
     TablesArgument,
     accepted_deletes,
+    config_path,
     load_config,
     said,
 )
 from twinrow.app.terminal import complain, out
 from twinrow.app.typed import as_typed, in_text
 from twinrow.config import Config, TableConfig
-from twinrow.errors import TwinrowError, is_fault
+from twinrow.errors import ConfigError, StartRefused, TwinrowError, is_fault
 
 if TYPE_CHECKING:
     from twinrow.app.logs import Log
+    from twinrow.app.observe.watch import StatusSource
+    from twinrow.app.output.sync_view import SyncView
+    from twinrow.app.reload.keeper import AskedSync, HangUps
     from twinrow.app.serve.serving import Addresses
     from twinrow.clock import Stop
     from twinrow.mysql import MySQL
+    from twinrow.table.context import TableContext
     from twinrow.table_description import TableDescription
+    from twinrow.workers.fleet import Listener
     from twinrow.workers.run import Outcome
 
-SERVED_LOOK_S = 1.0
 WORST_FIRST = (1, 2, 3, 0)
 """Which exit code counts when tables end differently: an error, a refusal, dead letters, all well."""
 
@@ -74,11 +78,17 @@ def sync(
     serve_cert: ServeCertOption = None,
     serve_key: ServeKeyOption = None,
     metrics: MetricsOption = None,
+    watch_config: Annotated[
+        bool, typer.Option("--watch-config", help="Read the configuration again when its files change.")
+    ] = False,
 ) -> None:
     """Copy all items, then follow every change until stopped.
 
     Ctrl-C and SIGTERM stop the sync after the current batch, a second Ctrl-C at once. Closing the terminal stops it,
     too, unless it was started with nohup.
+
+    Without a terminal, SIGHUP reads the configuration again: tables come, go and change, and the others do not notice.
+    A configuration with a mistake is refused, and that from before goes on.
 
     A broken table never stops the others. With --once: exit code 3 when dead letters, refused links or rows that
     MySQL does not take remain, 1 when a table broke, 2 when a table was refused.
@@ -91,17 +101,22 @@ def sync(
       twinrow sync --serve 127.0.0.1:8642 --metrics 0.0.0.0:9642
     """
     from twinrow.app.logs import Log
+    from twinrow.app.reload.keeper import AskedSync, HangUps
     from twinrow.app.serve.serving import Addresses, tls_of
     from twinrow.app.signals import stop_on_signals
 
+    if once and watch_config:
+        raise ConfigError("--once ends by itself, --watch-config is for a sync that goes on", remedy="leave it out")
+    hang_ups = HangUps()  # from before the files are read: else a SIGHUP that comes just after would be lost
+    stop = stop_on_signals(at_hang_up=True, on_hang_up=None if once else hang_ups.ask)
     loaded = load_config(config, new_tables=True)
     chosen = loaded.chosen(tables or [])
-    stop = stop_on_signals(at_hang_up=True)
     log = Log(as_json=said().json_logs, verbose=said().verbose)
     tls = tls_of(serve, serve_token_file, serve_cert, serve_key)
     how = How(
-        once=once, adopt_links=adopt_links, serve=Addresses(serve, metrics, serve_token_file, tls),
-        accept_tables=frozenset(accept_table_id or ()), accept_deletes=accepted_deletes(accept_deletes, loaded),
+        asked=AskedSync(config_path(config), tuple(tables or ()), watch_config), hang_ups=hang_ups, once=once,
+        serve=Addresses(serve, metrics, serve_token_file, tls), accept_tables=frozenset(accept_table_id or ()),
+        accept_deletes=accepted_deletes(accept_deletes, loaded), adopt_links=adopt_links,
         rekey=frozenset(table.name for table in loaded.chosen(rekey)) if rekey else frozenset(),
     )  # fmt: skip
     raise typer.Exit(run(loaded, chosen, stop, log, how))
@@ -111,6 +126,8 @@ def sync(
 class How:
     """How a sync is run."""
 
+    asked: AskedSync
+    hang_ups: HangUps
     once: bool
     adopt_links: bool
     serve: Addresses
@@ -119,24 +136,39 @@ class How:
     rekey: frozenset[str] = frozenset()
 
 
+class Ended(Protocol):
+    """Hears how a table ended; `quiet`: the log has it already."""
+
+    def __call__(self, table: str, outcome: Outcome, *, quiet: bool = False) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SyncParts:
+    """The parts of a sync that runs: its door to MySQL, what is seen of it, and who hears of its tables."""
+
+    how: How
+    mysql: MySQL
+    stop: Stop
+    log: Log
+    view: SyncView
+    source: StatusSource
+    ended: Ended
+    listener: Listener
+
+
 def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how: How) -> int:
     """Copy the chosen tables and tell how it goes; the exit code."""
-    from twinrow.app.beside import beside
     from twinrow.app.observe.watch import StatusSource
     from twinrow.app.output.progress import Bars, Watcher
     from twinrow.app.output.sync_view import SyncView
     from twinrow.app.serve.serving import serving
-    from twinrow.app.wiring import contexts_of, mysql_of
+    from twinrow.app.wiring import mysql_of
     from twinrow.mysql_guard import unproved
-    from twinrow.workers.fleet import Listener, run_tables
+    from twinrow.workers.fleet import Listener
 
     mysql, once, began = mysql_of(config), how.once, clock.monotonic()
     if why := unproved(config.mysql):
         log.event("warning", "unproved", "", f"{why} (add ?ssl_ca=FILE to `mysql.url`)")
-    contexts = contexts_of(
-        config, chosen, stop, adopt_links=how.adopt_links, accept_tables=how.accept_tables,
-        accept_deletes=how.accept_deletes, rekey=how.rekey, mysql=mysql,
-    )  # fmt: skip
     bars = Bars("items", drawn=not log.as_json, line=partial(log.event, "info", "progress"))
     view = SyncView(log, bars, once=once)
     source = StatusSource(mysql, chosen, lambda: bool(how.serve) or view.wants_status(), view.waiting)
@@ -145,49 +177,92 @@ def run(config: Config, chosen: Sequence[TableConfig], stop: Stop, log: Log, how
         text = f"about {description.items:,} items, {description.bytes:,} bytes"
         log.event("debug", "described", description.name, text)
 
-    def ended(table: str, outcome: Outcome) -> None:
+    def ended(table: str, outcome: Outcome, *, quiet: bool = once) -> None:  # with --once it is reported at the end
         if outcome.error is not None:
             source.tell(table, str(outcome.error), outcome.error.commands)
-            if not once:  # else it is reported at the end
+            if not quiet:
                 log.of_table("error", "ended", table, in_text(str(outcome.error)))
             if is_fault(outcome.error):
                 # only with --verbose: an exception's own words may be an item's values
                 log.event("debug", "fault", table, "".join(traceback.format_exception(outcome.error.__cause__)))
 
-    def look() -> None:
-        view.look(source.latest().status)
-
-    shown: dict[str, TableStatus] = {}
-    aside = nullcontext() if once else beside(config, chosen, source, lambda: view.runs, log)
+    work = SyncParts(how, mysql, stop, log, view, source, ended, Listener(log.waiting, view.watch, described, ended))
     with source, serving(how.serve, source, stop, log), bars:
-        with Watcher(look), aside:
-            if not once:
+        with Watcher(lambda: view.look(source.latest().status)):
+            if once:
+                outcomes, unused = _once(work, config, chosen)
+            else:
                 log.event("info", "started", "", f"copying {named([table.name for table in chosen])}; Ctrl-C stops")
-            outcomes = run_tables(
-                contexts, mysql, once=once, listener=Listener(log.waiting, view.watch, described, ended)
-            )
-        if once and not stop:
-            shown = _results(mysql, chosen, outcomes)
-            for entry in shown.values():
-                view.draw(entry)
-        elif how.serve and not stop and any(_code(outcome, None) == 1 for outcome in outcomes.values()):
-            log.event("warning", "ended", "", "no table is left to copy; page and metrics stay until this is stopped")
-            while not stop.wait(SERVED_LOOK_S):
-                look()
+                outcomes, unused = _on_and_on(work, config), False
+        shown = _results(mysql, chosen, outcomes) if once and not stop else {}
+        for entry in shown.values():
+            view.draw(entry)
         log.flush(everything=True)
     took_s = clock.monotonic() - began
-    if once:
-        _tell_once(log, outcomes, shown, took_s)
-        done = not stop and all(outcome.error is None for outcome in outcomes.values())
-        if how.accept_tables and done and not any(context.consent.took_table for context in contexts):
-            log.event("info", "unused", "", "--accept-table-id was not needed: no table was exchanged for another")
-    else:
+    if not once:
         log.event("info", "ended", "", f"stopped after {span(took_s)}")
-    if once and stop:
+        return _worst(outcomes, {})
+    _tell_once(log, outcomes, shown, took_s)
+    if unused and not stop and all(outcome.error is None for outcome in outcomes.values()):
+        log.event("info", "unused", "", "--accept-table-id was not needed: no table was exchanged for another")
+    if stop:
         complain(TwinrowError("stopped before the end", remedy="start it again: it goes on from where it was"))
         return 1
+    return _worst(outcomes, shown)
+
+
+def _once(work: SyncParts, config: Config, chosen: Sequence[TableConfig]) -> tuple[Mapping[str, Outcome], bool]:
+    """How the tables ended, and whether a consent to another table was given that no table needed."""
+    from twinrow.app.wiring import contexts_of
+    from twinrow.workers.fleet import run_tables
+
+    how = work.how
+    contexts = contexts_of(
+        config, chosen, work.stop, adopt_links=how.adopt_links, accept_tables=how.accept_tables,
+        accept_deletes=how.accept_deletes, rekey=how.rekey, mysql=work.mysql,
+    )  # fmt: skip
+    outcomes = run_tables(contexts, work.mysql, once=True, listener=work.listener)
+    return outcomes, bool(how.accept_tables) and not any(context.consent.took_table for context in contexts)
+
+
+def _on_and_on(work: SyncParts, config: Config) -> Mapping[str, Outcome]:
+    """Keep the tables as the configuration says, until the stop; how they ended."""
+    from twinrow.app.beside import SideWork
+    from twinrow.app.reload.keeper import Keeper, Means
+    from twinrow.app.wiring import contexts_of
+    from twinrow.workers.fleet import Fleet
+
+    how, keepers = work.how, list[Keeper]()
+
+    def build(config: Config, tables: Sequence[TableConfig]) -> Sequence[TableContext]:
+        consents: dict[str, Any] = {}
+        if not fleet.outcomes and not fleet.running:  # given for these runs, not for those that a reload begins later
+            consents = {
+                "accept_tables": how.accept_tables, "accept_deletes": how.accept_deletes, "rekey": how.rekey,
+            }  # fmt: skip
+        return contexts_of(config, tables, work.stop, adopt_links=how.adopt_links, mysql=work.mysql, **consents)
+
+    def ended(table: str, outcome: Outcome) -> None:
+        refused_again = isinstance(outcome.error, StartRefused) and any(table in keeper.retried for keeper in keepers)
+        work.ended(table, outcome, quiet=refused_again)
+
+    def stays(outcomes: Mapping[str, Outcome]) -> bool:
+        return bool(how.serve) and any(_code(outcome, None) == 1 for outcome in outcomes.values())
+
+    with (
+        Fleet(work.mysql, replace(work.listener, on_end=ended), once=False) as fleet,
+        SideWork(work.source, lambda: work.view.runs, work.log) as beside,
+    ):
+        means = Means(fleet, work.mysql, work.log, work.source, build, beside.follow, stays)
+        keepers.append(Keeper(how.asked, config, means, how.hang_ups))
+        keepers[0].run(work.stop)
+        return fleet.outcomes
+
+
+def _worst(outcomes: Mapping[str, Outcome], shown: Mapping[str, TableStatus]) -> int:
+    """The exit code that counts most; 0 where there was no table."""
     codes = {_code(outcome, shown.get(name)) for name, outcome in outcomes.items()}
-    return next(code for code in WORST_FIRST if code in codes)
+    return next((code for code in WORST_FIRST if code in codes), 0)
 
 
 def _tell_once(log: Log, outcomes: Mapping[str, Outcome], shown: Mapping[str, TableStatus], took_s: float) -> None:

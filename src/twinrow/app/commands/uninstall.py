@@ -43,7 +43,8 @@ def uninstall(
     Shows what it would do, unless --execute is said; then it asks before each step. Marks, index, stream, backups and
     the copy itself stay, unless they are named. An id goes only where it equals the id of the item's row; an index, a
     stream or point-in-time recovery only where Twinrow is noted to have turned it on. Keeps within the budgets, goes on
-    where it was stopped, and is refused while a sync holds the table.
+    where it was stopped, and is refused while a sync holds the table. A TABLE that the configuration names no more is
+    left by what MySQL remembers of it.
 
     \b
     Example:
@@ -53,12 +54,15 @@ def uninstall(
     """
     from twinrow.app.leaving.carry_out import drop_state, finish_dropping
     from twinrow.app.leaving.plan import Wanted
+    from twinrow.app.leaving.remembered import with_remembered
     from twinrow.app.wiring import contexts_of, mysql_of
 
     if bool(tables) == all_tables:
         raise ConfigError("which tables is not said", remedy="name them, or say --all (not both)")
     loaded = load_config(config)
-    chosen, stop, mysql = loaded.chosen(tables or []), stop_on_signals(), mysql_of(loaded)
+    stop, mysql = stop_on_signals(), mysql_of(loaded)
+    loaded = with_remembered(loaded, mysql, tables or ())
+    chosen = loaded.chosen(tables or [])
     wanted = Wanted(marks=marks, index=index, stream=stream, pitr=pitr, drop_tables=drop_tables)
     contexts = contexts_of(loaded, chosen, stop, mysql=mysql)
     if execute:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from typing import Final
 
 from twinrow.app.check import fixes
 from twinrow.app.leaving.items import PART, Pass, TakenOff, leaving_fence
@@ -22,6 +23,7 @@ from twinrow.table.context import TableContext
 from twinrow.workers.held import held
 
 Tell = Callable[[str], None]
+DESTINATION_IS_ON: Final = frozenset({"ACTIVE", "ENABLING", "UPDATING"})
 
 
 def carry_out(
@@ -146,6 +148,23 @@ def _stream(context: TableContext, standing: LeftTable, wanted: Wanted, tell: Te
     tell("the stream is off")
 
 
+def _destination(context: TableContext, standing: LeftTable, wanted: Wanted, tell: Tell) -> None:  # noqa: ARG001 - as its neighbours
+    arn, dynamodb, where = standing.destination, context.table.dynamodb, f"table {context.name}"
+    if arn is None:
+        return
+    answer = dynamodb.call("describe_kinesis_streaming_destination", where=where, TableName=context.name)
+    states = {
+        found.get("StreamArn"): found.get("DestinationStatus")
+        for found in answer.get("KinesisDataStreamDestinations", ())
+    }
+    if states.get(arn) in DESTINATION_IS_ON:  # DynamoDB refuses to turn off what is off
+        dynamodb.call(
+            "disable_kinesis_streaming_destination", where=where, TableName=context.name, StreamArn=arn
+        )  # fmt: skip
+    made.forget(context.tenure.open_writer(), context.name, "destination")
+    tell(f"DynamoDB writes no more changes to {arn}")
+
+
 def _pitr(context: TableContext, standing: LeftTable, wanted: Wanted, tell: Tell) -> None:  # noqa: ARG001 - as its neighbours
     context.table.dynamodb.call(
         "update_continuous_backups", where=f"table {context.name}", TableName=context.name,
@@ -170,5 +189,6 @@ def _state(context: TableContext, standing: LeftTable, wanted: Wanted, tell: Tel
 
 
 _STEPS: dict[Part, Callable[[TableContext, LeftTable, Wanted, Tell], None]] = {
-    "items": _items, "index": _index, "stream": _stream, "pitr": _pitr, "rows": _rows, "state": _state,
+    "items": _items, "index": _index, "stream": _stream, "destination": _destination, "pitr": _pitr, "rows": _rows,
+    "state": _state,
 }  # fmt: skip

@@ -52,6 +52,7 @@ def look(session: Connection, table: Table) -> LeftTable:
         if has_state
         else (),
         holder=lease.holder_of(session, name) if has_state else None,
+        destination=next((thing.name for thing in noted if thing.what == "destination"), None),
     )
 
 

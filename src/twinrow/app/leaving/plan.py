@@ -10,7 +10,7 @@ from twinrow.app.setup.plan import SCAN_BYTES_A_UNIT
 from twinrow.state.made import Made, MadeKind
 from twinrow.table_description import TableDescription
 
-Part = Literal["items", "index", "stream", "pitr", "rows", "state"]
+Part = Literal["items", "index", "stream", "destination", "pitr", "rows", "state"]
 NOT_NOTED: Final = "Twinrow is not noted to have turned it on"
 
 
@@ -48,7 +48,7 @@ class LeftTable:
     `description` is None where DynamoDB has no such table; `rows` is None where no copy is registered. `is_ours`:
     the MySQL table `into` is there and was made by Twinrow. `mark_attribute`, `link_attribute` and `index` are None
     where the configuration names none. `marks`, `pending_links` and `dead_letters` are what was not finished. `others`:
-    registered tables besides this table.
+    registered tables besides this table. `destination`: the Kinesis stream to which Twinrow has let the table write.
     """
 
     table: str
@@ -67,6 +67,7 @@ class LeftTable:
     made: tuple[Made, ...]
     others: tuple[str, ...]
     holder: str | None = None
+    destination: str | None = None
 
     @property
     def takes_ids(self) -> bool:
@@ -112,7 +113,8 @@ def plan(standing: LeftTable, wanted: Wanted, leaving: Collection[str] = ()) -> 
     steps: list[Step] = []
     stays: list[str] = []
     for found in (
-        *_items(standing, wanted), *_index(standing, wanted), *_stream(standing, wanted), *_pitr(standing, wanted),
+        *_items(standing, wanted), *_index(standing, wanted), *_stream(standing, wanted),
+        *_destination(standing, wanted), *_pitr(standing, wanted),
         *_rows(standing, wanted), _state(standing, leaving),
     ):  # fmt: skip
         if isinstance(found, Step):
@@ -175,6 +177,17 @@ def _stream(standing: LeftTable, wanted: Wanted) -> Iterator[Step | str]:
         yield Step("stream", "turn the stream off", "Whatever else reads it gets no more changes.")
     else:
         yield "stream: stays on, Twinrow has turned it on (--stream turns it off)"
+
+
+def _destination(standing: LeftTable, wanted: Wanted) -> Iterator[Step | str]:
+    arn = standing.destination
+    if arn is None or not standing.noted("destination", arn):
+        return
+    if wanted.stream:
+        cost = "Whatever else reads the Kinesis stream gets no more changes of the table. The stream itself stays."
+        yield Step("destination", f"let DynamoDB write no more changes to {arn}", cost)
+    else:
+        yield f"Kinesis: DynamoDB goes on writing to {arn}, Twinrow has turned it on (--stream turns it off)"
 
 
 def _pitr(standing: LeftTable, wanted: Wanted) -> Iterator[Step | str]:

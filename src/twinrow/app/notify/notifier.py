@@ -47,7 +47,7 @@ class _Message:
 class Notifier:
     """Two threads from `with` to its end: the first looks, the second sends.
 
-    `limits` are the lags above which a table is late.
+    `limits` are the tables, and the lags above which each is late; others may be set at any time.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Notifier:
     ) -> None:
         self._channels = channels
         self._source = source
-        self._limits = limits
+        self.limits = limits
         self._log = log
         self._alarms: Alarms | None = None
         self._unnoted: set[tuple[str, str]] = set()
@@ -98,7 +98,7 @@ class Notifier:
         status = {} if seen.trouble else known
         begun, over = self._alarms.look(
             SeenTable(table, status.get(table), table in seen.ended, limit_s, now)
-            for table, limit_s in self._limits.items()
+            for table, limit_s in self.limits.items()
         )
         with ExitStack() as stack:
             session = self._session(stack) if begun or over or self._is_time(now) else None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from twinrow.app.observe.standing import TABLE_GONE
 from twinrow.app.observe.status import TableStatus
 from twinrow.app.observe.troubles import many, span
 
@@ -48,7 +49,7 @@ class LagWatch:
     def look(self, seen: SeenTable) -> tuple[AlarmState, str]:
         """The state of the alarm, and its words."""
         limit_s, table = seen.lag_alert_s, seen.table
-        if limit_s is None:
+        if limit_s is None or (seen.status is not None and seen.status.phase == TABLE_GONE):
             return "over", ""
         lag_s = seen.status.lag_s if seen.status is not None else None
         if lag_s is None:
@@ -69,6 +70,14 @@ def _broken(seen: SeenTable) -> tuple[AlarmState, str]:
     if seen.ended or (seen.status is not None and seen.status.phase == "BROKEN"):
         return "holds", "its sync stopped until somebody acts"
     return ("over" if seen.status is not None and seen.status.running else "unknown"), ""
+
+
+def _gone(seen: SeenTable) -> tuple[AlarmState, str]:
+    if seen.status is None:
+        return "unknown", ""
+    if seen.status.phase == TABLE_GONE:
+        return "holds", "its DynamoDB table is gone; the copy stays as it was"
+    return ("over" if seen.status.running else "unknown"), ""
 
 
 def _counted(
@@ -102,6 +111,7 @@ class AlarmKind:
 
 KINDS: Final[Mapping[str, AlarmKind]] = {
     "broken": AlarmKind(_broken, "twinrow status {}", "its sync works again"),
+    "gone": AlarmKind(_gone, "twinrow uninstall {}", "it is copied again"),
     "dead_letters": AlarmKind(
         _counted(lambda table: table.dead_letters, lambda count: f"{many(count, 'item')} that no row can hold"),
         "twinrow dead-letters list {}", "no dead letter is left",

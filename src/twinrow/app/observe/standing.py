@@ -16,10 +16,14 @@ from twinrow.state.tables import Phase, Registered
 ShownPhase = Phase | Literal["STOPPED"]
 STOPPED: Final = "STOPPED"
 
+TABLE_GONE: Final = "GONE"
+"""The DynamoDB table was deleted. The copy stays, and there is nothing that it could be in step with."""
+
 SILENT_S_MAX = 20.0
 """A sync that holds its lease notes every half second that it has read; after so long without, nothing is known."""
 START_S_MAX = 30.0
 """A start describes the table, waits for locks and reads first pages: reading nothing for so long is no trouble."""
+_WITHOUT_LAG: Final = ("NEW", "BROKEN", TABLE_GONE, STOPPED)
 TOLD_S_MAX = 10.0
 """A note this young is shown as it is, so that two readers within a second see the same number."""
 
@@ -57,6 +61,8 @@ def standing_of(known: Registered | None, counts: Counts, at: float) -> Standing
         )
     if known.phase == "BROKEN":
         return Standing("BROKEN", running, False, None, at, False)
+    if known.phase == TABLE_GONE and not running:
+        return Standing(TABLE_GONE, False, waits, None, at, False)
     if running:
         return Standing(known.phase, True, False, None, at, _has_told(known, at))
     if waits:
@@ -73,7 +79,7 @@ def lag_s(known: Registered | None, standing: Standing) -> float | None:
 
     A sync that has read nothing for a while waits for a server: what it has seen by then may be as old.
     """
-    if known is None or standing.waits or standing.phase in ("NEW", "BROKEN", STOPPED) or known.begun_at is not None:
+    if known is None or standing.waits or standing.phase in _WITHOUT_LAG or known.begun_at is not None:
         return None
     if known.oldest_at is not None:
         return round(max(0.0, standing.at - known.oldest_at), 3)

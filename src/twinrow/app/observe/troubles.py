@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from twinrow.app.check.clock_skew import skewed
 from twinrow.app.columns.mixed import MixedColumn, sentence
-from twinrow.app.observe.standing import TOLD_S_MAX, is_silent, standing_of
+from twinrow.app.observe.standing import TABLE_GONE, TOLD_S_MAX, is_silent, standing_of
 from twinrow.app.typed import as_typed
 from twinrow.capture.lambda_mapping import is_on
 from twinrow.config import TableConfig
@@ -63,6 +63,8 @@ def _of_the_run(table: TableConfig, known: Registered | None, counts: Counts, at
     elif reason:
         yield Trouble(True, reason.text, reason.commands or (check,))
     standing = standing_of(known, counts, at)
+    if standing.phase == TABLE_GONE:
+        return
     if standing.waits:
         why = f": {counts.waits}" if counts.waits != reason.text else ""
         yield Trouble(True, f"{WAITS}{why}", () if reason else (check,))

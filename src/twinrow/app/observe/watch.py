@@ -33,13 +33,14 @@ class LastStatus:
     """The last status that could be read (None: none yet), and why it cannot be read now (empty: it can).
 
     `ended` holds why a table's sync ended in this process, by table: a refusal to start stands nowhere else.
-    `age_s` is how long ago the status was read.
+    `age_s` is how long ago the status was read. `config` is why the files of the configuration are not those in force.
     """
 
     status: Status | None
     trouble: str
     ended: dict[str, str]
     age_s: float = 0.0
+    config: str = ""
 
     @property
     def now(self) -> float:
@@ -67,6 +68,7 @@ class StatusSource:
         self._status: Status | None = None
         self._body = b'{"at":null,"tables":[]}'
         self._trouble = ""
+        self.config_trouble = ""
         self._ended: dict[str, str] = {}
         self._mending: dict[str, tuple[str, ...]] = {}
         self._answered_at = clock.monotonic()
@@ -85,16 +87,30 @@ class StatusSource:
         self._over.set()
         self._thread.join()
 
+    def follow(self, chosen: Sequence[TableConfig]) -> None:
+        """From now on these are the tables; what was seen of those that stay is kept."""
+        names = tuple(table.name for table in chosen)
+        # new objects: the thread that reads has the old or the new
+        self.histories = {name: self.histories.get(name) or History() for name in names}
+        self._chosen, self.tables = tuple(chosen), names
+        for name in [name for name in self._ended if name not in names]:
+            self.forget(name)
+
+    def forget(self, table: str) -> None:
+        """A table that had ended in this process begins again, or is watched no more."""
+        self._ended.pop(table, None)
+        self._mending.pop(table, None)
+
     def latest(self) -> LastStatus:
         """The status that was read last."""
         trouble = self._trouble
         silent_s = clock.monotonic() - self._answered_at
         if not trouble and silent_s > SILENT_S_MAX:
             trouble = f"{self._mysql.place}: has not answered for {silent_s:.0f} s"
-        return LastStatus(self._status, trouble, dict(self._ended), silent_s)
+        return LastStatus(self._status, trouble, dict(self._ended), silent_s, self.config_trouble)
 
     def body(self) -> bytes:
-        """The same as one JSON document: `{"now", "trouble", "ended", "mending", "option", "status"}`.
+        """The same as one JSON document: `{"now", "trouble", "config", "ended", "mending", "option", "status"}`.
 
         `status` is as `status --json` has it; `mending` are the commands that mend it, by table; `option` is
         what stands at the end of a command for this configuration.
@@ -103,8 +119,8 @@ class StatusSource:
         mending = {table: [as_typed(command) for command in ended] for table, ended in self._mending.items()}
         head = json.dumps(
             {
-                "now": seen.now, "trouble": seen.trouble, "ended": seen.ended, "mending": mending,
-                "option": config_option(),
+                "now": seen.now, "trouble": seen.trouble, "config": seen.config, "ended": seen.ended,
+                "mending": mending, "option": config_option(),
             }
         )  # fmt: skip
         return head[:-1].encode() + b',"status":' + self._body + b"}"
@@ -147,7 +163,8 @@ class StatusSource:
             if self._session is None or not self._session.open:
                 self._session = self._mysql.connect(read_timeout_s=READ_TIMEOUT_S)
             waiting = {table: why for table, why in self._waiting().items() if table not in self._ended}
-            status = collect(self._session, self._chosen, waiting)
+            histories, chosen = self.histories, self._chosen
+            status = collect(self._session, chosen, waiting)
         except TwinrowError as trouble:
             self._not_read(str(trouble))
             return
@@ -155,7 +172,8 @@ class StatusSource:
             self._not_read(f"{fault_text(fault)} (please report it)")
             return
         for entry in status.tables:
-            self.histories[entry.table].add(status.at, entry)
+            if entry.table in histories:  # not where the tables change at this moment
+                histories[entry.table].add(status.at, entry)
         self._status, self._body, self._trouble = status, json.dumps(status.document()).encode(), ""
         self._answered_at = clock.monotonic()
 

@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 import twinrow
-from twinrow.app.observe.standing import STOPPED
+from twinrow.app.observe.standing import STOPPED, TABLE_GONE
 from twinrow.app.observe.status import Status, TableStatus
 from twinrow.app.observe.troubles import WAITS
 from twinrow.app.observe.watch import LastStatus, StatusSource
@@ -130,6 +130,9 @@ def families(seen: LastStatus, at: float) -> Iterator[Metric]:
     """The metrics of a status at the moment `at`; without a status only those of the process itself."""
     yield InfoMetricFamily("twinrow_build", "The Twinrow that answers.", {"version": twinrow.__version__})
     yield GaugeMetricFamily("twinrow_mysql_readable", "Whether the status could be read just now.", not seen.trouble)
+    yield GaugeMetricFamily(
+        "twinrow_config_taken", "0 while the files of the configuration are not those in force.", not seen.config
+    )
     status = seen.status or Status(at, ())
     yield GaugeMetricFamily("twinrow_status_timestamp_seconds", "When the status was read.", status.at)
     for gauge in GAUGES:
@@ -241,6 +244,8 @@ def _not_copied(table: TableStatus) -> str:
         return f"{table.table}: {WAITS}: {table.waits}"
     if table.phase == STOPPED:
         return f"{table.table} is STOPPED: no sync is running" + (f": {table.reason}" if table.reason else "")
+    if table.phase == TABLE_GONE:
+        return ""  # this process has no work left there
     if table.reason and table.lag_s is None:
         return f"{table.table}: {table.reason}"
     return (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
-from typing import Any
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
-from twinrow.app.wiring import dynamodb_settings_of, region_of
+from twinrow.app.wiring import dynamodb_settings_of, place_of, region_of
 from twinrow.capture_kind import Right
-from twinrow.config import Config, TableConfig
+from twinrow.config import Config, DynamoDBConfig, SourceConfig, TableConfig
 from twinrow.errors import ConfigError
 from twinrow.schema.naming import quote
 from twinrow.sync.kind import kind_of
@@ -23,6 +24,7 @@ POLICIES_A_ROLE_MAX = 10
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 """How the names of Regions outside the partition `aws` begin (AWS General Reference, "Amazon Resource Names")."""
 WRITES = ("dynamodb:PartiQLUpdate", "dynamodb:UpdateItem")
+_ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::(?P<account>\d{12}):role/.+")
 READS = ("dynamodb:DescribeTable", "dynamodb:Scan", "dynamodb:BatchGetItem")
 
 
@@ -36,22 +38,81 @@ def partition_of(region: str) -> str:
     return next((name for start, name in PARTITIONS.items() if region.startswith(start)), "aws")
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A holder of rights: the identity that runs Twinrow (neither), a role that it assumes, or a profile."""
+
+    role_arn: str | None = None
+    profile: str | None = None
+
+    def __str__(self) -> str:
+        if self.role_arn is not None:
+            return f"the role {self.role_arn}"
+        return (
+            f"the credentials of the profile {self.profile}" if self.profile is not None else "Twinrow's own identity"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """An IAM policy, and who is to have it."""
+
+    holder: Holder
+    document: dict[str, Any]
+
+
 def iam_policies(
     config: Config, chosen: Sequence[TableConfig], account: str, keys: Mapping[str, Sequence[str]], *, fix: bool
-) -> list[dict[str, Any]]:
+) -> list[Policy]:
     """The policies for these tables, to be attached all; `fix` adds what `check --fix` needs. `account` may be `*`.
+
+    The rights to the tables of a source with a role are that role's, in the role's account; whoever assumes it needs
+    `sts:AssumeRole` alone.
 
     `keys` are the key attributes of each table that is written to: writes are limited to them, the link attribute and
     the mark (AWS, "Using IAM policy conditions for fine-grained access control": `dynamodb:Attributes`). Raises
     ConfigError when one table's rights alone are too long for AWS.
     """
+    of_holders: dict[Holder, list[Right]] = {Holder(): []}
+    for table in chosen:
+        place = place_of(config, table.source)
+        rights = _rights(config, account_of(place, account), table, keys, fix=fix)
+        of_holders.setdefault(holder_of(place), []).extend(rights)
+    for source in dict.fromkeys(pattern.source for pattern in config.patterns):
+        place = place_of(config, source)
+        rights = _of_patterns(config, account_of(place, account), source)
+        of_holders.setdefault(holder_of(place), []).extend(rights)
+    for holder in list(of_holders):
+        if holder.role_arn is not None:
+            assume = Right(("sts:AssumeRole",), holder.role_arn)
+            of_holders.setdefault(Holder(profile=holder.profile), []).append(assume)
+    of_holders[Holder()].extend(_beside(config, account))
+    return [Policy(holder, document) for holder, rights in of_holders.items() for document in _documents(rights)]
+
+
+def holder_of(place: DynamoDBConfig | SourceConfig) -> Holder:
+    """The holder of the rights to the tables of a source."""
+    return Holder(place.role_arn, place.profile) if isinstance(place, SourceConfig) else Holder()
+
+
+def account_of(place: DynamoDBConfig | SourceConfig, account: str) -> str:
+    """The account of a source's tables: its role names it, and a profile may be of any."""
+    if not isinstance(place, SourceConfig):
+        return account
+    found = _ROLE.fullmatch(place.role_arn or "")
+    if found is not None:
+        return found["account"]
+    return account if place.role_arn is None and place.profile is None else "*"
+
+
+def _documents(rights: Iterable[Right]) -> list[dict[str, Any]]:
+    """The policies that give these rights, each short enough for AWS. Raises ConfigError as `iam_policies`."""
     by_kind: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Right]] = {}
-    of_tables = (_rights(config, account, table, keys, fix=fix) for table in chosen)
-    for right in chain(*of_tables, _beside(config, account)):
+    for right in rights:
         by_kind.setdefault(right.kind, []).append(right)
     policies: list[dict[str, Any]] = []
-    for rights in by_kind.values():
-        for right in rights:
+    for alike in by_kind.values():
+        for right in dict.fromkeys(alike):
             if not policies or not _added(policies[-1], right):
                 policies.append({"Version": "2012-10-17", "Statement": []})
                 if not _added(policies[-1], right):
@@ -86,15 +147,18 @@ def _rights(
         yield from exports.rights(table.export, arn, partition_of(region), fix=fix)
 
 
+def _of_patterns(config: Config, account: str, source: str | None) -> Iterator[Right]:
+    """The rights to look for the tables of a source's patterns."""
+    region = region_of(config, source)
+    service = f"arn:{partition_of(region)}:dynamodb:{region}:{account}"
+    yield Right(("dynamodb:ListTables",), "*")  # no ARN stands for the list of tables
+    if any(pattern.tags for pattern in config.patterns if pattern.source == source):
+        yield Right(("dynamodb:DescribeTable", "dynamodb:ListTagsOfResource"), f"{service}:table/*")
+
+
 def _beside(config: Config, account: str) -> Iterator[Right]:
     """The rights that the login to MySQL and notifications need."""
     mysql = config.mysql
-    for source in dict.fromkeys(pattern.source for pattern in config.patterns):
-        region = region_of(config, source)
-        service = f"arn:{partition_of(region)}:dynamodb:{region}:{account}"
-        yield Right(("dynamodb:ListTables",), "*")  # no ARN stands for the list of tables
-        if any(pattern.tags for pattern in config.patterns if pattern.source == source):
-            yield Right(("dynamodb:DescribeTable", "dynamodb:ListTagsOfResource"), f"{service}:table/*")
     if mysql.secret is not None:
         yield Right(("secretsmanager:GetSecretValue",), mysql.secret)
     if config.notify is not None and config.notify.sns_topic is not None:

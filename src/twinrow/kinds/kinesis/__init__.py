@@ -32,7 +32,7 @@ class KinesisKind:
         label="Kinesis stream", origin="KINESIS", tells_deletes=True, in_order=False, consistent_scan=True,
         waits_for_adoption=True, part="kinesis",
         unpriced="DynamoDB's writing to the stream and the stream itself are not in it",
-        fix_rights=("dynamodb:EnableKinesisStreamingDestination",),
+        fix_rights=("dynamodb:EnableKinesisStreamingDestination", "dynamodb:DisableKinesisStreamingDestination"),
     )  # fmt: skip
 
     def describe(self, settings: Settings, dynamodb: DynamoDB) -> TableDescription:
@@ -106,6 +106,8 @@ class KinesisKind:
             update,
             "the Kinesis destination",
             lambda now: now.streaming is not None and now.streaming.status == "ACTIVE",
+            makes="destination",
+            name=_stream(settings).arn,
             operation="enable_kinesis_streaming_destination",
         )
 

@@ -126,7 +126,7 @@ function showVerdict() {
   const verdict = byId("verdict");
   const tables = heard.status.tables;
   const bad = tables.filter(needsYou).length;
-  const copying = tables.filter((table) => table.phase !== "LIVE" && table.phase !== "BROKEN").length;
+  const copying = tables.filter((table) => !["LIVE", "BROKEN", "GONE"].includes(table.phase)).length;
   const ended = tables.filter((table) => table.as_of !== null).length;
   const unknown = tables.filter((table) => table.in_step !== true).length;
   const all = tables.length === 1 ? "The table" : `All ${whole(tables.length)} tables`;
@@ -157,10 +157,10 @@ function showLive() {
   setText(byId("live-text"), text);
   document.body.classList.toggle("stale", silent || Boolean(heard?.trouble));
   const banner = byId("banner");
-  banner.hidden = !heard?.trouble;
-  if (!heard?.trouble) return;
+  banner.hidden = !heard?.trouble && !heard?.config;
+  if (banner.hidden) return;
   const at = heard.status.at;
-  const told = `${heard.trouble}${at === null ? "" : `. The numbers below are of ${timeOfDay(at)}`}. It is tried again every second.`;
+  const told = heard.trouble ? `${heard.trouble}${at === null ? "" : `. The numbers below are of ${timeOfDay(at)}`}. It is tried again every second.` : heard.config;
   setChildren(banner, [{ text: told, command: `twinrow check${heard.option}` }], (entry) =>
     make("div", {}, make("p", { text: entry.text }), make("div", { className: "commands" }, commandLine(entry.command))));
 }
@@ -231,6 +231,7 @@ function stateOf(table) {
 function phaseText(table) {
   if (table.phase === "SNAPSHOT" && table.snapshot_share !== null) return `first copy, ${Math.floor(table.snapshot_share * 100)} %`;
   if (table.waits) return "waits and tries again";
+  if (table.phase === "GONE") return "gone from DynamoDB";
   if (table.running === false && table.phase !== "NEW") return "no sync is running";
   if (table.reconcile_share !== null) return `reconcile, ${Math.floor(table.reconcile_share * 100)} %`;
   if (table.phase === "LIVE" && table.in_step === null) return "live, how far is not known";
