@@ -51,7 +51,7 @@ variable "security_group_ids" {
 }
 
 variable "processes" {
-  description = "Processes: one copies, each further one stands by and takes over when it is gone."
+  description = "Processes: they share the tables, and take over those of a process that is gone."
   type        = number
   default     = 1
 }

@@ -23,6 +23,7 @@ from twinrow.flavour import Flavour, SqlValue
 from twinrow.mysql_error import MARIADB_WAIT_CODES, WITHHELD_CODES, MySQLError, lost, meaning
 from twinrow.mysql_guard import UNREADABLE, Driver, TLSSettings, reach, tls_of, trust_of
 from twinrow.mysql_login import LOGIN_REFUSED, Login, LoginSettings, logins_of
+from twinrow.mysql_pool import SESSIONS_MAX, Pool
 from twinrow.mysql_session import IDLE_S_MAX, UNKNOWN_VARIABLE, Variable, reading, setting, variables
 from twinrow.mysql_session import check as check_session
 from twinrow.mysql_text import without_values
@@ -280,10 +281,14 @@ def _set_one_by_one(connection: Connection, wanted: Sequence[Variable]) -> tuple
 
 
 class MySQL:
-    """A server and database, from which connections are opened."""
+    """A server and database, from which connections are opened; `pool` has those that tables share."""
 
-    def __init__(self, settings: ServerSettings, lease_s: float = 8.0, read_timeout_s: float = READ_TIMEOUT_S) -> None:
+    def __init__(
+        self, settings: ServerSettings, lease_s: float = 8.0, read_timeout_s: float = READ_TIMEOUT_S,
+        sessions_max: int = SESSIONS_MAX,
+    ) -> None:  # fmt: skip
         self.settings = settings
+        self.pool: Pool[Connection] = Pool(lambda: self.connect(idle_s=lease_s), sessions_max, lease_s)
         self.lease_s = lease_s
         self.read_timeout_s = read_timeout_s
         place = settings.unix_socket or f"{settings.host}:{settings.port}"

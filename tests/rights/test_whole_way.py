@@ -7,6 +7,7 @@ import re
 import signal
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from tests.fixtures.iam import ACCOUNT, Enforcer
 from tests.fixtures.proxy import DynamoDBProxy
 from tests.fixtures.waiting import is_paused, wait_until
 
+from twinrow.config import mysql_config
 from twinrow.local_servers.servers import DynamoDBLocal
+from twinrow.mysql import MySQL
+from twinrow.state import lease
 
 MARKED, STREAMED, SCANNED = "marked", "streamed", "scanned"
 LINKED = (MARKED, STREAMED)
@@ -167,12 +171,13 @@ def _park(way: Way) -> None:
 
 def _take_over(way: Way) -> None:
     """A process paused in its transaction holds the lease's row: its session is ended, which needs no right."""
-    ids = "SELECT connection_id FROM _twinrow_lease WHERE table_name = 'marked'"
     way.put(MARKED, 70)
     process = CommandLine(way.command.folder).start("sync", MARKED, env={"TWINROW_FAIL_POINT": "after-rows:1:stop"})
     try:
         wait_until(lambda: is_paused(process.pid), 30, what="the process paused with a lock in hand")
-        ((session,),) = way.database.query(ids)
+        with closing(MySQL(mysql_config(way.database.url, "test", {})).connect()) as looking:
+            session = lease.writing_session(looking, "marked")
+        assert session is not None
         way.database.query("UPDATE _twinrow_heartbeat SET deadline = UTC_TIMESTAMP(6)")
         way.well("sync", MARKED, "--once")
         assert way.database.query("SELECT 1 FROM information_schema.processlist WHERE id = %s", session) == []

@@ -20,7 +20,8 @@ from twinrow.table.context import TableContext, context_of
 from twinrow.table.table import Table
 from twinrow.workers import fleet as fleet_module
 from twinrow.workers.fleet import Fleet, Listener
-from twinrow.workers.run import Outcome, Shared, TableRun
+from twinrow.workers.run import Outcome, TableRun
+from twinrow.workers.shared import Shared
 
 WAIT_S = 30.0
 
@@ -52,7 +53,11 @@ def a_fleet(monkeypatch: pytest.MonkeyPatch, stop: Stop, shown: list[frozenset[s
         shown.append(frozenset(runs))
 
     monkeypatch.setattr(fleet_module, "TableRun", ToyRun)
-    with Fleet(cast(MySQL, SimpleNamespace(lease_s=1.0)), Listener(on_runs=on_runs), once=False) as fleet:
+    with Fleet(
+        cast(MySQL, SimpleNamespace(lease_s=1.0, pool=SimpleNamespace(close=lambda: None))),
+        Listener(on_runs=on_runs),
+        once=False,
+    ) as fleet:
         try:
             yield fleet
         finally:

@@ -16,7 +16,8 @@ from twinrow.mysql import Connection, MySQL
 from twinrow.table.context import context_of
 from twinrow.table.table import Table
 from twinrow.table.tenure import Tenure
-from twinrow.workers.run import Shared, TableRun
+from twinrow.workers.run import TableRun
+from twinrow.workers.shared import Shared
 
 
 class Gone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -14,12 +15,14 @@ from twinrow.dynamodb import DynamoDB
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import Broken, ConnectionLost, LeaseLost, ServerState, StartRefused, Transient, TwinrowError
 from twinrow.link.threads import Linker
-from twinrow.mysql import MySQL, MySQLError
+from twinrow.mysql import Connection, MySQL, MySQLError
+from twinrow.mysql_pool import Pool
 from twinrow.sync.pace import QUIET_S
 from twinrow.sync.table_work import TableWork
 from twinrow.table.context import TableContext, context_of
 from twinrow.table.table import Table
-from twinrow.workers.run import GIVE_UP_S_MAX, START_TRIES_MAX, Shared, TableRun
+from twinrow.workers.run import GIVE_UP_S_MAX, START_TRIES_MAX, TableRun
+from twinrow.workers.shared import Shared
 
 ACCESS_DENIED = 1045
 NO_KNOWN_CODE = 9999
@@ -28,7 +31,8 @@ FAR = 1e9
 
 def context() -> TableContext:
     settings = settings_of(TableConfig(name="reviews", capture="scan"), "twinrow.toml")
-    return context_of(Table(settings, cast(DynamoDB, None), cast(MySQL, None), Stop()))
+    mysql = SimpleNamespace(pool=Pool[Connection](lambda: pytest.fail("no session is needed"), 4, 8.0))
+    return context_of(Table(settings, cast(DynamoDB, None), cast(MySQL, mysql), Stop()))
 
 
 def run_of(phase: str, *, once: bool) -> TableRun:

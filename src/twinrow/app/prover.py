@@ -81,6 +81,7 @@ class Prover:
             for table in status.tables
             if table.table in every_s
             and table.table in runs
+            and runs[table.table].holds  # else the process that holds it proves it
             and runs[table.table].phase == "LIVE"
             and due(table, every_s[table.table], status.at)
             and now - self._tried.get(table.table, -TRY_AGAIN_S) >= TRY_AGAIN_S

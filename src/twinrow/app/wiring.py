@@ -91,6 +91,7 @@ def dynamodb_settings_of(table: TableConfig, place: str, *, adopt_links: bool = 
         soft_deletes=table.deletes == "soft",
         soft_ttl_deletes=table.ttl_kind == "soft",
         reconcile_s=table.reconcile_s,
+        idle_poll_s=table.idle_poll_s,
         rebuild_rows_max=table.rebuild_rows_max,
         segments=table.segments,
         pending=pending,
@@ -165,7 +166,7 @@ def dynamodb_of(config: Config, source: str | None = None) -> DynamoDB:
 
 def mysql_of(config: Config, *, read_timeout_s: float = READ_TIMEOUT_S) -> MySQL:
     """The door to MySQL; nothing is sent yet."""
-    return MySQL(config.mysql, config.sync.lease_s, read_timeout_s)
+    return MySQL(config.mysql, config.sync.lease_s, read_timeout_s, config.sync.mysql_connections_max)
 
 
 def is_loopback(endpoint_url: str | None) -> bool:

@@ -14,8 +14,8 @@ ACTIVE_S = 0.1
 """Pause after an answer with a few new records: half of this is the lag that polling adds on an active shard."""
 IDLE_S_MIN = 0.1
 IDLE_S_GROWTH = 1.3
-IDLE_S_MAX = 1.5
-"""Longest pause on an idle shard; 86,400 reads a day and shard would cost 1.7 cents (AWS prices of 2024)."""
+IDLE_S_MAX = 1.2
+"""Longest pause on an idle shard, unless `idle_poll_max` is set: with the write itself it stays below 1.5 s."""
 IDLE_READS_PER_S_MAX = 100.0
 """With many idle shards each is asked less often, so that all together stay below this."""
 IDLE_S_MANY_MAX = 10.0
@@ -100,14 +100,16 @@ def fetch(log: ShardLog[Record], job: ReadJob) -> Fetched[Record]:
     )
 
 
-def pause_s(fetched: Fetched[Record], empties: int, *, closed: bool, shards: int, at: float) -> float:
+def pause_s(
+    fetched: Fetched[Record], empties: int, *, closed: bool, shards: int, at: float, idle_s_max: float = IDLE_S_MAX
+) -> float:
     """Seconds until the next reading of this shard, `shards` being read in all; `at` in epoch seconds."""
     if not fetched.empty:
         behind = not fetched.records or fetched.records[-1].at < at - BEHIND_S
         return 0.0 if behind or len(fetched.records) >= FULL_PAGE_RECORDS else ACTIVE_S
     if closed:
         return CLOSED_S
-    longest = min(IDLE_S_MANY_MAX, max(IDLE_S_MAX, shards / IDLE_READS_PER_S_MAX))
+    longest = max(idle_s_max, min(IDLE_S_MANY_MAX, shards / IDLE_READS_PER_S_MAX))
     return float(min(longest, IDLE_S_MIN * IDLE_S_GROWTH ** min(empties - 1, 64)))
 
 
@@ -120,9 +122,9 @@ def pause_to_prove_s(since: float, empty_s: float, *, shards: int, at: float) ->
     return max(soonest, min(since + empty_s - at, empty_s / EMPTY_ANSWERS_MIN))
 
 
-def idle_proof_s(empty_s: float) -> float:
+def idle_proof_s(empty_s: float, idle_s_max: float = IDLE_S_MAX) -> float:
     """How long ago the moment is that an idle shard proves at any time.
 
-    EMPTY_ANSWERS_MIN answers lie IDLE_S_MAX apart, and the last of them was that long ago.
+    EMPTY_ANSWERS_MIN answers lie `idle_s_max` apart, and the last of them was that long ago.
     """
-    return max(empty_s, (EMPTY_ANSWERS_MIN - 1) * IDLE_S_MAX) + IDLE_S_MAX
+    return max(empty_s, (EMPTY_ANSWERS_MIN - 1) * idle_s_max) + idle_s_max

@@ -23,6 +23,7 @@ from twinrow.capture.shard_log import GapFound, Record, ShardLog, ShardPosition
 from twinrow.capture.shard_reader import (
     EMPTY_ANSWERS_MIN,
     EXPIRED,
+    IDLE_S_MAX,
     NOT_FOUND,
     TRIMMED,
     Fetched,
@@ -89,11 +90,12 @@ class StreamReader(Generic[Record]):
         records_queued_max: int = RECORDS_QUEUED_MAX,
         bytes_queued_max: int = BYTES_QUEUED_MAX,
         on_news: Callable[[], None] = lambda: None,
+        idle_s_max: float = IDLE_S_MAX,
     ) -> None:
         self.lock = threading.RLock()
         self.work = threading.Condition(self.lock)
         self._filled = threading.Condition(self.lock)
-        self._on_news = on_news
+        self._on_news, self._idle_s_max = on_news, idle_s_max
         self.log = log
         self._facts = log.facts
         self._started_at = started_at
@@ -352,8 +354,9 @@ class StreamReader(Generic[Record]):
             self.work.notify()
             return
         pause = pause_s(
-            fetched, reader.empties, closed=self._is_closed(job.shard), shards=len(self._readers), at=self._now()
-        )
+            fetched, reader.empties, closed=self._is_closed(job.shard), shards=len(self._readers), at=self._now(),
+            idle_s_max=self._idle_s_max,
+        )  # fmt: skip
         if fetched.empty:
             pause = self._pause_to_prove(reader, pause)
         self._schedule(reader, max(pause, self._facts.read_every_s))

@@ -18,6 +18,8 @@ INDEXES_MAX: Final = 32
 INDEX_ATTRIBUTES_MAX: Final = 8
 """Each has its share of the 3,072 bytes of an index key."""
 _ENDPOINT: Final = re.compile(r"https?://[^/\s]", re.IGNORECASE)
+IDLE_POLL_S_MAX: Final = 60.0
+"""A sync that has read nothing for longer would look as if it did not read at all."""
 
 
 @dataclass
@@ -42,9 +44,11 @@ def check_table(table: TableConfig, where: str, known: Known) -> None:
         raise ConfigError(f"goes into the same MySQL table as {known.copies[folded]}", where=where, remedy="set `into`")
     if folded.startswith("_twinrow_"):
         raise ConfigError("`into` may not begin with _twinrow_", where=where)
-    for name in ("reconcile_every", "lag_alert", "verify_every"):
+    for name in ("reconcile_every", "lag_alert", "verify_every", "idle_poll_max"):
         if (text := getattr(table, name)) is not None:
             check_duration(name, text, where)
+    if (table.idle_poll_s or 0.0) > IDLE_POLL_S_MAX:
+        raise ConfigError(f"`idle_poll_max` is at most {IDLE_POLL_S_MAX:g}s", where=where)
     part = table.traits.part
     if part is not None and getattr(table, part) is None:
         raise ConfigError(f"`capture` is {table.capture}, but there is no [tables.{part}]", where=where)

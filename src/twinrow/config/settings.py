@@ -25,6 +25,7 @@ LINK_ATTRIBUTE_DEFAULT = "mysql_id"
 UNITS_PER_S_MAX = 1e9
 REBUILD_ROWS_MAX = 1_000_000
 WORKERS_MAX = 64
+MYSQL_CONNECTIONS_MAX = 1000
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -195,6 +196,13 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str | None,
         _told('Pace of whole-table passes (`"15m"`, `"6h"`, `"1d"`); default: 15m with scan capture, else off.'),
     ] = None
+    idle_poll_max: Annotated[
+        str | None,
+        _told(
+            'Longest pause between two questions whether an idle table has changed (`"10s"`, at most `"60s"`): fewer '
+            "requests, more lag; default: 1.2s for a shard, 0.4s for a pending index."
+        ),
+    ] = None
     read_capacity_max: Annotated[
         Annotated[float, msgspec.Meta(gt=0, le=UNITS_PER_S_MAX)] | None,
         _told("Read units a second for this table; default: 25 % of provisioned, 1,000 on demand."),
@@ -311,6 +319,11 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return duration_s(text) if text else None
 
     @property
+    def idle_poll_s(self) -> float | None:
+        """The longest pause of an idle table in seconds; None is the capture's own."""
+        return duration_s(self.idle_poll_max) if self.idle_poll_max else None
+
+    @property
     def lag_alert_s(self) -> float | None:
         """A lag in seconds that somebody hears of; None is off."""
         return duration_s(self.lag_alert) if self.lag_alert else None
@@ -345,6 +358,10 @@ class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[int, msgspec.Meta(ge=1, le=WORKERS_MAX)] | None,
         _told("Processes that read a first copy without links; 1 does without; default: by size and cores, at most 4."),
     ] = None
+    mysql_connections_max: Annotated[
+        int,
+        _told("MySQL sessions that all tables share; an idle table holds none.", ge=4, le=MYSQL_CONNECTIONS_MAX),
+    ] = 32
     discover_every: Annotated[
         str,
         _told("How often a running sync looks for tables that `match` or `tags` take since, and for vanished ones."),

@@ -1,4 +1,4 @@
-"""The threads that send links and settle them, with several calls in flight, each on a MySQL session of its own."""
+"""The threads that send links and settle them, with several calls in flight, on sessions that all tables share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from twinrow.link.queue import CALLS_AT_ONCE_MAX, LinkQueue, LinkView
 from twinrow.link.send import LinkWriter
 from twinrow.link.settle import CallOutcome, ClearMarkAlone, Later, Recheck, Refused, Settled, Step
 from twinrow.link.update import LinkRules
-from twinrow.mysql import Connection, MySQL
+from twinrow.mysql import MySQL
 from twinrow.retry import back_off_s
 from twinrow.state import foreign_link, outbox, recheck
 from twinrow.state.outbox import PendingLink
@@ -94,9 +94,6 @@ class LinkTenure(Protocol):
     def may_write(self) -> bool:
         """Whether this process still believes that it holds the lease."""
 
-    def stale(self, session: Connection) -> bool:
-        """Whether the server may have ended a session by now."""
-
 
 class Linker:
     """Sends the pending links of one table and settles them.
@@ -115,8 +112,6 @@ class Linker:
         self._pool = ThreadPoolExecutor(CALLS_AT_ONCE_MAX, thread_name_prefix=f"link-{table.name}")
         if rules.link_attribute is not None or rules.mark_attribute is not None:
             self._pool.submit(table.dynamodb.prepare_to_link)  # what fails here fails at the first call again
-        self._sessions = threading.local()
-        self._opened: list[Connection] = []
         self._lock = threading.Condition()
         self._queue = LinkQueue()
         self._fruitless = FruitlessCalls()
@@ -199,25 +194,11 @@ class Linker:
             raise failed
 
     def close(self) -> None:
-        """Wait for calls under way (each bounded by its time-out; none is begun) and close the sessions."""
+        """Wait for calls under way (each bounded by its time-out; none is begun) and are settled."""
         with self._lock:
             self._over = True
             self._queue.drop_waiting()
         self._pool.shutdown(wait=True)
-        for session in self._opened:
-            session.close()
-
-    def _session(self) -> Connection:
-        session: Connection | None = getattr(self._sessions, "session", None)
-        if session is not None and self._tenure.stale(session):
-            session.close()
-        if session is None or not session.open:
-            # Paused inside its transaction it would keep rows locked: the server ends it after the lease time.
-            session = self._table.mysql.connect(idle_s=self._table.mysql.lease_s)
-            self._sessions.session = session
-            with self._lock:
-                self._opened = [*(other for other in self._opened if other.open), session]
-        return session
 
     def _work(self) -> None:
         """Call after call while links wait: the busier the calls are, the fuller is the next call."""
@@ -299,19 +280,28 @@ class Linker:
 
     def _note(self, step: Later | Recheck | Refused) -> None:
         """Note in MySQL what is to become of links that are not settled."""
-        session, table = self._session(), self._table.name
-        if isinstance(step, Refused):
-            outbox.refuse(session, table, step.link, step.reason)
-        elif isinstance(step, Later):
-            outbox.postpone(session, table, step.links, session.now() + step.wait_s)
-        else:
-            due_at = session.now() + step.wait_s if step.wait_s else 0.0
-            keys = [(link.key_hash, link.key) for link in step.links]
-            recheck.add(session, table, keys, step.cause, due_at=due_at, late=step.late)
+        table = self._table.name
+        with self._table.mysql.pool.lent() as session:
+            if isinstance(step, Refused):
+                outbox.refuse(session, table, step.link, step.reason)
+            elif isinstance(step, Later):
+                outbox.postpone(session, table, step.links, session.now() + step.wait_s)
+            else:
+                due_at = session.now() + step.wait_s if step.wait_s else 0.0
+                keys = [(link.key_hash, link.key) for link in step.links]
+                recheck.add(session, table, keys, step.cause, due_at=due_at, late=step.late)
+
+    def _settle_in_mysql(self, links: Sequence[PendingLink]) -> list[PendingLink]:
+        # Paused inside its transaction it would keep rows locked: the server ends its session after the lease time.
+        with self._table.mysql.pool.lent() as session:
+            return outbox.settle(session, self._table.name, links)
+
+    def _arm(self, met: Sequence[bytes]) -> None:
+        with self._table.mysql.pool.lent() as session:
+            foreign_link.arm(session, self._table.name, met)
 
     def _do_settled(self, links: Sequence[PendingLink]) -> None:
-        table = self._table
-        moved = self._retried(lambda: outbox.settle(self._session(), table.name, links))
+        moved = self._retried(partial(self._settle_in_mysql, links))
         fail_point("after-link-paid")
         unsettled = [link for link in moved if not settle.any_success_settles(link)]
         self._counters.add_links(paid=len(links) - len(unsettled))
@@ -319,7 +309,7 @@ class Linker:
         met = [link.key_hash for link in links if self._foreign.met(link.key_hash) and link.row_id is not None]
         if met:
             self._foreign.link_is_through(met, clock.monotonic())
-            self._retried(lambda: foreign_link.arm(self._session(), table.name, met))
+            self._retried(partial(self._arm, met))
 
     def _clear_mark_alone(self, refused: ClearMarkAlone) -> None:
         link = refused.link

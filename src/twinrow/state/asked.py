@@ -31,11 +31,15 @@ _PASS = "SELECT 1 FROM _twinrow_checkpoint c WHERE c.table_name = l.table_name A
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """A table that a process waits for: `is_free` when nobody alive holds it; what its holder has noted last."""
+    """A table that a process waits for: `is_free` when nobody alive holds it; what its holder has noted last.
+
+    `holder`: who holds it, or has not let go in good order; "" for none.
+    """
 
     is_free: bool
     generation: int
     reason: str
+    holder: str = ""
 
 
 UNKNOWN: Final = Awaited(True, 0, "")
@@ -65,13 +69,13 @@ def awaited(connection: Connection, tables: Sequence[str]) -> dict[str, Awaited]
         part = tables[first : first + TABLES_A_QUERY_MAX]
         rows = connection.query(
             "SELECT l.table_name, l.holder <> '' AND h.fence = l.fence AND "
-            f"{IS_ALIVE}, l.generation, t.reason FROM _twinrow_lease l "
+            f"{IS_ALIVE}, l.generation, t.reason, l.holder FROM _twinrow_lease l "
             "LEFT JOIN _twinrow_heartbeat h USING (table_name) LEFT JOIN _twinrow_table t USING (table_name) "
             f"WHERE l.table_name IN ({', '.join(['%s'] * len(part))})",
             tuple(part),
         )
         found.update(
-            {str(table): Awaited(not held, int(generation), str(reason or ""))
-             for table, held, generation, reason in rows}
+            {str(table): Awaited(not held, int(generation), str(reason or ""), str(holder))
+             for table, held, generation, reason, holder in rows}
         )  # fmt: skip
     return found

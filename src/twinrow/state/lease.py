@@ -35,6 +35,8 @@ WAITS = (
 )
 """SQL on a heartbeat `h`: its process waits, and takes the lease again by itself."""
 LEASES_A_STATEMENT_MAX = 500
+CLAIM_WAIT_S = 1
+"""A server needs a moment to notice that a session was closed, and to drop its locks."""
 RECOUNT_WAIT_S = 60
 """A large table takes seconds to be counted."""
 
@@ -97,11 +99,9 @@ def acquire(connection: Connection, table: str, holder: str, lease_s: float, *, 
     """
     if holder_of(connection, table) not in (None, holder):
         return None
-    found = connection.query("SELECT fence, holder FROM _twinrow_lease WHERE table_name = %s", (table,))
-    if found and found[0][1]:
-        session = connection.query(f"SELECT IS_USED_LOCK({_SESSION_NAME})", (found[0][0], table))[0][0]
-        if session is not None:
-            kill(connection, int(session))
+    session = writing_session(connection, table)
+    if session is not None:
+        kill(connection, session)
     with connection.transaction() as tx:
         row = tx.query("SELECT fence, holder FROM _twinrow_lease WHERE table_name = %s FOR UPDATE", (table,))
         if not row or holder_of(tx, table) not in (None, holder):
@@ -133,16 +133,29 @@ def kill(connection: Connection, connection_id: int) -> None:
             raise
 
 
-def claim(writer: Connection, lease: Lease) -> None:
-    """Tell which session writes, so that a successor can end it.
+def claim(writer: Connection, lease: Lease) -> bool:
+    """Tell which session writes, so that a successor can end it; whether it bears the mark now.
+
+    It is not while a session that was lost a moment ago still bears the mark.
 
     The session is found again by a named lock that it holds: after a restart of the server its number is another's.
+    The lock is not of a row: whoever is paused in a transaction has locked the lease's row.
     """
-    writer.query(f"SELECT GET_LOCK({_SESSION_NAME}, 0)", (lease.fence, lease.table))
-    writer.execute(
-        "UPDATE _twinrow_lease SET connection_id = %s WHERE table_name = %s AND fence = %s",
-        (writer.id, lease.table, lease.fence),
-    )
+    return writer.query(f"SELECT GET_LOCK({_SESSION_NAME}, {CLAIM_WAIT_S})", (lease.fence, lease.table)) == [(1,)]
+
+
+def disclaim(writer: Connection, lease: Lease) -> None:
+    """The session writes for this lease no more: it may serve another table, and a successor leaves it alone."""
+    writer.query(f"SELECT RELEASE_LOCK({_SESSION_NAME})", (lease.fence, lease.table))
+
+
+def writing_session(connection: Connection, table: str) -> int | None:
+    """The number of the session that writes for the table's holder; None while none does."""
+    found = connection.query("SELECT fence FROM _twinrow_lease WHERE table_name = %s AND holder <> ''", (table,))
+    if not found:
+        return None
+    session = connection.query(f"SELECT IS_USED_LOCK({_SESSION_NAME})", (found[0][0], table))[0][0]
+    return int(session) if session is not None else None
 
 
 def heartbeat(connection: Connection, leases: Sequence[Lease]) -> set[str]:
@@ -179,8 +192,10 @@ def release(connection: Connection, lease: Lease, *, settled: bool, waits_for: s
     waits = (
         f", waits_for = %s, waits_until = UTC_TIMESTAMP(6) + INTERVAL {int(WAITS_S_MAX)} SECOND" if waits_for else ""
     )
+    # without the fence, a beat that is under way prolongs nothing: the table would look held for the time of a lease
     connection.execute(
-        f"UPDATE _twinrow_heartbeat SET deadline = UTC_TIMESTAMP(6){waits} WHERE table_name = %s AND fence = %s",
+        f"UPDATE _twinrow_heartbeat SET fence = 0, deadline = UTC_TIMESTAMP(6){waits} "
+        "WHERE table_name = %s AND fence = %s",
         (*((waits_for,) if waits_for else ()), lease.table, lease.fence),
     )
 

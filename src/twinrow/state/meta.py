@@ -80,6 +80,8 @@ DEFINITIONS = {
     "_twinrow_made": f"""{_NAME}, what VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
         name VARCHAR(440) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, source_id VARCHAR(255) NOT NULL,
         at DOUBLE NOT NULL, PRIMARY KEY (table_name, what, name)""",
+    "_twinrow_member": f"""holder VARCHAR(64) NOT NULL PRIMARY KEY, of_tables BINARY(16) NOT NULL,
+        deadline {_TIME} NOT NULL, weight DOUBLE NOT NULL, held INT NOT NULL, waits INT NOT NULL""",
     "_twinrow_seen": f"""{_NAME}, pass_at DOUBLE NOT NULL, block BIGINT NOT NULL, bits BLOB NOT NULL,
         PRIMARY KEY (table_name, pass_at, block)""",
 }  # fmt: skip
@@ -122,6 +124,10 @@ MOVES: dict[int, tuple[str, ...]] = {
 
 Each statement may run twice: a process may be killed between two of them.
 """
+
+_INSTALL_NAME = "CONCAT('twinrow state ', LEFT(SHA2(DATABASE(), 256), 32))"
+INSTALL_WAIT_S = 60
+"""Whoever makes or migrates the state is through in seconds, on a slow server too."""
 
 
 def create_statements(flavour: Flavour) -> list[str]:
@@ -197,7 +203,8 @@ def _newer(version: int, connection: Connection) -> StartRefused:
 def install(connection: Connection) -> None:
     """Create what is missing, and migrate an older state.
 
-    Raises StartRefused where the server is too old or a newer Twinrow wrote this state.
+    Raises StartRefused where the server is too old or a newer Twinrow wrote this state, Transient where another session
+    is at it for long.
     """
     version = connection.version
     if not version.supported:
@@ -205,7 +212,20 @@ def install(connection: Connection) -> None:
         wanted = ".".join(map(str, VERSION_MIN[version.flavour]))
         name = "MySQL" if version.flavour == "mysql" else "MariaDB"
         raise StartRefused(f"{name} {version.text} is too old", remedy=f"upgrade to {wanted} or newer")
-    before = _version(connection)
+    if _version(connection) == VERSION:
+        return
+    # all tables of all processes begin at once in a new database: side by side, their DDL would wait for each other
+    if connection.query(f"SELECT GET_LOCK({_INSTALL_NAME}, {INSTALL_WAIT_S})") != [(1,)]:
+        raise Transient("its state is being made by another session", where=connection.place)
+    try:
+        _make(connection, _version(connection))
+    finally:
+        if connection.open:  # a session that ended has let go of it
+            connection.query(f"SELECT RELEASE_LOCK({_INSTALL_NAME})")
+
+
+def _make(connection: Connection, before: int) -> None:
+    """Create the tables and bring them from version `before` to this version. Raises StartRefused for a newer state."""
     if before == VERSION:
         return
     for statement in create_statements(connection.flavour):

@@ -52,7 +52,7 @@ _QUERIES: dict[tuple[str, ...], str] = {
     ("holder",): "SELECT l.table_name, l.holder FROM _twinrow_lease l JOIN _twinrow_heartbeat h USING (table_name) "
     f"WHERE h.fence = l.fence AND l.holder <> '' AND {lease.IS_ALIVE}",
     ("waits",): "SELECT l.table_name, h.waits_for FROM _twinrow_lease l JOIN _twinrow_heartbeat h USING (table_name) "
-    f"WHERE h.fence = l.fence AND h.waits_for IS NOT NULL AND {lease.WAITS}",
+    f"WHERE h.fence IN (0, l.fence) AND h.waits_for IS NOT NULL AND {lease.WAITS}",  # 0: given back
     ("unlinked", "refused"): "SELECT table_name, COUNT(*), SUM(refused IS NOT NULL) FROM _twinrow_link "
     "GROUP BY table_name",
     ("rechecks",): "SELECT table_name, COUNT(*) FROM _twinrow_recheck WHERE late = 0 GROUP BY table_name",

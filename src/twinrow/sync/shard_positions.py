@@ -14,7 +14,7 @@ from twinrow import clock
 from twinrow.capture import read_through
 from twinrow.capture.shard_listing import ListJob
 from twinrow.capture.shard_log import GapFound, Record, ShardLog, ShardPosition
-from twinrow.capture.shard_reader import idle_proof_s
+from twinrow.capture.shard_reader import IDLE_S_MAX, idle_proof_s
 from twinrow.capture.shard_tree import RECORD_TIME_GRAIN_S
 from twinrow.capture.stream import NEWER_S, StreamReader
 from twinrow.capture.stream_batch import StreamBatch
@@ -60,7 +60,9 @@ def note_progress(source: Follower, batch: StreamBatch[Record], now: float, rete
         source.retention_left_s = batch.unread_since + retention_s - now
 
 
-def look_how_far(source: Follower, reader: StreamReader[Record], mark: float, now: float) -> None:
+def look_how_far(
+    source: Follower, reader: StreamReader[Record], mark: float, now: float, idle_s_max: float | None
+) -> None:
     """Up to the beginning (`mark`), as `--once` asks, and then up to a moment that moves along with the clock.
 
     A shard that is idle shows it for a moment ago, a shard that is written all the time only for BUSY_S ago. While
@@ -71,7 +73,7 @@ def look_how_far(source: Follower, reader: StreamReader[Record], mark: float, no
         reader.prove(awaited)
     moments = [mark, awaited]
     if source.caught_up_at >= mark:
-        moments = [awaited, now - idle_proof_s(reader.log.facts.empty_s), now - BUSY_S]
+        moments = [awaited, now - idle_proof_s(reader.log.facts.empty_s, idle_s_max or IDLE_S_MAX), now - BUSY_S]
     for moment in moments:
         if moment > source.caught_up_at and reader.caught_up_since(moment):
             source.caught_up_at = moment

@@ -178,12 +178,20 @@ class TableWork:
             if self.place.once and not worked and self._caught_up():
                 return TurnResult(through=True)
             if not worked:
-                self.context.table.bell.wait(self._pace.pause_s(quiet=self._is_quiet()))
+                self._pause()
                 continue
             self._pace.worked()
+            if self.context.tenure.is_wanted:
+                self.context.tenure.rest()
             if linker.calls() > LINK_CALLS_WAITING_MAX:
                 linker.drain(LINKS_WAIT_S)
         return TurnResult(through=False)
+
+    def _pause(self) -> None:
+        pause_s = self._pace.pause_s(quiet=self._is_quiet())
+        if pause_s > IDLE_S or self.context.tenure.is_wanted:
+            self.context.tenure.rest()
+        self.context.table.bell.wait(pause_s)
 
     def finish(self) -> bool:
         """End in good order: links under way are waited for. Returns whether every answer to a link call is noted."""

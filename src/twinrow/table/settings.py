@@ -90,6 +90,7 @@ class Settings:
     protection: TableProtection | None = None
     index: tuple[tuple[str, ...], ...] = ()
     views: bool = False
+    idle_poll_s: float | None = None
     traits: Traits = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from twinrow import clock
 from twinrow.dynamodb import LINK_TIMEOUT_S
-from twinrow.errors import LeaseLost
+from twinrow.errors import LeaseLost, TwinrowError
 from twinrow.flavour import Flavour
 from twinrow.mysql import Connection, MySQL
 from twinrow.state import lease
@@ -30,6 +30,7 @@ class Tenure:
         self._lease: Lease | None = None
         self._held_until = 0.0
         self._writer: Connection | None = None
+        self._claimed: Connection | None = None
         self._generation = 0
 
     @property
@@ -83,40 +84,60 @@ class Tenure:
         self._generation = generation
 
     def open_writer(self) -> Connection:
-        """The writing session, opened anew after a loss; the lease tells a successor which session to end."""
+        """The writing session, taken from the pool where none is held; by the table's own thread alone."""
         writer = self._writer
-        if writer is not None and self.stale(writer):
+        if writer is not None and (not writer.open or self._mysql.pool.stale(writer)):
             self.close()
             writer = None
-        if writer is None or not writer.open:
-            writer = self._writer = self._mysql.connect(idle_s=self._mysql.lease_s)
-            if self._lease is not None:
-                lease.claim(writer, self._lease)
+        if writer is None:
+            writer = self._writer = self._mysql.pool.take()
         return writer
+
+    def _claimed_writer(self) -> Connection:
+        """The writing session, marked as that of this lease: a successor ends it, and no other session."""
+        writer = self.open_writer()
+        if self._claimed is not writer and self._lease is not None and lease.claim(writer, self._lease):
+            self._claimed = writer
+        return writer
+
+    def rest(self) -> None:
+        """Give the writing session back until it is needed again: an idle table holds none."""
+        writer = self._writer
+        if writer is None:
+            return
+        if self._claimed is writer and writer.open and self._lease is not None:
+            try:
+                lease.disclaim(writer, self._lease)
+            except TwinrowError:
+                writer.close()  # a session that may still bear the mark of this table is lent to no other
+        self._writer = self._claimed = None
+        self._mysql.pool.give(writer)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether other tables wait for a session."""
+        return self._mysql.pool.is_wanted
 
     def flavour(self) -> Flavour:
         """MySQL or MariaDB, as the writing session knows it."""
         return self.open_writer().flavour
 
-    def stale(self, session: Connection) -> bool:
-        """Whether the server may have ended a session by now, because nobody had used it for too long."""
-        return not session.in_transaction and clock.monotonic() - session.used_at > self._mysql.lease_s / 2
-
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A transaction of the writing session under the lease's lock. Raises LeaseLost."""
-        with self.open_writer().transaction() as tx:
+        with self._claimed_writer().transaction() as tx:
             lease.lock(tx, self.lease, None)
             yield tx
 
     @contextmanager
     def row_transaction(self, schema_version: int) -> Iterator[tuple[Connection, Locked]]:
         """The same for rows made under a schema. Raises SchemaMoved where that is not the schema of today."""
-        with self.open_writer().transaction() as tx:
+        with self._claimed_writer().transaction() as tx:
             yield tx, lease.lock(tx, self.lease, schema_version)
 
     def close(self) -> None:
-        """Close the writing session."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        """End the writing session."""
+        writer, self._writer, self._claimed = self._writer, None, None
+        if writer is not None:
+            writer.close()
+            self._mysql.pool.give(writer)

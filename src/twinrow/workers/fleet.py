@@ -16,7 +16,8 @@ from twinrow.table.context import TableContext
 from twinrow.table_description import TableDescription
 from twinrow.workers.asks import ask
 from twinrow.workers.local import heartbeat, holder_name
-from twinrow.workers.run import Outcome, Shared, TableRun
+from twinrow.workers.run import Outcome, TableRun
+from twinrow.workers.shared import Shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Fleet:
         self._over.set()
         for thread in self._beside:
             thread.join()
+        self._mysql.pool.close()
 
     @property
     def running(self) -> frozenset[str]:
@@ -100,6 +102,7 @@ class Fleet:
             self._runs = {name: run for name, run in self._runs.items() if name not in over}
             for name in over:
                 self.outcomes.pop(name, None)
+                self._shared.forgets(name)
             shown = dict(self._runs)
         self._listener.on_runs(shown)
 

@@ -19,7 +19,7 @@ from twinrow.sync.recheck import recheck_some
 from twinrow.sync.table_work import DUE_LINKS_MAX
 from twinrow.table.context import TableContext
 from twinrow.workers.local import heartbeat, holder_name
-from twinrow.workers.run import Shared
+from twinrow.workers.shared import Shared
 
 DRAIN_S_MAX = 60.0
 
@@ -54,6 +54,7 @@ def held(context: TableContext, mysql: MySQL) -> Iterator[TableContext]:
         over.set()
         beat.join()
         context.tenure.let_go()
+        mysql.pool.close()  # who waits long for the next event may find them ended by the server
         if session.open:
             lease.release(session, won, settled=settled)
             session.close()

@@ -11,7 +11,7 @@ from twinrow.clock import Stop
 from twinrow.errors import TwinrowError
 from twinrow.mysql import Connection, MySQL
 from twinrow.state import lease
-from twinrow.workers.run import Shared
+from twinrow.workers.shared import Shared
 
 HEARTBEATS_A_LEASE = 5
 

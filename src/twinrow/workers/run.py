@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from twinrow import clock
-from twinrow.bell import Bell
 from twinrow.dynamodb_error import WITHHELD_CODES as DYNAMODB_WITHHELD
 from twinrow.dynamodb_error import DynamoDBError
 from twinrow.errors import (
@@ -27,18 +24,16 @@ from twinrow.mysql_error import BY_HAND_CODES, KNOWN_CODES, REFUSED_START_CODES
 from twinrow.mysql_session import SessionRefused
 from twinrow.retry import BACK_OFF_S_MAX, back_off_s
 from twinrow.state import dead_letter, gap, lease, meta, outbox, recheck, refusal, tables
-from twinrow.state.asked import DUE_KINDS, Awaited, DueKind
 from twinrow.state.settling import Settling
-from twinrow.sync.snapshot import ReadBy
 from twinrow.sync.table_work import TableWork
 from twinrow.table.context import TableContext
-from twinrow.table_description import TableDescription
-from twinrow.workers import readers
+from twinrow.workers.shared import Shared, StandingBy
 
 STAND_BY_S = 0.5
+MOVES = "moves to another process, for fair shares"
 ASK_YOURSELF_S = 10.0
 """A table that stands by looks for itself after so long, whatever the shared question says."""
-TURN_S = 5.0
+TURN_S = 1.0
 """Time for which a table's thread gives its work a turn."""
 START_TRIES_MAX = 4
 GIVE_UP_S_MAX = 60.0
@@ -56,54 +51,6 @@ class Outcome:
     left_to_holder: bool = False
 
 
-@dataclass
-class StandingBy:
-    """A table that waits for its lease; `answer` is the last that MySQL said of it."""
-
-    answer: Awaited | None = None
-
-
-@dataclass
-class Shared:
-    """The state that the table threads of a process share: leases for the heartbeat, and what is asked for all of them.
-
-    `began` is when the process began its work, of `clock.boot_time`; each server's clock tells its time of that.
-    `waiting`: the tables that stand by.
-    """
-
-    holder: str
-    once: bool
-    began: float
-    leases: dict[str, TableContext] = field(default_factory=dict)
-    waiting: dict[str, StandingBy] = field(default_factory=dict)
-    on_waiting: Callable[[str, str], None] = lambda table, reason: None
-    on_described: Callable[[TableDescription], None] = lambda description: None
-
-    _due: dict[str, set[DueKind]] = field(default_factory=dict)
-    _bells: dict[str, Bell] = field(default_factory=dict)
-
-    def due(self, table: str) -> set[DueKind]:
-        """The kinds of work that may wait in MySQL; the work takes out what it has looked for in vain."""
-        return self._due.setdefault(table, set(DUE_KINDS))
-
-    def rings(self, table: str, bell: Bell) -> None:
-        """News for this table ring this bell."""
-        self._bells[table] = bell
-
-    def ring(self, table: str) -> None:
-        """There is news for a table."""
-        if table in self._bells:
-            self._bells[table].ring()
-
-    def holds(self, table: str) -> bool:
-        """Whether this process holds the table's lease, as far as its heartbeat knows."""
-        return table in self.leases
-
-    def readers(self, context: TableContext, description: TableDescription) -> ReadBy:
-        """Processes where that helps, else threads of this process."""
-        return readers.readers_of(context, description)
-
-
 class TableRun:
     """The life of one table in this process: its lease is won, its work gets turns, and trouble is waited out."""
 
@@ -111,7 +58,8 @@ class TableRun:
         self.context = context
         self.shared = shared
         self.work = TableWork(context, shared)
-        shared.rings(context.name, context.table.bell)
+        self._gave_up = False
+        shared.adds(self)
         context.table.stop.tells(context.table.bell.ring)
         self._holders: Settling | None = None
         self._trouble_at = 0.0
@@ -120,6 +68,11 @@ class TableRun:
     def phase(self) -> str:
         """The phase of the copy, "" before its work has begun."""
         return self.work.phase
+
+    @property
+    def holds(self) -> bool:
+        """Whether this process holds the table's lease, as far as it knows."""
+        return self.shared.holds(self.context.name)
 
     @property
     def waits(self) -> str:
@@ -142,10 +95,8 @@ class TableRun:
                 if self.context.table.stop:
                     break
                 self.work.begin()
-                while not self.context.table.stop:
-                    if self.work.turn(clock.monotonic() + TURN_S).through:
-                        break
-                return self._finish()
+                if self._work():
+                    return self._finish()
             except LeaseLost as lost:
                 self.work.close()
                 self.shared.leases.pop(self.context.name, None)
@@ -175,6 +126,25 @@ class TableRun:
         self.work.close()
         self._let_go(ended=True)
         return Outcome()
+
+    def _work(self) -> bool:
+        """Give the work its turns until it is through or stopped; False when the table goes on in another process."""
+        name = self.context.name
+        while not self.context.table.stop:
+            if self.work.turn(clock.monotonic() + TURN_S).through:
+                return True
+            if name in self.shared.give_up:
+                self.shared.give_up.discard(name)
+                if self.shared.may_move(name):
+                    self._move()
+                    return False
+        return True
+
+    def _move(self) -> None:
+        """Let go in good order: who takes the table goes on where it stands."""
+        settled = self.work.close()
+        self._let_go(settled=settled, waits_for=MOVES)
+        self.work.begun_at, self._gave_up = 0.0, True
 
     def _gives_up(self, error: TwinrowError, attempt: int) -> bool:
         """Whether `--once` ends: at its very start a server that does not answer is an error, not a wait.
@@ -208,19 +178,21 @@ class TableRun:
         """Win the lease; True when another process holds it and has done (for `--once`) what was asked for."""
         table = self.context.table
         try:
+            if self._gave_up:  # tried at once, it would be taken back
+                self._gave_up = False
+                self._wait_until_free()
             while not table.stop:
-                with closing(table.mysql.connect(idle_s=60)) as session:
+                with table.mysql.pool.lent() as session:
                     meta.install(session)
                     lease.enter(session, table.name)
                     if self._wins(session):
                         return False
-                    while self.shared.once and not table.stop:
-                        if self._holder_has_done_all(session):
-                            return True
-                        table.stop.wait(STAND_BY_S)
-                        if self._wins(session):
-                            return False
-                self._wait_until_free()
+                    if self.shared.once and self._holder_has_done_all(session):
+                        return True
+                if self.shared.once:
+                    table.stop.wait(STAND_BY_S)
+                else:
+                    self._wait_until_free()
             return False
         finally:
             self.shared.waiting.pop(table.name, None)
@@ -232,6 +204,7 @@ class TableRun:
             return False
         fail_point("after-lease")
         context.tenure.hold(held, at)
+        self.shared.give_up.discard(context.name)  # an older decision
         self.shared.leases[context.name] = context
         return True
 

@@ -164,10 +164,7 @@ def _note_wait(context: TableContext, trouble: LockWait) -> None:
     By a session of its own: what the writer's session still holds or waits for does not matter to it.
     """
     try:
-        session = context.table.mysql.connect()
-        try:
+        with context.table.mysql.pool.lent() as session:
             tables.note(session, context.tenure.lease, **tables.because(reason_of(trouble)))
-        finally:
-            session.close()
     except Transient:
         return  # the transaction is tried again all the same, and the last try raises what it waits for

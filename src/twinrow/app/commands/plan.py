@@ -15,6 +15,9 @@ from twinrow.capture_kind import traits_of
 from twinrow.errors import ConfigError, TwinrowError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twinrow.app.setup.first_copy import Way
     from twinrow.app.setup.plan import TablePlan, Work
     from twinrow.config import Config, TableConfig
     from twinrow.dynamodb import DynamoDB
@@ -34,6 +37,10 @@ def plan(
     write_price: Annotated[
         float, typer.Option("--write-price", min=0, help="Dollars per million write units.")
     ] = 0.625,
+    size: Annotated[
+        str | None,
+        typer.Option("--size", metavar="SIZE", show_default=False, help="Reckon as if each table had this size (1TB)."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the reads and writes of a sync, its duration within the budget, its cost, and the DDL that it will run.
@@ -43,28 +50,32 @@ def plan(
     \b
     Example:
       twinrow plan reviews --changes-a-day 200000
+      twinrow plan reviews --size 1TB
     """
     from twinrow.app.protecting import behind, protection_of
+    from twinrow.app.setup.first_copy import ways
     from twinrow.app.setup.plan import Prices
     from twinrow.app.setup.plan import plan as reckon
     from twinrow.app.wiring import capacity_of, dynamodb_of, few_tries
     from twinrow.capacity import limits
 
     loaded = load_config(config, new_tables=True)
-    prices = Prices(read_price, write_price)
+    prices, bytes_wanted = Prices(read_price, write_price), _bytes_of(size)
     documents = []
     flavour = _flavour(loaded)
     for table in loaded.chosen(tables or []):
         dynamodb = behind(dynamodb_of(loaded, table.source), protection_of(loaded, table))
-        description = few_tries(partial(dynamodb.describe, table.name))
+        description = _grown(few_tries(partial(dynamodb.describe, table.name)), bytes_wanted)
         bounds = limits(capacity_of(table, dynamodb.endpoint_url), description)
         made = reckon(table, description, bounds, prices, changes_a_day)
         ddl = _ddl(loaded, table, dynamodb, description, flavour)
-        documents.append(asdict(made) | {"ddl": ddl})
+        by = ways(made.items, made.bytes, linked=table.linked, budget_s=made.first.seconds)
+        documents.append(asdict(made) | {"ways": [asdict(way) for way in by], "ddl": ddl})
         if not as_json:
             _show(
-                made, ddl, prices_said=f"{read_price:g} and {write_price:g} dollars per million units read and written"
-            )
+                made, by, ddl,
+                prices_said=f"{read_price:g} and {write_price:g} dollars per million units read and written",
+            )  # fmt: skip
     if as_json:
         out_json({"tables": documents, "read_price": read_price, "write_price": write_price})
 
@@ -100,7 +111,29 @@ def _ddl(
     return statements.create_table(schema, flavour)
 
 
-def _show(made: TablePlan, ddl: str, prices_said: str) -> None:
+def _bytes_of(size: str | None) -> int | None:
+    from twinrow.app.setup.first_copy import size_bytes
+
+    try:
+        return size_bytes(size) if size is not None else None
+    except ValueError as error:
+        raise ConfigError(f"--size: {error}") from error
+
+
+def _grown(description: TableDescription, size: int | None) -> TableDescription:
+    """The same table as if it had so many bytes, with items of the size that they have now."""
+    from dataclasses import replace
+
+    from twinrow.app.setup.first_copy import ITEM_BYTES
+
+    if size is None:
+        return description
+    an_item = description.bytes / description.items if description.items else ITEM_BYTES
+    return replace(description, bytes=size, items=max(1, round(size / an_item)))
+
+
+def _show(made: TablePlan, by: Sequence[Way], ddl: str, prices_said: str) -> None:
+    from twinrow.app.observe.status import span
     from twinrow.state.meta import DEFINITIONS
 
     out(f"{made.table}: about {made.items:,} items, {made.bytes:,} bytes")
@@ -108,6 +141,8 @@ def _show(made: TablePlan, ddl: str, prices_said: str) -> None:
     write = "no bound" if made.write_limit is None else f"{made.write_limit:g} write units a second"
     out(f"  budget          {read}, {write}")
     out(f"  first copy      {_work(made.first)}")
+    for each in by:
+        out(f"  {each.name:<25} at least {span(each.seconds)}, bound by {each.bound}")
     unknown = "" if made.changes_a_day else " (--changes-a-day N reckons with yours)"
     if made.export_gb is not None and made.export_dollars is not None:
         way = "the first copy is made from it" if made.by_export else 'first_copy = "export" takes it'

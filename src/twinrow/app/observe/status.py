@@ -19,8 +19,9 @@ from twinrow.app.observe.troubles import Trouble, handed_over_no_more, retention
 from twinrow.config import TableConfig
 from twinrow.mysql import Connection
 from twinrow.schema.table import from_json
-from twinrow.state import counted, meta, overview, tables
+from twinrow.state import counted, member, meta, overview, tables
 from twinrow.state.counted import AppliedCount, Counted, Rates
+from twinrow.state.member import LivingMember
 from twinrow.state.overview import Counts
 from twinrow.state.tables import Registered
 
@@ -66,6 +67,7 @@ class TableStatus:
     Under `capture = "events"`, `running` is None; `last_event_at` and `last_scheduled_at` are when the last event and
     the last scheduled run of AWS Lambda came.
     `retention_s`: how long changes that were not read are kept, None where they wait without end.
+    `holder` is the process that copies it, "" for none.
     `not_taken` rows MySQL does not take for a reason that is not their content: they are tried again.
     `gap_fill`: the exports that fill the open gaps, None where a reconcile mends them or none is open.
 
@@ -129,6 +131,7 @@ class TableStatus:
     last_event_at: float | None = None
     last_scheduled_at: float | None = None
     gap_fill: FillProgress | None = None
+    holder: str = ""
 
     @property
     def changes(self) -> int:
@@ -161,10 +164,11 @@ class TableStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """All configured tables at one moment (`at`, epoch seconds)."""
+    """All configured tables at one moment (`at`, epoch seconds); `members` are the processes that share them."""
 
     at: float
     tables: tuple[TableStatus, ...]
+    members: tuple[LivingMember, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -179,7 +183,8 @@ class Status:
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
-        return {"at": self.at, "tables": [_document(table) for table in self.tables]}
+        members = [{"holder": each.holder, "tables": each.held, "waits_for": each.waits} for each in self.members]
+        return {"at": self.at, "tables": [_document(table) for table in self.tables], "members": members}
 
 
 def collect(connection: Connection, chosen: Sequence[TableConfig], waiting: Mapping[str, str] = NOBODY) -> Status:
@@ -196,6 +201,7 @@ def collect(connection: Connection, chosen: Sequence[TableConfig], waiting: Mapp
     with connection.snapshot() as moment:  # else a new lease could stand beside the notes of the run before
         registered = {entry.table_name: entry for entry in tables.load_all(moment)}
         counts = overview.counts(moment, with_events=any(table.traits.runs_by_invocations for table in chosen))
+        members = tuple(member.living(moment))
     for table, why in waiting.items():
         here = counts.get(table, Counts())
         counts[table] = replace(here, waits=here.waits or why)
@@ -204,6 +210,7 @@ def collect(connection: Connection, chosen: Sequence[TableConfig], waiting: Mapp
         tuple(
             table_status_of(table, registered.get(table.name), counts.get(table.name, Counts()), at) for table in chosen
         ),
+        members,
     )
 
 
@@ -272,6 +279,7 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         last_scheduled_at=counts.events.scheduled_at if counts.events else None,
         retention_s=table.traits.retention_s,
         gap_fill=_gap_fill(counts),
+        holder=counts.holder,
         put_off=tuple(
             DeferredColumn(entry.attribute, round(entry.age_s, 3), entry.why, entry.rows) for entry in counts.put_off
         ),

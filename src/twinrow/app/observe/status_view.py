@@ -10,6 +10,7 @@ from twinrow.app.many import CUT, cut
 from twinrow.app.observe.status import Status, TableStatus, span
 from twinrow.app.observe.worst_first import SharedTrouble, not_well, shared, summary, worst_first
 from twinrow.app.typed import in_text
+from twinrow.state.member import LivingMember
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -57,6 +58,7 @@ def view(status: Status, room: Room, *, only_bad: bool = False) -> list[Text]:
     """
     ordered = worst_first(not_well(status.tables) if only_bad else status.tables)
     head = [_line(Cell(summary(status.tables), "bold"), room.columns)] if len(status.tables) > 1 else []
+    head += [_line(Cell(_members(status.members)), room.columns)] if len(status.members) > 1 else []
     if not ordered:
         return [*head, _line(Cell("no table needs anybody", "green"), room.columns)]
     names, *rows = _table(ordered, room.columns)
@@ -74,6 +76,10 @@ def view(status: Status, room: Room, *, only_bad: bool = False) -> list[Text]:
         more = len(troubles) - below + 1
         troubles = [*troubles[: below - 1], Cell(f"{CUT} {more:,} lines more: twinrow status --only-bad | less", "dim")]
     return [*head, *names, *lines, *_texts(troubles, room.columns)]
+
+
+def _members(members: Sequence[LivingMember]) -> str:
+    return f"{len(members)} processes: {', '.join(f'{each.holder} holds {each.held}' for each in members)}"
 
 
 def _left_out(tables: Sequence[TableStatus]) -> str:

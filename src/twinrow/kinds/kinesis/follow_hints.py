@@ -14,6 +14,7 @@ from twinrow.capture.key_hint import FoldedHints, KeyHint, KeyReads, fold
 from twinrow.capture.kinesis_log import KinesisLog, SharedReadings
 from twinrow.capture.reader_threads import ReaderThreads
 from twinrow.capture.shard_log import GapFound
+from twinrow.capture.shard_reader import IDLE_S_MAX
 from twinrow.capture.stream import StreamReader
 from twinrow.capture.stream_batch import StreamBatch
 from twinrow.change import Item
@@ -77,6 +78,7 @@ class FollowHints:
         self._reader = StreamReader(
             log, shard_positions.load(context), started_at=shard_positions.started_at(context, known),
             now=context.table.dynamodb.clock.now, on_news=context.table.bell.ring,
+            idle_s_max=context.settings.idle_poll_s or IDLE_S_MAX,
         )  # fmt: skip
         self._threads = ReaderThreads(self._reader, SHARDS_READ_AT_ONCE_MAX)
         self._threads.__enter__()
@@ -88,7 +90,7 @@ class FollowHints:
         applied = self._apply(batch)
         now = context.table.dynamodb.clock.now()
         shard_positions.note_progress(self, batch, now, self._streaming.retention_s)
-        shard_positions.look_how_far(self, self._reader, self._mark, now)
+        shard_positions.look_how_far(self, self._reader, self._mark, now, self._context.settings.idle_poll_s)
         if batch.ended:
             raise self._stopped("its Kinesis stream is gone", "set `stream_arn` in [tables.kinesis] right")
         self._look_at_destination()

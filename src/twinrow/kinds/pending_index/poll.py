@@ -11,7 +11,7 @@ from twinrow.decode.attribute import digest
 from twinrow.dynamodb import STATEMENTS_MAX, budgeted
 from twinrow.dynamodb_wire import ItemsPage
 from twinrow.errors import Throttled, Transient
-from twinrow.kinds.pending_index.rounds import Rounds
+from twinrow.kinds.pending_index.rounds import IDLE_S_MAX, Rounds
 from twinrow.link.queue import CALLS_AT_ONCE_MAX, LinkView
 from twinrow.link.threads import Linker
 from twinrow.schema.row import fingerprint, key_of
@@ -42,7 +42,7 @@ class Poll:
         self._marks_beside_max = 0 if once else CALLS_AT_ONCE_MAX * STATEMENTS_MAX
         self._pool = ThreadPoolExecutor(QUERIES_AT_ONCE_MAX, thread_name_prefix=f"poll-{context.name}")
         self._asked: dict[Future[ItemsPage], tuple[AttributeValue, float]] = {}
-        self._rounds = Rounds(once=once)
+        self._rounds = Rounds(once=once, idle_s_max=context.settings.idle_poll_s or IDLE_S_MAX)
         self._due_at = 0.0
         self._over = Stop()
         self.retention_left_s: float | None = None

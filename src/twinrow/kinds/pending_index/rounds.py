@@ -29,8 +29,9 @@ class Rounds:
     unknown. `trouble`: why the last round proved nothing, else "". `pause_s`: the pause after the last round, seconds.
     """
 
-    def __init__(self, *, once: bool) -> None:
+    def __init__(self, *, once: bool, idle_s_max: float = IDLE_S_MAX) -> None:
         self._once = once
+        self._idle_s_max = idle_s_max
         self._began: float | None = None
         self._seen = self._fresh = self._pages = 0
         self._refused = ""
@@ -109,7 +110,7 @@ class Rounds:
         self.oldest_at = max(self._first_at, proved_at) if self._left_out else None
         self.backlog = None if OTHERS in self._left_out else len(self._left_out)
         self._throttles, self.trouble = 0, ""
-        self._idle_s = IDLE_S_MIN if self._fresh else min(IDLE_S_MAX, self._idle_s * 1.5)
+        self._idle_s = IDLE_S_MIN if self._fresh else min(self._idle_s_max, self._idle_s * 1.5)
         self.pause_s = self._idle_s
 
     def abandon(self) -> None:

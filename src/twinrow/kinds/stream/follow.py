@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from twinrow.capture.dynamodb_stream import DynamoDBStream
 from twinrow.capture.reader_threads import ReaderThreads
+from twinrow.capture.shard_reader import IDLE_S_MAX
 from twinrow.capture.stream import StreamReader
 from twinrow.capture.stream_batch import StreamBatch
 from twinrow.capture.stream_record import StreamRecord
@@ -60,7 +61,7 @@ class Follow:
         log = DynamoDBStream(context.table.dynamodb, arn)
         self._reader = StreamReader(
             log, shard_positions.load(context), started_at=started_at, now=context.table.dynamodb.clock.now,
-            on_news=context.table.bell.ring,
+            on_news=context.table.bell.ring, idle_s_max=context.settings.idle_poll_s or IDLE_S_MAX,
         )  # fmt: skip
         self._threads = ReaderThreads(self._reader, SHARDS_READ_AT_ONCE_MAX)
         self._threads.__enter__()
@@ -74,7 +75,7 @@ class Follow:
         if batch.ended:
             self._next_stream()
         elif not self._is_old:
-            shard_positions.look_how_far(self, self._reader, self._mark, now)
+            shard_positions.look_how_far(self, self._reader, self._mark, now, self._context.settings.idle_poll_s)
         return bool(batch.records) or batch.ended, applied
 
     def prove(self, moment: float) -> None:

@@ -42,6 +42,7 @@ export class TableView {
     byId("trimming").hidden = table.retention_s === null;
     byId("as-of").hidden = table.as_of === null;
     setText(byId("as-of"), table.as_of === null ? "" : `as of ${dayAndTime(table.as_of)}, when the last sync ended in good order`);
+    this.holder(table, heard.status.members);
     for (const node of this.numbers) this.number(node, node.dataset.number, table);
     this.applied(table);
     this.capacity(table);
@@ -64,6 +65,14 @@ export class TableView {
     setNumber(node, value, (TEXT_OF[name] ?? whole)(value));
     node.classList.toggle("none", value == null);
     if (ALARMING.has(name)) node.classList.toggle("bad", value > 0);
+  }
+
+  /** Which process copies the table, where several share the tables. */
+  holder(table, members) {
+    const own = members.find((member) => member.holder === table.holder);
+    byId("holder").hidden = members.length < 2;
+    const held = own ? `held by ${own.holder} with ${own.tables} tables` : table.holder ? `held by ${table.holder}` : "held by none";
+    setText(byId("holder"), `${held}; ${members.length} processes share the tables`);
   }
 
   phase(table, ended) {
