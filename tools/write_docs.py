@@ -78,6 +78,7 @@ SECTIONS = (
     ("SourceConfig", "[[sources]]"), ("Defaults", "[defaults]"), ("TableConfig", "[[tables]]"),
     ("PendingIndexConfig", "[tables.pending_index]"), ("ExportConfig", "[tables.export]"),
     ("ColumnConfig", "[tables.columns.ATTRIBUTE]"), ("RuleConfig", "[tables.protect.ATTRIBUTE]"),
+    ("EntityConfig", "[[tables.entities]]"), ("SplitConfig", "[tables.split]"),
 )  # fmt: skip
 
 

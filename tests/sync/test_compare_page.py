@@ -22,6 +22,7 @@ from twinrow.schema.row import Row, Unrepresentable, differing, to_row
 from twinrow.schema.table import KeyAttribute, TableSchema, empty_schema
 from twinrow.sink import statements, writer
 from twinrow.state import meta
+from twinrow.table.catalogue import of_one_table
 from twinrow.table.settings import Settings
 
 KEYS = (KeyAttribute("username", "S"), KeyAttribute("reviewed_at", "S"))
@@ -97,7 +98,7 @@ def usual(number: int, **more: dict[str, object]) -> Item:
 def compared(connection: Connection, items: list[Item], monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], int]:
     """(kinds of differences found, how many items were looked at by value)."""
     schema = evolve(empty_schema("t", "t", KEYS, SETTINGS.own, (), False), [usual(1)]).schema
-    comparer = Comparer(connection, schema, SETTINGS, set())
+    comparer = Comparer(connection, of_one_table(schema), SETTINGS, set())
     closer = 0
     by_value = comparer.page
 
@@ -166,7 +167,7 @@ def test_ids_of_rows_are_told_in_pages(connection: Connection) -> None:
     items = linked(connection, [usual(number) for number in range(1, 10)])
     connection.execute("UPDATE t SET _twinrow_deleted_at = NOW() WHERE row_id IN (2, 9)")
     schema = evolve(empty_schema("t", "t", KEYS, SETTINGS.own, (), False), [usual(1)]).schema
-    comparer = Comparer(connection, schema, SETTINGS, set())
+    comparer = Comparer(connection, of_one_table(schema), SETTINGS, set())
     (page,) = comparer.row_ids()
     assert (page.last, page.live, page.deleted) == (9, [1, 3, 4, 5, 6, 7, 8], 2)
     assert len(items) == 9

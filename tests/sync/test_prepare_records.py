@@ -24,6 +24,7 @@ from twinrow.schema.evolve import evolve
 from twinrow.schema.row import fingerprint, key_of, to_row
 from twinrow.schema.table import KeyAttribute, TableSchema, empty_schema
 from twinrow.sink import bulk
+from twinrow.table.catalogue import Catalogue, of_one_table
 from twinrow.table.live_schema import LiveSchema
 from twinrow.table.settings import PendingIndex, Settings
 from twinrow.table.tenure import Tenure
@@ -42,10 +43,17 @@ class Learner:
     rest: TableSchema
     server: Flavour = "mysql"
     local_infile: bool = True
+    _of: Catalogue | None = None
 
     @property
     def keys(self) -> tuple[KeyAttribute, ...]:
         return self.rest.keys
+
+    @property
+    def catalogue(self) -> Catalogue:
+        if self._of is None or self._of.rest is not self.rest:
+            self._of = of_one_table(self.rest)
+        return self._of
 
     @property
     def version(self) -> int:
@@ -131,7 +139,7 @@ def test_compiled_and_general_path_make_equal_rows(
     batch = records(schema, told)
     found = learner.preparer().prepare(batch).prepared
     changes = [record.change for record in batch]
-    expected = prepare(learner.settings, learner.rest, learner.server, changes)
+    expected = prepare(learner.settings, learner.catalogue, learner.server, changes)
     assert found.schema_version == expected.schema_version
     ours = {one.key_hash: shown(one, linked=linked) for one in found.changes}
     assert ours == {one.key_hash: shown(one, linked=linked) for one in expected.changes}
@@ -365,6 +373,8 @@ def test_an_item_that_goes_and_comes_back_in_one_batch_is_no_echo(linked: bool) 
     there_and_back = records(schema, [(one, other), (other, one)])
     assert [found.echo for found in learner.preparer().prepare(there_and_back).prepared.changes] == [False]
     changes = [record.change for record in there_and_back]
-    assert [found.echo for found in prepare(learner.settings, schema, "mysql", changes).changes] == [False]
+    assert [found.echo for found in prepare(learner.settings, of_one_table(schema), "mysql", changes).changes] == [
+        False
+    ]
     ours = records(schema, [(one, linked_one)])
     assert [found.echo for found in learner.preparer().prepare(ours).prepared.changes] == [linked]

@@ -26,11 +26,12 @@ from twinrow.sink.writer import Existing
 from twinrow.state import recheck
 from twinrow.state.outbox import PendingLink
 from twinrow.state.recheck import Suspect
+from twinrow.table.catalogue import REST
 from twinrow.write.batch import Batch
 from twinrow.write.decide_rest import Rest
 from twinrow.write.decide_rows import RowDecision, is_echo
 from twinrow.write.rules import WriteRules
-from twinrow.write.write_rows import WrittenRows
+from twinrow.write.written import WrittenRows
 
 FIRST, SECOND = KEYS[:2]
 some_keys = st.frozensets(st.sampled_from(KEYS), max_size=2)
@@ -189,9 +190,9 @@ def test_a_row_whose_column_could_not_be_had_waits_for_it() -> None:
         | {"row": Row(FIRST, (), '{"visits":{"N":"0.5"},"other":{"N":"1"}}', ("other",))}
     )
     case = case_of(WriteRules(settings_of("stream")), [apart, change_of(SECOND)])
-    case = replace(case, prepared=replace(case.prepared, put_off=wanted))
+    case = replace(case, prepared=replace(case.prepared, put_off={REST: wanted}))
     _, _, rest = ended(case)
-    assert (dict(rest.waits_for_cells), dict(rest.unshown)) == ({"visits": 1}, {"other": 1})
+    assert (dict(rest.waits_for_cells), dict(rest.unshown)) == ({REST: {"visits": 1}}, {"other": 1})
     assert (rest.learned.owes_cells, rest.learned.has_mixed) == (True, True)
     _, _, rest = ended(case, refused=frozenset({FIRST}))
     assert not rest.waits_for_cells, "a row that is not there waits for nothing"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from twinrow.verify.reading import Reader
     from twinrow.verify.verdict import Verdict
 
-DIFFERENCES: Final = ("missing", "extra", "different", "unlinked")
+DIFFERENCES: Final = ("missing", "extra", "different", "unlinked", "misplaced")
 SIDES: Final = (*DIFFERENCES, "unsettled")
 
 
@@ -32,7 +32,7 @@ def look_at(
     from twinrow.app.wiring import connect, contexts_of, few_tries
     from twinrow.mysql_error import BY_HAND_CODES, MySQLError
     from twinrow.sink import by_hand
-    from twinrow.verify.reading import Reader, schema_of
+    from twinrow.verify.reading import Reader, schemas_of
 
     own = context is None
     context = context or contexts_of(config, [table], stop)[0]
@@ -48,7 +48,8 @@ def look_at(
             verdict = work(reader, context)
         except MySQLError as error:
             if error.code in BY_HAND_CODES:  # the server's words tell no remedy
-                by_hand.stop_changed(session, schema_of(session, context.name))
+                for schema in schemas_of(session, context.name):
+                    by_hand.stop_changed(session, schema)
             raise
         _remember(reader, verdict)
         return verdict

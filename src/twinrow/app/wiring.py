@@ -14,8 +14,9 @@ from twinrow import clock
 from twinrow import config as configuration
 from twinrow.app import protecting
 from twinrow.capacity import Capacity
+from twinrow.change import PATH_DOT
 from twinrow.clock import Stop
-from twinrow.config import Config, DynamoDBConfig, SourceConfig, TableConfig
+from twinrow.config import ColumnConfig, Config, DynamoDBConfig, SourceConfig, TableConfig
 from twinrow.errors import ConfigError, ServerState, Transient
 from twinrow.mysql import READ_TIMEOUT_S, Connection, MySQL, MySQLError
 from twinrow.mysql_error import KNOWN_CODES
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     # botocore takes longer to import than `twinrow status` may take: imported where it is needed.
     from twinrow.dynamodb import DynamoDB
     from twinrow.entities.row_filter import RowFilter
+    from twinrow.entities.table import SplitSettings
     from twinrow.table.context import TableContext
 
 ONE_SHOT_TRIES_MAX = 3
@@ -98,11 +100,12 @@ def dynamodb_settings_of(table: TableConfig, place: str, *, adopt_links: bool = 
         own=table.own,
         adopt_links=adopt_links,
         allow_global=table.allow_global_table_writes,
-        overrides=_overrides(table, place),
+        overrides=_overrides(table, table.columns, place),
         kinesis=KinesisStream(table.kinesis.stream_arn) if table.kinesis is not None else None,
         row_filter=_row_filter(table, place),
         views=table.views,
         index=tuple((names,) if isinstance(names, str) else tuple(names) for names in table.index),
+        split=_split(table, place),
     )
 
 
@@ -110,16 +113,49 @@ def _row_filter(table: TableConfig, place: str) -> RowFilter | None:
     """`where` of a table, compiled. Raises ConfigError."""
     if table.where is None:
         return None
+    from twinrow.config.entities import SEPARATOR_DEFAULT
     from twinrow.entities.row_filter import checked
-    from twinrow.entities.settings import SEPARATOR_DEFAULT
 
     left_out = frozenset(attribute for attribute, column in table.columns.items() if column.ignore)
     return checked(table.where, SEPARATOR_DEFAULT, table.own, left_out, f"{place}: tables ({table.name})")
 
 
-def _overrides(table: TableConfig, place: str) -> tuple[Override, ...]:
+def _split(table: TableConfig, place: str) -> SplitSettings | None:
+    """How the table is split, None where it is not. Raises ConfigError that names entity and key."""
+    if not table.entities and table.split is None:
+        if table.unmatched != "keep":
+            raise ConfigError(
+                "`unmatched` is set, but there are neither entities nor a split",
+                where=f"{place}: tables ({table.name})",
+            )
+        return None
+    for key in ("export", "index", "views"):
+        if getattr(table, key):
+            raise ConfigError(f"`{key}` is not for a table that is split", where=f"{place}: tables ({table.name})")
+    from twinrow.entities.settings import SplitKeys
+    from twinrow.entities.split import Around, attributes_of, read_split
+    from twinrow.entities.table import SplitSettings
+
+    keys = SplitKeys(separator=table.separator, unmatched=table.unmatched, entities=table.entities, split=table.split)
+    around = Around(table.into_name, table.own, _overrides(table, table.columns, place))
+    split = read_split(keys, around, f"{place}: tables ({table.name})")
+    hidden = {name.partition(PATH_DOT)[0] for name in table.protect} & attributes_of(split)
+    if hidden:
+        raise ConfigError(
+            f"`protect` hides {min(hidden)!r}, at which the rules of the split look",
+            where=f"{place}: tables ({table.name})", remedy="use another attribute in `when`",
+        )  # fmt: skip
+    overrides = {
+        known.name: _overrides(table, {**table.columns, **known.columns}, f"{place}: entity {known.name!r}")
+        for known in table.entities
+        if known.columns
+    }
+    return SplitSettings(split, keys, overrides)
+
+
+def _overrides(table: TableConfig, columns: Mapping[str, ColumnConfig], place: str) -> tuple[Override, ...]:
     overrides = []
-    for attribute, column in table.columns.items():
+    for attribute, column in columns.items():
         try:
             kind = parse_type(column.type, column.source) if column.type is not None else None
         except ValueError as error:

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from twinrow.compare.items import Comparer
 from twinrow.mysql import Connection
-from twinrow.schema.table import TableSchema
 from twinrow.sink import writer
+from twinrow.sink.alone import Judged
 from twinrow.sink.writer import Existing
 from twinrow.state import dead_letter, recheck
+from twinrow.table.catalogue import Catalogue
 from twinrow.table.settings import Settings
 
 
-def drop(tx: Connection, settings: Settings, schema: TableSchema, hashes: Sequence[bytes]) -> int:
+def drop(tx: Connection, settings: Settings, catalogue: Catalogue, hashes: Sequence[bytes]) -> int:
     """Delete those of these rows that are orphans still; how many live rows went.
 
     A row that the server keeps (somebody's foreign key refers to it) is parked without a key. A row that it does not
@@ -21,14 +22,24 @@ def drop(tx: Connection, settings: Settings, schema: TableSchema, hashes: Sequen
     """
     if not hashes:
         return 0
-    comparer = Comparer(tx, schema, settings, set())
+    comparer = Comparer(tx, catalogue, settings, set())
     found = {
-        key: rows[0]
+        key: rows
         for key, rows in comparer.all_rows(hashes).items()
         if all(comparer.extra(row).orphan for row in rows)  # all rows of the fingerprint are deleted
     }
-    existing = {key: Existing(row.row_id, row.deleted) for key, row in found.items()}
-    count, judged = writer.delete(tx, schema, existing, list(found), soft=False)
+    count, judged = 0, Judged()
+    for schema in catalogue.tables:
+        existing = {
+            key: Existing(row.row_id, row.deleted)
+            for key, rows in found.items()
+            for row in reversed(rows)
+            if row.entity == schema.entity
+        }
+        gone, kept_here = writer.delete(tx, schema, existing, list(existing), soft=False)
+        count += gone
+        judged.parked.update(kept_here.parked)
+        judged.put_off.update(kept_here.put_off)
     for key_hash, reason in judged.parked.items():
         dead_letter.park(tx, settings.table, key_hash, {}, {}, reason, tx.now(), None)
     kept = judged.parked.keys() | judged.put_off.keys()

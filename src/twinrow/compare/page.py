@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from twinrow.capture.pages import Page
+from twinrow.change import Item
 from twinrow.compare.items import KEYS_A_QUERY_MAX, Comparer, Difference
 from twinrow.decode.by_column import ColumnDecoder, Form
 from twinrow.decode.compiled import PageDecoder, null_only
@@ -72,11 +73,15 @@ class PageComparer:
         if not spare <= self._spare:  # attributes that are NULL are no reason to refuse the next page
             self._new_decoder(spare | self._spare)
         found = self.comparer.page(items, lambda row: on_row(row.row_id))
-        return Compared(sum(not self._settings.has_no_row(item) for item in items), found)
+        return Compared(sum(self._has_row(item) for item in items), found)
+
+    def _has_row(self, item: Item) -> bool:
+        place = self.comparer.catalogue.place(item)
+        return not self._settings.has_no_row(item) and (place.schema is not None or bool(place.letter))
 
     def fitting_page(self, page: Page, on_row: OnRow) -> Compared | None:
         """Compare a page that fits the schema: it teaches nothing, and none of its items counts as deleted."""
-        made = self._decoder.page(page.raw)
+        made = None if self.comparer.catalogue.is_split else self._decoder.page(page.raw)
         if made is None:
             return None
         stored = self._stored(made.keys)

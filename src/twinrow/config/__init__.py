@@ -4,12 +4,12 @@ In: the text of a file, the environment. Out: a `Config`, wholly checked. Not to
 no file is written.
 """
 
+from twinrow.config.column import ColumnConfig
 from twinrow.config.mysql_url import MySQLConfig, mysql_config
 from twinrow.config.reading import load, parse
 from twinrow.config.settings import (
     LINK_ATTRIBUTE_DEFAULT,
     Capture,
-    ColumnConfig,
     Config,
     Deletes,
     DynamoDBConfig,

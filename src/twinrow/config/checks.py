@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from twinrow.change import PATH_DOT
+from twinrow.config.column import ColumnConfig
 from twinrow.config.protecting import fault_in
-from twinrow.config.settings import ColumnConfig, DynamoDBConfig, SourceConfig, TableConfig, duration_s
+from twinrow.config.settings import DynamoDBConfig, SourceConfig, TableConfig, duration_s
 from twinrow.errors import ConfigError
 
 INDEXES_MAX: Final = 32
@@ -32,7 +33,7 @@ class Known:
     def add(self, table: TableConfig) -> None:
         """Take the names of a table."""
         self.names.add(table.name)
-        self.copies[table.into_name.casefold()] = table.name
+        self.copies |= {into.casefold(): table.name for into in table.into_names}
 
 
 def check_table(table: TableConfig, where: str, known: Known) -> None:
@@ -42,6 +43,12 @@ def check_table(table: TableConfig, where: str, known: Known) -> None:
     folded = table.into_name.casefold()
     if folded in known.copies:
         raise ConfigError(f"goes into the same MySQL table as {known.copies[folded]}", where=where, remedy="set `into`")
+    for entity, into in _entity_tables(table).items():
+        if into.casefold() in known.copies:
+            raise ConfigError(
+                f"entity {entity!r}: `into`: {into!r} is also a MySQL table of {known.copies[into.casefold()]}",
+                where=where, remedy="set `into`",
+            )  # fmt: skip
     if folded.startswith("_twinrow_"):
         raise ConfigError("`into` may not begin with _twinrow_", where=where)
     for name in ("reconcile_every", "lag_alert", "verify_every", "idle_poll_max"):
@@ -68,6 +75,11 @@ def check_duration(key: str, text: str, where: str) -> None:
         duration_s(text)
     except ValueError as error:
         raise ConfigError(f"`{key}`: {error}", where=where) from error
+
+
+def _entity_tables(table: TableConfig) -> dict[str, str]:
+    """The MySQL tables of a table's entities, by entity."""
+    return {entity.name: entity.into or entity.name for entity in table.entities if not entity.ignore}
 
 
 def check_sources(dynamodb: DynamoDBConfig, sources: Sequence[SourceConfig], place: str) -> None:

@@ -16,8 +16,8 @@ from typing import Any, Final
 import msgspec
 
 from twinrow import config_error
+from twinrow.config.column import ColumnConfig
 from twinrow.config.protecting import HidingRule
-from twinrow.config.settings import ColumnConfig
 from twinrow.config.shapes import IncludedFile, OverlayFile, WholeFile
 from twinrow.config.variables import fill
 from twinrow.errors import ConfigError

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from twinrow.capture_kind import Traits, traits_of
+from twinrow.config.column import ColumnConfig
+from twinrow.config.entities import SEPARATOR_DEFAULT, EntityConfig, SplitConfig, Unmatched
 from twinrow.config.mysql_url import MySQLConfig
 from twinrow.config.notify import NotifyConfig, NotifyPlaces
 from twinrow.config.patterns import Pattern
@@ -146,25 +148,6 @@ class S3Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     endpoint_url: Annotated[str | None, _told("Another endpoint: `http://HOST:PORT`.")] = None
 
 
-class ColumnConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An override of what would be learned of an attribute."""
-
-    column: Annotated[str | None, _told("Name of the column.")] = None
-    type: Annotated[str | None, _told("Type of the column, for example `DECIMAL(12,2)`; see schema.md.")] = None
-    source: Annotated[
-        Literal["epoch_s", "epoch_ms", "iso8601"] | None,
-        _told("How a DATE or DATETIME is read; else text as ISO-8601, numbers as epoch seconds."),
-    ] = msgspec.field(default=None, name="from")
-    ignore: Annotated[bool, _told("Leave the attribute out of rows, extra and comparison.")] = False
-    widen: Annotated[
-        bool,
-        _told(
-            "A value that `type` does not hold makes the column wider, as a learned column; for numbers, texts, and "
-            "times that are read from numbers."
-        ),
-    ] = False
-
-
 class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A DynamoDB table and its copy; there may be many."""
 
@@ -261,6 +244,17 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bool,
         _told("A sync makes the views of `schema --views`, with its own rights, and keeps them up to date."),
     ] = False
+    separator: Annotated[
+        str, _told("The text that a `{part}` of a key never holds, 1 to 4 characters; see single-table.md.")
+    ] = SEPARATOR_DEFAULT
+    unmatched: Annotated[
+        Unmatched,
+        _told("Items that match no entity: `keep` them in `into`, `ignore` them, or make each a `dead-letter`."),
+    ] = "keep"
+    entities: Annotated[
+        list[EntityConfig], _told("Kinds of items with MySQL tables of their own; the first that matches has the item.")
+    ] = msgspec.field(default_factory=list)
+    split: SplitConfig | None = None
     pending_index: PendingIndexConfig | None = None
     kinesis: KinesisTableConfig | None = None
     export: ExportConfig | None = None
@@ -296,6 +290,11 @@ class TableConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def into_name(self) -> str:
         """The MySQL table: `into`, or the same name."""
         return self.into or self.dynamodb_name
+
+    @property
+    def into_names(self) -> tuple[str, ...]:
+        """The MySQL tables that are named: the rest of a split first, then those of its entities."""
+        return self.into_name, *(entity.into or entity.name for entity in self.entities if not entity.ignore)
 
     @property
     def linked(self) -> bool:

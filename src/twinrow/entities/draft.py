@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from twinrow.entities.settings import SEPARATOR_DEFAULT
+from twinrow.config.entities import SEPARATOR_DEFAULT
 
 BARE: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 """The characters of a TOML key that needs no quotes."""

@@ -9,12 +9,12 @@ from typing import Any, Final
 import msgspec
 
 from twinrow.change import Item
+from twinrow.config.entities import SEPARATOR_DEFAULT
 from twinrow.entities.columns import snake_case
 from twinrow.entities.discriminator import KNOWN
 from twinrow.entities.draft import Draft, Proposal, Rule, quoted
 from twinrow.entities.holes import Cluster, Key
 from twinrow.entities.propose import compose, pairs_of, rest_table, separator_of
-from twinrow.entities.settings import SEPARATOR_DEFAULT
 from twinrow.entities.shape import find_separator
 from twinrow.entities.template import parse_template
 from twinrow.errors import ConfigError

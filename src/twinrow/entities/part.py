@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final, Literal, get_args
 
 from twinrow.decode.number import INT64_MAX, INT64_MIN, exact_decimal, number_parts
-from twinrow.flavour import COLLATION, Flavour, SqlValue
+from twinrow.flavour import Flavour, SqlValue
 from twinrow.schema.moment import moment_sql, read_moment
 from twinrow.schema.sql_type import ColumnType, render
 
@@ -52,8 +52,6 @@ def column_type(kind: PartType) -> ColumnType:
 
 def column_ddl(kind: PartType, flavour: Flavour) -> str:
     """Return the type as DDL. Texts have the collation of the key, or MySQL would use no index in the JOIN."""
-    if kind == "uuid":
-        return f"CHAR({UUID_CHARACTERS}) CHARACTER SET utf8mb4 COLLATE {COLLATION[flavour]}"
     return render(_COLUMN[kind], flavour)
 
 

@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from twinrow.change import Item
+from twinrow.config.entities import SEPARATOR_DEFAULT
 from twinrow.entities.columns import snake_case
 from twinrow.entities.discriminator import find_discriminator, values_in_keys
 from twinrow.entities.doubts import hidden
 from twinrow.entities.draft import Draft, Proposal, quoted
 from twinrow.entities.holes import Cluster, Field, Join, Key, fields_of, joins, named, template_of
-from twinrow.entities.settings import SEPARATOR_DEFAULT, read_keys
+from twinrow.entities.settings import read_keys
 from twinrow.entities.shape import Beside, Shape, find_separator, shapes
 from twinrow.entities.split import Around, read_split
 from twinrow.schema.naming import NAME_CHARACTERS_MAX, OWN_PREFIX

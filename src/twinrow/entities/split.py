@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from twinrow.config.entities import EntityConfig, SplitConfig, Unmatched
 from twinrow.entities.condition import AnyOf, Condition, parts_of, read_condition
 from twinrow.entities.part import Part, column_type
-from twinrow.entities.settings import EntityConfig, SplitConfig, SplitKeys, Unmatched
+from twinrow.entities.settings import SplitKeys
 from twinrow.entities.template import Template, check_separator, parse_template
 from twinrow.errors import ConfigError
 from twinrow.schema.naming import NAME_CHARACTERS_MAX, OWN_PREFIX, fold, valid_name

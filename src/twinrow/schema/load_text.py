@@ -37,6 +37,11 @@ class LoadText:
         """How many rows."""
         return len(self.keys) // FINGERPRINT_BYTES
 
+    @property
+    def size(self) -> int:
+        """The bytes of the rows."""
+        return len(self.data)
+
     def fingerprints(self) -> list[bytes]:
         """The lines of the rows, row by row."""
         return [self.keys[at : at + FINGERPRINT_BYTES] for at in range(0, len(self.keys), FINGERPRINT_BYTES)]

@@ -111,14 +111,26 @@ def fingerprints_of(keys: tuple[KeyAttribute, ...], payloads: Sequence[Sequence[
 @lru_cache(maxsize=256)
 def _encoders(schema: TableSchema, flavour: Flavour) -> tuple[tuple[Column, str, Kind, PayloadEncoder], ...]:
     return tuple(
-        (column, column.attribute, column.kind, payload_encoder(column.type, column.kind, flavour))
+        (column, _attribute_of(column), column.kind, payload_encoder(column.type, column.kind, flavour))
         for column in schema.columns
     )
 
 
+def _attribute_of(column: Column) -> str:
+    """The attribute of a column; that of a derived column has no name, so that no item has it."""
+    return "" if column.derived else column.attribute
+
+
 @lru_cache(maxsize=256)
 def _decoders(schema: TableSchema) -> tuple[tuple[str, PayloadDecoder], ...]:
-    return tuple((column.attribute, payload_decoder(column.type, column.kind)) for column in schema.columns)
+    return tuple(
+        (_attribute_of(column), _no_value if column.derived else payload_decoder(column.type, column.kind))
+        for column in schema.columns
+    )
+
+
+def _no_value(_stored: SqlValue) -> None:
+    """A derived cell adds no value to its item."""
 
 
 def to_row(schema: TableSchema, item: Item, flavour: Flavour, key_hash: bytes = b"") -> Row:
@@ -157,6 +169,8 @@ def _to_row(schema: TableSchema, item: Item, flavour: Flavour, key_hash: bytes) 
             inexact.append(name)
     if held < len(item):
         inexact += item.keys() - schema.by_attribute.keys() - schema.left_out
+    if schema.derives:
+        schema.derive(item, values)
     extra = extra_text({name: item[name] for name in inexact}) if inexact else None
     return Row(key_hash or fingerprint(schema.keys, item), tuple(values), extra, tuple(unshown))
 

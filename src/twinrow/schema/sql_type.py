@@ -136,11 +136,11 @@ def render(ct: ColumnType, flavour: Flavour) -> str:
     text = ct.name
     if ct.name == "DECIMAL":
         text = f"DECIMAL({ct.length},{ct.scale})"
-    elif ct.name in ("VARCHAR", "VARBINARY") or (ct.name == "DATETIME" and ct.length):
+    elif ct.name in ("VARCHAR", "VARBINARY", "CHAR") or (ct.name == "DATETIME" and ct.length):
         text = f"{ct.name}({ct.length})"
     if ct.name == "JSON" and flavour == "mariadb":
         text += f" COLLATE {COLLATION[flavour]}"
-    if ct.name == "VARCHAR" or ct.name in TEXT_BYTES_MAX:
+    if ct.name in ("VARCHAR", "CHAR") or ct.name in TEXT_BYTES_MAX:
         text += f" CHARACTER SET utf8mb4 COLLATE {COLLATION[flavour]}"
     return text
 
@@ -162,8 +162,8 @@ def row_bytes(ct: ColumnType) -> int:
     fixed = _fixed_bytes(ct)
     if fixed is not None:
         return fixed
-    if ct.name in ("VARCHAR", "VARBINARY"):
-        bytes_max = (ct.length or 0) * (BYTES_A_CHARACTER if ct.name == "VARCHAR" else 1)
+    if ct.name in ("VARCHAR", "CHAR", "VARBINARY"):
+        bytes_max = (ct.length or 0) * (1 if ct.name == "VARBINARY" else BYTES_A_CHARACTER)
         return bytes_max + 1 if bytes_max < LONG_COLUMN_BYTES_MIN else IN_ROW_TEXT_BYTES + 1
     return IN_ROW_TEXT_BYTES
 
@@ -173,8 +173,8 @@ def record_bytes(ct: ColumnType) -> int:
     fixed = _fixed_bytes(ct)
     if fixed is not None:
         return fixed
-    if ct.name in ("VARCHAR", "VARBINARY"):
-        return (ct.length or 0) * (BYTES_A_CHARACTER if ct.name == "VARCHAR" else 1) + 2
+    if ct.name in ("VARCHAR", "CHAR", "VARBINARY"):
+        return (ct.length or 0) * (1 if ct.name == "VARBINARY" else BYTES_A_CHARACTER) + 2
     # A pointer of 8 bytes and at most 4 of length (MySQL manual: "BLOB and TEXT … 9 to 12 bytes").
     return 12
 

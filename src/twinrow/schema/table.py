@@ -8,13 +8,16 @@ from typing import Final, Literal
 
 import msgspec
 
-from twinrow.change import SEALED_KEY
+from twinrow.change import SEALED_KEY, Item
 from twinrow.decode.kind import Kind
+from twinrow.flavour import SqlValue
 from twinrow.schema.column_type import ColumnType
 from twinrow.schema.naming import column_name, fold, is_reserved, valid_name
 
 PAGE_BYTES: Final = 16_384
 """InnoDB's pages, where nobody has chosen another size (`innodb_page_size`) for the server."""
+DERIVED: Final = "\x00part "
+"""The attribute of a derived column begins so. An attribute of an item that does stays in extra."""
 HASH_KEY_BYTES_MAX: Final = 2048
 RANGE_KEY_BYTES_MAX: Final = 1024
 """AWS, "Constraints in Amazon DynamoDB": the longest partition key and sort key. A character takes a byte or more."""
@@ -56,6 +59,11 @@ class Column:
     overridden: bool
     widen: bool = False
 
+    @property
+    def derived(self) -> bool:
+        """Whether the column shows a piece of another attribute (see `TableSchema.derive`)."""
+        return self.attribute.startswith(DERIVED)
+
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
@@ -79,7 +87,7 @@ class Reshape:
 
 @dataclass(frozen=True)
 class TableSchema:
-    """How the items of one DynamoDB table become rows.
+    """How the items of one DynamoDB table, or of an entity of it, become rows.
 
     `own` are Twinrow's attributes (mark and link): never columns, never in extra, never a difference. `page_bytes` is
     the size of the server's pages, which bounds what a row may hold. `reshape` is a change that is not through.
@@ -96,6 +104,22 @@ class TableSchema:
     page_bytes: int = PAGE_BYTES
     reshape: Reshape | None = None
 
+    # No annotations: these are no fields, and stand in no JSON. A table of a split has others (`entities.table`).
+    entity = ""
+    """The entity whose items these are; a table without a split has none."""
+    number = 0
+    """By which the directory of a split knows the table."""
+    numbers_rows = True
+    """Whether the MySQL table gives its rows their ids; in a split the directory does, for all its tables."""
+
+    @property
+    def derives(self) -> bool:
+        """Whether any column is derived."""
+        return False
+
+    def derive(self, item: Item, values: list[SqlValue]) -> None:
+        """Fill the cells of the derived columns: pieces of the item that no rebuild needs. Without any: nothing."""
+
     def __hash__(self) -> int:
         return self._hash
 
@@ -105,8 +129,8 @@ class TableSchema:
 
     @cached_property
     def by_attribute(self) -> dict[str, Column]:
-        """The columns, by attribute."""
-        return {column.attribute: column for column in self.columns}
+        """The columns, by attribute, without the derived ones."""
+        return {column.attribute: column for column in self.columns if not column.derived}
 
     @cached_property
     def override_of(self) -> dict[str, Override]:
@@ -137,8 +161,9 @@ def empty_schema(
     own: frozenset[str],
     overrides: tuple[Override, ...],
     soft_deletes: bool,
+    taken: frozenset[str] = frozenset(),
 ) -> TableSchema:
-    """Return the schema before the first item: version 1, with the key attributes' columns.
+    """Return the schema before the first item: version 1, with the key attributes' columns, not named as `taken`.
 
     Raises ValueError, with a message for the configuration's author, when a key attribute is Twinrow's own or ignored,
     or when overrides contradict one another or MySQL.
@@ -150,7 +175,8 @@ def empty_schema(
     columns: list[Column] = []
     for key, bytes_max in zip(keys, (HASH_KEY_BYTES_MAX, RANGE_KEY_BYTES_MAX), strict=False):
         override = bare.override_of.get(key.name, Override(key.name))
-        name = override.column or column_name(key.name, bare.names_taken | {column.column for column in columns})
+        others = bare.names_taken | taken | {column.column for column in columns}
+        name = override.column or column_name(key.name, others)
         kind_type = _key_type(key, bytes_max)
         overridden = override.type is not None
         ct = override.type or kind_type

@@ -6,7 +6,7 @@ load and the caller writes the slow way. Bytes travel as hex: as they are they w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -52,8 +52,8 @@ def text_of(rows: Iterable[WritableRow]) -> str:
 
 
 @lru_cache(maxsize=64)
-def load_sql(schema: TableSchema, into: str) -> str:
-    names, sets = ["@h"], ["`_twinrow_key` = UNHEX(@h)"]
+def load_sql(schema: TableSchema, into: str, *, with_row_id: bool = False) -> str:
+    names, sets = [*(["`row_id`"] if with_row_id else []), "@h"], ["`_twinrow_key` = UNHEX(@h)"]
     for number, column in enumerate(schema.columns):
         if column.type.name == "VARBINARY" or column.type.name in BLOB_BYTES_MAX:
             names.append(f"@b{number}")
@@ -66,16 +66,27 @@ def load_sql(schema: TableSchema, into: str) -> str:
 
 def insert_new(tx: Connection, schema: TableSchema, rows: Sequence[WritableRow]) -> bool:
     """Load rows that nobody has written yet; False, and nothing is written, when a row is not taken as it is."""
-    return load_text(tx, schema, text_of(rows).encode(), len(rows))
+    return load(tx, load_sql(schema, schema.into), text_of(rows).encode(), len(rows))
+
+
+def insert_placed(tx: Connection, schema: TableSchema, rows: Sequence[WritableRow], ids: Mapping[bytes, int]) -> bool:
+    """The same for rows whose ids are given."""
+    data = "".join(f"{ids[row.key]}\t{text_of([row])}" for row in rows).encode()
+    return load(tx, load_sql(schema, schema.into, with_row_id=True), data, len(rows))
 
 
 def load_text(tx: Connection, schema: TableSchema, data: bytes, rows: int) -> bool:
-    """`insert_new` for rows that are text already."""
+    """`insert_new` for rows that are text already; where the table gives no ids, each stands behind its id."""
+    return load(tx, load_sql(schema, schema.into, with_row_id=not schema.numbers_rows), data, rows)
+
+
+def load(tx: Connection, sql: str, data: bytes, rows: int) -> bool:
+    """Run a LOAD DATA of so many rows; False, and nothing is written, when a row is not taken as it is."""
     if len(data) > LOAD_BYTES_MAX:
         return False
     tx.execute(f"SAVEPOINT {SAVEPOINT}")
     try:
-        affected, warnings = tx.load(load_sql(schema, schema.into), data)
+        affected, warnings = tx.load(sql, data)
     except MySQLError as error:
         undo(tx, SAVEPOINT, error)
         return False  # the slow way tells which row it is, and whose fault

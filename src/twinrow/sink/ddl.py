@@ -20,6 +20,7 @@ NO_INSTANT_CODES = frozenset({1845, 1846, 4092, 4157, 1235})
 """ALGORITHM=INSTANT cannot be had: row format, no row version left (64, on 9.x 254), row too large, unsupported."""
 NO_ROOM_CODES = frozenset({1117, 1118})
 """Too many columns, too large a row: users have added some of their own."""
+TABLE_EXISTS = 1050
 DUPLICATE_INDEX = 1061
 
 
@@ -31,6 +32,15 @@ def create(connection: Connection, schema: TableSchema) -> None:
     """Make the table. Raises MySQLError 1050 when a table of that name is there already."""
     connection.execute(statements.create_table(schema, connection.flavour))
     fail_point("after-ddl")
+
+
+def create_if_absent(connection: Connection, schema: TableSchema) -> None:
+    """Make the table of a schema that is registered already: a killed run may have made it."""
+    try:
+        create(connection, schema)
+    except MySQLError as error:
+        if error.code != TABLE_EXISTS:
+            raise
 
 
 def apply(
@@ -128,15 +138,23 @@ def add_key_index(connection: Connection, schema: TableSchema) -> None:
 
     Nothing hangs on it: it is tried once, and again later, since all readers queue behind an ALTER that waits.
     """
-    if inspect.has_index(connection, schema.into, statements.KEY_INDEX):
+    _add_index(connection, schema, statements.KEY_INDEX, statements.key_index(schema))
+
+
+def add_index(connection: Connection, schema: TableSchema, name: str, column: str) -> None:
+    """The same for an ordinary index on a column."""
+    chosen = [known for known in schema.columns if known.column == column]
+    _add_index(connection, schema, name, statements.index_on(schema, name, chosen))
+
+
+def _add_index(connection: Connection, schema: TableSchema, name: str, sql: str) -> None:
+    if not sql or inspect.has_index(connection, schema.into, name):
         return
-    sql = statements.key_index(schema)
-    if sql:
-        try:
-            run(connection, sql, tries_max=1)
-        except MySQLError as error:
-            if error.code != DUPLICATE_INDEX:
-                raise
+    try:
+        run(connection, sql, tries_max=1)
+    except MySQLError as error:
+        if error.code != DUPLICATE_INDEX:
+            raise
 
 
 def describe(step: AddColumn | WidenColumn, connection: Connection) -> tuple[str, str, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from twinrow.change import SEALED_KEY
@@ -22,7 +23,8 @@ UNIQUE_INDEX = "_twinrow_key"
 def create_table(schema: TableSchema, flavour: Flavour) -> str:
     """CREATE TABLE for the whole schema; the columns that are ours are INVISIBLE."""
     collation, own = COLLATION[flavour], own_definitions(flavour)
-    lines = ["`row_id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY"]
+    numbered = " AUTO_INCREMENT" if schema.numbers_rows else ""
+    lines = [f"`row_id` BIGINT UNSIGNED NOT NULL{numbered} PRIMARY KEY"]
     lines += [column_definition(column, flavour) for column in schema.columns]
     lines += [
         "`_twinrow_key` BINARY(16) NOT NULL DEFAULT '' INVISIBLE",
@@ -71,10 +73,14 @@ def widen_columns(schema: TableSchema, columns: list[Column], flavour: Flavour) 
 
 def key_index(schema: TableSchema) -> str:
     """The analysts' index on the readable key columns, cut to what an index key may hold."""
-    keys = [column for column in schema.columns if column.key]
-    share = KEY_PREFIX_BYTES_OF.get(schema.page_bytes, KEY_PREFIX_BYTES_MAX) // max(1, len(keys))
+    return index_on(schema, KEY_INDEX, [column for column in schema.columns if column.key])
+
+
+def index_on(schema: TableSchema, index: str, columns: Sequence[Column]) -> str:
+    """An ordinary index on columns, each cut to its share of what an index key may hold; "" where there can be none."""
+    share = KEY_PREFIX_BYTES_OF.get(schema.page_bytes, KEY_PREFIX_BYTES_MAX) // max(1, len(columns))
     parts = []
-    for column in keys:
+    for column in columns:
         name, length = column.type.name, column.type.length
         if name == "JSON":
             return ""
@@ -85,7 +91,7 @@ def key_index(schema: TableSchema) -> str:
         elif name.endswith("BLOB") or (name in ("VARBINARY", "BINARY") and (length or 0) > share):
             prefix = f"({min(share, BLOB_BYTES_MAX.get(name, share))})"
         parts.append(quote(column.column) + prefix)
-    return f"ALTER TABLE {quote(schema.into)} ADD KEY `{KEY_INDEX}` ({', '.join(parts)})" if parts else ""
+    return f"ALTER TABLE {quote(schema.into)} ADD KEY {quote(index)} ({', '.join(parts)})" if parts else ""
 
 
 @lru_cache(maxsize=512)
@@ -120,6 +126,12 @@ def count_rows(schema: TableSchema) -> str:
 def count_kept(schema: TableSchema) -> str:
     """How many rows are kept though their items are deleted."""
     return f"SELECT COUNT(*) FROM {quote(schema.into)} WHERE `_twinrow_deleted_at` IS NOT NULL"
+
+
+def sum_of(counts: Iterable[str]) -> str:
+    """One SELECT for the sum of several counts."""
+    selects = list(counts)
+    return selects[0] if len(selects) == 1 else f"SELECT {' + '.join(f'({select})' for select in selects)}"
 
 
 def select_ids(schema: TableSchema, count: int) -> str:

@@ -24,10 +24,11 @@ PROBES_MAX = 8
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """The row that a key has already."""
+    """The row that a key has already; `entity`: whose table it is in, where there are several."""
 
     row_id: int
     deleted: bool
+    entity: str = ""
 
 
 @dataclass(slots=True)
@@ -112,13 +113,21 @@ def write(
     known = [row for row in rows if row.key in existing]
     fresh, known_ones = Tried(), Tried()
     # First those whose id is said: the others take whatever is free after it.
-    _insert(tx, schema, placed, wanted_ids, "", written, fresh)
+    if (
+        not schema.numbers_rows
+        and bulk.can_load(tx, len(placed))
+        and bulk.insert_placed(tx, schema, placed, wanted_ids)
+    ):
+        fresh.passed += len(placed)
+    else:
+        _insert(tx, schema, placed, wanted_ids, "", written, fresh)
     if bulk.can_load(tx, len(plain)) and bulk.insert_new(tx, schema, plain):
         fresh.passed += len(plain)
     else:
         _insert(tx, schema, plain, {}, "", written, fresh)
     if upserts:
-        changed = _insert(tx, schema, known, {}, statements.upsert_tail(schema, tx.flavour), written, known_ones)
+        ids_known = {} if schema.numbers_rows else {row.key: existing[row.key].row_id for row in known}
+        changed = _insert(tx, schema, known, ids_known, statements.upsert_tail(schema, tx.flavour), written, known_ones)
         written.updated += changed // 2
     else:
         written.updated += sum(_update(tx, schema, row, written, known_ones) for row in known)

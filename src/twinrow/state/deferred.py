@@ -28,9 +28,9 @@ _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(ColumnType).decode
 
 
-def _hash(attribute: str) -> bytes:
-    """A name may be longer than an index takes."""
-    return blake2b(attribute.encode(), digest_size=16).digest()
+def _hash(attribute: str, entity: str) -> bytes:
+    """A name may be longer than an index takes. An entity's name has no NUL."""
+    return blake2b((f"{entity}\0{attribute}" if entity else attribute).encode(), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class Deferred:
     """An attribute that waits for a column of this kind and type, or for the walk that comes after it.
 
     `commands`: what a person runs, where it waits for a person. `rows` counts writes of such rows: a row written twice
-    counts twice. `age_s` is by MySQL's clock. Rows up to the id `walked_to` are rebuilt already.
+    counts twice. `age_s` is by MySQL's clock. Rows up to the id `walked_to` are rebuilt already. `entity`: whose table
+    it is, in a split.
     """
 
     attribute: str
@@ -49,11 +50,12 @@ class Deferred:
     rows: int
     walked_to: int
     commands: tuple[str, ...] = ()
+    entity: str = ""
 
 
 _SELECT: Final = (
     "SELECT table_name, attribute, kind, wanted, UNIX_TIMESTAMP(NOW(6)) - since, why, rows_noted, walked_to, "
-    "commands "
+    "commands, entity "
     "FROM _twinrow_deferred"
 )
 
@@ -73,10 +75,11 @@ def of_all(connection: Connection) -> dict[str, list[Deferred]]:
 
 
 def _deferred(row: tuple[Any, ...]) -> Deferred:
-    _, attribute, kind, wanted, age_s, why, rows, walked_to, commands = row
+    _, attribute, kind, wanted, age_s, why, rows, walked_to, commands, entity = row
     return Deferred(
-        attribute, kind, _decode(wanted), max(0.0, float(age_s)), why, int(rows), int(walked_to), commands_of(commands)
-    )
+        attribute, kind, _decode(wanted), max(0.0, float(age_s)), why, int(rows), int(walked_to),
+        commands_of(commands), entity or "",
+    )  # fmt: skip
 
 
 def note(
@@ -85,24 +88,25 @@ def note(
     wanted: Mapping[str, tuple[Kind, ColumnType]],
     rows: Mapping[str, int],
     why: Reason,
+    entity: str = "",
 ) -> None:
     """Enter what the rows of this transaction wait for, under the lease's lock; a walk begins at the first row again.
 
     An attribute that waits already asks for the least type that holds both.
     """
-    known = {deferred.attribute: deferred for deferred in of_table(tx, table)}
+    known = {deferred.attribute: deferred for deferred in of_table(tx, table) if deferred.entity == entity}
     for attribute, (kind, column_type) in wanted.items():
         earlier = known.get(attribute)
         if earlier is not None:
             kind, column_type = earlier.kind, _both(earlier, kind, column_type)
         tx.execute(
             "INSERT INTO _twinrow_deferred (table_name, attribute_hash, attribute, kind, wanted, since, why, "
-            "rows_noted, commands) VALUES (%s, %s, %s, %s, %s, UNIX_TIMESTAMP(NOW(6)), %s, %s, %s) "
+            "rows_noted, commands, entity) VALUES (%s, %s, %s, %s, %s, UNIX_TIMESTAMP(NOW(6)), %s, %s, %s, %s) "
             "ON DUPLICATE KEY UPDATE wanted = VALUES(wanted), why = VALUES(why), commands = VALUES(commands), "
             "rows_noted = rows_noted + VALUES(rows_noted), walked_to = 0",
             (
-                table, _hash(attribute), attribute, kind, _encode(column_type).decode(), why.text[:WHY_CHARACTERS_MAX],
-                rows.get(attribute, 0), json.dumps(why.commands),
+                table, _hash(attribute, entity), attribute, kind, _encode(column_type).decode(),
+                why.text[:WHY_CHARACTERS_MAX], rows.get(attribute, 0), json.dumps(why.commands), entity or None,
             ),
         )  # fmt: skip
 
@@ -121,7 +125,7 @@ def walked(tx: Connection, table: str, deferred: Deferred, up_to: int) -> None:
     tx.execute(
         "UPDATE _twinrow_deferred SET walked_to = %s WHERE table_name = %s AND attribute_hash = %s "
         "AND walked_to = %s AND rows_noted = %s",
-        (up_to, table, _hash(deferred.attribute), deferred.walked_to, deferred.rows),
+        (up_to, table, _hash(deferred.attribute, deferred.entity), deferred.walked_to, deferred.rows),
     )
 
 
@@ -130,5 +134,5 @@ def done(tx: Connection, table: str, deferred: Deferred) -> None:
     tx.execute(
         "DELETE FROM _twinrow_deferred WHERE table_name = %s AND attribute_hash = %s "
         "AND walked_to = %s AND rows_noted = %s",
-        (table, _hash(deferred.attribute), deferred.walked_to, deferred.rows),
+        (table, _hash(deferred.attribute, deferred.entity), deferred.walked_to, deferred.rows),
     )

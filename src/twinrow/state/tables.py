@@ -54,6 +54,11 @@ class Registered:
         return dict(json.loads(self.config))
 
     @property
+    def is_split(self) -> bool:
+        """Whether its rows are spread over several tables, with a directory of their ids."""
+        return "split" in self.settings
+
+    @property
     def why(self) -> Reason:
         """The reason with the commands that mend it."""
         return Reason(self.reason, commands_of(self.reason_commands))
@@ -137,7 +142,7 @@ STATE_OF_A_TABLE = (
     "_twinrow_checkpoint", "_twinrow_link", "_twinrow_recheck", "_twinrow_foreign_link", "_twinrow_tombstone",
     "_twinrow_dead_letter", "_twinrow_gap", "_twinrow_schema_log", "_twinrow_seen", "_twinrow_heartbeat",
     "_twinrow_deferred", "_twinrow_mixed", "_twinrow_event", "_twinrow_set_apart", "_twinrow_refusal",
-    "_twinrow_notice", "_twinrow_since_gap", "_twinrow_reborn", "_twinrow_table",
+    "_twinrow_notice", "_twinrow_since_gap", "_twinrow_reborn", "_twinrow_entity", "_twinrow_table",
 )  # fmt: skip
 
 

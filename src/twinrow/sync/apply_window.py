@@ -58,7 +58,7 @@ def _decided(
     times = Counter(hashes)
     since = since_gap.among(tx, context.name, hashes)
     parked = dead_letter.row_ids(tx, context.name, hashes) if dead_letter.any_stands(tx, context.name) else {}
-    comparer = Comparer(tx, context.live.rest, context.settings, set())
+    comparer = Comparer(tx, context.live.catalogue, context.settings, set())
     rows = comparer.rows(hashes)
     tells_all = context.settings.traits.tells_every_change
     decided, suspects = list[Change](), list[tuple[bytes, Item]]()

@@ -11,8 +11,8 @@ from twinrow.errors import Reason, StartRefused
 from twinrow.mysql import Connection
 from twinrow.schema.naming import quote
 from twinrow.schema.row import fingerprint
-from twinrow.schema.table import TableSchema, to_json
-from twinrow.sink.writer import existing_rows
+from twinrow.schema.table import TableSchema
+from twinrow.sink.writer import Existing, existing_rows
 from twinrow.state import checkpoint, gap, lease, outbox, tables
 from twinrow.state.tables import Registered
 from twinrow.sync import (
@@ -40,7 +40,9 @@ SOURCE_CHANGED = "TABLE_RECREATED"
 def summary(settings: Settings) -> dict[str, Any]:
     """The settings that a copy depends on; kept in MySQL and compared at every start."""
     pending = settings.pending
+    split = {"split": settings.split.kept} if settings.split is not None else {}
     return {
+        **split,
         "into": settings.into,
         "capture": settings.capture,
         "linked": settings.linked,
@@ -106,11 +108,31 @@ def changed(settings: Settings, description: TableDescription, registered: Regis
     )  # fmt: skip
 
 
+def refuse_another_split(settings: Settings, registered: Registered) -> None:
+    """Raise StartRefused where the rows are spread by other rules than those of today, and no pass can move them."""
+    before, now = registered.settings, summary(settings)
+    why = ""
+    if now.get("split") != before.get("split"):
+        from twinrow.sync import resplit
+
+        why = resplit.why_not(settings.split, registered)
+    elif settings.split is not None and now["where"] != before.get("where"):
+        why = "`where` of a table that is split was another when the copy was made"
+    if why:
+        adopt = " --adopt-links" if settings.linked else ""
+        commands = (f"twinrow reset {settings.table} --yes", f"twinrow sync{adopt}")
+        raise StartRefused(
+            why, where=f"table {settings.table}", remedy=f"set it back, or {', then '.join(commands)}",
+            commands=commands,
+        )  # fmt: skip
+
+
 def refuse(context: TableContext, description: TableDescription, registered: Registered) -> None:
     """Raise StartRefused for a change that would need the copy to be made anew, Broken for another DynamoDB table.
 
     Reads only, in MySQL and DynamoDB.
     """
+    refuse_another_split(context.settings, registered)
     settings, difference = context.settings, changed(context.settings, description, registered)
     identity.refuse(description, registered, context.consent.tables)
     keys = context.live.keys
@@ -124,6 +146,8 @@ def refuse(context: TableContext, description: TableDescription, registered: Reg
         )
     changed_into.refuse(context)
     _refuse_protection(context, difference, reset)
+    if settings.split is not None:
+        _refuse_for_split(context, reset)
     changed_columns.refuse(context, registered, reset)
     if "index" in difference.names:
         indexes.refuse(settings, context.live.rest)
@@ -161,6 +185,17 @@ def _refuse_protection(context: TableContext, difference: ChangedSettings, reset
         )  # fmt: skip
 
 
+def _refuse_for_split(context: TableContext, reset: Reason) -> None:
+    """Raise StartRefused for changes that are made inside the table of an unsplit copy alone."""
+    what = "`columns`" if changed_columns.wanted(context) is not None else ""
+    what = "`into`" if changed_into.is_wanted(context) else what
+    if what:
+        raise StartRefused(
+            f"{what} of a table that is split was changed after the copy was made", where=f"table {context.name}",
+            remedy=f"set it back, or {reset.text}", commands=reset.commands,
+        )  # fmt: skip
+
+
 def _refuse_the_apps_attribute(context: TableContext, description: TableDescription, reset: Reason) -> None:
     """Raise StartRefused where the attribute that is to hold the ids holds something else: links would overwrite it.
 
@@ -168,12 +203,13 @@ def _refuse_the_apps_attribute(context: TableContext, description: TableDescript
     """
     settings = context.settings
     name = settings.link_attribute
-    column = context.live.rest.by_attribute.get(name)
     there = False
-    if column is not None:
-        cell = quote(column.column)
-        other = f"{cell} <> row_id" if column.kind == "N" else f"{cell} IS NOT NULL"
-        there = _any_row(context, other)
+    for schema in context.live.catalogue.tables:
+        column = schema.by_attribute.get(name)
+        if column is not None and not there:
+            cell = quote(column.column)
+            other = f"{cell} <> row_id" if column.kind == "N" else f"{cell} IS NOT NULL"
+            there = _any_row(context, schema.into, other)
     if not there:
         there = _other_link(context, page_source.look(context, description))
     if there:
@@ -185,9 +221,9 @@ def _refuse_the_apps_attribute(context: TableContext, description: TableDescript
         )
 
 
-def _any_row(context: TableContext, condition: str) -> bool:
+def _any_row(context: TableContext, into: str, condition: str) -> bool:
     """Whether a condition holds for any row; by slices, since no index helps and tables are large."""
-    table, after = quote(context.live.rest.into), 0
+    table, after = quote(into), 0
     while True:
         ids = f"SELECT row_id FROM {table} WHERE row_id > %s ORDER BY row_id LIMIT {ROWS_A_LOOK_MAX}"
         last = context.tenure.open_writer().query(f"SELECT MAX(row_id) FROM ({ids}) AS slice", (after,))[0][0]
@@ -203,14 +239,16 @@ def _any_row(context: TableContext, condition: str) -> bool:
 
 def _other_link(context: TableContext, pages: list[Page]) -> bool:
     """Whether these pages have a value of the link attribute that is not the id of the item's row."""
-    settings, schema = context.settings, context.live.rest
+    settings, catalogue = context.settings, context.live.catalogue
     linked = {
-        fingerprint(schema.keys, item): link
+        fingerprint(catalogue.keys, item): link
         for page in pages
         for item in settings.wanted(page.items)
         if (link := settings.link_of(item)) is not None
     }
-    rows = existing_rows(context.tenure.open_writer(), schema, list(linked))
+    rows: dict[bytes, Existing] = {}
+    for schema in catalogue.tables:
+        rows |= existing_rows(context.tenure.open_writer(), schema, list(linked))
     return any(key_hash in rows and link != {"N": str(rows[key_hash].row_id)} for key_hash, link in linked.items())
 
 
@@ -245,6 +283,9 @@ def adapt(context: TableContext, description: TableDescription, registered: Regi
         taken = _note(tx, context, schema)
         if change is not None:
             changed_columns.settle(tx, context.name, change)
+        others = [_adapted(settings, other, taken.version) for other in context.live.catalogue.tables[1:]]
+        for other in others:
+            context.live.keep(tx, other)
         if difference.other_source:
             tables.update(tx, context.name, source_id=description.table_id or description.arn)
             identity.note(tx, context.name, description)
@@ -266,12 +307,19 @@ def adapt(context: TableContext, description: TableDescription, registered: Regi
         for cause in dict.fromkeys((*difference.gaps, *((CONFIG_CHANGED,) if change and change.fetched else ()))):
             gap.record(tx, context.name, cause, at=tx.now())
     context.consent.table_is_known(another=difference.other_source)
-    context.live.take(taken)
+    for adapted in (taken, *others):
+        context.live.take(adapted)
 
 
 def _note(tx: Connection, context: TableContext, schema: TableSchema) -> TableSchema:
     """Write a schema under the next version; it counts when the transaction has committed."""
     new = replace(schema, version=context.live.version + 1)
-    tables.update(tx, context.name, table_schema=to_json(new))
+    context.live.keep(tx, new)
     lease.raise_schema_version(tx, context.tenure.lease, new.version)
     return new
+
+
+def _adapted(settings: Settings, schema: TableSchema, version: int) -> TableSchema:
+    """The schema of another table of a split under the settings of today."""
+    columns = tuple(column for column in schema.columns if column.attribute not in settings.own)
+    return replace(schema, own=settings.own, columns=columns, version=version)

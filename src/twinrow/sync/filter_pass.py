@@ -103,7 +103,7 @@ class FilterPass:
             self._walk = None
 
     def _comparer(self, session: Connection) -> Comparer:
-        return Comparer(session, self._context.live.rest, self._context.settings, set())
+        return Comparer(session, self._context.live.catalogue, self._context.settings, set())
 
     def _goes(self, comparer: Comparer, row: StoredRow) -> bool:
         """Whether a row is left out, or gives no item because it was changed by hand."""

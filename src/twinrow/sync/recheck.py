@@ -45,7 +45,7 @@ def recheck_some(context: TableContext, in_flight: Collection[bytes] = ()) -> tu
         worked = len(suspects)
         keys = {suspect.key_hash: suspect.key for suspect in suspects if suspect.key}
         gone = orphans.drop(
-            tx, context.settings, context.live.rest, [suspect.key_hash for suspect in suspects if not suspect.key]
+            tx, context.settings, context.live.catalogue, [suspect.key_hash for suspect in suspects if not suspect.key]
         )
         changes, unanswered = read_truth(tx, context, keys, ttl)
         suspects = [suspect for suspect in suspects if suspect.key_hash not in unanswered]
@@ -85,7 +85,7 @@ def _changes(
     gone = [key_hash for key_hash in keys if key_hash not in found]
     if ttl is not None and gone:
         now = context.table.dynamodb.clock.now()
-        comparer = Comparer(tx, context.live.rest, context.settings, set())
+        comparer = Comparer(tx, context.live.catalogue, context.settings, set())
         rows = comparer.rows(gone)
         over = {key_hash for key_hash, row in rows.items() if expired(comparer.item_of(row), ttl, now)}
     changes = []

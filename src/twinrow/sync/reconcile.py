@@ -14,12 +14,11 @@ from twinrow.compare.seen import SeenRows
 from twinrow.errors import Broken
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
-from twinrow.sink import statements
 from twinrow.state import checkpoint, dead_letter, gap, lease, recheck, tables
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.state.settling import Settling
 from twinrow.sync import page_source
-from twinrow.table import identity
+from twinrow.table import counting, identity
 from twinrow.table.context import TableContext
 
 PART = "reconcile:"
@@ -168,7 +167,7 @@ class Reconcile:
         context = self._context
         return Comparer(
             context.tenure.open_writer(),
-            context.live.rest,
+            context.live.catalogue,
             context.settings,
             dead_letter.parked(context.tenure.open_writer(), context.name),
         )
@@ -178,7 +177,7 @@ class Reconcile:
         context, known = self._context, self._comparer
         if (
             known is None
-            or known.schema is not context.live.rest
+            or known.catalogue is not context.live.catalogue
             or known.connection is not context.tenure.open_writer()
         ):
             known = self._comparer = self._new_comparer()
@@ -258,7 +257,7 @@ class Reconcile:
         if not self._settling.through():
             return
         if self._suspected and lease.row_count(context.tenure.open_writer(), context.name) <= RECOUNT_ROWS_MAX:
-            lease.recount(context.tenure.open_writer(), context.name, statements.count_rows(context.live.rest))
+            counting.recount(context.tenure.open_writer(), context.name, context.live.catalogue)
         fail_point("before-reconcile-done")
         with context.tenure.transaction() as tx:
             gap.close(tx, context.name, self._gaps_up_to, tx.now())

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from twinrow.capture.pages import Page, Pages, PageSource
 from twinrow.capture.read_ahead import ReadAhead
 from twinrow.clock import Stop
 from twinrow.errors import Reason
 from twinrow.failpoint import fail_point
-from twinrow.schema.load_text import LoadText
 from twinrow.sink import row_keys
 from twinrow.state import checkpoint, recheck, tables, tombstone
 from twinrow.sync import page_source
 from twinrow.sync.landing import Landing, OlderThanCapture
 from twinrow.table.context import TableContext
 from twinrow.write.batch import Applied
-from twinrow.write.load import Loader, ReadPage
+from twinrow.write.load import Loader, ReadPage, loader_of
+
+if TYPE_CHECKING:
+    from twinrow.write.load import Text
 
 PART = "segment:"
 COMMIT_BYTES_MAX = 4_000_000
@@ -54,7 +56,7 @@ class Snapshot:
         self.started_at = min((page.image_at for page in first), default=context.table.dynamodb.clock.now())
         self._held = deque(ReadPage(page) for page in first)
         self._singly = 0
-        loader = Loader(context)
+        loader = loader_of(context)
         self._landing: Landing = OlderThanCapture(context, loader)
         known = checkpoint.load(context.tenure.open_writer(), context.name, PART)
         self.fresh = not known
@@ -98,9 +100,9 @@ class Snapshot:
         self._singly = max(0, self._singly - 1)
         return applied
 
-    def _ready_behind(self, read: ReadPage, text: LoadText) -> tuple[list[ReadPage], list[LoadText]]:
+    def _ready_behind(self, read: ReadPage, text: Text) -> tuple[list[ReadPage], list[Text]]:
         """The page, and those to be loaded with it; a page that is for `apply` is held."""
-        ready, texts, size = [read], [text], len(text.data)
+        ready, texts, size = [read], [text], text.size
         while not self._singly and size < COMMIT_BYTES_MAX and (another := self._next(0.0)) is not None:
             found = self._landing.rows_of(another)
             if found is None:
@@ -108,7 +110,7 @@ class Snapshot:
                 break
             ready.append(another)
             texts.append(found)
-            size += len(found.data)
+            size += found.size
         return ready, texts
 
     def close(self) -> None:
@@ -119,7 +121,8 @@ class Snapshot:
 def finish(context: TableContext) -> None:
     """The first copy is through: the analysts' index is owed, tombstones go, the phase moves on."""
     # loads prove by this index alone that their rows were absent: if it stands now, there are no two rows of an item
-    row_keys.stop_unproved(context.tenure.open_writer(), context.settings.into, context.name)
+    for schema in context.live.catalogue.tables:
+        row_keys.stop_unproved(context.tenure.open_writer(), schema.into, context.name)
     context.live.owe_key_index()
     context.live.build_key_index()
     fail_point("before-snapshot-done")

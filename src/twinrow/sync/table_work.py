@@ -23,7 +23,6 @@ from twinrow.sink import by_hand
 from twinrow.state import counted, gap, lease, outbox, recheck, refusal, tables
 from twinrow.state.asked import DueKind
 from twinrow.sync import page_source, start
-from twinrow.sync.filter_pass import FilterPass
 from twinrow.sync.indexes import Indexes
 from twinrow.sync.kind import Source, SourceNeeds, kind_of
 from twinrow.sync.pace import IDLE_S, Pace
@@ -31,6 +30,7 @@ from twinrow.sync.progress import Teller
 from twinrow.sync.recheck import recheck_some
 from twinrow.sync.reconcile import Reconcile
 from twinrow.sync.reshaping import Reshaping
+from twinrow.sync.row_passes import RowPasses
 from twinrow.sync.snapshot import ReadBy, Snapshot, finish
 from twinrow.sync.views import ViewsKept
 from twinrow.table import identity
@@ -107,7 +107,7 @@ class TableWork:
         self._reshaping, self._indexes = Reshaping(context), Indexes(context)
         self._views = ViewsKept(context)
         self._mixed = MixedTypes(context)
-        self._filter: FilterPass | None = None
+        self._row_passes: RowPasses | None = None
         self._source: Source | None = None
         self._snapshot: Snapshot | None = None
         self._reconcile: Reconcile | None = None
@@ -145,7 +145,7 @@ class TableWork:
         there = lease.generation(self._writer(), context.name)
         loss.record_if_gone_back(self._writer(), context.name, there, context.tenure.generation)
         context.tenure.began_at(there)
-        self._cells, self._mixed, self._filter = PutOff(context), MixedTypes(context), FilterPass(context)
+        self._cells, self._mixed, self._row_passes = PutOff(context), MixedTypes(context), RowPasses(context)
         self._pace.worked()
         self._reshaping, self._indexes = Reshaping(context), Indexes(context)
         is_broken = registered is not None and registered.phase == "BROKEN"
@@ -224,7 +224,7 @@ class TableWork:
         self._look_at_source()
         worked |= self._reshaping.step()
         worked |= self._cells.step()
-        worked |= self._filter is not None and self._filter.step()
+        worked |= self._row_passes is not None and self._row_passes.step()
         if not (self.place.once and worked):  # --once counts what it leaves, not what it finds
             worked |= self._mixed.step()
         self.context.live.build_key_index()
@@ -368,7 +368,7 @@ class TableWork:
         if not self._cells.settled:
             self._tell_waiting(context.live.waits_for_rebuild.text)
             return False
-        if self._filter is not None and not self._filter.through:
+        if self._row_passes is not None and not self._row_passes.through:
             return False
         if not self._mixed.settled or reconcile.running or gap.open_gaps(self._writer(), context.name):
             return False
@@ -434,7 +434,8 @@ class TableWork:
     def changed_by_hand(self) -> TwinrowError | None:
         """What somebody has done to the table of the copy so that rows do not fit into it any more."""
         try:
-            by_hand.stop_unfit(self._writer(), self.context.live.rest)
+            for schema in self.context.live.catalogue.tables:
+                by_hand.stop_unfit(self._writer(), schema)
         except Broken as gone:
             return gone
         except TwinrowError:

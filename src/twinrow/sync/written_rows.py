@@ -31,14 +31,14 @@ def recheck_some(connection: Connection, context: TableContext, after: int, sinc
         "AND UNIX_TIMESTAMP(_twinrow_updated_at) >= %s",
         (after, last, since),
     )
-    comparer = Comparer(connection, context.live.rest, context.settings, set())
+    comparer = Comparer(connection, context.live.catalogue, context.settings, set())
     _enter(connection, context.name, comparer, comparer.rows_of([int(row_id) for (row_id,) in found]), cause)
     return int(last)
 
 
 def recheck_keys(connection: Connection, context: TableContext, hashes: Sequence[bytes], cause: str) -> None:
     """Enter those of these keys that have a row."""
-    comparer = Comparer(connection, context.live.rest, context.settings, set())
+    comparer = Comparer(connection, context.live.catalogue, context.settings, set())
     _enter(connection, context.name, comparer, comparer.rows(hashes).values(), cause)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -25,9 +25,9 @@ from twinrow.schema.evolve import (
 )
 from twinrow.schema.table import KeyAttribute, TableSchema, from_json, to_json
 from twinrow.sink import ddl, inspect
-from twinrow.state import checkpoint, lease, schema_log, tables
+from twinrow.state import checkpoint, entity, lease, schema_log, tables
 from twinrow.state.checkpoint import Checkpoint
-from twinrow.table.catalogue import Catalogue, of_one_table
+from twinrow.table.catalogue import REST, Catalogue, of_one_table
 from twinrow.table.table import Table
 from twinrow.table.tenure import Tenure
 
@@ -38,13 +38,27 @@ DDL_S_MAX: Final = 86_400.0
 """A rebuild that was asked for by hand may take hours."""
 
 
+WantedOf = Mapping[str, Wanted]
+"""The columns that could not be had now, by entity; without a split under REST."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The changes that items ask of the schema: all of them, those that may be done now, and those put off."""
+    """The changes that items ask of a schema: all of them, those that may be done now, and those put off."""
 
     wished: Evolution
     evolution: Evolution
     put_off: Wanted
+
+    @property
+    def entity(self) -> str:
+        """Whose schema it is."""
+        return self.wished.schema.entity
+
+
+def put_off_of(asked: Iterable[Asked]) -> WantedOf:
+    """The columns that were put off, by entity."""
+    return {wish.entity: wish.put_off for wish in asked if wish.put_off}
 
 
 class LiveSchema:
@@ -60,7 +74,7 @@ class LiveSchema:
         self._ddl_after = self._key_index_after = 0.0
         self._waits_for_rebuild = self._index_trouble = Reason()
         self._wants_person = False
-        self._owes_key_index = False
+        self._owes_key_index = self._has_indexes = False
 
     @property
     def catalogue(self) -> Catalogue:
@@ -111,52 +125,138 @@ class LiveSchema:
     def owe_key_index(self, *, owed: bool = True) -> None:
         """Whether that index is to be built, as the start or the end of the first copy finds."""
         self._owes_key_index = owed
+        self._has_indexes |= owed
 
     def nothing_waits(self) -> None:
         """A look has found no value that waits in extra for its column."""
         self._waits_for_rebuild = Reason()
 
     def take(self, schema: TableSchema) -> None:
-        """Rows are written under this schema from now on: a committed transaction has made it the table's."""
-        self._catalogue = of_one_table(schema)
+        """Rows are written under this schema from now on: a committed transaction has made it a table's."""
+        known, split = self._catalogue, self._table.settings.split
+        if split is None or known is None:
+            self.take_all((schema,))
+        else:
+            self.take_all({**known.entities, schema.entity: schema}.values())
+
+    def take_all(self, schemas: Iterable[TableSchema]) -> None:
+        """The same for all tables of a copy at once, the rest first."""
+        split = self._table.settings.split
+        if split is None:
+            (schema,) = schemas
+            self._catalogue = of_one_table(schema)
+            return
+        from twinrow.table import spread
+
+        self._catalogue = spread.catalogue_of(split, spread.of_entities(schemas))
 
     def load(self) -> None:
         """Take the schema from MySQL, where it is kept; the server's pages may be others than when it was made."""
-        registered = tables.load(self._tenure.open_writer(), self._table.name)
-        if registered is not None:
-            self.take(replace(from_json(registered.table_schema), page_bytes=self._tenure.open_writer().page_bytes))
+        writer, split = self._tenure.open_writer(), self._table.settings.split
+        if split is not None:
+            from twinrow.table import spread
 
-    def learn(self, items: Iterable[Item]) -> Wanted:
-        """Evolve the schema for these items before they are written; what could not be had now waits in extra.
+            schemas = spread.load(writer, self._table.name)
+            if schemas:
+                self.take_all(schemas)
+            return
+        registered = tables.load(writer, self._table.name)
+        if registered is not None:
+            self.take(replace(from_json(registered.table_schema), page_bytes=writer.page_bytes))
+
+    def read_schema(self, text: str) -> TableSchema:
+        """A schema of this copy as MySQL keeps it. Raises ValueError."""
+        if self._table.settings.split is None:
+            return from_json(text)
+        from twinrow.entities.table import schema_from_json
+
+        return schema_from_json(text)
+
+    def learn(self, items: Iterable[Item]) -> WantedOf:
+        """Evolve the schemas for these items before they are written; what could not be had now waits in extra.
 
         Whoever writes these items notes it as put off in the same transaction.
         """
         looked_at = list(items)
-        asked = self.asked(looked_at)
+        if self.catalogue.is_split:
+            self._make_tables(looked_at)
+        found = {}
+        for name, part in self.catalogue.grouped(looked_at).items():
+            put_off = self._learn(name, part)
+            if put_off:
+                found[name] = put_off
+        return found
+
+    def _learn(self, name: str, items: Sequence[Item]) -> Wanted:
+        asked = self._asked(name, lambda schema, taken: evolve(schema, items, taken))
         if not asked.evolution.steps:
             return asked.put_off
         self.change(asked.evolution)
-        return wanted_by(evolve(self.rest, looked_at).steps)
+        return wanted_by(evolve(self.catalogue.entities[name], items).steps)
 
-    def asked(self, items: Iterable[Item]) -> Asked:
-        """The changes that these items ask of the schema."""
-        looked_at = list(items)
-        return self._asked(lambda taken: evolve(self.rest, looked_at, taken))
+    def _make_tables(self, items: Iterable[Item]) -> None:
+        """Make the tables of `[tables.split]` for texts that are met for the first time."""
+        catalogue = self.catalogue
+        for item in items:
+            value = catalogue.place(item).value
+            if value is not None and self.catalogue.place(item).value == value:
+                self._make_table(value)
 
-    def asked_before(self, wanted: Wanted) -> Asked:
-        """The changes that items written earlier asked of the schema."""
-        return self._asked(lambda taken: evolve_to(self.rest, wanted, taken))
+    def _make_table(self, value: str) -> None:
+        from twinrow.table import spread
 
-    def _asked(self, evolve_with: Callable[[Collection[str]], Evolution]) -> Asked:
-        evolution = evolve_with(())
+        split = self._table.settings.split
+        if split is None:
+            return
+        with self.ddl_session() as session:
+            lease.check(session, self._tenure.lease, self.version)
+            intent = checkpoint.load(session, self._table.name, "ddl").get("ddl")
+            schema = spread.new_value(
+                split, self.catalogue, value, entity.next_number(session, self._table.name),
+                lambda into: bool(inspect.columns(session, into)),
+                self.read_schema(intent.position) if intent is not None and intent.position else None,
+            )  # fmt: skip
+            checkpoint.save(self._tenure.open_writer(), self._table.name, {"ddl": Checkpoint(to_json(schema))})
+            self.finish_table(session, schema)
+
+    def finish_table(self, session: Connection, schema: TableSchema) -> None:
+        """Make the table that an intent tells, unless it is there, and write its rows from now on."""
+        schema = replace(schema, version=self.version + 1)
+        ddl.create_if_absent(session, schema)
+        with self._tenure.transaction() as tx:
+            self.keep(tx, schema)
+            lease.raise_schema_version(tx, self._tenure.lease, schema.version)
+            checkpoint.forget(tx, self._table.name, "ddl")
+        self.take(schema)
+        self.owe_key_index(owed=self._has_indexes)  # not during a first copy, which would be slower
+
+    def asked(self, items: Iterable[Item]) -> tuple[Asked, ...]:
+        """The changes that these items ask of the schemas, for each entity of which there is an item."""
+        return tuple(
+            self._asked(name, lambda schema, taken, part=part: evolve(schema, part, taken))  # type: ignore[misc]
+            for name, part in self.catalogue.grouped(items).items()
+        )
+
+    def asks_for_table(self, items: Iterable[Item]) -> bool:
+        """Whether an item waits for a table that is still to be made."""
+        catalogue = self.catalogue
+        return catalogue.is_split and any(catalogue.place(item).value is not None for item in items)
+
+    def asked_before(self, wanted: Wanted, name: str = REST) -> Asked:
+        """The changes that items written earlier asked of a schema."""
+        return self._asked(name, lambda schema, taken: evolve_to(schema, wanted, taken))
+
+    def _asked(self, name: str, evolve_with: Callable[[TableSchema, Collection[str]], Evolution]) -> Asked:
+        schema = self.catalogue.entities[name]
+        evolution = self._versioned(evolve_with(schema, ()))
         if not evolution.steps:
             return Asked(evolution, evolution, {})
         if clock.monotonic() < self._ddl_after:
-            return Asked(evolution, Evolution(self.rest, ()), wanted_by(evolution.steps))
+            return Asked(evolution, Evolution(schema, ()), wanted_by(evolution.steps))
         # rare enough to ask which columns users have added: their names are theirs
-        known = {column.column for column in self.rest.columns}
-        theirs = inspect.columns(self._tenure.open_writer(), self.rest.into).keys() - known
-        evolution = evolve_with(theirs)
+        known = {column.column for column in schema.columns}
+        theirs = inspect.columns(self._tenure.open_writer(), schema.into).keys() - known
+        evolution = self._versioned(evolve_with(schema, theirs))
         if any(isinstance(step, WidenColumn) for step in evolution.steps) and not self.may_rebuild():
             command = f"twinrow schema {self._table.name} --apply"
             self._waits_for_rebuild = Reason(f"values wait in extra for a rebuild: {command}", (command,))
@@ -164,6 +264,12 @@ class LiveSchema:
             possible = without_widening(evolution)
             return Asked(evolution, possible, wanted_by(step for step in evolution.steps if step not in possible.steps))
         return Asked(evolution, evolution, {})
+
+    def _versioned(self, evolution: Evolution) -> Evolution:
+        """The evolution to the next version of the catalogue: a schema has the version of its last change."""
+        if not self.catalogue.is_split or not evolution.steps or evolution.schema.version == self.version + 1:
+            return evolution
+        return replace(evolution, schema=replace(evolution.schema, version=self.version + 1))
 
     def may_rebuild(self) -> bool:
         """Whether the table is small enough to be rebuilt without a person's word."""
@@ -225,6 +331,7 @@ class LiveSchema:
 
     def enter(self, evolution: Evolution) -> None:
         """Take what the server's table has become as the schema from now on."""
+        evolution = self._versioned(evolution)
         fail_point("before-schema-version")
         with self._tenure.transaction() as tx:
             at = float(tx.query("SELECT UNIX_TIMESTAMP(NOW(6))")[0][0])
@@ -237,10 +344,19 @@ class LiveSchema:
                     for description, step in zip(descriptions, evolution.steps, strict=True)
                 ],
             )
-            tables.update(tx, self._table.name, table_schema=to_json(evolution.schema))
+            self.keep(tx, evolution.schema)
             lease.raise_schema_version(tx, self._tenure.lease, evolution.schema.version)
             checkpoint.forget(tx, self._table.name, "ddl")
         self.take(evolution.schema)
+
+    def keep(self, tx: Connection, schema: TableSchema) -> None:
+        """Write a schema down where `load` finds it."""
+        if not schema.entity:
+            tables.update(tx, self._table.name, table_schema=to_json(schema))
+        if self._table.settings.split is not None:
+            from twinrow.table import spread
+
+            spread.save(tx, self._table.name, [schema])
 
     def build_key_index(self) -> None:
         """Build the analysts' index where it is owed; behind a reader that does not end it is tried again later."""
@@ -249,7 +365,12 @@ class LiveSchema:
         self._key_index_after = clock.monotonic() + DDL_RETRY_S
         try:
             with self.ddl_session() as session:
-                ddl.add_key_index(session, self.rest)
+                for schema in self.catalogue.tables:
+                    ddl.add_key_index(session, schema)
+                if self._table.settings.split is not None:
+                    from twinrow.table import spread
+
+                    spread.add_indexes(session, self._table.settings.split, self.catalogue)
             self._index_trouble = Reason()
         except (SchemaBusy, TransactionRetry):
             return

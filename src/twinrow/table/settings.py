@@ -16,6 +16,7 @@ from twinrow.link.update import LinkRules
 
 if TYPE_CHECKING:
     from twinrow.entities.row_filter import RowFilter
+    from twinrow.entities.table import SplitSettings
     from twinrow.protect.guard import TableProtection
 
 
@@ -91,6 +92,7 @@ class Settings:
     index: tuple[tuple[str, ...], ...] = ()
     views: bool = False
     idle_poll_s: float | None = None
+    split: SplitSettings | None = None
     traits: Traits = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

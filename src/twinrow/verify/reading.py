@@ -16,6 +16,8 @@ from twinrow.mysql_error import BY_HAND_CODES
 from twinrow.retry import back_off_s
 from twinrow.schema.table import TableSchema, from_json
 from twinrow.state import meta, tables
+from twinrow.state.tables import Registered
+from twinrow.table.catalogue import Catalogue, of_one_table
 from twinrow.table.settings import Settings
 
 READ_TRIES_MAX = 10
@@ -39,11 +41,41 @@ class Reader:
 
 
 def schema_of(connection: Connection, table: str) -> TableSchema:
-    """The schema of a table that has been copied. Raises TwinrowError when it never was."""
+    """The schema of a table that has been copied, of its rest in a split. Raises TwinrowError when it never was."""
+    return from_json(_registered(connection, table).table_schema)
+
+
+def schemas_of(connection: Connection, table: str) -> tuple[TableSchema, ...]:
+    """The schemas of all MySQL tables of a copy, the rest of a split first, whatever the configuration says today."""
+    registered = _registered(connection, table)
+    if not registered.is_split:
+        return (from_json(registered.table_schema),)
+    from twinrow.table import spread
+
+    return tuple(spread.load(connection, table))
+
+
+def catalogue_of(connection: Connection, settings: Settings) -> Catalogue:
+    """The tables of a copy. Raises TwinrowError when there is none, or when other rules than today's have split it."""
+    registered = _registered(connection, settings.table)
+    split = settings.split
+    if (split.kept if split is not None else None) != registered.settings.get("split"):
+        raise TwinrowError(
+            "was split by other rules than those of the configuration", where=f"table {settings.table}",
+            remedy=f"twinrow sync --once {settings.table}",
+        )  # fmt: skip
+    if split is None:
+        return of_one_table(from_json(registered.table_schema))
+    from twinrow.table import spread
+
+    return spread.catalogue_of(split, spread.load(connection, settings.table))
+
+
+def _registered(connection: Connection, table: str) -> Registered:
     registered = tables.load(connection, table) if meta.check_version(connection) else None
     if registered is None or registered.phase == "NEW":
         raise TwinrowError("was never copied", where=f"table {table}", remedy=f"twinrow sync --once {table}")
-    return from_json(registered.table_schema)
+    return registered
 
 
 @contextmanager

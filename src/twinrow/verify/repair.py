@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from twinrow import clock
 from twinrow.compare import mass_delete
 from twinrow.errors import Transient, TwinrowError
-from twinrow.sink import statements
 from twinrow.state import dead_letter, lease, recheck
+from twinrow.table import counting
 from twinrow.verify.confirmed import Confirmed
-from twinrow.verify.reading import Reader, schema_of
+from twinrow.verify.reading import Reader, catalogue_of
 from twinrow.verify.suspects import SUSPECTS_A_ROUND_MAX
 from twinrow.verify.verdict import Verdict
 from twinrow.verify.verify import verify_keys, verify_table
@@ -62,12 +62,12 @@ def _mended(reader: Reader, found: Verdict, confirmed: Confirmed, work_off: Call
         for keys in confirmed.slices(SUSPECTS_A_ROUND_MAX):
             recheck.add(tx, table, keys, recheck.REPAIR)
     _until_worked_off(reader, work_off)
-    schema = schema_of(connection, table)
-    lease.recount(connection, table, statements.count_rows(schema))
+    catalogue = catalogue_of(connection, reader.settings)
+    counting.recount(connection, table, catalogue)
     left = verify_keys(reader, confirmed.slices(SUSPECTS_A_ROUND_MAX))
     left.items, left.filtered = found.items, found.filtered
     left.rows = lease.row_count(connection, table)
-    left.kept = int(connection.query(statements.count_kept(schema))[0][0])
+    left.kept = counting.count_kept(connection, catalogue)
     left.dead_letters = dead_letter.count(connection, table)  # a recheck may have parked an item
     return left
 

@@ -28,7 +28,7 @@ from twinrow.dynamodb import GET_ITEMS_MAX
 from twinrow.errors import Transient
 from twinrow.schema.row import fingerprint
 from twinrow.state import dead_letter, lease, recheck, tables
-from twinrow.verify.reading import Reader, patiently, schema_of
+from twinrow.verify.reading import Reader, catalogue_of, patiently
 from twinrow.verify.verdict import Verdict
 
 SUSPECTS_A_ROUND_MAX = 2000
@@ -178,9 +178,10 @@ class Suspects:
 
     def _new_comparer(self) -> Comparer:
         reader = self._reader
-        schema = schema_of(reader.connection, self._table)
-        self._schema_version = schema.version
-        return Comparer(reader.connection, schema, reader.settings, dead_letter.parked(reader.connection, self._table))
+        catalogue = catalogue_of(reader.connection, reader.settings)
+        self._schema_version = catalogue.version
+        parked = dead_letter.parked(reader.connection, self._table)
+        return Comparer(reader.connection, catalogue, reader.settings, parked)
 
     def page_comparer(self) -> PageComparer:
         """Compares whole pages under the schema of the day."""
@@ -267,8 +268,7 @@ class Suspects:
     def _look(self) -> dict[bytes, Sight]:
         """Compare the suspects by a consistent read; an item that moved between two reads stays a suspect."""
         reader = self._reader
-        registered = schema_of(reader.connection, self._table)
-        if registered.version != self._schema_version:
+        if catalogue_of(reader.connection, reader.settings).version != self._schema_version:
             self.comparer = self._new_comparer()
         self.comparer.parked = dead_letter.parked(reader.connection, self._table)
         keys = [suspect.key for suspect in self._suspects.values() if not suspect.orphan]

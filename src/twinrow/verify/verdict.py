@@ -39,6 +39,7 @@ class Verdict:
     extra: int = 0
     different: int = 0
     unlinked: int = 0
+    misplaced: int = 0
     unsettled: int = 0
     dead_letters: int = 0
     seconds: float = 0.0
@@ -47,7 +48,9 @@ class Verdict:
     @property
     def in_step(self) -> bool:
         """Whether both sides are proved equal and nothing is parked."""
-        found = self.missing or self.extra or self.different or self.unlinked or self.unsettled
+        found = (
+            self.missing or self.extra or self.different or self.unlinked or self.misplaced or self.unsettled
+        )  # fmt: skip
         return not (found or self.dead_letters)
 
     def count(self, found: Difference, *, settled: bool = True) -> None:

@@ -17,6 +17,7 @@ from twinrow.capture.read_ahead import ReadAhead
 from twinrow.clock import Stop
 from twinrow.errors import TwinrowError
 from twinrow.garbage import collect_seldom
+from twinrow.schema.load_text import LoadText
 from twinrow.workers import messages
 from twinrow.workers.messages import (
     Ask,
@@ -104,7 +105,8 @@ class Reading:
                 trouble = self._pages.trouble
                 self._line.say(Waits(trouble))
             if read is not None:
-                self._line.say(PageRead(read.page, read.text))
+                # the rows of a split are made by the process that loads them
+                self._line.say(PageRead(read.page, read.text if isinstance(read.text, LoadText) else None))
 
 
 def listen(source: IO[bytes], reading: Reading) -> None:

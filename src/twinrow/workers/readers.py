@@ -49,7 +49,7 @@ def readers_of(context: TableContext, description: TableDescription) -> ReadBy:
 
     def read(source: PageSource, positions: Mapping[str, str | None], loader: Loader, stop: Stop) -> Pages[ReadPage]:
         spec, count = source.spec, readers_for(context.settings.workers, description.bytes, len(positions))
-        if spec is None or count == 1 or not loader.wanted or not sys.executable:
+        if spec is None or count == 1 or not (loader.wanted and loader.by_processes) or not sys.executable:
             return read_here(source, positions, loader, stop)
         return Readers(context, spec, positions, loader, count)
 

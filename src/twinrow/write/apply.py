@@ -20,6 +20,7 @@ from twinrow.sink import by_hand, row_keys, staging
 from twinrow.sink.staging import Staged
 from twinrow.state import lease, tables
 from twinrow.table.context import TableContext
+from twinrow.table.live_schema import put_off_of
 from twinrow.write import loss, note_gaps, reshape_rows
 from twinrow.write.batch import Applied, Batch, without_disorder
 from twinrow.write.commit_rest import commit_rest
@@ -42,7 +43,7 @@ def apply(context: TableContext, batch: Batch, prepared: Prepared | None = None)
     if prepared is None or in_order is not batch:
         put_off = context.live.learn(context.settings.wanted(in_order.items))
         batch, live = in_order, context.live
-        prepared = prepare(context.settings, live.rest, context.tenure.flavour(), batch.changes, put_off)
+        prepared = prepare(context.settings, live.catalogue, context.tenure.flavour(), batch.changes, put_off)
     return transact(context, lambda _tx: batch, prepared, stage=not batch.if_absent)
 
 
@@ -65,9 +66,10 @@ def transact(
         except SchemaMoved:
             session = context.tenure.open_writer()
             context.live.load()
-            by_hand.stop_changed(session, context.live.rest)
-            if not context.state.rows_unproved:  # whoever has changed the table may have changed its indexes
-                row_keys.stop_unproved(session, context.settings.into, context.name)
+            for schema in context.live.catalogue.tables:
+                by_hand.stop_changed(session, schema)
+                if not context.state.rows_unproved:  # whoever has changed the table may have changed its indexes
+                    row_keys.stop_unproved(session, schema.into, context.name)
             prepared = None
         except _NeedsColumns as needs:
             context.live.learn(needs.items)
@@ -103,7 +105,7 @@ def _once(
             prepared = prepared or _prepared(tx, context, batch)
             view = look(tx, context, rules, batch, prepared, staged, read_at)
             decision = decide_rows(rules, view, truth=batch.truth)
-            done = write_rows(tx, context.live.rest, rules, view, decision, staged, truth=batch.truth)
+            done = write_rows(tx, context.live.catalogue, rules, view, decision, staged, truth=batch.truth)
             if context.live.rest.reshape is not None:
                 reshape_rows.fill_keys(tx, context, [row.key for row in decision.rows])
             rest = decide_rest(rules, context.ids, batch, prepared, view, decision, done, locked.generation)
@@ -123,7 +125,7 @@ def _once(
 
 def _staged(context: TableContext, prepared: Prepared) -> Staged | None:
     """The rows, less those of echoes, which are mostly there, in a temporary table."""
-    if prepared.schema_version != context.live.version:
+    if prepared.schema_version != context.live.version or context.live.catalogue.is_split:
         return None
     rows = [change.row for change in prepared.changes if change.row is not None and not change.echo]
     return staging.fill(context.tenure.open_writer(), context.live.rest, rows)
@@ -133,9 +135,9 @@ def _prepared(tx: Connection, context: TableContext, batch: Batch) -> Prepared:
     """A batch that was read under the lock, ready to be written. Raises _NeedsColumns."""
     items = context.settings.wanted(batch.items)
     asked = context.live.asked(items)
-    if asked.evolution.steps:
+    if context.live.asks_for_table(items) or any(wish.evolution.steps for wish in asked):
         raise _NeedsColumns(items)
-    return prepare(context.settings, context.live.rest, tx.flavour, batch.changes, asked.put_off)
+    return prepare(context.settings, context.live.catalogue, tx.flavour, batch.changes, put_off_of(asked))
 
 
 def _remember(context: TableContext, learned: Learned) -> None:

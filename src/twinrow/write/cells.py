@@ -87,11 +87,14 @@ class PutOff:
         if not entries:
             context.live.nothing_waits()
             return False
-        asked = context.live.asked_before(
-            {entry.attribute: (entry.kind, entry.type) for entry in entries if entry.attribute}
-        )
-        waiting = wanted_by(asked.evolution.steps).keys() | asked.put_off.keys()
-        ready = [entry for entry in entries if entry.attribute not in waiting]
+        asked = [
+            context.live.asked_before(_wanted_of(entries, entity), entity)
+            for entity in dict.fromkeys(entry.entity for entry in entries)
+        ]
+        waiting = {
+            (wish.entity, name) for wish in asked for name in (*wanted_by(wish.evolution.steps), *wish.put_off)
+        }  # fmt: skip
+        ready = [entry for entry in entries if (entry.entity, entry.attribute) not in waiting]
         try:
             return self._walk(ready[0]) if ready else self._alter(asked)
         except SchemaMoved:
@@ -101,16 +104,17 @@ class PutOff:
             self._try_at = clock.monotonic() + LOCK_RETRY_S
             return False
 
-    def _alter(self, asked: Asked) -> bool:
+    def _alter(self, asked: Sequence[Asked]) -> bool:
         """Try to get the columns: a hand may have widened them by now, or the reader in the way has gone."""
-        context, before = self._context, self._context.live.rest
-        by_hand = self._widened_by_hand(asked)
-        if by_hand:
-            self._enter(evolve_to(before, by_hand))
-        elif asked.evolution.steps:
-            context.live.change(asked.evolution)
-        if context.live.rest is not before:
-            return True
+        context, before = self._context, self._context.live.catalogue
+        for wish in asked:
+            by_hand = self._widened_by_hand(wish)
+            if by_hand:
+                self._enter(evolve_to(before.entities[wish.entity], by_hand))
+            elif wish.evolution.steps:
+                context.live.change(wish.evolution)
+            if context.live.catalogue is not before:
+                return True
         self._wants_person = context.live.wants_person
         self._try_at = clock.monotonic() + live_schema.DDL_RETRY_S
         return False
@@ -118,7 +122,7 @@ class PutOff:
     def _widened_by_hand(self, asked: Asked) -> Wanted:
         """Columns that are of a type by now that holds what is asked for."""
         context = self._context
-        found = inspect.columns(context.tenure.open_writer(), context.live.rest.into)
+        found = inspect.columns(context.tenure.open_writer(), asked.wished.schema.into)
         widened: dict[str, tuple[Kind, ColumnType]] = {}
         for step in asked.wished.steps:
             there = found.get(step.after.column) if isinstance(step, WidenColumn) else None
@@ -141,7 +145,8 @@ class PutOff:
 
     def _walk(self, entry: Deferred) -> bool:
         context, session = self._context, self._context.tenure.open_writer()
-        table = quote(context.live.rest.into)
+        schema = context.live.catalogue.entities[entry.entity]
+        table = quote(schema.into)
         ids = f"SELECT row_id FROM {table} WHERE row_id > %s ORDER BY row_id LIMIT {ROWS_LOOKED_AT_MAX}"
         last = session.query(f"SELECT MAX(row_id) FROM ({ids}) AS slice", (entry.walked_to,))[0][0]
         found = [] if last is None else session.query(
@@ -152,7 +157,7 @@ class PutOff:
         chosen = bounded(found, EXTRA_BYTES_A_STEP_MAX)
         whole = len(chosen) == len(found) < ROWS_A_STEP_MAX
         with context.tenure.row_transaction(context.live.version) as (tx, locked):
-            rewritten, looked_at = _rewrite(tx, context.name, context.live.rest, chosen)
+            rewritten, looked_at = _rewrite(tx, context.name, schema, chosen)
             fail_point("after-cells")
             if last is None:
                 deferred.done(tx, context.name, entry)
@@ -163,6 +168,13 @@ class PutOff:
         context.tenure.committed(locked.generation)
         self.rewritten += rewritten
         return True
+
+
+def _wanted_of(entries: Sequence[Deferred], entity: str) -> Wanted:
+    """The columns for which rows of an entity wait."""
+    return {
+        entry.attribute: (entry.kind, entry.type) for entry in entries if entry.attribute and entry.entity == entity
+    }
 
 
 def _sought(entry: Deferred) -> str:

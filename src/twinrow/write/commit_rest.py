@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from twinrow.change import Item
 from twinrow.errors import Reason
 from twinrow.mysql import Connection
-from twinrow.schema.evolve import Wanted
 from twinrow.state import (
     checkpoint,
     dead_letter,
@@ -20,6 +19,7 @@ from twinrow.state import (
     set_apart,
     tombstone,
 )
+from twinrow.table.live_schema import WantedOf
 from twinrow.write import foreign_ids, note_gaps
 from twinrow.write.batch import Batch
 from twinrow.write.decide_rest import Rest
@@ -27,16 +27,18 @@ from twinrow.write.prepare import PreparedChange
 from twinrow.write.rules import WriteRules
 
 
-def commit_rest(tx: Connection, rules: WriteRules, batch: Batch, rest: Rest, wanted: Wanted, waits_for: Reason) -> None:
+def commit_rest(
+    tx: Connection, rules: WriteRules, batch: Batch, rest: Rest, wanted: WantedOf, waits_for: Reason
+) -> None:
     """Note everything that the batch leaves. `wanted`: the columns that could not be had, `waits_for` the reason.
 
     Raises Broken when an item met its third foreign id.
     """
     table = rules.settings.table
     _to_recheck(tx, rules, rest)
-    if rest.waits_for_cells:
-        columns = {name: wanted[name] for name in rest.waits_for_cells}
-        deferred.note(tx, table, columns, rest.waits_for_cells, waits_for or Reason("its column could not be changed"))
+    why = waits_for or Reason("its column could not be changed")
+    for entity, counts in rest.waits_for_cells.items():
+        deferred.note(tx, table, {name: wanted[entity][name] for name in counts}, counts, why, entity)
     if rest.unshown:
         mixed.note(tx, table, rest.unshown)
     set_apart.forget(tx, table, rest.whole_again)

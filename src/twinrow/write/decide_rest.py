@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from twinrow.schema.evolve import Wanted
 from twinrow.schema.load_text import WritableRow
 from twinrow.sink.alone import Refusal
 from twinrow.state import recheck
 from twinrow.state.outbox import PendingLink
 from twinrow.table.id_memory import IdMemory, IdsLearned, RowGone
+from twinrow.table.live_schema import WantedOf
 from twinrow.write import pending_links
 from twinrow.write.batch import Applied, Batch
 from twinrow.write.decide_rows import RowDecision, is_echo
@@ -20,7 +20,7 @@ from twinrow.write.foreign_ids import ForeignIds, MeetingView, foreign_ids
 from twinrow.write.look import BatchView
 from twinrow.write.prepare import Prepared, PreparedChange
 from twinrow.write.rules import WriteRules
-from twinrow.write.write_rows import WrittenRows
+from twinrow.write.written import WrittenRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class Learned:
 class Rest:
     """All that is noted in MySQL beside the rows, and the outcome of the batch.
 
-    `waits_for_cells` and `unshown`: rows by attribute whose cell is put off, or NULL for its type. `whole_again`: keys
-    whose row has nothing set apart any more. `resolved`: keys that have no dead letter any more. `settled`: keys whose
-    pending link is none any more.
+    `waits_for_cells` (by entity) and `unshown`: rows by attribute whose cell is put off, or NULL for its type.
+    `whole_again`: keys whose row has nothing set apart any more. `resolved`: keys that have no dead letter any more.
+    `settled`: keys whose pending link is none any more.
     """
 
     applied: Applied
@@ -58,7 +58,7 @@ class Rest:
     doubted: Sequence[PreparedChange] = ()
     waiting: Sequence[PreparedChange] = ()
     astray: Sequence[PreparedChange] = ()
-    waits_for_cells: Mapping[str, int] = field(default_factory=dict)
+    waits_for_cells: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unshown: Mapping[str, int] = field(default_factory=dict)
     whole_again: Sequence[bytes] = ()
     set_apart: Sequence[bytes] = ()
@@ -89,7 +89,8 @@ def decide_rest(
     changes, written = decision.changes, done.written
     stay = done.parked.keys() | done.put_off.keys()
     rows = [row for row in decision.rows if row.key not in written.refused and row.key not in written.put_off]
-    cells, unshown = _waiting_for_cells(rows, prepared.put_off), Counter(name for row in rows for name in row.unshown)
+    cells = _waiting_for_cells(changes, rows, prepared.put_off) if prepared.put_off else {}
+    unshown = Counter(name for row in rows for name in row.unshown)
     owed = pending_links.owed_links(rules, changes, written.ids, stay, generation)
     links = pending_links.new_links(owed, view.standing) if view.standing else owed
     foreign = _foreign_ids(rules, ids, batch, view, decision, done)
@@ -128,13 +129,17 @@ def decide_rest(
     )
 
 
-def _waiting_for_cells(rows: Sequence[WritableRow], put_off: Wanted) -> Counter[str]:
-    """How many of these rows wait for each of the columns that could not be had now."""
-    counts: Counter[str] = Counter()
-    if put_off:
-        for row in rows:
-            if row.extra is not None:
-                counts.update(json.loads(row.extra).keys() & put_off.keys())
+def _waiting_for_cells(
+    changes: Sequence[PreparedChange], rows: Sequence[WritableRow], put_off: WantedOf
+) -> dict[str, Counter[str]]:
+    """How many of these rows wait for each of the columns that could not be had now, by entity."""
+    of = {change.key_hash: change.entity for change in changes}
+    counts: dict[str, Counter[str]] = {}
+    for row in rows:
+        wanted = put_off.get(of[row.key], {})
+        names = json.loads(row.extra).keys() & wanted.keys() if row.extra is not None and wanted else ()
+        if names:
+            counts.setdefault(of[row.key], Counter()).update(names)
     return counts
 
 

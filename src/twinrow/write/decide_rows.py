@@ -61,9 +61,12 @@ def decide_rows(rules: WriteRules, view: BatchView, *, truth: bool) -> RowDecisi
 
 
 def is_echo(change: PreparedChange, existing: Mapping[bytes, Existing]) -> bool:
-    """Whether the change differs from the row in Twinrow's own attributes only: our own link write came back."""
+    """Whether the change differs from the row in Twinrow's own attributes only: our own link write came back.
+
+    Under changed rules its row may have to move all the same.
+    """
     known = existing.get(change.key_hash)
-    return change.echo and known is not None and not known.deleted
+    return change.echo and known is not None and not known.deleted and known.entity == change.entity
 
 
 def _has_no_id(change: PreparedChange, existing: Mapping[bytes, Existing], taken: TakenIds) -> bool:

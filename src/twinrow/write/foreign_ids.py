@@ -88,7 +88,7 @@ def not_ours(
 
 def carriers(changes: Sequence[PreparedChange], settings: Settings) -> tuple[PreparedChange, ...]:
     """The changes of items that have no row by a rule and carry an id: it stays, unless it is the id of another row."""
-    if settings.row_filter is None or not settings.linked:
+    if (settings.row_filter is None and settings.split is None) or not settings.linked:
         return ()
     return tuple(change for change in changes if change.row is None and change.link is not None and not change.unfit)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from twinrow.capture.pages import Page
 from twinrow.capture_kind import SCANNED
@@ -35,6 +35,9 @@ from twinrow.write.look import tombstones
 
 if TYPE_CHECKING:
     from twinrow.entities.row_filter import RowFilter
+    from twinrow.write.spread_load import SpreadText
+
+    Text: TypeAlias = LoadText | SpreadText
 
 LOADED = Form(loaded_texts, lambda _column: cell_text)
 
@@ -62,7 +65,7 @@ class ReadPage:
     """A page, and its rows ready to be loaded where they were made beside the reading."""
 
     page: Page
-    text: LoadText | None = None
+    text: Text | None = None
 
 
 class TextMaker:
@@ -97,8 +100,10 @@ class TextMaker:
 class Loader:
     """Loads pages of one first copy; the row plan is made anew when the schema moves on.
 
-    `make` may be called by the threads that read pages.
+    `make` may be called by the threads that read pages. `by_processes`: whether other processes may make the rows.
     """
+
+    by_processes = True
 
     def __init__(self, context: TableContext) -> None:
         self._context = context
@@ -135,7 +140,7 @@ class Loader:
         """A page and its rows, ready to be loaded; without them where it is not to be, or does not fit."""
         return ReadPage(page, self._current().make(page.raw) if self.wanted else None)
 
-    def text_of(self, read: ReadPage) -> LoadText | None:
+    def text_of(self, read: ReadPage) -> Text | None:
         """The page's rows by the schema as it is now; None when it is a page for `apply`."""
         if not (self.wanted and self._context.tenure.open_writer().local_infile):
             return None
@@ -144,9 +149,9 @@ class Loader:
             text = self.make(read.page).text
         return text
 
-    def load(self, texts: Sequence[LoadText], parts: Mapping[str, Checkpoint]) -> Applied | None:
+    def load(self, texts: Sequence[Text], parts: Mapping[str, Checkpoint]) -> Applied | None:
         """Make pages durable with their positions; None, and nothing is written, when a page is for `apply`."""
-        context, text = self._context, joined(texts)
+        context, text = self._context, self._joined(texts)
         if not bulk.can_load(context.tenure.open_writer(), text.rows):
             return None
         fail_point("before-transaction")
@@ -161,7 +166,7 @@ class Loader:
         context.counters.add_applied({("PUT", SCANNED): text.rows}, in_extra=text.in_extra)
         return Applied([], Written(inserted=text.rows, rows_delta=text.rows), 0)
 
-    def _insert(self, tx: Connection, locked: Locked, text: LoadText, parts: Mapping[str, Checkpoint]) -> int | None:
+    def _insert(self, tx: Connection, locked: Locked, text: Text, parts: Mapping[str, Checkpoint]) -> int | None:
         """The transaction's generation; None, and nothing is written, when the text is for `apply`."""
         context = self._context
         loss.record_if_gone_back(tx, context.name, locked.generation - 1, context.tenure.generation)
@@ -171,12 +176,19 @@ class Loader:
             tx, context.name
         ).isdisjoint(hashes):
             return None
-        if not bulk.load_text(tx, context.live.rest, text.data, text.rows):
+        if not self._put(tx, text):
             return None
         fail_point("after-rows")
         checkpoint.save(tx, context.name, parts)
         lease.leave(tx, context.tenure.lease, locked, rows_delta=text.rows)
         return locked.generation
+
+    def _joined(self, texts: Sequence[Text]) -> Text:
+        return joined([text for text in texts if isinstance(text, LoadText)])
+
+    def _put(self, tx: Connection, text: Text) -> bool:
+        """Write the rows; whether the server takes them all as they are."""
+        return isinstance(text, LoadText) and bulk.load_text(tx, self._context.live.rest, text.data, text.rows)
 
     def taught(self, items: Sequence[Item]) -> None:
         """`apply` took a page of these: attributes that it knows as NULL only are no reason to refuse the next page."""
@@ -184,3 +196,12 @@ class Loader:
         found = null_only(self._context.live.rest, items)
         if not found <= spare:
             self._maker = self._new_maker(spare | found)
+
+
+def loader_of(context: TableContext) -> Loader:
+    """The loader of a first copy that begins or goes on."""
+    if context.settings.split is None:
+        return Loader(context)
+    from twinrow.write.spread_load import SpreadLoader
+
+    return SpreadLoader(context, context.settings.split)

@@ -10,13 +10,15 @@ from twinrow.schema.naming import quote
 from twinrow.sink import writer
 from twinrow.sink.staging import Staged
 from twinrow.sink.writer import Existing
-from twinrow.state import dead_letter, gap, outbox, set_apart, tombstone
+from twinrow.state import dead_letter, directory, gap, outbox, set_apart, tombstone
 from twinrow.state.outbox import PendingLink
+from twinrow.table.catalogue import Catalogue
 from twinrow.table.context import TableContext
 from twinrow.table.table import Table
-from twinrow.write import foreign_ids, pending_links
+from twinrow.write import foreign_ids, look_spread, pending_links
 from twinrow.write.batch import Batch
 from twinrow.write.foreign_ids import LossView
+from twinrow.write.look_spread import SpreadView
 from twinrow.write.prepare import Prepared, PreparedChange
 from twinrow.write.row_ids import IdsInUse, WishedIds, row_id_of, wished_ids
 from twinrow.write.rules import WriteRules
@@ -31,7 +33,7 @@ class BatchView:
     the id of their row nor a former one. `astray`: changes of items without a row by rule that carry the id of another
     item's row. `any_set_apart`: whether any row of the table holds values in extra for want
     of room. `read_at`: every consistent read of the batch began at or after this
-    time (monotonic seconds).
+    time (monotonic seconds). `spread`: where the rows of a split stand.
     """
 
     read_at: float
@@ -48,6 +50,7 @@ class BatchView:
     not_ours: Sequence[PreparedChange] = ()
     astray: Sequence[PreparedChange] = ()
     loss: LossView = field(default_factory=LossView)
+    spread: SpreadView = field(default_factory=SpreadView)
 
 
 def counting_changes(
@@ -78,19 +81,21 @@ def look(
     read_at: float,
 ) -> BatchView:
     """Ask MySQL everything that the decisions of a batch need, and nothing that no change of the batch needs."""
-    table, schema = context.name, context.live.rest
-    existing = writer.existing_rows(tx, schema, prepared.hashes, staged)
+    table, catalogue = context.name, context.live.catalogue
+    spread = look_spread.look(tx, table, catalogue, prepared.hashes, truth=batch.truth) if catalogue.is_split else None
+    existing = spread.existing if spread else writer.existing_rows(tx, catalogue.rest, prepared.hashes, staged)
     buried = tombstones(tx, table, prepared.hashes, first_copy=rules.first_copy)
     any_letter = dead_letter.any_stands(tx, table)
     parked = dead_letter.parked(tx, table) if any_letter and batch.if_absent else ()
     counting = counting_changes(prepared.changes, existing, buried, parked, if_absent=batch.if_absent)
 
-    new = [change for change in counting if change.row is not None and change.key_hash not in existing]
+    known = spread.entries.keys() | existing.keys() if spread else existing
+    new = [change for change in counting if change.row is not None and change.key_hash not in known]
     letters = dead_letter.row_ids(tx, table, [change.key_hash for change in new]) if any_letter else {}
     wished = wished_ids(new, buried, letters, context.ids.id_to_give_back, may_take_links=rules.may_take_links)
     odd = foreign_ids.not_ours(counting, existing, context.ids) if rules.meets_foreign_ids else ()
     carriers = () if batch.truth else foreign_ids.carriers(counting, context.settings)
-    in_use = _ids_in_use(tx, table, schema.into, wished, (*odd, *carriers), any_letter=any_letter)
+    in_use = _ids_in_use(tx, table, catalogue, wished, (*odd, *carriers), any_letter=any_letter)
     apart = context.state.sets_apart
     return BatchView(
         read_at=read_at,
@@ -107,6 +112,7 @@ def look(
         not_ours=odd,
         astray=foreign_ids.of_other_rows(carriers, in_use),
         loss=_loss(tx, context.table, odd),
+        spread=spread or SpreadView(),
     )
 
 
@@ -120,7 +126,7 @@ def tombstones(tx: Connection, table: str, hashes: Sequence[bytes], *, first_cop
 def _ids_in_use(
     tx: Connection,
     table: str,
-    into: str,
+    catalogue: Catalogue,
     wished: WishedIds,
     odd: Sequence[PreparedChange],
     *,
@@ -130,6 +136,8 @@ def _ids_in_use(
     ids = [*(wished.known.keys() | wished.asked_by_item.keys() | carried)]
     if not ids:
         return IdsInUse()
+    # The directory of a split, or the only table, has the id of each row.
+    into = directory.name_of(table) if catalogue.is_split else catalogue.rest.into
     marks = ", ".join(["%s"] * len(ids))
     found = tx.query(f"SELECT row_id, _twinrow_key FROM {quote(into)} WHERE row_id IN ({marks})", ids)
     owners = {int(row_id): bytes(key_hash) for row_id, key_hash in found}

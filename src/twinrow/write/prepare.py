@@ -14,14 +14,15 @@ from twinrow.change import AttributeValue, Change, ChangeKind, Item, Origin
 from twinrow.decode.attribute import digest, exact_digest, same
 from twinrow.decode.readable import unreadable
 from twinrow.flavour import Flavour
-from twinrow.schema.evolve import Wanted
 from twinrow.schema.load_text import WritableRow
 from twinrow.schema.row import Unrepresentable, fingerprint, to_row
-from twinrow.schema.table import TableSchema
+from twinrow.schema.table import KeyAttribute, TableSchema
 from twinrow.state.outbox import ANY_IMAGE
+from twinrow.table.catalogue import REST, Catalogue
+from twinrow.table.live_schema import WantedOf
 from twinrow.table.settings import Settings
 
-NOTHING: Final[Wanted] = MappingProxyType({})
+NOTHING: Final[WantedOf] = MappingProxyType({})
 
 
 class PreparedChange(msgspec.Struct, frozen=True, gc=False):
@@ -31,6 +32,7 @@ class PreparedChange(msgspec.Struct, frozen=True, gc=False):
     `mark` is the pending mark to clear, `link` the link attribute as the image shows it, `echo` that the image differs
     from the image before it in Twinrow's own attributes only; `digest` is ANY_IMAGE where nothing can be owed, or
     any image settles the link.
+    `entity` has the table of the row; `lives`: the item is there, and has no row by a rule.
     """
 
     key_hash: bytes
@@ -45,6 +47,8 @@ class PreparedChange(msgspec.Struct, frozen=True, gc=False):
     echo: bool
     ttl: bool
     seen_at: float
+    entity: str = REST
+    lives: bool = False
 
     @property
     def whole(self) -> Item | None:
@@ -64,10 +68,10 @@ class Prepared:
     changes: tuple[PreparedChange, ...]
     hashes: tuple[bytes, ...]
     schema_version: int
-    put_off: Wanted
+    put_off: WantedOf
 
 
-def fold(changes: Sequence[Change], schema: TableSchema) -> dict[bytes, Change]:
+def fold(changes: Sequence[Change], keys: tuple[KeyAttribute, ...]) -> dict[bytes, Change]:
     """The last change of each key. Where there were several, it has no image before, so that the row is written.
 
     The image before the first of them may equal the last image, although the row differs: a scan or a recheck may have
@@ -75,28 +79,35 @@ def fold(changes: Sequence[Change], schema: TableSchema) -> dict[bytes, Change]:
     """
     folded: dict[bytes, Change] = {}
     for change in changes:
-        key_hash = change.key_hash or fingerprint(schema.keys, change.key)
+        key_hash = change.key_hash or fingerprint(keys, change.key)
         before = folded.pop(key_hash, None)
         folded[key_hash] = change if before is None else replace(change, old=None)
     return folded
 
 
 def prepare(
-    settings: Settings, schema: TableSchema, flavour: Flavour, changes: Sequence[Change], put_off: Wanted = NOTHING
+    settings: Settings,
+    catalogue: Catalogue,
+    flavour: Flavour,
+    changes: Sequence[Change],
+    put_off: WantedOf = NOTHING,
 ) -> Prepared:
     """Encode a batch. Never fails for an item: what no row can hold comes back as `unfit`."""
-    folded = fold(changes, schema)
-    made = tuple(_change(settings, schema, flavour, key_hash, change) for key_hash, change in folded.items())
-    return Prepared(made, tuple(folded), schema.version, put_off)
+    folded = fold(changes, catalogue.keys)
+    made = tuple(_change(settings, catalogue, flavour, key_hash, change) for key_hash, change in folded.items())
+    return Prepared(made, tuple(folded), catalogue.version, put_off)
 
 
 def _change(
-    settings: Settings, schema: TableSchema, flavour: Flavour, key_hash: bytes, change: Change
+    settings: Settings, catalogue: Catalogue, flavour: Flavour, key_hash: bytes, change: Change
 ) -> PreparedChange:
     item, row, unfit, found = change.item, None, "", ANY_IMAGE
     mark = link = None
-    echo = False
+    echo = lives = False
+    schema = catalogue.rest
     if item is not None:
+        place = catalogue.place(item)
+        schema = place.schema or schema
         mark, link = settings.mark_of(item), settings.link_of(item)
         shown_again = not settings.traits.tells_every_change  # else any successful link write settles it
         if shown_again and (
@@ -107,8 +118,12 @@ def _change(
             unfit = unreadable(item, schema.left_out)
         echo = not unfit and _is_unchanged(change.old, item, settings)
         # a delete that an image tells is believed only where all of the image can be read, or was read consistently
-        if settings.has_no_row(item) and (not unfit or change.origin == "RECHECK"):
+        without_row = settings.has_no_row(item) or (place.schema is None and not place.letter)
+        if without_row and (not unfit or change.origin == "RECHECK"):
+            lives = not settings.counts_as_deleted(item)
             item, unfit = None, ""
+        elif not unfit and place.letter:
+            unfit = place.letter
         elif not unfit:
             try:
                 row = to_row(schema, item, flavour, key_hash)
@@ -116,7 +131,7 @@ def _change(
                 unfit = str(error)
     return PreparedChange(
         key_hash, change.key, change.origin, item, row, unfit, found, mark, link, echo, change.ttl,
-        change.at,
+        change.at, schema.entity, lives,
     )  # fmt: skip
 
 

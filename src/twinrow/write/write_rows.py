@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-
 from twinrow.mysql import Connection
-from twinrow.schema.table import TableSchema
 from twinrow.sink import writer
-from twinrow.sink.alone import Judged, Refusal
+from twinrow.sink.alone import Judged
 from twinrow.sink.staging import Staged
-from twinrow.sink.writer import Written
-from twinrow.write import too_large
+from twinrow.table.catalogue import Catalogue
+from twinrow.write import spread_rows, too_large
 from twinrow.write.decide_rows import RowDecision
 from twinrow.write.look import BatchView
 from twinrow.write.rules import WriteRules
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenRows:
-    """The outcome of a write.
-
-    `parked`: keys that no row can hold, with the reason; `put_off`: keys to be tried again later, with the server's
-    error. `removed`: keys whose row is gone now. `set_apart`: rows written with values in extra for want of room.
-    `rows_delta`: the change in live rows.
-    """
-
-    written: Written
-    parked: Mapping[bytes, str] = field(default_factory=dict)
-    put_off: Mapping[bytes, Refusal] = field(default_factory=dict)
-    removed: Collection[bytes] = ()
-    buried: Collection[bytes] = ()
-    set_apart: Collection[bytes] = ()
-    rows_delta: int = 0
+from twinrow.write.written import WrittenRows
 
 
 def write_rows(
     tx: Connection,
-    schema: TableSchema,
+    catalogue: Catalogue,
     rules: WriteRules,
     view: BatchView,
     decision: RowDecision,
@@ -49,6 +28,9 @@ def write_rows(
 
     Raises MySQLError where the server is at fault, Broken where the table was changed by hand.
     """
+    if catalogue.is_split:
+        return spread_rows.write_rows(tx, catalogue, rules, view, decision, truth=truth)
+    schema = catalogue.rest
     taken, existing = decision.taken.ids, view.existing
     written = writer.write(
         tx, schema, decision.rows, existing, taken,

@@ -82,6 +82,10 @@ def look(
         found = exports.look(context.table, description, export)
         # without exports a reconcile mends a gap
         yield from (replace(each, level="warning") if not copies and each.level == "error" else each for each in found)
+    if context.settings.split is not None:
+        from twinrow.app.check import split
+
+        yield from split.look(context.table, context.settings.split)
     if context.settings.protection is not None:
         from twinrow.app.check import protection
 

@@ -14,7 +14,7 @@ from twinrow.mysql_error import NO_SUCH_TABLE, RIGHTS_CODES, MySQLError
 from twinrow.schema.naming import quote
 from twinrow.schema.table import from_json
 from twinrow.sink import by_hand, inspect, row_keys
-from twinrow.state import meta, tables
+from twinrow.state import entity, meta, tables
 from twinrow.state.tables import Registered
 from twinrow.table.settings import Settings
 
@@ -168,8 +168,9 @@ def look_at_table(connection: Connection, settings: Settings, known: Registered 
     try:
         if not begun:
             by_hand.stop_unfit(connection, from_json(known.table_schema))
-        row_keys.refuse_unproved(connection, into, settings.table)
-        row_keys.refuse_others_unique(connection, into)
+        for copy in entity.tables_of(connection, known):
+            row_keys.refuse_unproved(connection, copy, settings.table)
+            row_keys.refuse_others_unique(connection, copy)
     except (Broken, StartRefused) as refusal:
         return Finding(settings.table, name, "error", refusal.what, refusal.remedy)
     if known.phase == "BROKEN":

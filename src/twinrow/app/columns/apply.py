@@ -69,7 +69,7 @@ def statements_of(
     return statements_wanted + ([statements.widen_columns(schema, widens, flavour)] if widens else [])
 
 
-def apply(context: TableContext, evolution: Evolution, lost: list[AddColumn]) -> int:
+def apply(context: TableContext, schema: TableSchema, evolution: Evolution, lost: list[AddColumn]) -> int:
     """Run it under the lease; how many rows show values by now that waited in extra.
 
     Dropped columns come back empty: a gap is recorded, and the next sync's reconcile fills them. Raises Transient when
@@ -78,11 +78,12 @@ def apply(context: TableContext, evolution: Evolution, lost: list[AddColumn]) ->
     session, table = context.tenure.open_writer(), context.name
     if lost:
         gap.record(session, table, COLUMN_DROPPED, at=session.now())
-        ddl.apply(session, context.live.rest, list(lost), may_rebuild=True)
+        ddl.apply(session, schema, list(lost), may_rebuild=True)
     if evolution.steps:
         with session.transaction() as tx:  # before the ALTER: a kill in between leaves the walk to the next sync
             lease.lock(tx, context.tenure.lease, None)
-            deferred.note(tx, table, wanted_by(evolution.steps), {}, Reason("asked for by twinrow schema --apply"))
+            why = Reason("asked for by twinrow schema --apply")
+            deferred.note(tx, table, wanted_by(evolution.steps), {}, why, schema.entity)
         context.live.change(evolution, forced=True)
     cells = PutOff(context)
     while cells.step():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,6 +32,9 @@ def item(
     row_id: Annotated[int | None, typer.Option("--row-id", help="The item of this row.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="The item of this key, in DynamoDB JSON.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All items in row_id order, as JSON lines.")] = False,
+    entity: Annotated[
+        str | None, typer.Option("--entity", help='Items of this entity of a split alone; "" is the rest.')
+    ] = None,
 ) -> None:
     """Print the item in DynamoDB JSON, rebuilt from its row alone, without Twinrow's own attributes.
 
@@ -44,7 +49,7 @@ def item(
     """
     from twinrow.app.protecting import protection_of
     from twinrow.app.wiring import connect, mysql_of
-    from twinrow.verify.reading import schema_of
+    from twinrow.verify.reading import schemas_of
 
     if (row_id is not None) + (key is not None) + every != 1:
         raise ConfigError("say which item: --row-id N, --key JSON or --all")
@@ -53,23 +58,37 @@ def item(
     loaded = load_config(config)
     (chosen,) = loaded.chosen([table])
     with closing(connect(mysql_of(loaded))) as session:
-        schema = schema_of(session, chosen.name)
+        schemas = _chosen(schemas_of(session, chosen.name), entity)
         protection = protection_of(loaded, chosen)
         if protection is not None:
             say(f"{table}: attributes are protected, so these items are as MySQL has them, not as DynamoDB has them")
         if every:
-            for found in items(session, schema):
+            for found in items(session, schemas):
                 out_json(found)
             return
         if row_id is not None:
-            found = _by_row_id(session, schema, row_id)
+            found = _by_row_id(session, schemas, row_id)
         else:
-            found = _by_key(session, schema, key or "", protection)
+            found = _by_key(session, schemas, key or "", protection)
     out_json(found)
 
 
-def items(connection: Connection, schema: TableSchema) -> Iterator[Item]:
-    """Every item in row_id order, a page of rows in memory at a time."""
+def _chosen(schemas: tuple[TableSchema, ...], entity: str | None) -> tuple[TableSchema, ...]:
+    """The schemas of an entity, or all. Raises ConfigError for an entity that the copy has not."""
+    chosen = tuple(schema for schema in schemas if entity in (None, schema.entity))
+    if not chosen:
+        names = ", ".join(schema.entity or '""' for schema in schemas)
+        raise ConfigError(f"table {schemas[0].table} has no entity {entity!r}", remedy=f"its copy has: {names}")
+    return chosen
+
+
+def items(connection: Connection, schemas: Sequence[TableSchema]) -> Iterator[Item]:
+    """Every item in row_id order, a page of rows of each table in memory at a time."""
+    rows = heapq.merge(*(_rows(connection, schema) for schema in schemas), key=itemgetter(0))
+    return (found for _, found in rows)
+
+
+def _rows(connection: Connection, schema: TableSchema) -> Iterator[tuple[int, Item]]:
     from twinrow.sink import statements
 
     after = 0
@@ -78,21 +97,19 @@ def items(connection: Connection, schema: TableSchema) -> Iterator[Item]:
         after = page[-1][0]
         for row in page:
             if not row[2]:
-                yield _item(schema, row)
+                yield row[0], _item(schema, row)
 
 
-def _by_row_id(connection: Connection, schema: TableSchema, row_id: int) -> Item:
-    from twinrow.sink import statements
-
-    return _only(
-        connection.query(statements.select_rows(schema, "`row_id` = %s"), (row_id,)), schema, f"row_id {row_id}"
-    )
+def _by_row_id(connection: Connection, schemas: Sequence[TableSchema], row_id: int) -> Item:
+    return _only(connection, schemas, "`row_id` = %s", row_id, f"row_id {row_id}")
 
 
-def _by_key(connection: Connection, schema: TableSchema, text: str, protection: TableProtection | None) -> Item:
+def _by_key(
+    connection: Connection, schemas: Sequence[TableSchema], text: str, protection: TableProtection | None
+) -> Item:
     from twinrow.schema.row import fingerprint
-    from twinrow.sink import statements
 
+    schema = schemas[0]
     wanted = " and ".join(f"{key.name} ({key.kind})" for key in schema.keys)
     try:
         key = json.loads(text)
@@ -103,9 +120,7 @@ def _by_key(connection: Connection, schema: TableSchema, text: str, protection: 
         raise ConfigError(
             f"--key is not a key of {schema.table}: {error}", remedy=f"DynamoDB JSON of {wanted}"
         ) from error
-    return _only(
-        connection.query(statements.select_rows(schema, "`_twinrow_key` = %s"), (key_hash,)), schema, f"key {text}"
-    )
+    return _only(connection, schemas, "`_twinrow_key` = %s", key_hash, f"key {text}")
 
 
 def _hidden(protection: TableProtection, schema: TableSchema, key: Item) -> Item:
@@ -114,12 +129,18 @@ def _hidden(protection: TableProtection, schema: TableSchema, key: Item) -> Item
     return protection.guard(kinds).item(key)
 
 
-def _only(rows: list[tuple[Any, ...]], schema: TableSchema, what: str) -> Item:
-    live = [row for row in rows if not row[2]]
-    if not live:
-        deleted = ": the item is deleted, its row is kept" if rows else ""
-        raise TwinrowError(f"no item with {what}{deleted}", where=f"table {schema.table}")
-    return _item(schema, live[0])
+def _only(connection: Connection, schemas: Sequence[TableSchema], where: str, value: int | bytes, what: str) -> Item:
+    """The item of the live row that is so, in whichever table it stands."""
+    from twinrow.sink import statements
+
+    kept = False
+    for schema in schemas:
+        for row in connection.query(statements.select_rows(schema, where), (value,)):
+            if not row[2]:
+                return _item(schema, row)
+            kept = True
+    deleted = ": the item is deleted, its row is kept" if kept else ""
+    raise TwinrowError(f"no item with {what}{deleted}", where=f"table {schemas[0].table}")
 
 
 def _item(schema: TableSchema, row: tuple[Any, ...]) -> Item:

@@ -140,6 +140,9 @@ def grants(
     names = _made_views(loaded) if views_only else None
     for statement in permissions.grants(loaded, reader, names):
         out(statement)
+    for table in loaded.tables if reader is not None else ():
+        if table.split is not None:
+            say(f"{table.name}: [tables.split] makes tables later; grant them too, or SELECT on the whole database")
     if names == []:
         say("no view is made yet: set `views = true`, or run `twinrow schema --views --apply`")
 

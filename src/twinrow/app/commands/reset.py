@@ -29,7 +29,7 @@ def reset(
     from twinrow.app.wiring import connect, contexts_of, few_tries, mysql_of
     from twinrow.schema.naming import quote
     from twinrow.sink import inspect
-    from twinrow.state import lease, meta, tables
+    from twinrow.state import directory, entity, lease, meta, tables
     from twinrow.workers.held import held
 
     loaded = load_config(config)
@@ -40,23 +40,28 @@ def reset(
         if known is None:
             out(f"{table}: there is no copy to forget in {mysql.place}")
             return
+        copies = entity.tables_of(session, known)
+        named = ", ".join(map(quote, copies))
         if not yes:
             raise StartRefused(
-                f"this drops `{known.into_table}` in {mysql.place} with {lease.row_count(session, table):,} rows",
+                f"this drops {named} in {mysql.place} with {lease.row_count(session, table):,} rows",
                 where=f"table {table}", remedy=f"twinrow reset {table} --yes",
             )  # fmt: skip
         (context,) = contexts_of(loaded, [chosen], Stop(), mysql=mysql)
         # The table goes first: were its state forgotten first, a kill in between would leave a table that no sync
         # takes.
         with held(context, mysql):
-            there = few_tries(lambda: inspect.columns(context.tenure.open_writer(), known.into_table))
-            if there and not inspect.is_ours(there):
-                raise StartRefused(
-                    "was not made by Twinrow, and stays", where=f"MySQL table {known.into_table}",
-                    remedy="rename it, then run this again: the copy of that name is forgotten",
-                )  # fmt: skip
-            few_tries(lambda: context.tenure.open_writer().execute(f"DROP TABLE IF EXISTS {quote(known.into_table)}"))
+            for into in copies:
+                there = few_tries(lambda into=into: inspect.columns(context.tenure.open_writer(), into))  # type: ignore[misc]
+                if there and not inspect.is_ours(there):
+                    raise StartRefused(
+                        "was not made by Twinrow, and stays", where=f"MySQL table {into}",
+                        remedy="rename it, then run this again: the copy of that name is forgotten",
+                    )  # fmt: skip
+            few_tries(lambda: context.tenure.open_writer().execute(f"DROP TABLE IF EXISTS {named}"))
+            if known.is_split:
+                few_tries(lambda: directory.drop(context.tenure.open_writer(), table))
             with context.tenure.transaction() as tx:
                 tables.forget(tx, table)
     linked = f"; ids in items stay: twinrow sync {table} --adopt-links" if chosen.linked else ""
-    out(f"{table}: forgotten, `{known.into_table}` is dropped{linked}")
+    out(f"{table}: forgotten, {named} {'are' if len(copies) > 1 else 'is'} dropped{linked}")

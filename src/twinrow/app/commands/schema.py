@@ -91,34 +91,46 @@ def schema(
             elif views and not as_json:
                 _show_views(documents[-1]["views"])
             elif not as_json:
-                _show(table, known, documents[-1], session)
+                _show_all(table, known, documents[-1], session)
     if as_json:
         out_json({"tables": documents})
 
 
-def _load(session: Connection, table: TableConfig) -> TableSchema | None:
-    from twinrow.schema.table import from_json
+def _load(session: Connection, table: TableConfig) -> tuple[TableSchema, ...]:
+    """The schemas of the copy's tables, the rest of a split first; none where nothing is copied yet."""
     from twinrow.state import meta
     from twinrow.state import tables as register
+    from twinrow.verify.reading import schemas_of
 
     known = register.load(session, table.name) if meta.check_version(session) else None
     if known is None or known.phase == "NEW":
-        return None
-    return replace(from_json(known.table_schema), page_bytes=session.page_bytes)
+        return ()
+    return tuple(replace(schema, page_bytes=session.page_bytes) for schema in schemas_of(session, table.name))
 
 
-def _document(table: TableConfig, known: TableSchema | None, session: Connection) -> dict[str, Any]:
+def _document(table: TableConfig, schemas: Sequence[TableSchema], session: Connection) -> dict[str, Any]:
+    """The document of a table; the tables of a split's entities stand in `entities`, and in `tables` its rest."""
+    if not schemas:
+        return {"table": table.name, "into": table.into_name, "version": 0, "columns": [], "in_extra": [], "mixed": []}
+    rest, *others = schemas
+    found = _document_of(table, rest, session)
+    if others:
+        found["entities"] = [{"entity": known.entity, **_document_of(table, known, session)} for known in others]
+    return found
+
+
+def _document_of(table: TableConfig, known: TableSchema, session: Connection) -> dict[str, Any]:
     from twinrow.app.columns.apply import columns_left_out, plain_type
     from twinrow.app.columns.mixed import mixed_columns
+    from twinrow.schema.table import DERIVED
     from twinrow.state import mixed
 
-    if known is None:
-        return {"table": table.name, "into": table.into_name, "version": 0, "columns": [], "in_extra": [], "mixed": []}
     columns = [
         {
-            "attribute": column.attribute, "column": column.column, "type": plain_type(column, session.flavour),
-            "key": column.key, "kind": column.kind, "overridden": column.overridden,
-        }
+            "attribute": "" if column.derived else column.attribute, "column": column.column,
+            "type": plain_type(column, session.flavour), "key": column.key, "kind": column.kind,
+            "overridden": column.overridden and not column.derived,
+        } | ({"part": column.attribute.removeprefix(DERIVED)} if column.derived else {})
         for column in known.columns
     ]  # fmt: skip
     in_extra = columns_left_out(session, known, EXTRA_ROWS_LOOKED_AT)
@@ -129,24 +141,30 @@ def _document(table: TableConfig, known: TableSchema | None, session: Connection
     }  # fmt: skip
 
 
-def _views(table: TableConfig, known: TableSchema | None, session: Connection) -> list[str]:
+def _views(table: TableConfig, schemas: Sequence[TableSchema], session: Connection) -> list[str]:
     from twinrow.sync.views import wanted
 
-    if known is None:
+    if not schemas:
         say(f"{table.name}: not copied yet ({as_typed(f'twinrow sync {table.name} --once')})")
         return []
-    return [view.sql for view in wanted(session, known, definer=False)]
+    return [view.sql for known in schemas for view in wanted(session, known, definer=False)]
 
 
 def _suggest(
-    config: Config, table: TableConfig, known: TableSchema | None, session: Connection, *, write: bool, as_json: bool
+    config: Config,
+    table: TableConfig,
+    schemas: Sequence[TableSchema],
+    session: Connection,
+    *,
+    write: bool,
+    as_json: bool,
 ) -> list[dict[str, Any]]:
     from twinrow.app.columns import suggested
 
-    if known is None:
+    if not schemas:
         say(f"{table.name}: not copied yet ({as_typed(f'twinrow sync {table.name} --once')})")
         return []
-    found = suggested.suggested(config, table, known, session)
+    found = suggested.suggested(config, table, schemas[0], session)
     if found.unknown:
         say(f"{table.name}: {found.unknown}")
     say(f"{table.name}: {many(len(found.lines), 'suggestion')}, from {many(found.rows, 'row')}")
@@ -167,13 +185,14 @@ def _apply_views(config: Config, chosen: Sequence[TableConfig], *, dry_run: bool
 
     with closing(connect(mysql_of(config))) as session:
         for table in chosen:
-            known = _load(session, table)
-            if known is None:
+            schemas = _load(session, table)
+            if not schemas:
                 say(f"{table.name}: not copied yet ({as_typed(f'twinrow sync {table.name} --once')})")
             elif dry_run:
-                _show_views([view.sql for view in wanted(session, known, definer=True)])
+                _show_views([view.sql for known in schemas for view in wanted(session, known, definer=True)])
             else:
-                out(f"{table.name}: {', '.join(apply(session, known, takes_over=True))}")
+                made = [name for known in schemas for name in apply(session, known, takes_over=True)]
+                out(f"{table.name}: {', '.join(made)}")
 
 
 def _show_views(statements: list[str]) -> None:
@@ -182,19 +201,28 @@ def _show_views(statements: list[str]) -> None:
         out("")
 
 
-def _show(table: TableConfig, known: TableSchema | None, document: dict[str, Any], session: Connection) -> None:
+def _show_all(
+    table: TableConfig, schemas: Sequence[TableSchema], document: dict[str, Any], session: Connection
+) -> None:
+    """The rest of a split first, then its entities; a table without a split is shown alone."""
+    for schema_known, shown in zip(schemas, [document, *document.get("entities", [])], strict=False):
+        _show(table, schema_known, shown, session)
+    if not schemas:
+        out(f"{table.name}: not copied yet ({as_typed(f'twinrow sync {table.name} --once')})")
+
+
+def _show(table: TableConfig, known: TableSchema, document: dict[str, Any], session: Connection) -> None:
     from twinrow.app.columns.mixed import MixedColumn, sentence
     from twinrow.sink import statements
     from twinrow.state import schema_log
 
-    if known is None:
-        out(f"{table.name}: not copied yet ({as_typed(f'twinrow sync {table.name} --once')})")
-        return
-    out(f"{table.name} → {known.into}, version {known.version}")
-    width = max(len(column["attribute"]) for column in document["columns"])
-    for column in document["columns"]:
+    entity = f":{known.entity}" if known.entity else ""
+    out(f"{table.name}{entity} → {known.into}, version {known.version}")
+    names = [column["attribute"] or f"{{{column['part']}}}" for column in document["columns"]]
+    width = max(map(len, names))
+    for name, column in zip(names, document["columns"], strict=True):
         marks = (" key" if column["key"] else "") + (" overridden" if column["overridden"] else "")
-        out(f"  {column['attribute']:{width}}  {column['kind']:4}  → {column['column']}  {column['type']}{marks}")
+        out(f"  {name:{width}}  {column['kind']:4}  → {column['column']}  {column['type']}{marks}")
     if document["in_extra"]:
         out(f"  without a column, exact in _twinrow_extra: {', '.join(document['in_extra'])}")
     for column in document["mixed"]:
@@ -203,7 +231,7 @@ def _show(table: TableConfig, known: TableSchema | None, document: dict[str, Any
         out(
             "  To use such a line, put it below the table's `name` in twinrow.toml; the next start of a sync applies it"
         )
-    for change in schema_log.history(session, table.name):
+    for change in schema_log.history(session, table.name) if not known.entity else ():
         before = f", before {change.before_type}" if change.before_type else ""
         out(f"  version {change.version}: {change.column_name} {change.column_type}{before}: {change.why}")
     out("")
@@ -230,34 +258,38 @@ def _apply_to(config: Config, table: TableConfig, *, dry_run: bool) -> None:
 
     mysql = mysql_of(config, read_timeout_s=ALTER_S_MAX)
     with closing(connect(mysql)) as session:
-        known = _load(session, table)
-        if known is None:
+        schemas = _load(session, table)
+        if not schemas:
             raise TwinrowError(
                 "was never copied", where=f"table {table.name}", remedy=f"twinrow sync {table.name} --once"
             )
-        if known.reshape is not None:
+        if schemas[0].reshape is not None:
             raise TwinrowError(
                 "columns are being changed, because a setting was", where=f"table {table.name}",
                 remedy=f"let a sync end it: twinrow sync {table.name} --once",
                 commands=(f"twinrow sync {table.name} --once",),
             )  # fmt: skip
-        lost = schema_apply.missing(session, known)
-        evolution = schema_apply.pending(session, known, lost)
-        steps = schema_apply.described(evolution, lost, session)
+        steps: list[str] = []
+        for known in schemas:
+            lost = schema_apply.missing(session, known)
+            evolution = schema_apply.pending(session, known, lost)
+            steps += schema_apply.described(evolution, lost, session)
+            if dry_run:
+                for statement in schema_apply.statements_of(known, evolution, lost, session):
+                    out(statement + ";")
         for line in steps:
             say(f"{table.name}: {line}")
-        if dry_run:
-            for statement in schema_apply.statements_of(known, evolution, lost, session):
-                out(statement + ";")
         waits = bool(steps) or bool(deferred.of_table(session, table.name))
         if dry_run or not waits:
             say(f"{table.name}: {'nothing was run' if steps else 'nothing waits'}")
             return
     (context,) = contexts_of(config, [table], Stop(), mysql=mysql)
+    count = 0
     with held(context, mysql):
         resume_ddl(context)
-        lost = schema_apply.missing(context.tenure.open_writer(), context.live.rest)
-        count = schema_apply.apply(
-            context, schema_apply.pending(context.tenure.open_writer(), context.live.rest, lost), lost
-        )
+        writer = context.tenure.open_writer()
+        for entity in context.live.catalogue.entities:
+            known = context.live.catalogue.entities[entity]  # each change makes a new catalogue
+            lost = schema_apply.missing(writer, known)
+            count += schema_apply.apply(context, known, schema_apply.pending(writer, known, lost), lost)
     out(f"{table.name}: applied; {count:,} rows show values that waited")

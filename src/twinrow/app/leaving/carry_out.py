@@ -17,7 +17,7 @@ from twinrow.link.settle import LATE_RECHECK_S
 from twinrow.mysql import Connection, MySQL
 from twinrow.schema.naming import quote
 from twinrow.sink import inspect
-from twinrow.state import checkpoint, lease, made, meta, outbox, recheck, tables
+from twinrow.state import checkpoint, directory, lease, made, meta, outbox, recheck, tables
 from twinrow.sync import start
 from twinrow.table.context import TableContext
 from twinrow.workers.held import held
@@ -175,10 +175,14 @@ def _pitr(context: TableContext, standing: LeftTable, wanted: Wanted, tell: Tell
 
 
 def _rows(context: TableContext, standing: LeftTable, wanted: Wanted, tell: Tell) -> None:  # noqa: ARG001 - as its neighbours
-    there = few_tries(lambda: inspect.columns(context.tenure.open_writer(), standing.into))
-    if inspect.is_ours(there):
-        few_tries(lambda: context.tenure.open_writer().execute(f"DROP TABLE IF EXISTS {quote(standing.into)}"))
-    tell(f"MySQL table {standing.into} is dropped")
+    for into in (standing.into, *standing.others_into):
+        there = few_tries(lambda into=into: inspect.columns(context.tenure.open_writer(), into))  # type: ignore[misc]
+        if inspect.is_ours(there):
+            drop = f"DROP TABLE IF EXISTS {quote(into)}"
+            few_tries(lambda drop=drop: context.tenure.open_writer().execute(drop))  # type: ignore[misc]
+        tell(f"MySQL table {into} is dropped")
+    if standing.others_into:
+        few_tries(lambda: directory.drop(context.tenure.open_writer(), context.name))
 
 
 def _state(context: TableContext, standing: LeftTable, wanted: Wanted, tell: Tell) -> None:  # noqa: ARG001 - as its neighbours

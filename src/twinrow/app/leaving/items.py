@@ -23,7 +23,7 @@ from twinrow.link.update import update_item
 from twinrow.retry import back_off_s
 from twinrow.schema.row import fingerprint, key_of
 from twinrow.schema.table import KeyAttribute
-from twinrow.sink.writer import existing_rows
+from twinrow.sink.writer import Existing, existing_rows
 from twinrow.state import checkpoint
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.table.context import TableContext
@@ -152,7 +152,7 @@ class Pass:
         wanted = [
             known for known, item in zip(hashes, items, strict=True) if context.settings.link_of(item) is not None
         ]
-        rows = existing_rows(context.tenure.open_writer(), context.live.rest, wanted) if self._ids else {}
+        rows = self._rows(wanted) if self._ids else {}
         return [
             removal_of(
                 context.settings, key_of(keys, item), item, rows[key_hash].row_id if key_hash in rows else None,
@@ -160,6 +160,13 @@ class Pass:
             )
             for key_hash, item in zip(hashes, items, strict=True)
         ]  # fmt: skip
+
+    def _rows(self, hashes: Sequence[bytes]) -> dict[bytes, Existing]:
+        """The rows of these keys; in a split a key may have a deleted row beside its live row, with the same id."""
+        found: dict[bytes, Existing] = {}
+        for schema in self._context.live.catalogue.tables:
+            found |= existing_rows(self._context.tenure.open_writer(), schema, hashes)
+        return found
 
     def _look_again(self, moved: Sequence[Removal]) -> list[Item]:
         context = self._context

@@ -12,7 +12,7 @@ from twinrow.dynamodb import budgeted
 from twinrow.dynamodb_error import NO_SUCH_TABLE, DynamoDBError
 from twinrow.mysql import Connection
 from twinrow.sink import inspect
-from twinrow.state import dead_letter, lease, made, meta, outbox, tables
+from twinrow.state import dead_letter, entity, lease, made, meta, outbox, tables
 from twinrow.table.table import Table
 from twinrow.table_description import TableDescription
 
@@ -36,6 +36,7 @@ def look(session: Connection, table: Table) -> LeftTable:
     return LeftTable(
         table=name,
         into=into,
+        others_into=entity.tables_of(session, known)[1:] if known is not None else (),
         description=description,
         rows=lease.row_count(session, name) if known is not None else None,
         is_there=bool(columns),

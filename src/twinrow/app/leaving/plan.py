@@ -49,6 +49,7 @@ class LeftTable:
     the MySQL table `into` is there and was made by Twinrow. `mark_attribute`, `link_attribute` and `index` are None
     where the configuration names none. `marks`, `pending_links` and `dead_letters` are what was not finished. `others`:
     registered tables besides this table. `destination`: the Kinesis stream to which Twinrow has let the table write.
+    `others_into`: the copy's further MySQL tables, in a split.
     """
 
     table: str
@@ -68,6 +69,7 @@ class LeftTable:
     others: tuple[str, ...]
     holder: str | None = None
     destination: str | None = None
+    others_into: tuple[str, ...] = ()
 
     @property
     def takes_ids(self) -> bool:

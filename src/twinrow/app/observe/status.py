@@ -19,7 +19,7 @@ from twinrow.app.observe.troubles import Trouble, handed_over_no_more, retention
 from twinrow.config import TableConfig
 from twinrow.mysql import Connection
 from twinrow.schema.table import from_json
-from twinrow.state import counted, member, meta, overview, tables
+from twinrow.state import counted, entity, member, meta, overview, tables
 from twinrow.state.counted import AppliedCount, Counted, Rates
 from twinrow.state.member import LivingMember
 from twinrow.state.overview import Counts
@@ -46,6 +46,18 @@ class DeferredColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class EntityStatus:
+    """An entity of a split, "" for its rest: its MySQL table (None: its items are ignored), its live rows, and how many
+    rows came to it from another table of the split.
+    """
+
+    name: str
+    into: str | None
+    rows: int
+    moved: int
+
+
+@dataclass(frozen=True, slots=True)
 class TableStatus:
     """The state of a table. Times are epoch seconds by MySQL's clock, None where unknown; `*_s` are seconds.
 
@@ -66,6 +78,7 @@ class TableStatus:
 
     Under `capture = "events"`, `running` is None; `last_event_at` and `last_scheduled_at` are when the last event and
     the last scheduled run of AWS Lambda came.
+    `entities` are those of a split, and `unmatched` its items that match none of them: the rows of the rest table.
     `retention_s`: how long changes that were not read are kept, None where they wait without end.
     `holder` is the process that copies it, "" for none.
     `not_taken` rows MySQL does not take for a reason that is not their content: they are tried again.
@@ -132,6 +145,8 @@ class TableStatus:
     last_scheduled_at: float | None = None
     gap_fill: FillProgress | None = None
     holder: str = ""
+    entities: tuple[EntityStatus, ...] = ()
+    unmatched: int | None = None
 
     @property
     def changes(self) -> int:
@@ -202,16 +217,28 @@ def collect(connection: Connection, chosen: Sequence[TableConfig], waiting: Mapp
         registered = {entry.table_name: entry for entry in tables.load_all(moment)}
         counts = overview.counts(moment, with_events=any(table.traits.runs_by_invocations for table in chosen))
         members = tuple(member.living(moment))
+        spread = entity.load_all(moment) if any(entry.is_split for entry in registered.values()) else {}
     for table, why in waiting.items():
         here = counts.get(table, Counts())
         counts[table] = replace(here, waits=here.waits or why)
     return Status(
         at,
         tuple(
-            table_status_of(table, registered.get(table.name), counts.get(table.name, Counts()), at) for table in chosen
+            _with_entities(
+                table_status_of(table, registered.get(table.name), counts.get(table.name, Counts()), at),
+                spread.get(table.name, ()),
+            )
+            for table in chosen
         ),
         members,
     )
+
+
+def _with_entities(status: TableStatus, entities: Sequence[entity.RegisteredEntity]) -> TableStatus:
+    if not entities:
+        return status
+    shown = tuple(EntityStatus(known.name, known.into, known.rows, known.moved) for known in entities)
+    return replace(status, entities=shown, unmatched=sum(known.rows for known in entities if not known.name))
 
 
 def _document(status: TableStatus) -> dict[str, Any]:
@@ -280,6 +307,8 @@ def table_status_of(table: TableConfig, known: Registered | None, counts: Counts
         retention_s=table.traits.retention_s,
         gap_fill=_gap_fill(counts),
         holder=counts.holder,
+        entities=(),
+        unmatched=None,
         put_off=tuple(
             DeferredColumn(entry.attribute, round(entry.age_s, 3), entry.why, entry.rows) for entry in counts.put_off
         ),

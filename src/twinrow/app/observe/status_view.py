@@ -142,7 +142,26 @@ def _table(tables: Sequence[TableStatus], columns_max: int | None) -> list[list[
 
     head = line("table", [Cell(column.name, "bold") for column in columns])
     rule = Text(" " + "\N{BOX DRAWINGS LIGHT HORIZONTAL}" * (len(head.plain) - 1))
-    return [[head, rule], *([line(table.table, row)] for table, row in zip(tables, cells, strict=True))]
+    return [
+        [head, rule],
+        *([line(table.table, row), *_entities(table, columns_max)] for table, row in zip(tables, cells, strict=True)),
+    ]
+
+
+def _entities(table: TableStatus, columns_max: int | None) -> list[Text]:
+    """An indented line for each entity of a split."""
+    lines = []
+    for entity in table.entities:
+        share = f" ({entity.rows / table.rows:.0%})" if table.rows else ""
+        moved = f", {entity.moved:,} moved here" if entity.moved else ""
+        if entity.into is None:
+            text = f"   {entity.name} (ignored)"
+        elif entity.name:
+            text = f"   {entity.name} {entity.rows:,}{share}{moved}"
+        else:
+            text = f"   {entity.into} {entity.rows:,}{share} (unmatched){moved}"
+        lines.append(_line(Cell(text, "dim"), columns_max))
+    return lines
 
 
 def _troubles(tables: Sequence[TableStatus]) -> list[Cell]:

@@ -138,6 +138,7 @@ def families(seen: LastStatus, at: float) -> Iterator[Metric]:
     for gauge in GAUGES:
         yield _gauge(gauge, status)
     yield _gauge(LAG, Status(at, tuple(table for table in status.tables if _is_of_now(table, status, at))))
+    yield from _entities(status)
     yield _phases(status)
     yield _skews(status)
     yield from _counters(status)
@@ -156,6 +157,26 @@ def _gauge(gauge: Gauge, status: Status) -> GaugeMetricFamily:
         if value is not None:
             family.add_metric((table.table,), float(value))
     return family
+
+
+def _entities(status: Status) -> Iterator[Metric]:
+    """The rows of the entities of splits; without a split there is no such metric."""
+    if not any(table.entities for table in status.tables):
+        return
+    labels = ("table", "entity")
+    rows = GaugeMetricFamily("twinrow_entity_rows", 'Rows of an entity of a split, "" for its rest.', labels=labels)
+    moved = CounterMetricFamily("twinrow_entity_moves", "Rows that came to an entity from another.", labels=labels)
+    unmatched = GaugeMetricFamily(
+        "twinrow_unmatched_items", "Items that match no entity of a split; growing: a new kind of item has appeared.",
+        labels=("table",),
+    )  # fmt: skip
+    for table in status.tables:
+        for entity in table.entities:
+            rows.add_metric((table.table, entity.name), float(entity.rows))
+            moved.add_metric((table.table, entity.name), float(entity.moved))
+        if table.unmatched is not None:
+            unmatched.add_metric((table.table,), float(table.unmatched))
+    yield from (rows, moved, unmatched)
 
 
 def _phases(status: Status) -> GaugeMetricFamily:

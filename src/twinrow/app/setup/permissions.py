@@ -214,7 +214,7 @@ def grants(config: Config, reader: str | None, views: Sequence[str] | None = Non
     rights = (*MYSQL_RIGHTS, *(("CREATE VIEW", "SHOW VIEW") if any(table.views for table in config.tables) else ()))
     statements = [f"GRANT {', '.join(rights)} ON {_alone(database)}.* TO {_user(config.mysql.user)};"]
     if reader is not None:
-        names = [table.into_name for table in config.tables] if views is None else views
+        names = [into for table in config.tables for into in table.into_names] if views is None else views
         copies = [f"{database}.{quote(name)}" for name in names]
         statements += [f"GRANT SELECT, SHOW VIEW ON {copy} TO {_user(*_name_and_host(reader))};" for copy in copies]
     return statements

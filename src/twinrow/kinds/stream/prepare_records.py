@@ -20,13 +20,12 @@ from twinrow.decode.by_column import ColumnDecoder
 from twinrow.decode.compiled import PageDecoder, null_only
 from twinrow.decode.readable import UNREADABLE
 from twinrow.errors import Broken
-from twinrow.schema.evolve import Wanted
 from twinrow.schema.load_text import LineRow, WritableRow, lines
 from twinrow.schema.row import Row, bare_key, fingerprint, fingerprints_of, to_row
 from twinrow.schema.table import KeyAttribute
 from twinrow.sink import bulk
 from twinrow.state.outbox import ANY_IMAGE
-from twinrow.table.live_schema import LiveSchema
+from twinrow.table.live_schema import LiveSchema, WantedOf
 from twinrow.table.settings import Settings
 from twinrow.table.tenure import Tenure
 from twinrow.write.load import LOADED
@@ -152,8 +151,8 @@ class RecordPreparer:
             parts, fitting = self._parts(clear)
             misfits = _misfits(parts, fitting)
         suspects, doubts = self._suspects(records, unclear, odd) if unclear or odd else ({}, [])
-        before, put_off = self._live.rest, self._learn(misfits) if misfits else {}
-        if self._live.rest is not before:
+        before, put_off = self._live.catalogue, self._learn(misfits) if misfits else {}
+        if self._live.catalogue is not before:
             parts, fitting = self._parts(clear)
         changes: dict[bytes, PreparedChange] = {}
         for part, found in zip(parts, fitting, strict=True):
@@ -193,7 +192,7 @@ class RecordPreparer:
         parts = [folded[first : first + step] for first in range(0, len(folded), step)]
         return parts, self._fitting(parts)
 
-    def _learn(self, misfits: Sequence[Folded]) -> Wanted:
+    def _learn(self, misfits: Sequence[Folded]) -> WantedOf:
         """Evolve the schema for these, as `LiveSchema.learn`; what fits the decoder asks for nothing."""
         items = [stream_record.decode_item(misfit.record.new) for misfit in misfits if not misfit.record.is_delete]
         items = list(self._settings.wanted(items))
@@ -205,10 +204,12 @@ class RecordPreparer:
         return put_off
 
     def _general(self, part: Sequence[Folded]) -> Sequence[PreparedChange]:
-        return prepare(self._settings, self._live.rest, self._tenure.flavour(), _Changes(part)).changes
+        return prepare(self._settings, self._live.catalogue, self._tenure.flavour(), _Changes(part)).changes
 
     def _fitting(self, parts: Sequence[Sequence[Folded]]) -> list[list[PreparedChange] | None]:
-        """Each part ready to be written, or None where it does not fit the decoder."""
+        """Each part ready to be written, or None where it does not fit the decoder, which knows a single table."""
+        if self._live.catalogue.is_split:
+            return [None] * len(parts)
         if self._decoder is None or self._decoder.schema is not self._live.rest:
             ignored = self._settings.own - {self._kept}
             self._decoder = PageDecoder(
