@@ -22,6 +22,7 @@ from tests.conftest import MakeTable
 from tests.fixtures.aws_records import kinesis_data, kinesis_event, stream_event
 from tests.fixtures.copying import Copying, put_all, review
 from tests.fixtures.databases import Database
+from tests.fixtures.killing import lease_runs_out
 from tests.fixtures.kinesis import Bridge
 
 from twinrow import aws_lambda
@@ -145,6 +146,8 @@ def test_an_invocation_that_is_killed_loses_nothing(make_events: MakeEvents) -> 
         for event in events_of(bridge, chance):
             code, output = invocation(copying, event, point)
             assert code in (0, -signal.SIGKILL), output
+            if code:
+                lease_runs_out(copying)
             if code and point == "before-transaction":
                 code, output = invocation(copying, event, "")
                 assert code == 0, output

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.conftest import MakeCopying, MakeTable
 from tests.fixtures.copying import PENDING_INDEX, Copying, Wire, key, marked, put_all, review, with_settings
+from tests.fixtures.killing import lease_runs_out
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.check import mysql as check_mysql
@@ -375,6 +376,7 @@ def test_who_stands_by_finds_that_mysql_lost_commits(make_copying: MakeCopying) 
             wait_until(lambda: any("stands by" in why for _, why in successor.waits), WAIT_S, what="a second process")
             process.kill()
             go_back(copying)
+            lease_runs_out(copying)
             wait_until(lambda: gaps(copying) == [("MYSQL_WENT_BACK", True)], WAIT_S, what="the gap is found and mended")
     finally:
         process.kill()

@@ -13,6 +13,7 @@ from tests.fixtures import export_server, tables
 from tests.fixtures.copying import PENDING_INDEX, Copying, marked, review
 from tests.fixtures.databases import Database
 from tests.fixtures.export_server import ExportServer, serving
+from tests.fixtures.killing import lease_runs_out
 from tests.fixtures.s3 import BUCKET, LocalS3
 from tests.fixtures.waiting import wait_until
 
@@ -165,6 +166,7 @@ def test_killed_anywhere_it_asks_for_no_second_export(make: MakeExporting, point
     copying, server = make()
     code, said = copying.process_once(environment={"TWINROW_FAIL_POINT": point})
     assert code != 0, said
+    lease_runs_out(copying)
     code, said = copying.process_once()
     assert code == 0, said
     copying.assert_equal(items=60)

@@ -9,6 +9,7 @@ from functools import partial
 from tests.conftest import MakeCopying
 from tests.fixtures.command_line import InProcess
 from tests.fixtures.copying import Copying, marked, put_all
+from tests.fixtures.killing import lease_runs_out
 from tests.fixtures.waiting import wait_until
 
 WAIT_S = 60.0
@@ -66,6 +67,7 @@ def test_a_trigger_without_its_definer_is_waited_for_and_costs_no_row(make_copyi
             wait_until(lambda: copying.rows("COUNT(*)", "rating = 41") == [(5,)], WAIT_S, what="the rows")
         finally:
             process.kill()
+    lease_runs_out(copying)
     copying.once_well()
     copying.assert_equal(items=ITEMS)
 
