@@ -160,8 +160,15 @@ class Comparer:
     def rows_between(self, after: int, until: int) -> list[StoredRow]:
         """The first rows with ids above `after` and up to `until`, soft-deleted rows among them; fewer: the last."""
         where = f"`row_id` > {after} AND `row_id` <= {until} ORDER BY `row_id` LIMIT {KEYS_A_QUERY_MAX}"
-        rows = self.connection.query(statements.select_rows(self.schema, where))
-        return [_stored(row, self.schema.entity) for row in rows]
+        rows = [
+            _stored(row, schema.entity)
+            for schema in self.catalogue.tables
+            for row in self.connection.query(statements.select_rows(schema, where))
+        ]
+        rows.sort(key=lambda row: row.row_id)
+        # in a split a row and its ghosts have one id: all of them are in the same slice
+        last = rows[KEYS_A_QUERY_MAX - 1].row_id if len(rows) >= KEYS_A_QUERY_MAX else until
+        return [row for row in rows if row.row_id <= last]
 
     def rows_after(self, schema: TableSchema, after: int, rows_max: int) -> list[StoredRow]:
         """The first rows of a table with ids above `after`, soft-deleted rows among them."""

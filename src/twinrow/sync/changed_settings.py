@@ -299,7 +299,7 @@ def adapt(context: TableContext, description: TableDescription, registered: Regi
             if settings.row_filter is not None and (
                 difference.rows_may_go or filter_pass.is_under_way(tx, context.name)
             ):
-                filter_pass.begin(tx, context.name, settings.into)
+                filter_pass.begin(tx, context)
             else:
                 filter_pass.forget(tx, context.name)
         if "windows" in difference.names:  # what was written since a gap was noted by one of both settings only

@@ -14,7 +14,6 @@ from twinrow.compare.items import KEYS_A_QUERY_MAX, Comparer, StoredRow
 from twinrow.errors import SchemaMoved, TransactionRetry
 from twinrow.failpoint import fail_point
 from twinrow.mysql import Connection
-from twinrow.schema.naming import quote
 from twinrow.state import checkpoint
 from twinrow.state.checkpoint import Checkpoint
 from twinrow.table.context import TableContext
@@ -28,10 +27,14 @@ ROWS_BEFORE_SAVE_MAX = 20_000
 """A pass that is interrupted looks at so many rows once more. Rows that stay cost no transaction until then."""
 
 
-def begin(tx: Connection, table: str, into: str) -> None:
+def begin(tx: Connection, context: TableContext) -> None:
     """From now on rows are written under another `where`: those that are there are looked at, from the first on."""
-    last = tx.query(f"SELECT COALESCE(MAX(row_id), 0) FROM {quote(into)}")[0][0]
-    checkpoint.save(tx, table, {PART: Checkpoint("0", info=str(last))})
+    last = _comparer(context, tx).last_row_id()
+    checkpoint.save(tx, context.name, {PART: Checkpoint("0", info=str(last))})
+
+
+def _comparer(context: TableContext, session: Connection) -> Comparer:
+    return Comparer(session, context.live.catalogue, context.settings, set())
 
 
 def is_under_way(connection: Connection, table: str) -> bool:
@@ -87,7 +90,7 @@ class FilterPass:
 
     def _look(self, walk: _Walk) -> None:
         context = self._context
-        comparer = self._comparer(context.tenure.open_writer())
+        comparer = _comparer(context, context.tenure.open_writer())
         rows = comparer.rows_between(walk.at, walk.ends_at)
         is_last = len(rows) < KEYS_A_QUERY_MAX
         last = walk.ends_at if is_last else rows[-1].row_id
@@ -102,9 +105,6 @@ class FilterPass:
                 forget(tx, context.name)
             self._walk = None
 
-    def _comparer(self, session: Connection) -> Comparer:
-        return Comparer(session, self._context.live.catalogue, self._context.settings, set())
-
     def _goes(self, comparer: Comparer, row: StoredRow) -> bool:
         """Whether a row is left out, or gives no item because it was changed by hand."""
         item = comparer.item_of(row)
@@ -114,7 +114,7 @@ class FilterPass:
         """Delete the rows that are still left out under the lock, with the position, in one transaction."""
 
         def read(tx: Connection) -> Batch:
-            comparer = self._comparer(tx)
+            comparer = _comparer(self._context, tx)
             gone, unknown = list[Change](), list[tuple[bytes, Item]]()
             for row in comparer.rows_of(row_ids):
                 if not self._goes(comparer, row):

@@ -140,8 +140,8 @@ def foreign_ids(rules: WriteRules, ids: IdMemory, changes: Sequence[PreparedChan
             continue
         is_read = change.origin == "RECHECK"
         is_known = rules.first_copy or ids.knows_of_loss or (is_read and is_open)
-        # `where` took the row away, and the item kept its id: that it comes back with it is no news
-        is_back = ours and rules.settings.row_filter is not None
+        # `where` or a split took the row away, and the item kept its id: that it comes back with it is no news
+        is_back = ours and (rules.settings.row_filter is not None or rules.settings.split is not None)
         is_odd = change.key_hash not in view.explained and (
             _names_no_row_of(change, view.in_use) if not ours else not is_back
         )
