@@ -41,6 +41,8 @@ def test_init_asks_what_it_is_not_told_and_asks_again_for_what_is_not_there(
         terminal.wait_for("yes   copied")
         terminal.asks("Which tables")
         terminal.type("")
+        terminal.asks("Read this sample")
+        terminal.type("")
         terminal.wait_for("check --fix")
         assert terminal.ended() == 0
 

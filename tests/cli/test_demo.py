@@ -19,7 +19,7 @@ from tests.fixtures.databases import Database
 from tests.fixtures.waiting import wait_until
 
 from twinrow.app.demo import app as demo_app
-from twinrow.app.demo import enter
+from twinrow.app.demo import enter, shop, single_table
 from twinrow.app.demo import run as demo
 from twinrow.clock import Stop
 from twinrow.local_servers.servers import DynamoDBLocal, MySQLServer
@@ -40,6 +40,28 @@ def test_the_demo_proves_the_copy_and_cleans_up(tmp_path: Path, dynamodb: Dynamo
         assert [name for (name,) in database.query("SHOW TABLES") if not name.startswith("_twinrow_")] == []
         assert database.query("SELECT * FROM _twinrow_table") == []
         assert database.query("SELECT * FROM _twinrow_made") == []
+    assert set(dynamodb_client.list_tables()["TableNames"]) - before == set()
+
+
+@pytest.mark.timeout(200)
+def test_the_shop_of_a_single_table_proves_the_copy_and_cleans_up(
+    dynamodb: DynamoDBLocal,
+    dynamodb_client: Any,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(shop, "CUSTOMERS", 20)
+    monkeypatch.setattr(single_table, "LIVE_S_MAX", 2.0)
+    before = set(dynamodb_client.list_tables()["TableNames"])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    assert single_table.run(demo.Options(dynamodb.endpoint_url, database.url, False, address), Stop()) == 0
+    shown = capsys.readouterr().out
+    assert "0 differences" in shown
+    assert "USING (customer_id)" in shown
+    assert [name for (name,) in database.query("SHOW TABLES") if "shop" in name or "_row_" in name] == []
     assert set(dynamodb_client.list_tables()["TableNames"]) - before == set()
 
 

@@ -18,7 +18,7 @@ Rule = Mapping[str, str | bool]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A proposed entity. Any of the rules in `when` matches; `notes` become its comment."""
+    """A proposed entity. Any of the rules in `when` matches; `notes` become its comment; `into`: not as its name."""
 
     name: str
     when: tuple[Rule, ...]
@@ -26,6 +26,7 @@ class Draft:
     index: tuple[str, ...] = ()
     ignore: bool = False
     notes: tuple[str, ...] = ()
+    into: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ def _lines(proposal: Proposal) -> Iterator[str]:
         yield from (f"# {note}" for note in draft.notes)
         yield "[[tables.entities]]"
         yield f"name = {quoted(draft.name)}"
+        if draft.into:
+            yield f"into = {quoted(draft.into)}        # another copy has the name"
         if draft.ignore:
             yield "ignore = true        # counted, not copied"
         rules = [_rule(rule) for rule in draft.when]

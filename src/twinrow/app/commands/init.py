@@ -18,6 +18,7 @@ from twinrow.errors import ConfigError, StartRefused
 
 if TYPE_CHECKING:
     from twinrow.app.setup.choices import Choice
+    from twinrow.config import Config
     from twinrow.dynamodb import DynamoDB
     from twinrow.table_description import TableDescription
 
@@ -25,6 +26,24 @@ URL_QUESTION = "MySQL, as mysql://user:password@host:port/database (${NAME} take
 QUESTION = """Which tables? Enter takes them all as shown.
 To change: TABLE capture=… link=yes|no into=…; to leave out: -TABLE; to take only these: TABLE TABLE… (* is any letters)
 """
+
+
+SEGMENTS_READ = 20
+"""See `setup.sampling`, which takes longer to import than the help may take."""
+SampleOption = Annotated[
+    int,
+    typer.Option(
+        "--sample", min=0, max=1_000, metavar="PAGES",
+        help="Pages of each table that are read to propose a split into kinds of items; 0 reads none.",
+    ),
+]  # fmt: skip
+ModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--model", metavar="FILE", show_default=False,
+        help="A NoSQL Workbench model or a dynamodb-onetable schema that says the kinds of items of a table.",
+    ),
+]  # fmt: skip
 
 
 def init(
@@ -38,10 +57,14 @@ def init(
     table: Annotated[list[str] | None, typer.Option("--table", help="A table to copy, too; may be repeated.")] = None,
     capture: CaptureOption = None,
     take_all: Annotated[bool, typer.Option("--all", help="Take all tables as proposed, without a question.")] = False,
+    sample: SampleOption = SEGMENTS_READ,
+    model: ModelOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a configuration that is there.")] = False,
     yes: YesOption = False,
 ) -> None:
     """Write a configuration: proposes tables and how to copy them, to be taken, changed or left out; tries MySQL.
+
+    A table with several kinds of items (single-table design) is proposed with a MySQL table for each kind.
 
     A password in --mysql is not written into the file: ${MYSQL_PASSWORD} takes its place.
 
@@ -60,14 +83,7 @@ def init(
 
     table = [*(tables or []), *(table or [])]
     path = config_path(config)
-    if path.exists() and not force:
-        raise StartRefused("is there already", where=str(path), remedy="name another with -c FILE, or say --force")
-    if path.is_dir() or not path.parent.is_dir():
-        # refused before any question is asked: the answers would be lost
-        raise StartRefused("no file can be written there", where=str(path), remedy="name another with -c FILE")
-    check_capture(capture)
-    if take_all and table:
-        raise ConfigError("--all and names of tables at once", remedy="leave one of them out")
+    _check(path, table, capture, take_all=take_all, force=force)
     asks = not yes and sys.stdin.isatty()
     settled = yes or take_all or bool(table and capture)
     if not yes and not asks and not (mysql and settled):
@@ -88,11 +104,28 @@ def init(
         for description in found:
             say(f"  {writing.line(description)}")
     choices = _with_times(dynamodb, choices)
-    text = writing.render(where, endpoint_url, given_url, choices)
     variables = {**os.environ, writing.PASSWORD_VARIABLE: password} if password else os.environ
-    parse(text, str(path), variables)  # what no command could read is not written
+
+    def render(tables: list[Choice]) -> tuple[str, Config]:
+        text = writing.render(where, endpoint_url, given_url, tables)
+        return text, parse(text, str(path), variables)  # what no command could read is not written
+
+    _, whole = render(choices)
+    choices = _split(choices, whole, dynamodb, sample, model, asks=asks and not take_all)
+    text, _ = render(choices)
     files.write(path, text)
     _next(path, [choice.description.name for choice in choices], password)
+
+
+def _check(path: Path, table: list[str], capture: str | None, *, take_all: bool, force: bool) -> None:
+    """Refuse what no answer could mend, before any question is asked."""
+    if path.exists() and not force:
+        raise StartRefused("is there already", where=str(path), remedy="name another with -c FILE, or say --force")
+    if path.is_dir() or not path.parent.is_dir():
+        raise StartRefused("no file can be written there", where=str(path), remedy="name another with -c FILE")
+    check_capture(capture)
+    if take_all and table:
+        raise ConfigError("--all and names of tables at once", remedy="leave one of them out")
 
 
 def _ask(question: str, **how: Any) -> Any:
@@ -141,6 +174,22 @@ def _answered(choices: list[Choice]) -> list[Choice]:
             choices = answered(choices, answer)
         except ValueError as error:
             say(f"Error: {error}")
+
+
+def _split(
+    choices: list[Choice], whole: Config, dynamodb: DynamoDB, sample: int, model: Path | None, *, asks: bool
+) -> list[Choice]:
+    """The tables, those with several kinds of items split by them; `whole` is the configuration without a split."""
+    from twinrow.app.setup import proposing
+
+    def ask(question: str) -> bool:
+        with asking():
+            return typer.confirm(question, default=True, err=True)
+
+    asked = ask if asks else None
+    if model is not None:
+        return proposing.by_model(choices, model, asked)
+    return proposing.by_samples(choices, dynamodb, proposing.own_attributes(whole), sample, asked)
 
 
 def _tables(count: int) -> str:

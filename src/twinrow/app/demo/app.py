@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -68,10 +69,14 @@ def review(rng: random.Random, number: int) -> Item:
 def fill(dynamodb: DynamoDB, table: str, stop: Stop) -> None:
     """Write the items that were there before. Raises TwinrowError when stopped."""
     rng = random.Random(2025)  # noqa: S311 - made-up data, the same in every demo
-    items = [review(rng, number) for number in range(ITEMS_BEFORE)]
+    put_all(dynamodb, table, [review(rng, number) for number in range(ITEMS_BEFORE)], stop)
+
+
+def put_all(dynamodb: DynamoDB, table: str, items: Sequence[Item], stop: Stop) -> None:
+    """Write items by many calls at once. Raises TwinrowError when stopped."""
     parts = [items[first : first + PUTS_A_CALL] for first in range(0, len(items), PUTS_A_CALL)]
 
-    def put(part: list[Item]) -> None:
+    def put(part: Sequence[Item]) -> None:
         left = [{"PutRequest": {"Item": item}} for item in part]
         for tried in range(1, WRITE_TRIES_MAX + 1):
             if stop:

@@ -57,7 +57,7 @@ class Options:
     is_entered: Callable[[float], bool] | None = None
 
 
-class _Sync:
+class Sync:
     """A sync of the demo's table in a thread."""
 
     def __init__(self, where: Place, mysql: MySQL, stop: Stop) -> None:
@@ -96,28 +96,33 @@ def run(options: Options, stop: Stop) -> int:
         if where.given:
             stack.callback(_clean_up, dynamodb, mysql, where.table)
         _before(dynamodb, where, stop)
-        stack.enter_context(_page(options.serve, where, mysql, stop))
-        with _syncing(where, mysql, stop) as sync:
+        stack.enter_context(page(options.serve, where, mysql, stop))
+        with syncing(where, mysql, stop) as sync:
             _first_copy(sync, mysql, where)
             writer = demo_app.Writer(dynamodb, where.table)
             live_s = max(LIVE_S_MIN, min(LIVE_S_MAX, LIVE_ENDS_S - (clock.monotonic() - began)))
             _live(sync, writer, mysql, where, live_s)
-            _caught_up(sync, dynamodb, mysql, where)
+            caught_up(sync, dynamodb, mysql, where)
             verdict = _prove(sync.context.table, mysql, dynamodb, where, writer, stop)
             say(f"{clock.monotonic() - began:.0f} s in all")
-            if options.keep:
-                demo_view.how_to_connect(where)
-                while not stop.wait(1.0):
-                    sync.check()
-            elif options.is_entered is not None:
-                say("page, sync and servers stay up until you press Enter")
-                while not stop and not options.is_entered(ENTER_LOOK_S):
-                    sync.check()
+            stay(options, where, sync, stop)
     return 0 if verdict.in_step else 3
 
 
+def stay(options: Options, where: Place, sync: Sync, stop: Stop) -> None:
+    """Page, sync and servers stay up as the user wants it."""
+    if options.keep:
+        demo_view.how_to_connect(where)
+        while not stop.wait(1.0):
+            sync.check()
+    elif options.is_entered is not None:
+        say("page, sync and servers stay up until you press Enter")
+        while not stop and not options.is_entered(ENTER_LOOK_S):
+            sync.check()
+
+
 @contextmanager
-def _page(address: str | None, where: Place, mysql: MySQL, stop: Stop) -> Iterator[None]:
+def page(address: str | None, where: Place, mysql: MySQL, stop: Stop) -> Iterator[None]:
     """The page: at `address`, else at its usual address or, where that is taken, on any port."""
     log = Log(as_json=False, verbose=False)
     with ExitStack() as stack:
@@ -132,8 +137,8 @@ def _page(address: str | None, where: Place, mysql: MySQL, stop: Stop) -> Iterat
 
 
 @contextmanager
-def _syncing(where: Place, mysql: MySQL, stop: Stop) -> Iterator[_Sync]:
-    sync = _Sync(where, mysql, stop)
+def syncing(where: Place, mysql: MySQL, stop: Stop) -> Iterator[Sync]:
+    sync = Sync(where, mysql, stop)
     try:
         yield sync
     finally:
@@ -159,7 +164,7 @@ def _status(mysql: MySQL, where: Place) -> TableStatus:
         return collect(session, where.config.tables).tables[0]
 
 
-def _first_copy(sync: _Sync, mysql: MySQL, where: Place) -> None:
+def _first_copy(sync: Sync, mysql: MySQL, where: Place) -> None:
     until = clock.monotonic() + FIRST_COPY_S_MAX
     with Bars("items") as bars, closing(connect(mysql)) as session:
         while True:
@@ -177,7 +182,7 @@ def _first_copy(sync: _Sync, mysql: MySQL, where: Place) -> None:
     say(f"{demo_app.ITEMS_BEFORE:,} items are rows, and every item carries the id of its row")
 
 
-def _live(sync: _Sync, writer: demo_app.Writer, mysql: MySQL, where: Place, live_s: float) -> None:
+def _live(sync: Sync, writer: demo_app.Writer, mysql: MySQL, where: Place, live_s: float) -> None:
     say(f"now the app writes {demo_app.WRITES_PER_S} times a second, for {live_s:.0f} s: new, changed, deleted by mark")
     until = clock.monotonic() + live_s
     writer.start()
@@ -194,7 +199,7 @@ def _live(sync: _Sync, writer: demo_app.Writer, mysql: MySQL, where: Place, live
         writer.stop()
 
 
-def _caught_up(sync: _Sync, dynamodb: DynamoDB, mysql: MySQL, where: Place) -> None:
+def caught_up(sync: Sync, dynamodb: DynamoDB, mysql: MySQL, where: Place) -> None:
     """Wait until everything that the app wrote is a row and linked."""
     at, until = dynamodb.clock.latest(), clock.monotonic() + CATCH_UP_S_MAX
     while True:

@@ -29,6 +29,8 @@ endpoint_url = "{endpoint_url}"
 [mysql]
 url = "{url}"
 
+"""
+REVIEWS = """\
 [[tables]]
 name = "{table}"
 capture = "pending-index"
@@ -57,8 +59,13 @@ class Place:
 
 
 @contextmanager
-def place(endpoint_url: str | None, mysql_url: str | None) -> Iterator[Place]:
-    """Servers and configuration, until the end of the `with`. Raises ServerError, ConfigError."""
+def place(
+    endpoint_url: str | None, mysql_url: str | None, name: str = "reviews", entry: str = REVIEWS
+) -> Iterator[Place]:
+    """Servers and configuration, until the end of the `with`. Raises ServerError, ConfigError.
+
+    `entry` is the part of the table, with `{table}` for its name and `{prefix}` for that of further MySQL tables.
+    """
     given = endpoint_url is not None or mysql_url is not None
     _credentials(own=endpoint_url is None)
     with ExitStack() as stack:
@@ -70,14 +77,14 @@ def place(endpoint_url: str | None, mysql_url: str | None) -> Iterator[Place]:
         folder = Path(tempfile.mkdtemp(prefix="twinrow-demo-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         # A table of the same name may be somebody's on servers that are not the demo's own.
-        table = f"reviews_demo_{uuid.uuid4().hex[:6]}" if given else "reviews"
+        table = f"{name}_demo_{uuid.uuid4().hex[:6]}" if given else name
         path = folder / "twinrow.toml"
         text = CONFIG.format(
             region=os.environ["AWS_DEFAULT_REGION"],
             endpoint_url=_quoted(endpoint_url),
             url=_quoted(mysql_url),
-            table=table,
         )
+        text += entry.format(table=table, prefix=f"{table}_" if given else "")
         path.touch(OWNER_ONLY)
         path.write_text(text, encoding="utf-8")
         yield Place(configuration.load(path), path, table, given)

@@ -93,7 +93,7 @@ def analyst(session: Connection, table: str) -> None:
     """The query that an analyst would run, and its result."""
     sql = SQL.format(table=table)
     out(sql + ";\n")
-    _table(NAMES, [tuple(row) for row in session.query(sql)])
+    grid(NAMES, [tuple(row) for row in session.query(sql)])
 
 
 def side_by_side(session: Connection, settings: Settings, item: Item) -> None:
@@ -113,7 +113,7 @@ def side_by_side(session: Connection, settings: Settings, item: Item) -> None:
     out("")
 
 
-def _table(names: tuple[str, ...], rows: list[tuple[SqlValue, ...]]) -> None:
+def grid(names: tuple[str, ...], rows: list[tuple[SqlValue, ...]]) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in names:
         table.add_column(name, justify="left" if name == names[0] else "right")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from twinrow.app.setup.overriding import OverrideLine
 from twinrow.capture_kind import KINDS, load, traits_of
@@ -17,6 +17,9 @@ from twinrow.schema.naming import NAME_CHARACTERS_MAX, OWN_PREFIX, column_name, 
 from twinrow.sync.kind import CaptureKind
 from twinrow.table_description import TableDescription
 
+if TYPE_CHECKING:
+    from twinrow.entities.draft import Proposal
+
 TITLES: Final = ("table", "items", "capture", "link", "into")
 YES_OR_NO: Final = {"yes": True, "no": False}
 
@@ -26,6 +29,7 @@ class Choice:
     """A table to be copied, and how. None: as it is by default; `why` says why `into` is needed.
 
     `times` are proposals for columns of times, written as comments.
+    `split` spreads the copy over a MySQL table for each kind of item.
     """
 
     description: TableDescription
@@ -35,6 +39,7 @@ class Choice:
     source: str | None = None
     why: str = ""
     times: tuple[OverrideLine, ...] = ()
+    split: Proposal | None = None
 
     @property
     def linked(self) -> bool:

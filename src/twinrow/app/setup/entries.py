@@ -6,9 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from twinrow.app.setup.choices import Choice, kind
+
+if TYPE_CHECKING:
+    from twinrow.entities.draft import Proposal
 
 SHARED_FROM: Final = 4
 """From so many tables on, what they share is written once, in [defaults]: fewer are easier to read each by itself."""
@@ -76,16 +79,32 @@ def entry(choice: Choice, both: SharedSettings | None = None) -> list[str]:
         lines.append(f"source = {text(choice.source)}")
     if both is None or both.capture != choice.capture:
         lines.append(f"capture = {text(choice.capture)}{template.comment}")
-    if choice.into is not None and choice.into != description.name:
+    if choice.split is not None:
+        lines += _split_keys(choice.split)
+    elif choice.into is not None and choice.into != description.name:
         lines.append(f"into = {text(choice.into)}" + (f"        # {choice.why}" if choice.why else ""))
     if both is None or both.link is None:
         lines += _link(choice.link)
+    entities = _entities(choice.split) if choice.split is not None else []
     if both is None:
-        return [*lines, *template.lines, *HINTS, *_times(choice), *template.part]
+        return [*lines, *template.lines, *HINTS, *_times(choice), *template.part, *entities]
     lines += _times(choice)
     if template.lines != both.lines:
         lines += [line for line in template.lines if not line.startswith("#")]
-    return [*lines, *(template.part if both.capture != choice.capture or template.part != both.part else ())]
+    part = template.part if both.capture != choice.capture or template.part != both.part else ()
+    return [*lines, *part, *entities]
+
+
+def _split_keys(split: Proposal) -> list[str]:
+    from twinrow.entities.draft import keys_text
+
+    return keys_text(split).splitlines()
+
+
+def _entities(split: Proposal) -> list[str]:
+    from twinrow.entities.draft import entities_text
+
+    return ["", *entities_text(split).splitlines()]
 
 
 def _times(choice: Choice) -> list[str]:
