@@ -157,3 +157,15 @@ def test_numbers_and_binary_as_keys_are_found_again(number: int, raw: bytes) -> 
     made = TableProtection("people", SECRET, {"n": Hash(), "b": Hash()}, {}).guard((("n", "N"), ("b", "B")))
     key: Item = {"n": {"N": str(number)}, "b": {"B": b64encode(raw).decode()}}
     assert made.real_key(made.item(key)) == key
+
+
+def test_an_allow_list_keeps_what_leads_an_item_to_its_table() -> None:
+    needed = frozenset({"kind", "PK"})
+    with pytest.raises(StartRefused, match="`attributes` leaves out 'kind'"):
+        guard({}, attributes=("email",), needed=needed)
+    assert guard({}, attributes=("email", "kind"), needed=needed).item({**PERSON, "kind": {"S": "x"}}).keys() == {
+        "PK", "SK", "email", "kind",
+    }  # fmt: skip
+    assert guard({}, needed=needed).item(PERSON) is PERSON
+    with pytest.raises(StartRefused, match="leaves out 'kind'"):
+        guard({}, attributes=(), needed=needed)

@@ -56,6 +56,10 @@ def settings_with(config: Config, table: TableConfig, settings: Settings) -> Set
     protection = protection_of(config, table)
     if protection is None:
         return settings
+    if settings.split is not None:
+        from twinrow.entities.split import attributes_of
+
+        protection = replace(protection, needed=frozenset(attributes_of(settings.split.split)))
     asked = settings.row_filter
     if asked is None or not _hides(protection, asked.attributes):
         return replace(settings, protection=protection)

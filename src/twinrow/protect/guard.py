@@ -39,7 +39,7 @@ class TableProtection:
     """The rules for a table, and as its settings write them (`told`). `own` are Twinrow's attributes, never hidden.
 
     `deleted` marks items as deleted, and `where` takes items that have rows, where it looks at a protected attribute:
-    both are looked at before a rule may hide anything.
+    both are looked at before a rule may hide anything. `needed` are the attributes that lead an item to its table.
     """
 
     table: str
@@ -50,6 +50,7 @@ class TableProtection:
     own: frozenset[str] = frozenset()
     deleted: str | None = None
     where: Callable[[Item], bool] | None = field(default=None, repr=False)
+    needed: frozenset[str] = frozenset()
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -65,6 +66,12 @@ class TableProtection:
         """The guard of the table with these keys. Raises StartRefused for rules that its keys cannot have."""
         names = [name for name, _ in keys]
         kept = None if self.attributes is None else (*self.attributes, *self.own)
+        lacking = self.needed - {*kept, *names} if kept is not None else frozenset()
+        if lacking:
+            raise StartRefused(
+                f"`attributes` leaves out {min(lacking)!r}, at which the rules of the split look",
+                where=f"table {self.table}", remedy="add it to `attributes`",
+            )  # fmt: skip
         try:
             made = protection(self.secret, self.rules, names, kept)
         except ValueError as error:
