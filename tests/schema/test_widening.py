@@ -76,6 +76,7 @@ def test_a_wider_column_stands_for_every_value_that_stood_in_it(
         ("DECIMAL(14,2)", {"N": "0.255"}, "DECIMAL(38,9)"),
         ("DECIMAL(14,2)", {"N": "9" * 31}, "DECIMAL(65,27)"),
         ("DECIMAL(14,2)", {"N": "9" * 20}, "DECIMAL(38,9)"),
+        ("DECIMAL(35,0)", {"N": "0.5"}, "DECIMAL(65,27)"),
         ("INT", {"N": "3000000000"}, "BIGINT"),
         ("INT", {"N": "0.5"}, "DECIMAL(38,9)"),
         ("VARCHAR(5)", {"S": "sixsix"}, "MEDIUMTEXT"),

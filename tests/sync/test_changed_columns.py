@@ -18,6 +18,7 @@ from twinrow.app.check import settings as check_settings
 from twinrow.app.check.finding import Finding
 from twinrow.clock import Stop
 from twinrow.errors import StartRefused, Transient
+from twinrow.sync.reshaping import Reshaping
 from twinrow.verify.verify import verify_table
 
 ITEMS = 40
@@ -234,6 +235,37 @@ def test_beside_a_writer_a_reader_sees_the_old_column_or_the_new_one(
     assert all(len(seen) == 1 for seen in kinds)
     assert type(None) not in set().union(*kinds)
     copying.once_well()
+    copying.assert_equal(items=ITEMS)
+    assert_nothing_left(copying)
+
+
+@pytest.mark.either_server
+def test_a_row_that_is_written_behind_the_walk_has_its_new_values(
+    make_copying: MakeCopying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The walk does not come back to it: its new columns are filled where it is written."""
+    monkeypatch.setattr("twinrow.sync.reshaping.ROWS_A_STEP", 5)
+    copying = copied(make_copying)
+    copying.change(columns={"price": {"type": "VARCHAR(40)"}, "text": {"ignore": True}})
+    first = copying.rows("username, reviewed_at", order="row_id LIMIT 3")
+    behind = [n for n in range(ITEMS) if (item(n)["username"]["S"], item(n)["reviewed_at"]["S"]) in first]
+    walk, steps = Reshaping.step, list[bool]()
+
+    def step(self: Reshaping) -> bool:
+        if len(steps) == 2:
+            put_all(copying.client, copying.table, [item(n, price={"N": "77.5"}) for n in behind])
+            steps.append(False)
+        if len(steps) > 2 and copying.rows("COUNT(*)", "price = 77.5") != [(len(behind),)]:
+            return False  # the walk waits, and the capture goes on
+        worked = walk(self)
+        steps.extend([worked] * worked)
+        return worked
+
+    monkeypatch.setattr(Reshaping, "step", step)
+    with copying.running():  # `--once` takes no change that comes after its start
+        wait_until(lambda: column(copying, "price") == "VARCHAR(40)", WAIT_S)
+    assert len(steps) > ITEMS // 5
+    assert copying.rows("COUNT(*)", "price = '77.5'") == [(3,)]
     copying.assert_equal(items=ITEMS)
     assert_nothing_left(copying)
 
