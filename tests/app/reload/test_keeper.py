@@ -131,8 +131,9 @@ def test_a_broken_table_is_tried_again_by_a_reload_alone(tmp_path: Path) -> None
         (HEAD.format(word="first") + '[[tables]]\nname = "films"\ndeltes = "soft"\n', "deltes"),
         (HEAD.format(word="first"), "names no table"),
         (HEAD.format(word="first").replace("@h:", "@other:") + '[[tables]]\nname = "films"\n', "mysql.url"),
+        (HEAD.format(word="first") + '[[tables]]\nname = "films"\n[sync]\nlease_s = 20.0\n', "lease_s"),
     ],
-    ids=["no-toml", "unknown-key", "no-table", "other-server"],
+    ids=["no-toml", "unknown-key", "no-table", "other-server", "other-lease"],
 )
 def test_a_bad_file_is_refused_and_said_and_a_good_one_is_taken_then(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
