@@ -24,6 +24,8 @@ ALIVE = (
 
 def shares(copying: Copying) -> list[int]:
     """How many tables each process holds."""
+    if not copying.database.query("SHOW TABLES LIKE '\\_twinrow\\_meta'"):  # made last
+        return []
     return sorted(int(count) for _, count in copying.database.query(ALIVE))
 
 
