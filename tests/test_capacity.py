@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from twinrow.app.demo.servers import CONFIG
+from twinrow.app.demo.servers import CONFIG, REVIEWS
 from twinrow.app.wiring import contexts_of
 from twinrow.budget import Budget
 from twinrow.capacity import Capacity, limits
@@ -69,7 +69,8 @@ def test_a_budget_that_was_never_set_refuses(use: Callable[[Budget], None]) -> N
 
 
 def test_the_budget_of_the_demo_is_what_its_configuration_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = CONFIG.format(region="us-east-1", endpoint_url="http://127.0.0.1:1", url="mysql://u:p@h/d", table="reviews")
+    text = CONFIG.format(region="us-east-1", endpoint_url="http://127.0.0.1:1", url="mysql://u:p@h/d")
+    text += REVIEWS.format(table="reviews")
     config = parse(text, "twinrow.toml", {})
     (context,) = contexts_of(config, config.tables, Stop())
     with pytest.raises(Broken):

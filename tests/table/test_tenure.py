@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import cast
 
 import pytest
 
@@ -11,6 +12,7 @@ from twinrow import clock
 from twinrow.dynamodb import LINK_TIMEOUT_S
 from twinrow.errors import LeaseLost
 from twinrow.mysql import MySQL
+from twinrow.mysql_pool import Pool
 from twinrow.state import lease
 from twinrow.state.lease import Lease
 from twinrow.table.consent import Consent
@@ -32,6 +34,10 @@ class Session:
     def close(self) -> None:
         self.open = False
 
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        yield self
+
 
 class Server:
     """In place of MySQL: it opens sessions."""
@@ -40,8 +46,9 @@ class Server:
 
     def __init__(self) -> None:
         self.opened: list[Session] = []
+        self.pool = Pool(self._connect, 4, LEASE_S)
 
-    def connect(self, **_: Any) -> Session:
+    def _connect(self) -> Session:
         self.opened.append(Session())
         return self.opened[-1]
 
@@ -62,9 +69,16 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 @pytest.fixture
 def claims(monkeypatch: pytest.MonkeyPatch) -> list[Lease]:
-    """The leases that writing sessions were claimed for."""
+    """The leases that writing sessions bear the mark of, one after the other."""
     made: list[Lease] = []
-    monkeypatch.setattr(lease, "claim", lambda _session, held: made.append(held))
+
+    def claim(_session: Session, held: Lease) -> bool:
+        made.append(held)
+        return True
+
+    monkeypatch.setattr(lease, "claim", claim)
+    monkeypatch.setattr(lease, "disclaim", lambda _session, held: made.remove(held))
+    monkeypatch.setattr(lease, "lock", lambda _tx, _held, _version: None)
     return made
 
 
@@ -100,7 +114,8 @@ def test_a_session_that_the_server_may_have_ended_is_opened_anew_and_claimed(
     assert not claims, "no lease is held yet"
     tenure.hold(WON, clock.boot_time())
     assert not server.opened[0].open, "a session of its own writes under a lease"
-    second: object = tenure.open_writer()
+    with tenure.transaction() as tx:
+        second: object = tx
     assert second is not first
     assert claims == [WON]
     later(LEASE_S / 2 - 1)
@@ -109,8 +124,21 @@ def test_a_session_that_the_server_may_have_ended_is_opened_anew_and_claimed(
     server.opened[1].in_transaction = True
     assert tenure.open_writer() is second, "inside a transaction it is in use"
     server.opened[1].in_transaction = False
-    assert tenure.open_writer() is not second
+    with tenure.transaction() as tx:
+        assert tx is not second
     assert (claims, server.opened[1].open) == ([WON, WON], False)
+
+
+def test_a_session_that_rests_bears_no_mark_and_serves_other_tables(claims: list[Lease]) -> None:
+    server = Server()
+    tenure, other = (Tenure(name, cast(MySQL, server)) for name in ("reviews", "visits"))
+    tenure.hold(WON, clock.boot_time())
+    with tenure.transaction():
+        pass
+    tenure.rest()
+    assert claims == []
+    assert other.open_writer() is cast(object, server.opened[0])
+    assert len(server.opened) == 1
 
 
 def test_a_generation_that_is_known_never_falls_but_at_the_beginning_of_a_run() -> None:
