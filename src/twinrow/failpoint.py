@@ -9,37 +9,6 @@ import os
 import signal
 import threading
 
-NAMES = (
-    "before-transaction",
-    "after-lock",
-    "after-rows",
-    "before-commit",
-    "after-commit",
-    "before-link-call",
-    "after-link-signed",
-    "after-link-call",
-    "before-link-paid",
-    "after-link-paid",
-    "after-recheck-read",
-    "after-scan-page",
-    "after-ddl",
-    "before-schema-version",
-    "after-lease",
-    "before-snapshot-done",
-    "before-reconcile-done",
-    "after-where",
-    "before-where-done",
-    "after-leaving-page",
-    "after-protected-rows",
-    "after-protected-columns",
-    "after-reshape-columns",
-    "after-reshape-rows",
-    "after-reshape-swap",
-    "after-reshape-given-up",
-    "after-rename",
-    "after-index",
-)
-
 _wanted = os.environ.get("TWINROW_FAIL_POINT", "")
 _name, _, _rest = _wanted.partition(":")
 _nth_text, _, _action = _rest.partition(":")
