@@ -13,8 +13,11 @@ from twinrow.mysql import Connection
 from twinrow.state import outbox, recheck
 from twinrow.state.lease import IS_ALIVE
 
-DueKind = Literal["recheck", "link", "pass"]
-"""Work that may wait in MySQL: keys to be rechecked, pending links, a gap or an interrupted pass."""
+DueKind = Literal["recheck", "link", "pass", "loss"]
+"""Work that may wait in MySQL: keys to be rechecked, pending links, a gap or an interrupted pass.
+
+`loss`: MySQL is at a lower generation than its holder knows as committed, so it went back.
+"""
 DUE_KINDS: Final[tuple[DueKind, ...]] = ("recheck", "link", "pass")
 TABLES_A_QUERY_MAX: Final = 500
 _RECHECK = (
@@ -27,6 +30,14 @@ _LINK = (
 )
 _GAP = "SELECT 1 FROM _twinrow_gap g WHERE g.table_name = l.table_name AND g.closed_at IS NULL"
 _PASS = "SELECT 1 FROM _twinrow_checkpoint c WHERE c.table_name = l.table_name AND c.part LIKE 'reconcile:%%'"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class DueWork:
+    """The kinds of work that are due in a table, and the generation of its last commit."""
+
+    kinds: frozenset[DueKind]
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +57,21 @@ UNKNOWN: Final = Awaited(True, 0, "")
 """A table that is not in MySQL (any more): whoever waits for it begins anew."""
 
 
-def due_work(connection: Connection, tables: Sequence[str]) -> dict[str, set[DueKind]]:
+def due_work(connection: Connection, tables: Sequence[str]) -> dict[str, DueWork]:
     """The work that is due in each of these tables (by MySQL's clock), as `recheck.due` and `outbox.due` find it."""
-    found: dict[str, set[DueKind]] = {}
+    found: dict[str, DueWork] = {}
     now = connection.now()
     for first in range(0, len(tables), TABLES_A_QUERY_MAX):
         part = tables[first : first + TABLES_A_QUERY_MAX]
         rows = connection.query(
-            f"SELECT l.table_name, EXISTS({_RECHECK}), EXISTS({_LINK}), EXISTS({_GAP}) OR EXISTS({_PASS}) "
+            f"SELECT l.table_name, l.generation, EXISTS({_RECHECK}), EXISTS({_LINK}), "
+            f"EXISTS({_GAP}) OR EXISTS({_PASS}) "
             f"FROM _twinrow_lease l WHERE l.table_name IN ({', '.join(['%s'] * len(part))})",
             (now, now + recheck.PUT_OFF_S_MAX, recheck.NEVER, now, now + outbox.PUT_OFF_S_MAX, *part),
         )
-        for table, *flags in rows:
-            found[str(table)] = {kind for kind, flag in zip(DUE_KINDS, flags, strict=True) if flag}
+        for table, generation, *flags in rows:
+            kinds = frozenset(kind for kind, flag in zip(DUE_KINDS, flags, strict=True) if flag)
+            found[str(table)] = DueWork(kinds, int(generation))
     return found
 
 

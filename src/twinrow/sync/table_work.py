@@ -142,9 +142,7 @@ class TableWork:
         if not self._tried_again:  # work that begins again after trouble keeps the back-off
             recheck.try_again(self._writer(), context.name)
             self._tried_again = True
-        there = lease.generation(self._writer(), context.name)
-        loss.record_if_gone_back(self._writer(), context.name, there, context.tenure.generation)
-        context.tenure.began_at(there)
+        self._record_loss()
         self._cells, self._mixed, self._row_passes = PutOff(context), MixedTypes(context), RowPasses(context)
         self._pace.worked()
         self._reshaping, self._indexes = Reshaping(context), Indexes(context)
@@ -209,6 +207,9 @@ class TableWork:
             self._pace.is_under_way()
         if self.place.once and linker.denied is not None:
             raise linker.denied
+        if self._pace.looks_for("loss"):
+            self._record_loss()
+            self._pace.looked_for("loss", found=False)
         worked = self._recheck()
         # With --once nothing later than its start is begun: under steady writes there is always something later.
         if self._source is not None and not self._adopts_first() and not (self.place.once and self._is_through()):
@@ -274,6 +275,13 @@ class TableWork:
     def _tell_waiting(self, trouble: str) -> None:
         if trouble:
             self.place.on_waiting(self.context.name, trouble)
+
+    def _record_loss(self) -> None:
+        """A MySQL that went back is a gap, also where the table has nothing to do and no session was lost."""
+        context = self.context
+        there = lease.generation(self._writer(), context.name)
+        loss.record_if_gone_back(self._writer(), context.name, there, context.tenure.generation)
+        context.tenure.began_at(there)
 
     def _recheck(self) -> bool:
         """Work off some suspects. While DynamoDB throttles their reads the rest goes on: a stream is not throttled."""

@@ -14,7 +14,7 @@ from twinrow.clock import Stop
 from twinrow.errors import TwinrowError
 from twinrow.mysql import Connection, MySQL
 from twinrow.state import asked, member
-from twinrow.state.asked import Awaited
+from twinrow.state.asked import Awaited, DueKind
 from twinrow.state.member import LivingMember
 from twinrow.workers import shares
 from twinrow.workers.shared import Shared, StandingBy
@@ -58,7 +58,12 @@ def ask(shared: Shared, mysql: MySQL, over: Stop) -> None:
 def _ask_due(shared: Shared, session: Connection, held: list[str]) -> None:
     if not held:
         return
-    for table, kinds in asked.due_work(session, held).items():
+    # Read before the question: a commit that comes later than the answer is no loss.
+    known = {table: context.tenure.generation for table, context in dict(shared.leases).items()}
+    for table, found in asked.due_work(session, held).items():
+        kinds: set[DueKind] = set(found.kinds)
+        if found.generation < known.get(table, 0):
+            kinds.add("loss")
         if kinds:
             shared.due(table).update(kinds)
             shared.ring(table)
