@@ -138,3 +138,19 @@ def _is_the_servers(tried: Tried, flavour: Flavour, *, takes: bool | None) -> bo
         alike = len(tried.refused) > 1 and len({error.code for error in tried.refused.values()}) == 1
         return alike or not by_content
     return not by_content and len(tried.refused) > ALONE_MAX
+
+
+def taken(tx: Connection, sql: str, savepoint: str) -> bool:
+    """Whether the server takes rows as they are; a warning is as bad as an error, since it bends a value.
+
+    What is not taken is undone back to `savepoint`, which is set here. Raises what ends the transaction.
+    """
+    tx.execute(f"SAVEPOINT {savepoint}")
+    try:
+        _, warnings = tx.write(sql)
+    except MySQLError as error:
+        undo(tx, savepoint, error)
+        return False
+    if warnings:
+        tx.execute(f"ROLLBACK TO SAVEPOINT {savepoint}")
+    return not warnings

@@ -14,7 +14,7 @@ from twinrow.decode.kind import Kind
 from twinrow.errors import Reason, SchemaBusy, SchemaMoved, TransactionRetry
 from twinrow.failpoint import fail_point
 from twinrow.flavour import SqlValue
-from twinrow.mysql import Connection, MySQLError
+from twinrow.mysql import Connection
 from twinrow.schema.column_type import BIGINT, NUMBERS, ColumnType, on_ladder
 from twinrow.schema.evolve import Evolution, Wanted, WidenColumn, evolve_to, wanted_by
 from twinrow.schema.json_cell import compact
@@ -23,7 +23,7 @@ from twinrow.schema.row import key_of, rebuilt_cells, to_item
 from twinrow.schema.table import TableSchema
 from twinrow.schema.widening import both
 from twinrow.sink import inspect, statements
-from twinrow.sink.alone import undo
+from twinrow.sink.alone import taken
 from twinrow.state import deferred, lease, recheck, tables
 from twinrow.state.deferred import Deferred
 from twinrow.table import live_schema
@@ -228,21 +228,8 @@ def _rewrite_one(
         return False
     cells, text = rebuilt
     sets = [f"{quote(name)} = {tx.literal(value)}" for name, value in (*cells.items(), ("_twinrow_extra", text))]
-    if _taken(tx, f"UPDATE {quote(schema.into)} SET {', '.join(sets)} WHERE row_id = {row_id}"):
+    if taken(tx, f"UPDATE {quote(schema.into)} SET {', '.join(sets)} WHERE row_id = {row_id}", SAVEPOINT):
         return True
     key = key_of(schema.keys, to_item(schema, values, extra))
     recheck.add(tx, table, [(key_hash, key)], "a cell that was put off")
     return False
-
-
-def _taken(tx: Connection, sql: str) -> bool:
-    """Whether the server takes the row as it is; a warning is as bad as an error, since it bends a value."""
-    tx.execute(f"SAVEPOINT {SAVEPOINT}")
-    try:
-        _, warnings = tx.write(sql)
-    except MySQLError as error:
-        undo(tx, SAVEPOINT, error)
-        return False
-    if warnings:
-        tx.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
-    return not warnings

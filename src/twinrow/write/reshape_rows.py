@@ -13,7 +13,7 @@ from typing import Any, Final
 from twinrow.change import Item
 from twinrow.errors import Reason
 from twinrow.flavour import SqlValue
-from twinrow.mysql import Connection, MySQLError
+from twinrow.mysql import Connection
 from twinrow.schema.evolve import evolve, wanted_by
 from twinrow.schema.naming import quote
 from twinrow.schema.reshape import NEW_EXTRA, before_and_after
@@ -21,7 +21,7 @@ from twinrow.schema.row import extra_text, to_item, to_row
 from twinrow.schema.table import TableSchema
 from twinrow.schema.widening import grows
 from twinrow.sink import statements
-from twinrow.sink.alone import undo
+from twinrow.sink.alone import taken
 from twinrow.state import deferred, mixed, set_apart
 from twinrow.table.context import TableContext
 
@@ -64,7 +64,7 @@ def _fill(tx: Connection, context: TableContext, where: str, values: Sequence[by
     rows = list(_rebuilt(schema, tx.query(statements.select_rows(before, where), values), tx))
     if not rows:
         return
-    if not _taken(tx, _update(tx, schema, rows)):
+    if not taken(tx, _update(tx, schema, rows), SAVEPOINT):
         for row in rows:
             _fill_alone(tx, context, row)
     _note_wider(tx, context, [row.item for row in rows])
@@ -114,7 +114,7 @@ def _update(tx: Connection, schema: TableSchema, rows: Sequence[_Filled]) -> str
 def _fill_alone(tx: Connection, context: TableContext, row: _Filled) -> None:
     """Fill a row of a statement that the server refused; a row that it refuses alone gets its values in extra."""
     schema = context.live.rest
-    if _taken(tx, _update(tx, schema, [row])):
+    if taken(tx, _update(tx, schema, [row]), SAVEPOINT):
         return
     before, after = before_and_after(schema)
     where = f"`row_id` = {row.row_id}"
@@ -126,16 +126,3 @@ def _fill_alone(tx: Connection, context: TableContext, row: _Filled) -> None:
         tx.write(_update(tx, schema, [bare]))
         set_apart.note(tx, context.name, [row.key_hash])
         context.state.note_sets_apart(found=True)
-
-
-def _taken(tx: Connection, sql: str) -> bool:
-    """Whether the server takes the rows as they are; a warning is as bad as an error, since it bends a value."""
-    tx.execute(f"SAVEPOINT {SAVEPOINT}")
-    try:
-        _, warnings = tx.write(sql)
-    except MySQLError as error:
-        undo(tx, SAVEPOINT, error)
-        return False
-    if warnings:
-        tx.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
-    return not warnings
